@@ -1,0 +1,55 @@
+"""A snapshot of one database's catalogue: what the gateway knows of tables, columns and functions."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogColumn:
+    """`label` is None where nothing sensitive was found."""
+
+    number: int  # attnum, 1-based
+    name: str
+    type_oid: int  # of the base type for domains
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogTable:
+    """A table, view, materialised view, foreign or partitioned table; `kind` is pg_class.relkind."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    columns: tuple[CatalogColumn, ...]
+    by_number: dict[int, CatalogColumn] = field(repr=False, hash=False, compare=False, default_factory=dict)
+    by_name: dict[str, CatalogColumn] = field(repr=False, hash=False, compare=False, default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogFunction:
+    """`volatility` is i, s or v as in pg_proc; `builtin`: in pg_catalog."""
+
+    schema: str
+    name: str
+    volatility: str
+    language: str
+    security_definer: bool
+    builtin: bool
+
+
+@dataclass(slots=True)
+class Catalog:
+    """One version of a database's catalogue. Never changed after it was built; a refresh makes a new one."""
+
+    version: int
+    tables: dict[int, CatalogTable]  # by oid, pg_catalog and information_schema included
+    names: dict[str, tuple[CatalogTable, ...]]  # by bare name, every schema
+    functions: dict[str, tuple[CatalogFunction, ...]]  # by bare name
+
+    def find(self, schema: str | None, name: str) -> tuple[CatalogTable, ...]:
+        """Every table the name may mean: without a schema, whatever search_path may select. Empty: unknown."""
+        tables = self.names.get(name, ())
+        if schema is None:
+            return tables
+        return tuple(table for table in tables if table.schema == schema)

@@ -1,0 +1,15 @@
+"""Who, or what, is behind a session: made once at sign-in, frozen, and passed on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified person or machine and the chain of agents acting for it (RFC 8693 `act`, outermost first)."""
+
+    user: str
+    issuer: str  # the issuer's configured name
+    groups: tuple[str, ...]
+    actors: tuple[str, ...]
+    expires: float  # POSIX seconds: the token's exp
+    token_id: str  # jti, or the first 16 hex digits of the token's SHA-256

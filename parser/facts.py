@@ -1,0 +1,108 @@
+"""What a statement does, stated without knowing the database: the parser's answer to the gateway."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Effect = Literal[
+    "read",  # returns or reads data
+    "write",  # changes rows
+    "ddl",  # changes definitions
+    "privilege",  # roles, grants, ownership, row security
+    "session",  # SET, RESET, DISCARD, LISTEN, PREPARE, cursors, transactions: nothing outside the session
+    "unsafe-io",  # the server's files, programs, other servers, processes, configuration
+    "procedural",  # code whose effects cannot be read here (DO, CALL, EXECUTE of unknown text)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table-like name as the server will fold it. `schema` is None where the statement did not qualify it."""
+
+    schema: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A base column as far as names tell. `name` is "*" for the whole row."""
+
+    relation: Relation
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output column of the statement's result (or of COPY … TO).
+
+    `columns`: every base column whose value may flow into it (a column that could belong to several relations in scope is
+    listed once for each). `opaque`: something else may flow in too (a function whose body is unknown, a construct not
+    read), so the set is no proof. `plain`: it is just one column, handed through unchanged.
+    An output with no columns that is not opaque is proven free of stored data (count(*), a literal, now()).
+    """
+
+    columns: frozenset[Column] = frozenset()
+    opaque: bool = False
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """SET, RESET or set_config: `name` folded ("*" for RESET ALL and DISCARD ALL), `value` where it is a literal, else None."""
+
+    name: str
+    value: str | None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """COPY. `target` is stdin, stdout, file or program. `columns` in the order of the stream; None: the table's own."""
+
+    target: Literal["stdin", "stdout", "file", "program"]
+    relation: Relation | None  # None for COPY (query)
+    columns: tuple[str, ...] | None
+    format: Literal["text", "csv", "binary", "unknown"]
+    options: tuple[tuple[str, str | None], ...] = ()  # folded name, literal value ("delimiter", "|")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A statement that makes, runs or ends a named thing of the session."""
+
+    action: Literal["prepare", "execute", "deallocate", "declare", "fetch", "close"]
+    name: str  # "*" for ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of one statement.
+
+    `kinds`: upper-case phrases, outermost first and everything inside it, CTEs, EXPLAIN ANALYZE's and PREPARE's inner
+    statement included: ("SELECT", "DELETE"), ("ALTER TABLE", "ALTER TABLE DROP COLUMN"), ("DROP TABLE",), ("COPY FROM",),
+    ("SET",), ("TRUNCATE",). A rule's kind K matches kind k when k == K or k starts with K + " ".
+    `unfiltered`: an UPDATE or DELETE whose WHERE is missing or cannot exclude a row.
+    `complete`: False where anything was not understood; `reason` says what in words that quote no literal. The gateway then
+    treats the statement as the worst it could be.
+    `by_value`: the verdict looked at a literal's value, so it must not be reused for other literals.
+    """
+
+    kinds: tuple[str, ...]
+    effects: frozenset[Effect]
+    reads: tuple[Relation, ...] = ()
+    writes: tuple[Relation, ...] = ()
+    columns_read: frozenset[Column] = frozenset()
+    columns_written: frozenset[Column] = frozenset()
+    functions: frozenset[tuple[str | None, str]] = frozenset()  # (schema or None, folded name); also attribute notation x.f
+    outputs: tuple[Output, ...] | None = None  # None: not known (a star, or not read)
+    unfiltered: bool = False
+    settings: tuple[Setting, ...] = ()
+    copy: Copy | None = None
+    named: Named | None = None
+    creates: tuple[Relation, ...] = ()  # tables, views, sequences made (schema "pg_temp" for TEMP)
+    inner: "Facts | None" = None  # PREPARE, DECLARE, EXPLAIN: the statement inside
+    complete: bool = True
+    reason: str = ""
+    by_value: bool = False
+    shape: str = ""  # the text with literals out: $n::type in place of each, comments gone, one space between tokens
+    fingerprint: str = ""  # 16 hex digits over the shape, equal for statements that differ in literals alone
+    tags: tuple[tuple[str, str], ...] = field(default=())  # sqlcommenter pairs of its comments, URL-decoded

@@ -1,0 +1,31 @@
+"""What the tokenizer hands out: PostgreSQL's lexical tokens (manual, section 4.1)."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """A token's lexical class. Whether an identifier is a keyword depends on where it stands: that is the reader's
+    business, so keywords arrive as IDENT (folded to lower case) and quoted names as QUOTED."""
+
+    IDENT = 1  # unquoted identifier or keyword, ASCII-folded to lower case, cut at 63 bytes
+    QUOTED = 2  # "…" or U&"…", unescaped, cut at 63 bytes
+    STRING = 3  # '…', E'…', U&'…', N'…', $tag$…$tag$; text is the decoded value
+    BITS = 4  # B'…'
+    HEX = 5  # X'…'
+    INTEGER = 6
+    NUMERIC = 7  # a number with a point or exponent
+    PARAM = 8  # $1
+    OPERATOR = 9  # longest-match operator, also := :: .. => <= >= <> !=
+    SELF = 10  # one of , ( ) [ ] . ; : + - * / % ^ < > =
+    COMMENT = 11  # only where asked for; text is the comment with its marks
+
+
+@dataclass(slots=True)
+class Token:
+    """One token. `start` and `end` are byte offsets into the whole statement text, end exclusive."""
+
+    kind: Kind
+    text: str
+    start: int
+    end: int

@@ -1,0 +1,1 @@
+"""Acts: processes, sockets, TLS, files and shared memory. Never decides."""
