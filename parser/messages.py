@@ -1,10 +1,10 @@
 """Builders and readers of PostgreSQL protocol 3 messages (manual, sections 55.7 and 55.8). No state.
 
-A *frame* is a whole message: type byte, Int32 length, body. A *body* is what follows the length. Builders give
-frames, readers take bodies. Names and texts are str in UTF-8 with surrogateescape, so that every byte string
+A *frame* is a whole message: type byte, Int32 length, body. A *body* is what follows the length. Builders
+give frames, readers take bodies. Names and texts are str in UTF-8 with surrogateescape, so that every byte string
 survives the round trip; SQL and column values stay bytes.
 
-Readers raise ProtocolError on bytes that are not exactly one message. Builders assert: what they are given was
+Readers raise ProtocolError on bytes that are not exactly one message. Builders assert: their input was
 checked before, and a length that wraps or a NUL inside a string would turn one message into several.
 """
 
@@ -82,7 +82,7 @@ def _int16s(values: Sequence[int]) -> bytes:
     return _count(values) + b"".join(_U16.pack(value) for value in values)
 
 
-# --- frames of the server ------------------------------------------------------------------------------------
+# --- frames of the server -----------------------------------------------------------------------------------
 
 
 def authentication_ok() -> bytes:
@@ -120,7 +120,7 @@ def notice_response(severity: str, sqlstate: str, message: str, detail: str = ""
 
 
 def replace_error(body: bytes, sqlstate: str, message: str, detail: str = "", hint: str = "") -> bytes:
-    """The frame of an ErrorResponse as severe as the server's `body` says, with our words in place of all others.
+    """The frame of an ErrorResponse as severe as the server's `body` says, with our words for all others.
 
     The severity stays the server's, because the client's idea of the session depends on it.
     """
@@ -157,7 +157,7 @@ def copy_in_response(columns: int, format: int = 0) -> bytes:
     return frame(b"G", bytes((format,)) + _U16.pack(columns) + _U16.pack(format) * columns)
 
 
-# --- frames of the client ------------------------------------------------------------------------------------
+# --- frames of the client -----------------------------------------------------------------------------------
 
 SYNC = frame(b"S")
 FLUSH = frame(b"H")
@@ -236,7 +236,7 @@ def sasl_response(response: bytes) -> bytes:
     return frame(b"p", response)
 
 
-# --- bodies, read --------------------------------------------------------------------------------------------
+# --- bodies, read -------------------------------------------------------------------------------------------
 
 
 def _text(raw: bytes) -> str:
