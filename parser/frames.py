@@ -1,6 +1,6 @@
-"""Cutting a byte stream into typed frames (manual, section 55.2.1: type byte, Int32 length that counts itself).
+"""Cutting a byte stream into typed frames: type byte, Int32 length that counts itself (manual, section 55.1).
 
-For sign-in and for the gateway's own talk with a server, where messages are few; the relay cuts in its own loop.
+For sign-in and the gateway's own talk with a server, where messages are few; the relay has its own loop.
 """
 
 from typing import NamedTuple
@@ -18,9 +18,9 @@ class Frame(NamedTuple):
 
 
 class Frames:
-    """An incremental cutter. It holds no more than the bytes it was fed: an announced length reserves nothing.
+    """An incremental cutter. It holds the bytes it was fed and no more: an announced length reserves nothing.
 
-    `body_bytes_max` may be changed between messages, as what may arrive depends on where the conversation stands.
+    `body_bytes_max` may be changed between messages: what may arrive depends on the state.
     """
 
     def __init__(self, body_bytes_max: int) -> None:
@@ -32,8 +32,8 @@ class Frames:
         self._held += chunk
 
     def next(self) -> Frame | None:
-        """The next whole frame, or None while it is incomplete. Raises ProtocolError on a length out of range, as
-        soon as the length is there."""
+        """The next whole frame, or None while it is incomplete. Raises ProtocolError on a length out of
+        range as soon as the length is there."""
         held = self._held
         if len(held) < HEADER_BYTES:
             return None

@@ -1,8 +1,8 @@
 """Builders and readers of PostgreSQL protocol 3 messages (manual, sections 55.7 and 55.8). No state.
 
 A *frame* is a whole message: type byte, Int32 length, body. A *body* is what follows the length. Builders
-give frames, readers take bodies. Names and texts are str in UTF-8 with surrogateescape, so that every byte string
-survives the round trip; SQL and column values stay bytes.
+give frames, readers take bodies. Names and texts are str in UTF-8 with surrogateescape, so that every byte
+string survives the round trip; SQL and column values stay bytes.
 
 Readers raise ProtocolError on bytes that are not exactly one message. Builders assert: their input was
 checked before, and a length that wraps or a NUL inside a string would turn one message into several.

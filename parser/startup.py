@@ -59,7 +59,7 @@ FirstPacket = SslRequest | GssEncRequest | CancelRequest | Startup
 
 
 def packet_length(head: bytes) -> int:
-    """How many bytes follow the four of `head`. Raises ProtocolError where that is no first packet's length."""
+    """How many bytes follow the four of `head`. Raises ProtocolError on a bad length."""
     length = int.from_bytes(head, "big") - 4
     if not 4 <= length <= PACKET_BYTES_MAX:
         raise ProtocolError("the first packet has a bad length")
