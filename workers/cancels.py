@@ -1,0 +1,168 @@
+"""CancelRequests: a worker that does not know the (pid, secret) asks its siblings over Unix sockets in the
+run folder.
+
+A cancel arrives on a connection of its own, which the kernel may hand to any worker; the session lives in
+one. The process id is the server's real one, so two databases may give the same: entries are found by pid and
+told apart by their secret, compared in constant time.
+"""
+
+import contextlib
+import hmac
+import os
+import socket
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import trio
+
+_WRONG_PER_SECOND = 5.0  # guesses an address has, over all workers
+_ADDRESSES_MAX = 4096
+_ASK_SECONDS = 2.0
+_PAUSE_SECONDS = 0.1
+_REQUEST_BYTES_MAX = 1024
+_NOBODY = b"\0" * 32
+
+
+class _Ask(msgspec.Struct, frozen=True, array_like=True):
+    pid: int
+    secret: bytes
+
+
+_ask_decoder = msgspec.msgpack.Decoder(_Ask)
+
+
+class Guesses:
+    """How many wrong keys an address may still try: a bucket of `rate` a second that holds at most five."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address -> (left, at)
+
+    def take(self, address: str, now: float) -> bool:
+        """Spend one guess; False when none is left. `now` in seconds of any steady clock."""
+        left, at = self._buckets.pop(address, (_WRONG_PER_SECOND, now))
+        left = min(_WRONG_PER_SECOND, left + (now - at) * self._rate)
+        allowed = left >= 1
+        self._keep(address, left - 1 if allowed else left, now)
+        return allowed
+
+    def give_back(self, address: str) -> None:
+        """The guess was right: it does not count."""
+        if address in self._buckets:
+            left, at = self._buckets[address]
+            self._buckets[address] = (min(_WRONG_PER_SECOND, left + 1), at)
+
+    def _keep(self, address: str, left: float, now: float) -> None:
+        self._buckets[address] = (left, now)
+        if len(self._buckets) > _ADDRESSES_MAX:
+            self._buckets.popitem(last=False)
+
+
+class CancelDesk:
+    """The sessions of one worker that can be cancelled, and the way to those of its siblings."""
+
+    def __init__(self, run_dir: Path, index: int, slots: int) -> None:
+        self._index = index
+        self._slots = slots
+        self._folder = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._entries: dict[int, dict[bytes, Callable[[], Awaitable[None]]]] = {}
+        self._guesses = Guesses(_WRONG_PER_SECOND / slots)  # each worker holds its share of the limit
+
+    def register(self, pid: int, secret: bytes, callback: Callable[[], Awaitable[None]]) -> None:
+        """From now on (pid, secret) runs `callback`, which sends the cancel upstream and does nothing while
+        no statement runs."""
+        self._entries.setdefault(pid, {})[secret] = callback
+
+    def forget(self, pid: int, secret: bytes) -> None:
+        """The session is over. Harmless when it is not registered."""
+        entries = self._entries.get(pid, {})
+        entries.pop(secret, None)
+        if not entries:
+            self._entries.pop(pid, None)
+
+    async def request(self, pid: int, secret: bytes, address: str) -> bool:
+        """Cancel wherever the session lives; True when some worker knew it and its callback ended. Never says
+        which half was wrong.
+
+        `address` is the client's IP address: it has five wrong keys a second, after which requests from it
+        are not looked at.
+        """
+        if not self._guesses.take(address, trio.current_time()):
+            return False
+        known = await self._cancel_here(pid, secret) or await self._ask_siblings(pid, secret)
+        if known:
+            self._guesses.give_back(address)
+        return known
+
+    async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Answer siblings for ever; started once the socket listens. Replaces what a dead predecessor
+        left."""
+        path = self._path(self._index)
+        with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+            Path(path).unlink(missing_ok=True)
+            await listening.bind(path)
+            listening.listen(128)
+            async with trio.open_nursery() as nursery:
+                task_status.started()
+                while True:
+                    try:
+                        asker, _ = await listening.accept()
+                    except OSError:  # out of descriptors: let some session end
+                        await trio.sleep(_PAUSE_SECONDS)
+                        continue
+                    nursery.start_soon(self._answer, asker)
+
+    def close(self) -> None:
+        """Give the run folder's descriptor back."""
+        os.close(self._folder)
+
+    def _path(self, index: int) -> str:
+        # Through the descriptor, because a socket's path is limited to 107 bytes and a folder's is not.
+        return f"/proc/self/fd/{self._folder}/cancel-{index}.sock"
+
+    async def _cancel_here(self, pid: int, secret: bytes) -> bool:
+        found = None
+        for own, callback in (self._entries.get(pid) or {_NOBODY: None}).items():
+            if hmac.compare_digest(own, secret):
+                found = callback
+        if found is None:
+            return False
+        with contextlib.suppress(OSError):  # the server cannot be reached: the session will learn it too
+            await found()
+        return True
+
+    async def _ask_siblings(self, pid: int, secret: bytes) -> bool:
+        answers: list[bool] = []
+
+        async def ask(index: int) -> None:
+            answers.append(await self._ask(index, pid, secret))
+
+        async with trio.open_nursery() as nursery:
+            for index in range(self._slots):
+                if index != self._index:
+                    nursery.start_soon(ask, index)
+        return any(answers)
+
+    async def _ask(self, index: int, pid: int, secret: bytes) -> bool:
+        # A sibling that is just being replaced has no sessions: its refused connection is a no.
+        with contextlib.suppress(OSError), trio.move_on_after(_ASK_SECONDS):
+            with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sibling:
+                await sibling.connect(self._path(index))
+                await sibling.send(msgspec.msgpack.encode(_Ask(pid, secret)))
+                sibling.shutdown(socket.SHUT_WR)
+                return await sibling.recv(1) == b"\1"
+        return False
+
+    async def _answer(self, asker: trio.socket.SocketType) -> None:
+        with trio.move_on_after(_ASK_SECONDS), asker:
+            try:
+                data = b""
+                while len(data) <= _REQUEST_BYTES_MAX and (chunk := await asker.recv(_REQUEST_BYTES_MAX)):
+                    data += chunk
+                ask = _ask_decoder.decode(data)
+                known = await self._cancel_here(ask.pid, ask.secret)
+                await asker.send(b"\1" if known else b"\0")
+            except (OSError, msgspec.DecodeError):
+                return

@@ -1,0 +1,172 @@
+"""From the command line to one loaded bundle: finds sluice.toml, reads every file it names, and checks all of
+it before anything starts."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+from gateway.settings import Settings
+
+from gateway import settings as sluice_toml
+from gateway.errors import ConfigError, ConfigFault
+from gateway.identity import keys as issuer_keys
+from gateway.identity.keys import IssuerKeys
+from gateway.policy import compile as policy_table
+from gateway.policy import rules
+
+MASK_KEY_FILE = "mask.key"  # keys the `hash` mask: equal on all hosts whose hashes shall be equal
+AUDIT_KEY_FILE = "audit.key"  # signs the audit's heads
+_KEY_BYTES_MIN = 32
+
+KeyFiles = dict[str, tuple[str, bytes]]  # by issuer's name: path and content
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secrets:
+    """What must not be printed: the mask's key, the audit's signing key (PEM) and the databases' passwords by
+    their configured name."""
+
+    mask_key: bytes
+    audit_key: bytes
+    passwords: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Loaded:
+    """A configuration that holds together: settings, the compiled policy, keys and secrets, with all paths
+    absolute."""
+
+    file: Path
+    folder: Path
+    settings: Settings
+    policy: bytes
+    key_files: KeyFiles
+    keys: IssuerKeys
+    secrets: Secrets
+    audit_dir: Path
+    run_dir: Path  # beside the audit: lock, status and cancel sockets
+
+
+def find(config: str | None, environ: Mapping[str, str]) -> Path:
+    """The configuration's path: `--config`, else ./sluice.toml, else SLUICE_CONFIG. Raises ConfigError when
+    none exists."""
+    if config is not None:
+        return Path(config).absolute()
+    if Path("sluice.toml").exists() or "SLUICE_CONFIG" not in environ:
+        return Path("sluice.toml").absolute()
+    return Path(environ["SLUICE_CONFIG"]).absolute()
+
+
+def load(file: Path, environ: Mapping[str, str]) -> Loaded:
+    """Read and check everything. Raises ConfigError for the first fault."""
+    folder = file.parent
+    settings = sluice_toml.load(_text(file, "--config"), str(file), environ)
+    key_files: KeyFiles = {}
+    for issuer in settings.issuers:
+        name = issuer.key_file or issuer.jwks_file
+        if not name:
+            _fault(
+                file, f'issuer "{issuer.name}"', "no file with its keys is named", "set key_file or jwks_file"
+            )
+        path = folder / name
+        key_files[issuer.name] = (str(path), _bytes(path, f'issuer "{issuer.name}"'))
+    audit_dir = folder / settings.audit.dir
+    return Loaded(
+        file=file,
+        folder=folder,
+        settings=settings,
+        policy=compile_policy(file, settings),
+        key_files=key_files,
+        keys=issuer_keys.read(settings.issuers, key_files),
+        secrets=_secrets(file, settings, environ),
+        audit_dir=audit_dir,
+        run_dir=audit_dir.parent / "run",
+    )
+
+
+def compile_policy(file: Path, settings: Settings) -> bytes:
+    """The table of the policy file, or of all *.toml of the policy folder in the order of their names. Raises
+    ConfigError."""
+    path = file.parent / settings.policy.file
+    files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
+    if not files:
+        _fault(file, "policy.file", "the folder holds no *.toml", "put a policy there")
+    return policy_table.compile([rules.load(_text(one, "policy.file"), str(one)) for one in files], settings)
+
+
+def pack_key_files(files: KeyFiles) -> bytes:
+    """For handing changed keys to running workers."""
+    return msgspec.msgpack.encode(files)
+
+
+def unpack_key_files(content: bytes, settings: Settings) -> IssuerKeys:
+    """The issuers' keys of what `pack_key_files` made. Raises ConfigError, which the supervisor had ruled out
+    before it sent them."""
+    return issuer_keys.read(settings.issuers, msgspec.msgpack.decode(content, type=KeyFiles))
+
+
+def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secrets:
+    passwords: dict[str, str] = {}
+    for database in settings.databases:
+        key = f'database "{database.name}"'
+        if database.password_file:
+            passwords[database.name] = (
+                _secret(file.parent / database.password_file, key).decode().rstrip("\r\n")
+            )
+        elif database.password_env:
+            if database.password_env not in environ:
+                _fault(
+                    file,
+                    f"{key}.password_env",
+                    f"{database.password_env} is not set",
+                    "set it in the environment",
+                )
+            passwords[database.name] = environ[database.password_env]
+    mask_key = _secret(_key_path(file.parent, MASK_KEY_FILE, environ), MASK_KEY_FILE)
+    if len(mask_key) < _KEY_BYTES_MIN:
+        _fault(
+            file,
+            MASK_KEY_FILE,
+            f"the key is shorter than {_KEY_BYTES_MIN} bytes",
+            "make one with `sluice init`",
+        )
+    audit_key = _secret(_key_path(file.parent, AUDIT_KEY_FILE, environ), AUDIT_KEY_FILE)
+    return Secrets(mask_key, audit_key, passwords)
+
+
+def _key_path(folder: Path, name: str, environ: Mapping[str, str]) -> Path:
+    """systemd's LoadCredential= comes first, so that keys need not lie beside the configuration."""
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (Path(credentials) / name).exists():
+        return Path(credentials) / name
+    return folder / name
+
+
+def _secret(path: Path, key: str) -> bytes:
+    content = _bytes(path, key)
+    if stat.S_IMODE(path.stat().st_mode) & (stat.S_IROTH | stat.S_IWOTH):
+        _fault(path, key, "everybody may read or write the file", f"chmod 600 {path.name}")
+    return content
+
+
+def _text(path: Path, key: str) -> str:
+    try:
+        return _bytes(path, key).decode()
+    except UnicodeDecodeError:
+        _fault(path, key, "the file is not UTF-8", "save it as UTF-8")
+
+
+def _bytes(path: Path, key: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else "it cannot be read"
+        _fault(path, key, reason, "`sluice init` writes a first configuration")
+
+
+def _fault(file: Path, key: str, why: str, mend: str) -> NoReturn:
+    raise ConfigError(ConfigFault(file=str(file), line=0, key=key, why=why, mend=mend))

@@ -1,0 +1,134 @@
+"""What the supervisor gives a worker, and the words they exchange over the control socket afterwards."""
+
+import array
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from gateway.settings import Settings
+
+from gateway.identity.keys import IssuerKeys
+from workers.configuration import Secrets
+from workers.slab import Row, Slab
+
+BOOT_FAILED = 3  # exit code of a worker that cannot start: it would fail again, so the supervisor stops
+_MESSAGE_BYTES_MAX = 65536
+
+
+class PolicyMessage(msgspec.Struct, tag="policy", frozen=True):
+    """A new policy version, sealed in the descriptor that travels along. Answered with PolicyAck or
+    Failed."""
+
+    version: int
+    size: int
+    digest: bytes
+
+
+class KeysMessage(msgspec.Struct, tag="keys", frozen=True):
+    """New issuer keys, sealed in the descriptor that travels along: `workers.configuration.unpack_key_files`
+    reads them. Not answered."""
+
+    size: int
+    digest: bytes
+
+
+class Drain(msgspec.Struct, tag="drain", frozen=True):
+    """Stop accepting, let statements end for `limit_seconds`, then cancel them and exit 0."""
+
+    limit_seconds: float
+
+
+class Ready(msgspec.Struct, tag="ready", frozen=True):
+    """The worker has its policy, its audit is open and it accepts."""
+
+
+class PolicyAck(msgspec.Struct, tag="policy_ack", frozen=True):
+    """The version is checked, decoded and on the shelf."""
+
+    version: int
+
+
+class Failed(msgspec.Struct, tag="failed", frozen=True):
+    """One line for the operator: why the worker cannot start (it exits with BOOT_FAILED next) or cannot use
+    policy `version`."""
+
+    text: str
+    version: int = 0
+
+
+ToWorker = PolicyMessage | KeysMessage | Drain
+ToSupervisor = Ready | PolicyAck | Failed
+Message = ToWorker | ToSupervisor
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+
+class BootFailed(Exception):
+    """Raised by a worker's main before it is ready: the text goes to the operator and the start stops."""
+
+
+@dataclass
+class Slot:
+    """Everything one worker incarnation was born with."""
+
+    index: int  # 0-based
+    slots: int  # how many there are
+    incarnation: int  # 1 for the first worker of the slot
+    listener: socket.socket  # listening, SO_REUSEPORT, non-blocking; outlives the worker
+    control: socket.socket  # SOCK_SEQPACKET to the supervisor, non-blocking
+    parent_fd: int  # readable (end of file) when the supervisor is gone: exit at once
+    slab: Slab
+    settings: Settings
+    secrets: Secrets
+    keys: IssuerKeys
+    folder: Path  # of sluice.toml: relative paths in the settings start here
+    run_dir: Path
+    audit_dir: Path
+    host: str
+    row: Row = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.row = self.slab.row(self.index)
+
+    def path(self, name: str) -> Path:
+        """The file a setting names."""
+        return self.folder / name
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """The supervisor's and the worker's end of a control socket, both non-blocking, record boundaries
+    kept."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    return ours, theirs
+
+
+def send(control: socket.socket, message: Message, fd: int | None = None) -> None:
+    """Send one message, with a descriptor beside it if given. Raises OSError (BlockingIOError when the peer
+    does not read)."""
+    ancillary = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+    control.sendmsg([msgspec.msgpack.encode(message)], ancillary)
+
+
+def receive(control: socket.socket) -> tuple[Message, int | None] | None:
+    """The next message and its descriptor (owned by the caller); None at the end of file. Raises
+    BlockingIOError when there is none yet.
+
+    With trio: `await trio.lowlevel.wait_readable(slot.control)` before it.
+    """
+    data, ancillary, flags, _ = control.recvmsg(
+        _MESSAGE_BYTES_MAX, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
+    )
+    fds = array.array("i")
+    for level, kind, body in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(body[: len(body) - len(body) % fds.itemsize])
+    if not data:
+        return None
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or len(fds) > 1:
+        for fd in fds:
+            os.close(fd)
+        raise OSError("a control message was cut short")
+    return _decoder.decode(data), fds[0] if fds else None
