@@ -1,0 +1,50 @@
+# Everything is made in the checkout: .venv/ for Python, tests/live/node/node_modules/ for the one client that needs node.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.made
+NODE_DIR := tests/live/node
+KEEP ?= 0
+ARGS ?=
+
+.PHONY: env demo test bench load storm lint clean
+
+env: $(STAMP)
+
+# uv where it is installed, because it is quick; else the standard library's venv and pip. Both may run again at any time.
+$(STAMP): pyproject.toml $(NODE_DIR)/package-lock.json
+	@if command -v uv >/dev/null 2>&1; then \
+		test -x $(BIN)/python || uv venv --quiet .venv; \
+		uv pip install --quiet --python $(BIN)/python -e '.[test,demo,load]'; \
+	else \
+		test -x $(BIN)/pip || $(PYTHON) -m venv .venv; \
+		$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,demo,load]'; \
+	fi
+	@if command -v npm >/dev/null 2>&1; then cd $(NODE_DIR) && npm ci --silent; \
+	else echo 'node is not installed: the test of its client will be skipped'; fi
+	@touch $@
+
+demo: env
+	@$(BIN)/sluice demo $(if $(filter-out 0,$(KEEP)),--keep)
+
+test: env
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: env
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+
+# Peers side by side: direct, pgbouncer, Sluice. ARGS=--short for a quick look; the numbers of record are in bench.md.
+bench: env
+	@$(BIN)/python loadtest/bench.py $(ARGS)
+
+load: env
+	@$(BIN)/python loadtest/load.py $(ARGS)
+
+# The long runs of the fault tests, far above what a change needs to pass.
+storm: env
+	@SLUICE_STORM_SECONDS=$${SLUICE_STORM_SECONDS:-30} SLUICE_STORM_CLIENTS=$${SLUICE_STORM_CLIENTS:-200} \
+		$(BIN)/python -m pytest --timeout 600 -s tests/live/test_kill.py tests/live/test_cancel.py $(ARGS)
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(NODE_DIR)/node_modules
