@@ -1,0 +1,324 @@
+"""One worker's records as bytes: numbering, definitions, hash chain, and what happens to records that could
+not be written.
+
+Pure: the owner of the files (workers.audit_log) writes `header` and then every `take()`, and answers with
+`committed()` or `failed()`. Nothing is promised before `committed()`. A sequence number is never used twice,
+so a record's id is unique for ever.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import google_crc32c
+import msgspec
+
+from gateway.audit import records
+from gateway.audit.records import ColumnsCard, Open, RulingCard, SessionCard, Tags
+from gateway.audit.segment import BODY, CRC, Header, encode_header, label
+
+CHECKPOINT_RECORDS: Final = 1000
+CHECKPOINT_NS: Final = 1_000_000_000
+HELD_EVENTS: Final = 1000  # events kept while nothing can be written; more are counted
+_NO_HASH: Final = bytes(32)
+
+_crc = google_crc32c.value
+_body = BODY.pack
+_word = CRC.pack
+_encode = msgspec.msgpack.Encoder().encode
+_INTENT = records.INTENT
+_OUTCOME = records.OUTCOME
+_Intent = records.Intent
+_Outcome = records.Outcome
+_Open = Open
+_Card = SessionCard | RulingCard | ColumnsCard
+
+
+class Chain:
+    """The audit of one worker incarnation: `chain_id` is 16 bytes never used before. `worker` is -1 for
+    recovery chains.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        worker: int,
+        chain_id: bytes,
+        *,
+        boot: str = "",
+        mode: str = "process",
+        now_ns: int = 0,
+    ) -> None:
+        self.host, self.worker, self.chain_id, self.boot, self.mode = host, worker, chain_id, boot, mode
+        self.label = label(host, worker, chain_id)
+        self.seq = 0  # the last one given out
+        self.segment = 0
+        self.header = b""  # the current segment's first bytes
+        self.length = 0  # promised bytes of the current segment, its header included
+        self.began_ns = now_ns
+        self._hash = hashlib.sha256()
+        self._trial = self._hash
+        self._taken = 0
+        self._mark: object = None
+        self._numbers = 0
+        self._parts: list[bytes] = []
+        self._open: dict[int, Open] = {}
+        self._intents: list[int] = []  # of the batch
+        self._answered: list[tuple[Any, ...]] = []  # outcomes of the batch, to be said again if it fails
+        self._events: list[tuple[Any, ...]] = []
+        self._dropped = 0
+        self._lost: tuple[int, int] | None = None  # intents, events dropped; until a Lost frame is committed
+        self._promised = 0  # frames up to here are written
+        self._proven = 0  # frames up to here are under a checkpoint
+        self._proven_ns = now_ns
+        self._proving_ns = 0  # when the taken batch ends in a checkpoint
+        self._begin(_NO_HASH, 0, now_ns)
+
+    def _begin(self, previous: bytes, previous_length: int, now_ns: int) -> None:
+        self.header = encode_header(
+            Header(
+                1,
+                self.chain_id,
+                self.segment,
+                previous,
+                previous_length,
+                self.host,
+                self.boot,
+                self.worker,
+                self.mode,
+                now_ns,
+            )
+        )
+        self._hash = hashlib.sha256(self.header)
+        self.length = len(self.header)
+        self.began_ns = now_ns
+        self._mark, self._numbers = object(), 0
+
+    @property
+    def buffered(self) -> bool:
+        """Whether frames wait for `take`."""
+        return bool(self._parts)
+
+    @property
+    def open_intents(self) -> int:
+        """Intents that still need their outcome."""
+        return len(self._open)
+
+    def record_id(self, seq: int) -> str:
+        """A record's name, unique over workers, restarts and hosts."""
+        return f"{self.label}-{seq}"
+
+    def intent(
+        self,
+        now_ns: int,
+        session: SessionCard,
+        ruling: RulingCard,
+        tags: Tags | None = None,
+        approval: str = "",
+    ) -> int:
+        """A statement about to be forwarded or refused; returns its sequence number for `outcome`."""
+        mark = self._mark
+        if session.mark is not mark:
+            self._define(records.SESSION, session, now_ns)
+        if ruling.mark is not mark:
+            self._define(records.RULING, ruling, now_ns)
+        if tags or approval:
+            payload, tags = self._tagged(session.number, ruling.number, tags, approval)
+        else:
+            payload = _encode(_Intent(session.number, ruling.number))
+        self.seq = seq = self.seq + 1
+        body = _body(len(payload), _INTENT, seq, now_ns) + payload
+        self._parts.append(_word(_crc(body)) + body)
+        self._open[seq] = _Open(now_ns, session, ruling, tags, approval)
+        self._intents.append(seq)
+        return seq
+
+    def outcome(
+        self,
+        now_ns: int,
+        intent: int,
+        status: records.Status,
+        rows: int,
+        nbytes: int,
+        columns: ColumnsCard | None,
+        command: str,
+        sqlstate: str,
+        duration_us: int,
+    ) -> int:
+        """What became of `intent`; returns its own sequence number. `command` is the CommandComplete tag's
+        words without counts where the caller has them. 0, and nothing written, where the intent has an
+        outcome already or was itself lost.
+        """
+        opened = self._open.pop(intent, None)
+        if opened is None:
+            return 0
+        number = 0
+        if columns is not None:
+            if columns.mark is not self._mark:
+                self._define(records.COLUMNS, columns, now_ns)
+            number = columns.number
+        said = _Outcome(intent, status, rows, nbytes, number, command, sqlstate, duration_us)
+        try:
+            payload = _encode(said)
+        except UnicodeEncodeError:  # a server's command tag that is not UTF-8
+            payload = records.encode_bounded(said)
+        self.seq = seq = self.seq + 1
+        body = _body(len(payload), _OUTCOME, seq, now_ns) + payload
+        self._parts.append(_word(_crc(body)) + body)
+        answer = (opened, now_ns, intent, status, rows, nbytes, columns, command, sqlstate, duration_us)
+        self._answered.append(answer)
+        return seq
+
+    def event(
+        self,
+        now_ns: int,
+        kind: records.EventKind,
+        data: Mapping[str, Any],
+        session: SessionCard | None = None,
+    ) -> int:
+        """Anything else worth a record: `data` says `what` and a few facts (texts, numbers, lists), never a
+        sensitive value.
+        """
+        if session is not None and session.mark is not self._mark:
+            self._define(records.SESSION, session, now_ns)
+        number = session.number if session is not None else 0
+        if len(self._events) < HELD_EVENTS:
+            self._events.append((now_ns, kind, data, session))
+        else:
+            self._dropped += 1
+        return self._put(records.EVENT, now_ns, records.encode_bounded((kind, number, dict(data))))
+
+    def carry(self, now_ns: int, intent: int, opened: Open) -> None:
+        """Repeats an open intent in this segment. Recovery sets `opened.origin` and then gives it an outcome
+        here.
+        """
+        for kind, card in ((records.SESSION, opened.session), (records.RULING, opened.ruling)):
+            if card.mark is not self._mark:
+                self._define(kind, card, now_ns)
+        carried = records.Carried(
+            intent,
+            opened.time_ns,
+            opened.session.number,
+            opened.ruling.number,
+            opened.tags,
+            opened.approval,
+            opened.origin,
+        )
+        self._open[intent] = opened
+        self._put(records.CARRIED, now_ns, _encode(carried))
+
+    def recovered(self, now_ns: int, record: records.Recovered) -> int:
+        """States how another chain was found."""
+        return self._put(records.RECOVERED, now_ns, _encode(record))
+
+    def due(self, now_ns: int) -> bool:
+        """Whether `take` would have something: frames, or a checkpoint over frames that have none for a
+        second.
+        """
+        return bool(self._parts) or (
+            self.seq != self._proven and now_ns - self._proven_ns >= CHECKPOINT_NS and self._lost is None
+        )
+
+    def take(self, now_ns: int, end: Literal["", "segment", "chain"] = "") -> bytes:
+        """The buffered frames, to be appended in one piece after what was committed; with a checkpoint when
+        one is due, and as the segment's or chain's last frame.
+        """
+        if end == "chain":
+            self._answer_all(now_ns)
+        trial = self._hash.copy()
+        batch = b"".join(self._parts)
+        trial.update(batch)
+        if end or self.seq - self._proven >= CHECKPOINT_RECORDS or now_ns - self._proven_ns >= CHECKPOINT_NS:
+            if end == "chain":
+                self._put(records.CLOSED, now_ns, _encode(records.Closed(trial.digest(), self.seq)))
+            else:
+                mark = records.Checkpoint(trial.digest(), self.seq, end == "segment")
+                self._put(records.CHECKPOINT, now_ns, _encode(mark))
+            trial.update(self._parts[-1])
+            batch += self._parts[-1]
+            self._proving_ns = now_ns
+        self._trial, self._taken = trial, len(batch)
+        return batch
+
+    def committed(self) -> None:
+        """The bytes of the last `take` are where the mode wants them: they are promised now."""
+        self._hash = self._trial
+        self.length += self._taken
+        self._promised = self.seq
+        if self._proving_ns:
+            self._proven, self._proven_ns = self.seq, self._proving_ns
+        self._taken = self._proving_ns = 0
+        self._parts.clear()
+        self._intents.clear()
+        self._answered.clear()
+        self._events.clear()
+        self._dropped = 0
+        self._lost = None
+
+    def next_segment(self, now_ns: int) -> None:
+        """After a committed `take(end="segment")`: the next batch belongs to a new file, which begins with
+        the open intents.
+        """
+        self.segment += 1
+        self._begin(self._hash.digest(), self.length, now_ns)
+        for seq, opened in self._open.items():
+            self.carry(now_ns, seq, opened)
+
+    def failed(self, now_ns: int, sqlstate: str, *, abandon: bool, continued: bool = False) -> int:
+        """The last `take` was not written. Its intents are withdrawn (their number is returned) and never
+        heard of again; its outcomes and events go into the next batch, behind a Lost frame that accounts for
+        the numbers used up.
+
+        `abandon`: bytes of it may stand in the file, so the segment ends at what was promised and a new one
+        begins.
+        """
+        withdrawn = set(self._intents)
+        intents, dropped = self._lost or (0, 0)
+        self._lost = lost = (intents + len(withdrawn), dropped + self._dropped)
+        answered = [each for each in self._answered if each[2] not in withdrawn]
+        events = list(self._events)
+        for each in withdrawn:
+            self._open.pop(each, None)
+        for kept in answered:
+            self._open[kept[2]] = kept[0]
+        for waiting in (self._parts, self._intents, self._answered, self._events):
+            waiting.clear()
+        self._dropped = self._taken = self._proving_ns = 0
+        if abandon:
+            self.segment += 1
+            self._begin(self._hash.digest(), self.length, now_ns)
+        else:
+            self._mark = object()  # the batch's definitions are lost too
+        record = records.Lost(self._promised + 1, self.seq, *lost, sqlstate, continued)
+        self._put(records.LOST, now_ns, _encode(record))
+        if abandon:
+            for seq, opened in list(self._open.items()):
+                self.carry(now_ns, seq, opened)
+        for event in events:
+            self.event(*event)
+        for kept in answered:
+            self.outcome(*kept[1:])
+        return len(withdrawn)
+
+    def _answer_all(self, now_ns: int) -> None:
+        for intent in list(self._open):
+            self.outcome(now_ns, intent, "unresolved", 0, 0, None, "", "", 0)
+
+    def _define(self, kind: int, card: _Card, now_ns: int) -> None:
+        if not card.encoded:
+            card.encoded = records.encode_bounded(card.info)
+        self._numbers += 1
+        card.mark, card.number = self._mark, self._numbers
+        self._put(kind, now_ns, b"\x92" + _encode(card.number) + card.encoded)
+
+    def _put(self, kind: int, now_ns: int, payload: bytes) -> int:
+        self.seq = seq = self.seq + 1
+        body = _body(len(payload), kind, seq, now_ns) + payload
+        self._parts.append(_word(_crc(body)) + body)
+        return seq
+
+    @staticmethod
+    def _tagged(session: int, ruling: int, tags: Tags | None, approval: str) -> tuple[bytes, Tags | None]:
+        bounded = records.encode_bounded(tags, records.TAGS_LIMIT)
+        kept = msgspec.msgpack.decode(bounded, type=Tags | None)
+        return _encode(_Intent(session, ruling, kept, approval)), kept

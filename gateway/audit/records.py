@@ -1,0 +1,304 @@
+"""What an audit segment holds: one msgspec Struct a frame type, the cards that definitions come from, and
+their encoding.
+
+Facts that repeat (who a session is, what a statement's shape was decided to be, which columns a result had)
+are written once a segment as a *definition* with a number; intents and outcomes name the numbers. Structs are
+arrays in MessagePack: a later version may append fields with defaults, never reorder. All times are
+nanoseconds since the epoch, UTC, and stand in the frame.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import msgspec
+
+Status = Literal["ok", "error", "refused", "cancelled", "client-gone", "unresolved", "drained", "not-run"]
+EventKind = Literal["session", "approval", "policy", "system"]
+Tags = tuple[tuple[str, str], ...]
+
+SESSION: Final = 1
+RULING: Final = 2
+COLUMNS: Final = 3
+INTENT: Final = 4
+OUTCOME: Final = 5
+EVENT: Final = 6
+CARRIED: Final = 7
+LOST: Final = 8
+CHECKPOINT: Final = 9
+RECOVERED: Final = 10
+CLOSED: Final = 11
+
+TEXT_LIMIT: Final = 64 * 1024  # characters of one text
+LIST_LIMIT: Final = 4096  # entries of one list
+PAYLOAD_LIMIT: Final = 255 * 1024  # bytes; with its header a frame stays below 256 KiB
+TAGS_LIMIT: Final = 8 * 1024  # bytes of one intent's tags
+CUT: Final = "…"  # stands where a text or list was cut
+
+
+class SessionInfo(msgspec.Struct, array_like=True, frozen=True):
+    """Who acts, through what, on which database."""
+
+    session: str
+    user: str
+    issuer: str = ""
+    groups: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()  # RFC 8693 chain, outermost first
+    address: str = ""
+    application: str = ""
+    database: str = ""
+    environment: str = ""
+    role: str = ""  # the upstream role
+    token_id: str = ""
+
+
+class GrantInfo(msgspec.Struct, array_like=True, frozen=True):
+    """The grant a statement ran under."""
+
+    name: str
+    granted_by: str = ""
+    reason: str = ""
+
+
+class RulingInfo(msgspec.Struct, array_like=True, frozen=True):
+    """One statement shape under one policy, and the verdict. `statement` holds no literal. Tables are
+    "schema.name", columns "schema.table.column", as far as known.
+    """
+
+    generation: int
+    policy_hash: str
+    statement: str
+    fingerprint: str
+    kinds: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+    columns_read: tuple[str, ...] = ()
+    columns_written: tuple[str, ...] = ()
+    decision: str = "allow"
+    rules: tuple[str, ...] = ()
+    grant: GrantInfo | None = None
+
+
+class ColumnsInfo(msgspec.Struct, array_like=True, frozen=True):
+    """What a result showed: masked as (column, label, mask), and columns handed out in clear."""
+
+    masked: tuple[tuple[str, str, str], ...] = ()
+    clear: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class SessionCard:
+    """A session's facts, held by whoever serves the session. `mark`, `number` and `encoded` belong to the
+    chain.
+    """
+
+    info: SessionInfo
+    mark: object = None
+    number: int = 0
+    encoded: bytes = b""
+
+
+@dataclass(slots=True, eq=False)
+class RulingCard:
+    """A decided statement shape, held beside the ruling it describes."""
+
+    info: RulingInfo
+    mark: object = None
+    number: int = 0
+    encoded: bytes = b""
+
+
+@dataclass(slots=True, eq=False)
+class ColumnsCard:
+    """A result's columns, held beside the row plan."""
+
+    info: ColumnsInfo
+    mark: object = None
+    number: int = 0
+    encoded: bytes = b""
+
+
+class Definition(msgspec.Struct, array_like=True, frozen=True):
+    """A numbered card; valid in its segment from here on."""
+
+    number: int
+    info: msgspec.Raw
+
+
+class Intent(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Written before a statement is forwarded or refused."""
+
+    session: int
+    ruling: int
+    tags: Tags | None = None
+    approval: str = ""
+
+
+class Outcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What became of an intent. `columns` is a definition's number, or 0."""
+
+    intent: int
+    status: Status
+    rows: int
+    nbytes: int
+    columns: int
+    command: str
+    sqlstate: str
+    duration_us: int
+
+
+class Event(msgspec.Struct, array_like=True, frozen=True):
+    """Anything that is no statement. `session` is a definition's number, or 0."""
+
+    kind: EventKind
+    session: int
+    data: dict[str, Any]
+
+
+class Carried(msgspec.Struct, array_like=True, frozen=True):
+    """An intent without outcome when its segment ended, repeated so that each segment can be read alone.
+
+    `origin` is the prefix of the intent's id where it belongs to another chain (recovery), else empty.
+    """
+
+    intent: int
+    time_ns: int
+    session: int
+    ruling: int
+    tags: Tags | None = None
+    approval: str = ""
+    origin: str = ""
+
+
+class Lost(msgspec.Struct, array_like=True, frozen=True):
+    """Sequence numbers `first` to `last` could not be written and were never promised; this frame's own
+    number follows `last`.
+
+    `intents` of them were statements: refused, or (`continued`) run without a record.
+    """
+
+    first: int
+    last: int
+    intents: int
+    events: int  # events dropped because too many waited
+    sqlstate: str
+    continued: bool = False
+
+
+class Checkpoint(msgspec.Struct, array_like=True, frozen=True):
+    """SHA-256 over the segment's bytes before this frame (the header names the segment before it, so it
+    covers the whole chain).
+    """
+
+    digest: bytes
+    records: int  # frames of the chain before this one
+    final: bool = False  # the segment ends here
+
+
+class Recovered(msgspec.Struct, array_like=True, frozen=True):
+    """A chain that ended without `closed`, as it was found: nothing in it was changed.
+
+    `digest` is SHA-256 over the last segment's `length` readable bytes; `tail` bytes after them, of SHA-256
+    `tail_digest`, could not be read.
+    """
+
+    chain: bytes
+    segment: int
+    length: int
+    digest: bytes
+    tail: int
+    tail_digest: bytes
+    records: int
+    open_intents: int
+
+
+class Closed(msgspec.Struct, array_like=True, frozen=True):
+    """The chain's end, written by its own worker; the digest is a checkpoint's."""
+
+    digest: bytes
+    records: int
+
+
+_TYPES: Final[dict[int, type[Any]]] = {
+    SESSION: Definition,
+    RULING: Definition,
+    COLUMNS: Definition,
+    INTENT: Intent,
+    OUTCOME: Outcome,
+    EVENT: Event,
+    CARRIED: Carried,
+    LOST: Lost,
+    CHECKPOINT: Checkpoint,
+    RECOVERED: Recovered,
+    CLOSED: Closed,
+}
+_DECODERS: Final = {kind: msgspec.msgpack.Decoder(of) for kind, of in _TYPES.items()}
+_INFOS: Final[dict[int, msgspec.msgpack.Decoder[Any]]] = {
+    SESSION: msgspec.msgpack.Decoder(SessionInfo),
+    RULING: msgspec.msgpack.Decoder(RulingInfo),
+    COLUMNS: msgspec.msgpack.Decoder(ColumnsInfo),
+}
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def decode(kind: int, payload: bytes) -> Any:
+    """The Struct of a frame. Raises ValueError (msgspec's DecodeError is one) when the payload is not of its
+    type.
+    """
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        raise ValueError(f"frame type {kind} is unknown")
+    return decoder.decode(payload)
+
+
+def decode_info(kind: int, definition: Definition) -> Any:
+    """The SessionInfo, RulingInfo or ColumnsInfo of a definition. Raises ValueError."""
+    return _INFOS[kind].decode(definition.info)
+
+
+def encode_bounded(value: object, limit: int = PAYLOAD_LIMIT) -> bytes:
+    """The value's MessagePack of at most `limit` bytes: texts and lists too long are cut and end in CUT.
+    Always succeeds for Structs, dicts, tuples, texts, numbers and bytes; text that is not Unicode (lone
+    surrogates) is replaced.
+    """
+    chars, items = TEXT_LIMIT, LIST_LIMIT
+    try:
+        data = _encode(value) if not _oversized(value) else b""
+    except UnicodeEncodeError:
+        data = b""
+    while not data or len(data) > limit:
+        data = _encode(_cut(value, chars, items))
+        chars, items = chars // 2, items // 2
+    return data
+
+
+def _oversized(value: object) -> bool:
+    return isinstance(value, RulingInfo) and len(value.statement) > TEXT_LIMIT
+
+
+def _cut(value: Any, chars: int, items: int) -> Any:
+    if isinstance(value, str):
+        text = value if len(value) <= chars else value[:chars] + CUT
+        return text.encode("utf-8", "replace").decode()
+    if isinstance(value, msgspec.Struct):
+        return [_cut(getattr(value, name), chars, items) for name in value.__struct_fields__]
+    if isinstance(value, Mapping):
+        pairs = list(value.items())[: items + 1]
+        return {_cut(key, chars, items): _cut(each, chars, items) for key, each in pairs}
+    if isinstance(value, (tuple, list)):
+        kept = [_cut(each, chars, items) for each in value[:items]]
+        if len(value) > items and all(isinstance(each, str) for each in value):
+            kept.append(CUT)
+        return kept
+    return value
+
+
+@dataclass(slots=True)
+class Open:
+    """An intent that has no outcome yet, with all that its outcome's record needs."""
+
+    time_ns: int
+    session: SessionCard
+    ruling: RulingCard
+    tags: Tags | None = None
+    approval: str = ""
+    origin: str = field(default="")
