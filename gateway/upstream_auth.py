@@ -1,7 +1,7 @@
 """Proving our password to a database server: MD5 and SCRAM-SHA-256 (RFC 5802, RFC 7677, manual section 55.3).
 
-Pure: nonces and channel-binding data come in as arguments. Every Unavailable raised here means that the server
-misbehaved or that our credentials do not fit it; its words tell nothing of the secret.
+Pure: nonces and channel-binding data come in as arguments. Every Unavailable raised here means that the
+server misbehaved or that our credentials do not fit it; its words tell nothing of the secret.
 """
 
 import base64
@@ -11,11 +11,12 @@ import hmac
 import stringprep
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.errors import Refused, State, Unavailable
 
-# Each iteration is two SHA-256 blocks of our own CPU: a server may not choose how long we work (RFC 7677 asks for at
-# least 4096, PostgreSQL's default; 100 000 take about 0.05 s).
+# Each iteration costs our own CPU: a server may not choose how long we work. RFC 7677 asks for at least 4096,
+# which is PostgreSQL's default; 100 000 take about 0.05 s.
 ITERATIONS_MAX = 100_000
 NONCE_CHARACTERS_MAX = 1024
 SALT_BYTES_MAX = 1024
@@ -119,7 +120,7 @@ class Scram:
         without_proof = f"c={bound},r={nonce}"
         signed = f"{self._bare},{text},{without_proof}".encode()
 
-        salted = hashlib.pbkdf2_hmac("sha256", saslprep(self._password).encode(), salt, iterations)
+        salted = _salted(self._password, salt, iterations)
         client_key = _hmac(salted, b"Client Key")
         client_signature = _hmac(hashlib.sha256(client_key).digest(), signed)
         proof = bytes(a ^ b for a, b in zip(client_key, client_signature, strict=True))
@@ -155,6 +156,12 @@ def _read_first(text: str) -> tuple[str, bytes, int]:
     return nonce, salt, int(count)
 
 
+@lru_cache(maxsize=256)
+def _salted(password: str, salt: bytes, iterations: int) -> bytes:
+    """SaltedPassword, remembered: a role keeps its salt, and this is nearly all the cost of a login."""
+    return hashlib.pbkdf2_hmac("sha256", saslprep(password).encode(), salt, iterations)
+
+
 def _hmac(key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, "sha256")
 
@@ -173,5 +180,3 @@ def _base64(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise distrust("its SCRAM message is malformed") from None
-
-

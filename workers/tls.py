@@ -1,0 +1,78 @@
+"""TLS contexts for clients and for databases, and the channel binding to a server's certificate."""
+
+import ssl
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+
+from gateway.errors import Refused, State, Unavailable
+
+ALPN = "postgresql"
+SYSTEM_ROOTS = "system"  # libpq's word for the machine's own roots
+
+
+def server_context(cert_file: str, key_file: str) -> ssl.SSLContext:
+    """For clients: TLS 1.2 and later. Raises OSError where the files cannot be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Tickets would only resume at the worker that made them; compression and renegotiation are attack
+    # surface.
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.num_tickets = 0
+    context.set_alpn_protocols([ALPN])
+    context.load_cert_chain(cert_file, key_file)
+    return context
+
+
+def upstream_context(sslmode: str, sslrootcert: str | None) -> ssl.SSLContext:
+    """For a database, as libpq reads sslmode (manual, section 34.19): allow, prefer and require check nothing
+    unless require has a root certificate; verify-ca checks the chain, verify-full the host name as well.
+
+    Raises Unavailable where verification is asked for and the roots cannot be read: no file of a home folder
+    is ever looked for.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols([ALPN])
+    verify = sslmode in ("verify-ca", "verify-full") or (sslmode == "require" and bool(sslrootcert))
+    # With the machine's roots anybody can buy a certificate: then only the name tells servers apart.
+    context.check_hostname = sslmode == "verify-full" or (verify and sslrootcert == SYSTEM_ROOTS)
+    if not verify:
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    context.verify_mode = ssl.CERT_REQUIRED
+    if not sslrootcert:
+        raise Unavailable(Refused(State.UNREACHABLE, f"sslmode {sslmode} needs an sslrootcert"))
+    try:
+        if sslrootcert == SYSTEM_ROOTS:
+            context.set_default_verify_paths()
+        else:
+            context.load_verify_locations(cafile=sslrootcert)
+    except OSError as error:
+        raise Unavailable(Refused(State.UNREACHABLE, "the database's sslrootcert cannot be read")) from error
+    return context
+
+
+def endpoint(sock: ssl.SSLSocket) -> bytes | None:
+    """tls-server-end-point (RFC 5929, section 4): the hash of the peer's certificate, by the hash function
+    of its signature, SHA-256 in place of MD5 and SHA-1. None where the signature has no hash function of its
+    own."""
+    der = sock.getpeercert(binary_form=True)
+    return endpoint_of(der) if der else None
+
+
+def endpoint_of(der: bytes) -> bytes | None:
+    """The channel binding of one certificate, given in DER."""
+    try:
+        algorithm = x509.load_der_x509_certificate(der).signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    if algorithm is None:
+        return None
+    if algorithm.name in ("md5", "sha1"):
+        algorithm = hashes.SHA256()
+    digest = hashes.Hash(algorithm)
+    digest.update(der)
+    return digest.finalize()
