@@ -1,7 +1,7 @@
 """What the tokenizer hands out: PostgreSQL's lexical tokens (manual, section 4.1)."""
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Kind(IntEnum):
@@ -11,9 +11,9 @@ class Kind(IntEnum):
     IDENT = 1  # unquoted identifier or keyword, ASCII-folded to lower case, cut at 63 bytes
     QUOTED = 2  # "…" or U&"…", unescaped, cut at 63 bytes
     STRING = 3  # '…', E'…', U&'…', N'…', $tag$…$tag$; text is the decoded value
-    BITS = 4  # B'…'
-    HEX = 5  # X'…'
-    INTEGER = 6
+    BITS = 4  # B'…'; text is what stands between the quotes
+    HEX = 5  # X'…'; text is what stands between the quotes
+    INTEGER = 6  # of any size: 42, 1_000, 0x1f, 0o17, 0b1
     NUMERIC = 7  # a number with a point or exponent
     PARAM = 8  # $1
     OPERATOR = 9  # longest-match operator, also := :: .. => <= >= <> !=
@@ -21,8 +21,7 @@ class Kind(IntEnum):
     COMMENT = 11  # only where asked for; text is the comment with its marks
 
 
-@dataclass(slots=True)
-class Token:
+class Token(NamedTuple):
     """One token. `start` and `end` are byte offsets into the whole statement text, end exclusive."""
 
     kind: Kind
