@@ -1,0 +1,241 @@
+"""A client's way in: first packet, TLS, token, and then the server's own greeting (manual, section 55.2.1).
+
+What may arrive is written as a table (`FIRST_PACKETS`) and one type (`p`, the token); everything else ends
+the connection with 08P01. The identity is made once, by the gate, from one Attempt, and nothing later
+changes it.
+"""
+
+import logging
+import secrets
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, Literal, Protocol, TypeVar
+
+import trio
+
+from gateway.errors import Refusal, Refused, State, Unavailable
+from parser import messages, startup
+from parser.errors import ProtocolError
+from parser.startup import CancelRequest, FirstPacket, GssEncRequest, SslRequest, Startup
+from workers.sockets import Closed, Wire, tune
+from workers.tls import ALPN
+from workers.upstream import Upstream
+
+FIRST_BYTE_SECONDS = 5.0
+TOKEN_FRAME_BYTES_MAX = 65_536
+TLS_RECORD_HANDSHAKE = b"\x16"
+
+TlsMode = Literal["off", "optional", "required"]
+A = TypeVar("A")  # the gate's own admission: the verified identity and what belongs to it
+
+log = logging.getLogger("sluice.sign_in")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a client said of itself. `params`: the other start-up parameters in their order; `address` of the
+    peer; `minor`: it speaks protocol 3.`minor`."""
+
+    user: str
+    database: str
+    token: str = field(repr=False)
+    params: tuple[tuple[str, str], ...]
+    address: str
+    tls: bool
+    minor: int
+
+
+class Gate(Protocol[A]):
+    """Who decides. `tls_context` is None only where `tls` is off; `login_seconds` bounds a whole sign-in."""
+
+    tls: TlsMode
+    tls_context: ssl.SSLContext | None
+    login_seconds: float
+
+    async def admit(self, attempt: Attempt) -> A:
+        """The verified identity. Raises Refusal."""
+
+    async def connect(self, admission: A) -> Upstream:
+        """The server's session of its own. Raises Refusal."""
+
+    async def cancel(self, pid: int, secret: bytes, address: str) -> None:
+        """A cancel request with a key that may be right or wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn(Generic[A]):
+    """A client that read ReadyForQuery. `wire.buffer` and `upstream.buffer` may hold bytes already received;
+    `secret` is Sluice's own cancel key, which goes with `upstream.pid`."""
+
+    wire: Wire
+    upstream: Upstream
+    admission: A
+    attempt: Attempt
+    secret: bytes = field(repr=False)
+
+
+class Door(Enum):
+    """Where a connection stands before its StartupMessage."""
+
+    FRESH = "nothing said yet"
+    SSL_REFUSED = "N to an SSLRequest"
+    GSS_REFUSED = "N to a GSSENCRequest"
+    BOTH_REFUSED = "N to both"
+    ENCRYPTED = "inside TLS"
+
+
+FIRST_PACKETS: dict[Door, tuple[type[FirstPacket], ...]] = {
+    Door.FRESH: (SslRequest, GssEncRequest, CancelRequest, Startup),
+    Door.SSL_REFUSED: (GssEncRequest, CancelRequest, Startup),
+    Door.GSS_REFUSED: (SslRequest, CancelRequest, Startup),
+    Door.BOTH_REFUSED: (CancelRequest, Startup),
+    Door.ENCRYPTED: (CancelRequest, Startup),
+}
+
+
+async def sign_in(wire: Wire, gate: Gate[A]) -> SignedIn[A] | None:
+    """Takes a new connection to its ReadyForQuery. None: the client did not come in and `wire` is closed.
+
+    Never raises for what a client or a server did; an unexpected error is logged and ends this connection.
+    """
+    waits_for_us = False
+    try:
+        tune(wire.sock, gate.login_seconds)
+        with trio.move_on_after(gate.login_seconds) as deadline:
+            entry = await _enter(wire, gate)
+            if entry is not None:
+                attempt = _attempt(wire, *entry)
+                waits_for_us = True
+                admission = await gate.admit(attempt)
+                upstream = await gate.connect(admission)
+                waits_for_us = False
+                secret = await _greet(wire, upstream, attempt.minor)
+                tune(wire.sock)
+                return SignedIn(wire, upstream, admission, attempt, secret)
+        if deadline.cancelled_caught and waits_for_us:
+            raise Unavailable(Refused(State.UNREACHABLE, "the sign-in took too long"))
+    except Closed:
+        pass
+    except ProtocolError as error:
+        version = isinstance(error, startup.UnsupportedVersion)
+        await _refuse(wire, Refused(State.FEATURE if version else State.PROTOCOL, str(error)))
+    except Refusal as refusal:
+        await _refuse(wire, refusal.refused)
+    except Exception:
+        log.exception("a sign-in from %s ended on an unexpected error", wire.address)
+        await _refuse(wire, Refused("XX000", "internal error"))
+    except BaseException:
+        wire.close()
+        raise
+    wire.close()
+    return None
+
+
+async def _refuse(wire: Wire, refused: Refused) -> None:
+    """The last words, FATAL, so that the client reads them before the end. Within a second."""
+    words = messages.error_response("FATAL", refused.sqlstate, refused.message, hint=refused.hint)
+    with trio.move_on_after(1.0):
+        with suppress(Closed):
+            await wire.write_all(words)
+            await wire.finish()
+    wire.close()
+
+
+async def _enter(wire: Wire, gate: Gate[A]) -> tuple[Startup, str] | None:
+    """The StartupMessage and the token. None where the connection is over and nothing is to be said."""
+    packet = await _first_packet(wire, gate)
+    if packet is None:
+        return None
+    if gate.tls == "required" and not wire.tls:
+        why = Refused(State.NOT_SIGNED_IN, "TLS is required", "Connect with sslmode=require or stronger.")
+        raise Refusal(why)
+    if packet.negotiate:
+        await wire.write_all(messages.negotiate_protocol_version(packet.minor, packet.extensions))
+    await wire.write_all(messages.authentication_cleartext())
+    kind, body = await wire.read_frame(TOKEN_FRAME_BYTES_MAX)
+    if kind == b"X":
+        return None
+    if kind != b"p":
+        raise ProtocolError("expected a password message")
+    return packet, messages.read_password(body)
+
+
+async def _first_packet(wire: Wire, gate: Gate[A]) -> Startup | None:
+    """Answers encryption and cancel requests until the StartupMessage. None where the connection is over."""
+    first = b""
+    with trio.move_on_after(FIRST_BYTE_SECONDS):
+        first = await wire.peek()
+    if not first:
+        return None
+    door = Door.FRESH
+    if first == TLS_RECORD_HANDSHAKE:  # TLS without asking; only with ALPN is it meant for this protocol
+        if gate.tls == "off" or not await _encrypt(wire, gate, alpn=True):
+            return None
+        door = Door.ENCRYPTED
+    while True:
+        head = await wire.read_exactly(4)
+        packet = startup.read(await wire.read_exactly(startup.packet_length(head)))
+        if not isinstance(packet, FIRST_PACKETS[door]):
+            raise ProtocolError("this request has no place here")
+        if isinstance(packet, Startup):
+            return packet
+        if isinstance(packet, CancelRequest):
+            with suppress(Refusal):  # the protocol has no answer to a cancel request
+                await gate.cancel(packet.pid, packet.secret, wire.address)
+            return None
+        if wire.buffer:
+            # Sent in clear before we answered, perhaps by somebody in between: never part of the session.
+            raise ProtocolError("received unencrypted data after an encryption request")
+        door = await _answer(wire, gate, packet, door)
+
+
+async def _answer(wire: Wire, gate: Gate[A], packet: SslRequest | GssEncRequest, door: Door) -> Door:
+    """Says S and shakes hands, or says N; where the connection stands then."""
+    if isinstance(packet, SslRequest) and gate.tls != "off":
+        await wire.write_all(b"S")
+        await _encrypt(wire, gate, alpn=False)
+        return Door.ENCRYPTED
+    await wire.write_all(b"N")
+    if door is not Door.FRESH:
+        return Door.BOTH_REFUSED
+    return Door.SSL_REFUSED if isinstance(packet, SslRequest) else Door.GSS_REFUSED
+
+
+async def _encrypt(wire: Wire, gate: Gate[A], *, alpn: bool) -> bool:
+    """Shakes hands. False where `alpn` is demanded and the client did not offer this protocol."""
+    assert gate.tls_context is not None, "a gate that speaks TLS has its context"
+    await wire.start_tls(gate.tls_context, server_side=True)
+    assert isinstance(wire.sock, ssl.SSLSocket), "the handshake made it one"
+    return not alpn or wire.sock.selected_alpn_protocol() == ALPN
+
+
+def _attempt(wire: Wire, packet: Startup, token: str) -> Attempt:
+    user = packet.get("user") or ""
+    return Attempt(
+        user=user,
+        database=packet.get("database") or user,
+        token=token,
+        params=tuple(pair for pair in packet.pairs if pair[0] not in ("user", "database")),
+        address=wire.address,
+        tls=wire.tls,
+        minor=packet.minor,
+    )
+
+
+async def _greet(wire: Wire, upstream: Upstream, minor: int) -> bytes:
+    """Says what the server said, in its order and words, but with a cancel key of our own, which is returned."""
+    secret = secrets.token_bytes(32 if minor >= 2 else 4)
+    greeting = [messages.authentication_ok()]
+    greeting += [messages.parameter_status(name, value) for name, value in upstream.parameters]
+    if upstream.secret:
+        greeting.append(messages.backend_key_data(upstream.pid, secret))
+    greeting += upstream.notices
+    greeting.append(messages.ready_for_query(upstream.status))
+    try:
+        await wire.write_all(b"".join(greeting))
+    except BaseException:
+        await upstream.close()
+        raise
+    return secret
