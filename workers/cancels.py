@@ -8,7 +8,6 @@ told apart by their secret, compared in constant time.
 
 import contextlib
 import hmac
-import os
 import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 import trio
+
+from workers.run_folder import RunFolder
 
 _WRONG_PER_SECOND = 5.0  # guesses an address has, over all workers
 _ADDRESSES_MAX = 4096
@@ -66,13 +67,12 @@ class CancelDesk:
     def __init__(self, run_dir: Path, index: int, slots: int) -> None:
         self._index = index
         self._slots = slots
-        self._folder = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._folder = RunFolder(run_dir)
         self._entries: dict[int, dict[bytes, Callable[[], Awaitable[None]]]] = {}
         self._guesses = Guesses(_WRONG_PER_SECOND / slots)  # each worker holds its share of the limit
 
     def register(self, pid: int, secret: bytes, callback: Callable[[], Awaitable[None]]) -> None:
-        """From now on (pid, secret) runs `callback`, which sends the cancel upstream and does nothing while
-        no statement runs."""
+        """From now on (pid, secret) runs `callback`: it sends the cancel upstream, if a statement runs."""
         self._entries.setdefault(pid, {})[secret] = callback
 
     def forget(self, pid: int, secret: bytes) -> None:
@@ -83,11 +83,10 @@ class CancelDesk:
             self._entries.pop(pid, None)
 
     async def request(self, pid: int, secret: bytes, address: str) -> bool:
-        """Cancel wherever the session lives; True when some worker knew it and its callback ended. Never says
-        which half was wrong.
+        """Cancel wherever the session lives; True when some worker knew it and its callback ended.
 
         `address` is the client's IP address: it has five wrong keys a second, after which requests from it
-        are not looked at.
+        are not looked at. The answer is for the audit; the client is told nothing (manual, 53.2.7).
         """
         if not self._guesses.take(address, trio.current_time()):
             return False
@@ -97,8 +96,7 @@ class CancelDesk:
         return known
 
     async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Answer siblings for ever; started once the socket listens. Replaces what a dead predecessor
-        left."""
+        """Answer siblings for ever; started once the socket listens. Replaces a dead predecessor's socket."""
         path = self._path(self._index)
         with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
             Path(path).unlink(missing_ok=True)
@@ -116,11 +114,10 @@ class CancelDesk:
 
     def close(self) -> None:
         """Give the run folder's descriptor back."""
-        os.close(self._folder)
+        self._folder.close()
 
     def _path(self, index: int) -> str:
-        # Through the descriptor, because a socket's path is limited to 107 bytes and a folder's is not.
-        return f"/proc/self/fd/{self._folder}/cancel-{index}.sock"
+        return self._folder.socket_path(f"cancel-{index}.sock")
 
     async def _cancel_here(self, pid: int, secret: bytes) -> bool:
         found = None
@@ -147,12 +144,15 @@ class CancelDesk:
 
     async def _ask(self, index: int, pid: int, secret: bytes) -> bool:
         # A sibling that is just being replaced has no sessions: its refused connection is a no.
-        with contextlib.suppress(OSError), trio.move_on_after(_ASK_SECONDS):
-            with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sibling:
-                await sibling.connect(self._path(index))
-                await sibling.send(msgspec.msgpack.encode(_Ask(pid, secret)))
-                sibling.shutdown(socket.SHUT_WR)
-                return await sibling.recv(1) == b"\1"
+        with (
+            contextlib.suppress(OSError),
+            trio.move_on_after(_ASK_SECONDS),
+            trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sibling,
+        ):
+            await sibling.connect(self._path(index))
+            await sibling.send(msgspec.msgpack.encode(_Ask(pid, secret)))
+            sibling.shutdown(socket.SHUT_WR)
+            return await sibling.recv(1) == b"\1"
         return False
 
     async def _answer(self, asker: trio.socket.SocketType) -> None:

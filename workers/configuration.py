@@ -4,12 +4,11 @@ it before anything starts."""
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
-from gateway.settings import Settings
 
 from gateway import settings as sluice_toml
 from gateway.errors import ConfigError, ConfigFault
@@ -17,6 +16,7 @@ from gateway.identity import keys as issuer_keys
 from gateway.identity.keys import IssuerKeys
 from gateway.policy import compile as policy_table
 from gateway.policy import rules
+from gateway.settings import Settings
 
 MASK_KEY_FILE = "mask.key"  # keys the `hash` mask: equal on all hosts whose hashes shall be equal
 AUDIT_KEY_FILE = "audit.key"  # signs the audit's heads
@@ -32,7 +32,11 @@ class Secrets:
 
     mask_key: bytes
     audit_key: bytes
-    passwords: Mapping[str, str]
+    passwords: Mapping[str, str | None]
+
+    def password(self, database: str) -> str | None:
+        """The upstream password of the database a client named. "*" answers only for names without an entry."""
+        return self.passwords[database] if database in self.passwords else self.passwords.get("*")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,6 +92,30 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What SIGHUP brings: the running settings with the files' policy and keys."""
+
+    loaded: Loaded
+    settings_changed: bool  # sluice.toml is different now, which only a restart can apply
+
+
+def reload(running: Loaded, environ: Mapping[str, str]) -> Reloaded:
+    """Read everything again and check all of it; take over policy and keys. Raises ConfigError: then nothing
+    changes."""
+    fresh = load(running.file, environ)
+    if fresh.settings == running.settings:
+        return Reloaded(fresh, settings_changed=False)
+    key_files = _key_files(running.file, running.settings)
+    kept = replace(
+        running,
+        policy=compile_policy(running.file, running.settings),
+        key_files=key_files,
+        keys=issuer_keys.read(running.settings.issuers, key_files),
+    )
+    return Reloaded(kept, settings_changed=True)
+
+
 def compile_policy(file: Path, settings: Settings) -> bytes:
     """The table of the policy file, or of all *.toml of the policy folder in the order of their names. Raises
     ConfigError."""
@@ -109,8 +137,17 @@ def unpack_key_files(content: bytes, settings: Settings) -> IssuerKeys:
     return issuer_keys.read(settings.issuers, msgspec.msgpack.decode(content, type=KeyFiles))
 
 
+def _key_files(file: Path, settings: Settings) -> KeyFiles:
+    key_files: KeyFiles = {}
+    for issuer in settings.issuers:
+        key = f'issuer "{issuer.name}"'
+        name = issuer.key_file or issuer.jwks_file
+        key_files[issuer.name] = (str(file.parent / name), _bytes(file.parent / name, key))
+    return key_files
+
+
 def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secrets:
-    passwords: dict[str, str] = {}
+    passwords: dict[str, str | None] = {}
     for database in settings.databases:
         key = f'database "{database.name}"'
         if database.password_file:
@@ -118,14 +155,9 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
                 _secret(file.parent / database.password_file, key).decode().rstrip("\r\n")
             )
         elif database.password_env:
-            if database.password_env not in environ:
-                _fault(
-                    file,
-                    f"{key}.password_env",
-                    f"{database.password_env} is not set",
-                    "set it in the environment",
-                )
             passwords[database.name] = environ[database.password_env]
+        else:
+            passwords[database.name] = None
     mask_key = _secret(_key_path(file.parent, MASK_KEY_FILE, environ), MASK_KEY_FILE)
     if len(mask_key) < _KEY_BYTES_MIN:
         _fault(

@@ -17,8 +17,7 @@ _ROW_GAUGES = 32
 
 
 class Counter(IntEnum):
-    """The words of a slot's row. Those before STATEMENTS are gauges and cleared when the worker is
-    replaced."""
+    """The words of a slot's row; those before STATEMENTS are gauges, cleared when the worker is replaced."""
 
     BEAT = 0  # CLOCK_MONOTONIC nanoseconds of the relay's last turn
     SESSIONS = 1

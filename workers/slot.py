@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from gateway.settings import Settings
 
 from gateway.identity.keys import IssuerKeys
+from gateway.settings import Settings
 from workers.configuration import Secrets
 from workers.slab import Row, Slab
 

@@ -1,0 +1,76 @@
+"""A slot and the worker in it, as the supervisor sees them. Times are of the monotonic clock, in seconds."""
+
+import contextlib
+import os
+import signal
+import socket
+from dataclasses import dataclass
+
+from workers.slab import Counter, Row
+from workers.slot import BOOT_FAILED, ToWorker, send
+
+STALE_SECONDS = 5.0  # without a turn of the relay: SIGABRT, for a traceback
+ABORT_SECONDS = 2.0  # after that: SIGKILL
+BOOT_SECONDS = 20.0
+RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.1, 5.0
+CALM_SECONDS = 10.0  # a worker that lived so long starts the back-off anew
+
+
+@dataclass
+class Child:
+    """A running worker."""
+
+    pid: int
+    control: socket.socket
+    started: float
+    ready_at: float | None = None
+    acked: int = 0  # the newest policy version it has on its shelf
+    abort_at: float | None = None
+    why: str = ""  # its last words
+    listening: bool = True  # False once its end of the control socket is closed
+
+    def kill(self, number: signal.Signals) -> None:
+        """Send a signal; the pid cannot be another's, because only we reap it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def tell(self, message: ToWorker, fd: int | None = None) -> None:
+        """Send a message. A worker that does not read its messages hangs, and is killed; a dead one is left
+        to the reaper."""
+        try:
+            send(self.control, message, fd)
+        except BlockingIOError:
+            self.kill(signal.SIGKILL)
+        except OSError:
+            self.listening = False
+
+
+@dataclass
+class Seat:
+    """A slot: its listener lives on, its workers come and go."""
+
+    index: int
+    listener: socket.socket
+    row: Row
+    incarnation: int = 0
+    child: Child | None = None
+    retry_at: float = 0.0
+    retry_seconds: float = RETRY_SECONDS_MIN
+
+    def silence_seconds(self, child: Child, awake_since: float, now: float) -> float:
+        """How long the worker gave no sign. Before `awake_since` the supervisor itself was stopped, and
+        judges nobody by that time."""
+        beat = self.row.get(Counter.BEAT) / 1e9
+        return now - max(beat, child.ready_at or child.started, awake_since)
+
+    def hangs(self, child: Child, awake_since: float, now: float) -> bool:
+        """Whether the relay's turn stands still, or the start does."""
+        limit = BOOT_SECONDS if child.ready_at is None else STALE_SECONDS
+        return self.silence_seconds(child, awake_since, now) > limit
+
+    def back_off(self, child: Child, code: int, now: float) -> None:
+        """Decide when the successor starts."""
+        if now - child.started > CALM_SECONDS and code != BOOT_FAILED:
+            self.retry_seconds = RETRY_SECONDS_MIN
+        self.retry_at = now + self.retry_seconds
+        self.retry_seconds = min(RETRY_SECONDS_MAX, self.retry_seconds * 2)

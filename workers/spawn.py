@@ -1,0 +1,91 @@
+"""Forking a worker: what must hold between fork(2) and the worker's own main."""
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import resource
+import select
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from typing import NoReturn, Protocol
+
+from gateway.errors import ConfigError
+from workers.slot import BOOT_FAILED, BootFailed, Failed, Slot, send
+
+WorkerMain = Callable[[Slot], int]
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_libc = ctypes.CDLL(None, use_errno=True)
+# The supervisor alone hears the operator: a Ctrl-C reaches the whole process group, and a drain is told over
+# the control socket.
+_DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Closable(Protocol):
+    """What the supervisor holds and a worker must not."""
+
+    def close(self) -> None: ...
+
+
+def threads() -> int:
+    """How many threads this process has; a fork with more than one may copy a lock that nobody will ever
+    release."""
+    return len(os.listdir("/proc/self/task"))
+
+
+def fork_worker(slot: Slot, main: WorkerMain, not_for_child: Iterable[Closable]) -> int:
+    """Fork, run `main(slot)` in the child and exit with what it returns; the child's pid for the parent.
+
+    BootFailed and ConfigError in `main` are reported over the control socket and exit with BOOT_FAILED.
+    `not_for_child` is closed in the child: a sibling's listener would otherwise outlive its worker, and the
+    lock its supervisor.
+    """
+    assert threads() == 1, "the supervisor must not have threads when it forks"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # No signal may arrive in the child before it has left the supervisor's wake-up socket.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    pid = os.fork()
+    if pid == 0:
+        _child(slot, main, not_for_child, blocked)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return pid
+
+
+def _child(slot: Slot, main: WorkerMain, not_for_child: Iterable[Closable], mask: set[int]) -> NoReturn:
+    code = 1
+    try:
+        _die_with_supervisor(slot.parent_fd)
+        signal.set_wakeup_fd(-1)
+        for number in _DEAF_TO:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for each in not_for_child:
+            each.close()
+        # A core file would hold rows and tokens.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        faulthandler.enable()  # SIGABRT is how the supervisor asks a hanging worker where it hangs
+        code = main(slot)
+    except (BootFailed, ConfigError) as error:
+        code = BOOT_FAILED
+        with contextlib.suppress(OSError):
+            send(slot.control, Failed(str(error)))
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _die_with_supervisor(parent_fd: int) -> None:
+    """The kernel kills us when the supervisor goes. It may have gone before the kernel was asked: then the
+    pipe has ended."""
+    if _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if select.select([parent_fd], [], [], 0)[0]:
+        os._exit(1)

@@ -1,0 +1,420 @@
+"""The dull process: opens what must outlive a worker, forks, reaps, restarts, reloads, drains.
+
+No trio, no threads, no TLS; signal handlers only note the signal. Everything happens in one loop over a
+selector.
+"""
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import MutableMapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from gateway.errors import ConfigError
+from workers import configuration, listeners
+from workers.configuration import Loaded
+from workers.publication import Publisher
+from workers.run_folder import AlreadyRunning, RunFolder
+from workers.seat import ABORT_SECONDS, CALM_SECONDS, Child, Seat
+from workers.shared_policy import seal
+from workers.slab import Counter, Slab
+from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, pair, receive
+from workers.spawn import Closable, WorkerMain, fork_worker
+from workers.status import StatusSocket
+from workers.systemd import Notifier
+
+TICK_SECONDS = 0.1
+STORM_DEATHS = 5  # within CALM_SECONDS: alarm
+DRAIN_GRACE_SECONDS = 2.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+log = logging.getLogger("sluice")
+
+
+class StartFailed(Exception):
+    """The start stops here, with this one line."""
+
+
+class Supervisor:
+    """All the state there is; `run` is the loop. Raises OSError when something that must outlive the workers
+    cannot be opened."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        slots: int,
+        main: WorkerMain,
+        folder: RunFolder,
+        environ: MutableMapping[str, str],
+    ) -> None:
+        self._loaded = loaded
+        self._main = main
+        self._folder = folder
+        self._environ = environ
+        self._notifier = Notifier(environ)
+        self._slab = Slab(slots)
+        self._seats = [
+            Seat(index, listener, self._slab.row(index))
+            for index, listener in enumerate(listeners.open_listeners(loaded.settings.gateway.listen, slots))
+        ]
+        self._address = listeners.address_text(self._seats[0].listener)
+        self._publisher = Publisher(self._slab, loaded.policy)
+        self._parent_read, self._parent_write = (
+            os.pipe()
+        )  # never written: its end tells workers that we are gone
+        self._status_socket = StatusSocket(folder)
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_signals)
+        self._selector.register(self._status_socket, selectors.EVENT_READ, self._on_status)
+        self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
+        self._reload_wanted = False
+        self._announced = False
+        self._drain_deadline: float | None = None
+        self._started = self._awake_since = self._next_alive = time.monotonic()
+
+    def run(self) -> int:
+        """Serve until drained; the exit code. Raises StartFailed, with no worker left."""
+        for number in _SIGNALS:
+            signal.signal(number, _note)
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        try:
+            for seat in self._seats:
+                self._start(seat)
+            last = time.monotonic()
+            while self._drain_deadline is None or any(seat.child for seat in self._seats):
+                last = self._turn(last)
+            return 0
+        finally:
+            signal.set_wakeup_fd(-1)
+            self._end_workers()
+
+    def _turn(self, last: float) -> float:
+        for key, _ in self._selector.select(TICK_SECONDS):
+            key.data()
+        now = time.monotonic()
+        if now - last > 10 * TICK_SECONDS:  # we were stopped, and so perhaps was everybody
+            self._awake_since = now
+        self._reap(now)
+        self._watch(now)
+        if self._drain_deadline is None:
+            self._announce()
+            self._restart(now)
+            if self._publisher.settle(self._seats, now):
+                log.info("policy generation %d is in force", self._slab.generation)
+                self._notifier.ready(self._summary())
+            if self._reload_wanted and self._announced and not self._publisher.busy:
+                self._reload()
+        self._feed_watchdog(now)
+        return now
+
+    # -- workers come and go
+
+    def _start(self, seat: Seat) -> None:
+        ours, theirs = pair()
+        seat.incarnation += 1
+        seat.row.clear()
+        loaded = self._loaded
+        slot = Slot(
+            index=seat.index,
+            slots=len(self._seats),
+            incarnation=seat.incarnation,
+            listener=seat.listener,
+            control=theirs,
+            parent_fd=self._parent_read,
+            slab=self._slab,
+            settings=loaded.settings,
+            secrets=loaded.secrets,
+            keys=loaded.keys,
+            folder=loaded.folder,
+            run_dir=loaded.run_dir,
+            audit_dir=loaded.audit_dir,
+            host=socket.gethostname(),
+        )
+        pid = fork_worker(slot, self._main, [ours, *self._not_for(seat)])
+        theirs.close()
+        seat.child = Child(pid, ours, time.monotonic())
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(seat))
+        self._publisher.welcome(seat.child)
+
+    def _not_for(self, seat: Seat) -> list[Closable]:
+        """What a worker on `seat` must not inherit."""
+        held: list[Closable] = []
+        for other in self._seats:
+            if other is not seat:
+                held.append(other.listener)
+                if other.child:
+                    held.append(other.child.control)
+        held += [self._selector, self._status_socket, self._wake_read, self._wake_write]
+        held += [_Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
+        return [*held, self._folder]
+
+    def _reap(self, now: float) -> None:
+        """Take every dead child; those we do not know were orphans, given to us as the PID 1 of a
+        namespace."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for seat in self._seats:
+                if seat.child and seat.child.pid == pid:
+                    self._bury(seat, seat.child, os.waitstatus_to_exitcode(status), now)
+
+    def _bury(self, seat: Seat, child: Child, code: int, now: float) -> None:
+        self._hear(seat)  # its last words may still be in the socket
+        self._forget(child)
+        child.control.close()
+        seat.child = None
+        seat.row.clear()
+        if self._drain_deadline is not None:
+            return
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        if not self._announced:
+            raise StartFailed(child.why or f"worker {seat.index} ended before it was ready ({how})")
+        log.error(
+            "worker %d (pid %d) ended with %s%s", seat.index, child.pid, how, child.why and f": {child.why}"
+        )
+        seat.row.add(Counter.RESTARTS)
+        seat.back_off(child, code, now)
+        self._deaths.append(now)
+        if self._storming(now):
+            log.critical("alarm: %d workers ended within %d s", STORM_DEATHS, CALM_SECONDS)
+            self._notifier.status("alarm: workers keep ending")
+
+    def _storming(self, now: float) -> bool:
+        return len(self._deaths) == STORM_DEATHS and now - self._deaths[0] <= CALM_SECONDS
+
+    def _restart(self, now: float) -> None:
+        for seat in self._seats:
+            if self._announced and seat.child is None and now >= seat.retry_at:
+                self._start(seat)
+
+    def _watch(self, now: float) -> None:
+        """Abort a worker whose relay does not turn, so that it says where; kill it when even that does not
+        end it."""
+        for seat in self._seats:
+            child = seat.child
+            if child is None:
+                continue
+            overdue = child.abort_at is not None and now >= child.abort_at
+            if overdue or (self._drain_deadline is not None and now >= self._drain_deadline):
+                child.kill(signal.SIGKILL)
+            elif child.abort_at is None and seat.hangs(child, self._awake_since, now):
+                log.error("worker %d (pid %d) hangs: asked for its traceback", seat.index, child.pid)
+                child.abort_at = now + ABORT_SECONDS
+                child.kill(signal.SIGABRT)
+
+    def _end_workers(self) -> None:
+        """Leave nobody behind, however we end."""
+        for seat in self._seats:
+            if seat.child:
+                seat.child.kill(signal.SIGKILL)
+                os.waitpid(seat.child.pid, 0)
+                seat.child = None
+
+    # -- what is said to us
+
+    def _hear(self, seat: Seat) -> None:
+        child = seat.child
+        while child is not None and child.listening:
+            try:
+                heard = receive(child.control)
+            except BlockingIOError:
+                return
+            except OSError:
+                heard = None
+            if heard is None:
+                self._forget(child)  # it is ending: the reaper will come
+                return
+            message, fd = heard
+            if fd is not None:
+                os.close(fd)
+            match message:
+                case Ready():
+                    child.ready_at = time.monotonic()
+                case PolicyAck(version):
+                    child.acked = max(child.acked, version)
+                case Failed(text, 0):
+                    child.why = text
+                case Failed(text, version) if self._publisher.give_up(version):
+                    log.error("policy refused by worker %d: %s; the old one stays in force", seat.index, text)
+                    self._notifier.ready(self._summary())
+
+    def _forget(self, child: Child) -> None:
+        """Listen no longer to a control socket whose other end is closed: it would be readable for ever."""
+        child.listening = False
+        if child.control in self._selector.get_map():
+            self._selector.unregister(child.control)
+
+    def _on_signals(self) -> None:
+        for number in self._wake_read.recv(4096):
+            if number == signal.SIGHUP:
+                self._reload_wanted = True
+            elif number in (signal.SIGTERM, signal.SIGINT) and self._drain_deadline is None:
+                self._drain()
+
+    def _on_status(self) -> None:
+        self._status_socket.answer(self._describe(time.monotonic()))
+
+    # -- what the operator asked for
+
+    def _announce(self) -> None:
+        """Say `ready` once, when every slot has the policy and an open audit."""
+        children = [seat.child for seat in self._seats if seat.child]
+        if self._announced or not all(child.ready_at and child.acked for child in children):
+            return
+        self._announced = True
+        print(f"ready {self._address} {self._summary()}", flush=True)
+        self._notifier.ready(self._summary())
+
+    def _reload(self) -> None:
+        self._reload_wanted = False
+        self._notifier.reloading()
+        running = self._loaded
+        try:
+            fresh = configuration.reload(running, self._environ)
+        except ConfigError as error:
+            log.error("reload refused, the old policy stays in force: %s", error)
+            self._notifier.ready(self._summary())
+            return
+        if fresh.settings_changed:
+            log.warning("%s changed: restart to apply it; policy and keys are reloaded", running.file)
+        self._loaded = fresh.loaded
+        if fresh.loaded.key_files != running.key_files:
+            sealed = seal(configuration.pack_key_files(fresh.loaded.key_files), "sluice-keys")
+            for seat in self._seats:
+                if seat.child:
+                    seat.child.tell(KeysMessage(sealed.size, sealed.digest), sealed.fd)
+            sealed.close()
+        self._publisher.begin(fresh.loaded.policy, self._seats)
+
+    def _drain(self) -> None:
+        limit = float(self._loaded.settings.gateway.drain_seconds)
+        log.info("draining for at most %d s", limit)
+        self._notifier.stopping()
+        self._drain_deadline = time.monotonic() + limit + DRAIN_GRACE_SECONDS
+        for seat in self._seats:
+            seat.listener.close()  # with the workers' own copies closed too, the kernel turns newcomers away
+            if seat.child:
+                seat.child.tell(Drain(limit))
+
+    # -- how we are
+
+    def _live(self, now: float) -> int:
+        children = [(seat, seat.child) for seat in self._seats if seat.child and seat.child.ready_at]
+        return sum(not seat.hangs(child, self._awake_since, now) for seat, child in children)
+
+    def _feed_watchdog(self, now: float) -> None:
+        if self._notifier.watchdog_seconds and now >= self._next_alive and self._live(now):
+            self._next_alive = now + self._notifier.watchdog_seconds
+            self._notifier.alive()
+
+    def _summary(self) -> str:
+        return f"workers={len(self._seats)} policy={self._slab.generation}"
+
+    def _state(self, now: float) -> str:
+        if self._drain_deadline is not None:
+            return "draining"
+        if not self._announced:
+            return "starting"
+        return "ready" if self._live(now) and not self._storming(now) else "not ready"
+
+    def _describe(self, now: float) -> dict[str, Any]:
+        settings = self._loaded.settings
+        return {
+            "state": self._state(now),
+            "pid": os.getpid(),
+            "uptime_seconds": round(now - self._started, 1),
+            "addresses": [self._address],
+            "policy": {"generation": self._slab.generation, "sha256": self._publisher.sealed.digest.hex()},
+            "audit": {"dir": str(self._loaded.audit_dir), "lag_bytes": self._slab.total(Counter.AUDIT_LAG)},
+            "workers": [_describe_worker(seat, now) for seat in self._seats],
+            "databases": [
+                {"name": database.name, "environment": database.environment, **self._health(database.name)}
+                for database in settings.databases
+            ],
+        }
+
+    def _health(self, database: str) -> dict[str, int]:
+        reached, failed = self._slab.health(database)
+        return {"reached": reached, "failed": failed}
+
+
+class _Descriptor:
+    """A bare descriptor among things that can be closed."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def _describe_worker(seat: Seat, now: float) -> dict[str, Any]:
+    child = seat.child
+    beat = seat.row.get(Counter.BEAT) / 1e9
+    return {
+        "slot": seat.index,
+        "pid": child.pid if child else None,
+        "incarnation": seat.incarnation,
+        "state": "gone" if child is None else "ready" if child.ready_at else "starting",
+        "beat_age_seconds": round(max(0.0, now - beat), 3) if beat else None,
+        **{counter.name.lower(): seat.row.get(counter) for counter in Counter if counter is not Counter.BEAT},
+    }
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    """Signals are noted by the wake-up descriptor alone."""
+
+
+def serve(config: Path, workers: int | None = None, worker_main: WorkerMain | None = None) -> int:
+    """Run the gateway in the foreground until it is told to end; the exit code: 0 drained, 1 could not start,
+    2 bad configuration.
+
+    `workers` overrules sluice.toml; `worker_main` is `workers.process.run` where it is not given.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    environ = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("PG") or name == "NOTIFY_SOCKET"]:
+        del os.environ[name]  # nothing here may connect where the environment says (libpq's variables)
+    # numpy's OpenBLAS would start threads as it is imported, and we must fork.
+    os.environ.update({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
+    try:
+        loaded = configuration.load(config, environ)
+        folder = RunFolder.make(loaded.run_dir)
+        folder.lock()
+        _recover_audit(loaded)
+        slots = workers or loaded.settings.gateway.workers or os.cpu_count() or 1
+        return Supervisor(loaded, slots, worker_main or _worker_main(), folder, environ).run()
+    except ConfigError as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return 2
+    except (StartFailed, AlreadyRunning, OSError) as error:
+        print(f"sluice: cannot start: {error}", file=sys.stderr)
+        return 1
+
+
+def _worker_main() -> WorkerMain:
+    """Imported before the forks, so that all workers share its pages and a successor is quickly there."""
+    from workers import process
+
+    return process.run
+
+
+def _recover_audit(loaded: Loaded) -> None:
+    from workers import audit_log
+
+    audit_log.recover(loaded.audit_dir)
