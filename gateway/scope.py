@@ -1,0 +1,206 @@
+"""The caches of one scope: what the policy says of each statement text, decided once and remembered.
+
+A scope is one set of rights under one policy generation and one catalogue version, with one reading of string literals. Nothing in it
+is ever changed into another answer: when the policy or the catalogue moves, `stale` is set and sessions ask for a new scope.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from gateway.audit.records import ColumnsCard, ColumnsInfo, GrantInfo, RulingCard, RulingInfo
+from gateway.classify.catalog import Catalog
+from gateway.errors import Refused
+from gateway.masking import plan
+from gateway.masking.basis import MaskBasis, basis
+from gateway.policy.decide import decide
+from gateway.policy.decision import Decision
+from gateway.policy.table import Rights
+from parser.facts import Column, Facts, Relation
+from parser.fingerprint import quick_key
+from parser.statements import read
+
+ENTRIES_MAX = 4096  # cached texts in each cache; a full cache starts anew
+TEXT_BYTES_MAX = 16384  # longer texts are read anew each time
+PLANS_MAX = 64  # row descriptions remembered for one statement
+
+_LEXING = frozenset({"standard_conforming_strings", "client_encoding", "names", "*"})
+
+
+@dataclass(slots=True)
+class ResultPlan:
+    """How one result is masked, and the record of what was."""
+
+    rows: plan.RowPlan
+    card: ColumnsCard | None
+
+
+@dataclass(slots=True)
+class Ruling:
+    """One statement of a text as this scope sees it: decision, masks and the audit's card."""
+
+    facts: Facts
+    decision: Decision
+    basis: MaskBasis
+    copy: plan.CopyPlan | None
+    copy_card: ColumnsCard | None
+    card: RulingCard
+    refused: Refused | None
+    _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
+
+    def plan(self, row_description: bytes) -> ResultPlan:
+        """The masks for a result with this RowDescription (the message's body)."""
+        known = self._plans.get(row_description)
+        if known is None:
+            rows = plan.rows(row_description, self.basis)
+            known = ResultPlan(rows, _columns_card(rows.masked, rows.cleared))
+            if len(self._plans) >= PLANS_MAX:
+                self._plans.clear()
+            self._plans[row_description] = known
+        return known
+
+
+@dataclass(slots=True)
+class Script:
+    """A whole statement text: its rulings in order and what follows from them for the session."""
+
+    rulings: tuple[Ruling, ...]
+    refused: Refused | None  # the first refusal: one refused statement stops the whole text
+    named: bool  # holds a statement that makes, runs or ends a named thing
+    unsettling: bool  # later texts cannot be read until this one is answered
+    takes_copy: bool  # COPY … FROM STDIN
+    warnings: tuple[str, ...]
+
+
+def _columns_card(masked: tuple[tuple[str, str, str], ...], cleared: tuple[str, ...]) -> ColumnsCard | None:
+    if not masked and not cleared:
+        return None
+    return ColumnsCard(ColumnsInfo(masked, cleared))
+
+
+def _dotted(relation: Relation) -> str:
+    return f"{relation.schema}.{relation.name}" if relation.schema else relation.name
+
+
+def _names(columns: frozenset[Column]) -> tuple[str, ...]:
+    return tuple(sorted(f"{_dotted(column.relation)}.{column.name}" for column in columns))
+
+
+class Scope:
+    """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
+
+    __slots__ = ("_by_key", "_by_text", "_resolved", "catalog", "policy_hash", "rights", "stale", "strings_conform")
+
+    def __init__(self, rights: Rights, catalog: Catalog, policy_hash: str, *, strings_conform: bool = True) -> None:
+        self.rights = rights
+        self.catalog = catalog
+        self.policy_hash = policy_hash
+        self.stale = False
+        self.strings_conform = strings_conform
+        self._by_key: dict[bytes, Script] = {}
+        self._by_text: dict[bytes, Script] = {}
+        self._resolved: dict[tuple[str, str], Ruling] = {}
+
+    def script(self, sql: bytes) -> Script:
+        """The rulings over a statement text (no terminating NUL). Never raises on a peer's bytes."""
+        key = quick_key(sql) if self.strings_conform and len(sql) <= TEXT_BYTES_MAX else None
+        if key is not None:
+            known = self._by_key.get(key)
+            if known is not None:
+                return known
+        known = self._by_text.get(sql)
+        if known is not None:
+            return known
+        facts = read(sql, standard_conforming_strings=self.strings_conform)
+        script = self._decide(facts)
+        if key is not None and not any(one.by_value for one in facts):
+            self._remember(self._by_key, key, script)
+        elif len(sql) <= TEXT_BYTES_MAX:
+            self._remember(self._by_text, sql, script)
+        return script
+
+    def unread(self, reason: str, shape: str) -> Script:
+        """The rulings over something whose effects cannot be read: the worst it could be."""
+        facts = Facts(
+            kinds=("UNKNOWN",),
+            effects=frozenset({"read", "write", "ddl", "privilege", "session", "unsafe-io", "procedural"}),
+            complete=False,
+            reason=reason,
+            shape=shape,
+        )
+        return self._decide((facts,))
+
+    def resolve(self, outer: Facts, inner: Facts) -> Ruling:
+        """The ruling over EXECUTE or FETCH (`outer`) of a statement known by name (`inner`)."""
+        key = (outer.shape, inner.shape)
+        known = self._resolved.get(key)
+        if known is None:
+            facts = replace(
+                inner,
+                kinds=outer.kinds + inner.kinds,
+                effects=outer.effects | inner.effects,
+                functions=outer.functions | inner.functions,
+                named=outer.named,
+                complete=outer.complete and inner.complete,
+                reason=outer.reason or inner.reason,
+                shape=f"{outer.shape} -- {inner.shape}",
+                tags=outer.tags,
+            )
+            known = self._rule(facts)
+            if len(self._resolved) >= ENTRIES_MAX:
+                self._resolved.clear()
+            self._resolved[key] = known
+        return known
+
+    def _remember(self, cache: dict[bytes, Script], key: bytes, script: Script) -> None:
+        if len(cache) >= ENTRIES_MAX:
+            cache.clear()
+        cache[key] = script
+
+    def _decide(self, statements: tuple[Facts, ...]) -> Script:
+        rulings = tuple(self._rule(facts) for facts in statements)
+        return Script(
+            rulings=rulings,
+            refused=next((ruling.refused for ruling in rulings if ruling.refused is not None), None),
+            named=any(facts.named is not None for facts in statements),
+            unsettling=any(_unsettles(facts) for facts in statements),
+            takes_copy=any(facts.copy is not None and facts.copy.target == "stdin" for facts in statements),
+            warnings=tuple(r.decision.message for r in rulings if r.decision.verdict == "warn"),
+        )
+
+    def _rule(self, facts: Facts) -> Ruling:
+        decision = decide(facts, self.rights, self.catalog)
+        masks = basis(facts, self.rights, self.catalog)
+        refused, copy, copy_card = decision.refused, None, None
+        if refused is None and facts.copy is not None and facts.copy.target == "stdout":
+            planned = plan.copy_out(facts, masks)
+            if isinstance(planned, Refused):
+                refused = planned
+                decision = replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules))
+            else:
+                copy, copy_card = planned, _columns_card(planned.masked, planned.cleared)
+        return Ruling(facts, decision, masks, copy, copy_card, self._card(facts, decision), refused)
+
+    def _card(self, facts: Facts, decision: Decision) -> RulingCard:
+        grant = decision.grant
+        return RulingCard(
+            RulingInfo(
+                generation=self.rights.generation,
+                policy_hash=self.policy_hash,
+                statement=facts.shape,
+                fingerprint=facts.fingerprint,
+                kinds=facts.kinds,
+                tables=tuple(dict.fromkeys(_dotted(r) for r in (*facts.reads, *facts.writes))),
+                columns_read=_names(facts.columns_read),
+                columns_written=_names(facts.columns_written),
+                decision=decision.verdict,
+                rules=decision.rules,
+                grant=GrantInfo(grant.name, grant.granted_by, grant.reason) if grant else None,
+            )
+        )
+
+
+def _unsettles(facts: Facts) -> bool:
+    if facts.effects & {"ddl", "procedural"} or not facts.complete:
+        return True
+    if any(setting.name in _LEXING for setting in facts.settings):
+        return True
+    return facts.named is not None and facts.named.action != "execute" and facts.named.action != "fetch"

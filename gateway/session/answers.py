@@ -1,0 +1,433 @@
+"""From the database: its messages matched with what was asked, masked, recorded, and appended to the session's `to_client`.
+
+Frames that pass unchanged are handed on as one run of the received bytes; only what is altered is built anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from gateway.audit.records import Status
+from gateway.errors import State
+from gateway.masking.kernels import data_rows_end
+from gateway.masking.plan import scrub
+from gateway.session.inflight import RESYNC, Ask, Item
+from gateway.session.understand import SYNC
+from parser.errors import ProtocolError
+from parser.facts import Facts
+from parser.messages import command_rows, error_response
+
+if TYPE_CHECKING:
+    from gateway.scope import ResultPlan, Ruling
+    from gateway.session.session import Session
+
+_LENGTH = Struct("!i").unpack_from
+MASKED_FRAME_BYTES_MAX = 64 * 1024 * 1024  # a row that must be masked is held whole
+FRAME_BYTES_MAX = 0x3FFFFFFF + 16
+_DATA_ROW = 68
+_COPY_DATA = 100
+_LEXING_SAFE = {
+    "standard_conforming_strings": frozenset({"on", "true", "yes", "1"}),
+    "client_encoding": frozenset({"utf8", "utf-8", "unicode", "latin1", "sql_ascii"}),
+}
+
+Handler = Callable[["Session", bytes], bytes | None]  # None: pass unchanged
+
+
+def feed(s: Session, data: bytes) -> None:
+    """Takes bytes of the server. Raises ProtocolError when they do not follow from what was asked."""
+    if s.server_pass:
+        data = _pass(s, data)
+    rest = s.server_rest
+    if rest:
+        rest += data
+        if len(rest) < s.server_need:
+            return
+        data = bytes(rest)
+        rest.clear()
+    at = run = 0
+    size = len(data)
+    while size - at >= 5:
+        kind = data[at]
+        length = _LENGTH(data, at + 1)[0]
+        if length < 4 or length > FRAME_BYTES_MAX:
+            raise ProtocolError(f"invalid message length {length}")
+        end = at + 1 + length
+        if end > size:
+            break
+        if kind == _DATA_ROW:
+            end = data_rows_end(data, at)
+            replaced = _rows(s, data, at, end)
+        elif kind == _COPY_DATA:
+            replaced = _copy_rows(s, data[at:end])
+        else:
+            handler = _HANDLERS.get(kind)
+            if handler is None:
+                raise ProtocolError("not a message type")
+            replaced = handler(s, data[at:end])
+        if replaced is not None:
+            if run < at:
+                s.to_client.append(data[run:at])
+            if replaced:
+                s.to_client.append(replaced)
+            run = end
+        at = end
+    if at < size:
+        at = _keep(s, data, at, size)
+    if run < at:
+        s.to_client.append(data[run:at] if run or at < size else data)
+    if not s.queue:
+        s.unsettled = s.flushed = False
+
+
+def _keep(s: Session, data: bytes, at: int, size: int) -> int:
+    """Holds the beginning of a frame, or lets it through as it comes where nothing in it can be masked."""
+    s.server_need = 5
+    if size - at >= 5:
+        end = at + 1 + _LENGTH(data, at + 1)[0]
+        if end - at > 65536 and _streams(s, data[at]):
+            s.server_pass = end - size
+            s.queue[0].nbytes += end - at
+            return size
+        if end - at > MASKED_FRAME_BYTES_MAX:
+            raise ProtocolError("a message that must be read whole is too long")
+        s.server_need = end - at
+    s.server_rest += data[at:]
+    return at
+
+
+def _streams(s: Session, kind: int) -> bool:
+    if not s.queue:
+        return False
+    item = s.queue[0]
+    ruling = item.ruling
+    if ruling is None:
+        return False
+    if kind == _DATA_ROW:
+        plan = _row_plan(item)
+        return plan is None or plan.rows.clear
+    return kind == _COPY_DATA and (s.copy_both or ruling.copy is None or ruling.copy.clear)
+
+
+def _pass(s: Session, data: bytes) -> bytes:
+    head = data[: s.server_pass]
+    s.server_pass -= len(head)
+    s.to_client.append(head)
+    return data[len(head) :]
+
+
+def _head(s: Session, *kinds: Ask) -> Item:
+    if not s.queue or s.queue[0].ask not in kinds:
+        raise ProtocolError("an answer to nothing that was asked")
+    return s.queue[0]
+
+
+def _row_plan(item: Item) -> ResultPlan | None:
+    """The plan for the item's rows. None: nothing in this statement can be masked."""
+    if item.plan is not None:
+        return item.plan
+    ruling = item.ruling
+    if ruling is None:
+        raise ProtocolError("more results than statements")
+    description = item.portal.description if item.portal is not None else None
+    if description is None:
+        if ruling.basis.inert:
+            return None
+        raise ProtocolError("rows without a description")
+    item.plan = ruling.plan(description)
+    return item.plan
+
+
+def _rows(s: Session, data: bytes, at: int, end: int) -> bytes | None:
+    item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    item.nbytes += end - at
+    plan = item.plan or _row_plan(item)
+    if plan is None or plan.rows.clear:
+        return None
+    masked: bytes = plan.rows.mask(data[at:end])
+    return masked
+
+
+def _copy_rows(s: Session, frame: bytes) -> bytes | None:
+    item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    item.nbytes += len(frame)
+    ruling = item.ruling
+    if ruling is None:
+        raise ProtocolError("more results than statements")
+    if ruling.copy is None:
+        if s.copy_both or ruling.basis.inert:
+            return None
+        raise ProtocolError("COPY data of a statement that is no COPY")
+    return None if ruling.copy.clear else ruling.copy.mask(frame)
+
+
+def _parse_complete(s: Session, frame: bytes) -> bytes | None:
+    s.names.confirm_statement(_head(s, Ask.PARSE))
+    s.queue.popleft()
+    return None
+
+
+def _bind_complete(s: Session, frame: bytes) -> bytes | None:
+    s.names.confirm_portal(_head(s, Ask.BIND))
+    s.queue.popleft()
+    return None
+
+
+def _close_complete(s: Session, frame: bytes) -> bytes | None:
+    item = _head(s, Ask.CLOSE)
+    if item.statement_kind:
+        s.names.drop_statement(item.name)
+    else:
+        s.names.drop_portal(item.name)
+    s.queue.popleft()
+    return None
+
+
+def _row_description(s: Session, frame: bytes) -> bytes | None:
+    item = _head(s, Ask.QUERY, Ask.DESCRIBE_PORTAL, Ask.DESCRIBE_STATEMENT)
+    if item.ask is Ask.QUERY:
+        ruling = item.ruling
+        if ruling is None:
+            raise ProtocolError("more results than statements")
+        item.plan = ruling.plan(frame[5:])
+        return None
+    return _described(s, item, frame[5:])
+
+
+def _no_data(s: Session, frame: bytes) -> bytes | None:
+    return _described(s, _head(s, Ask.DESCRIBE_PORTAL, Ask.DESCRIBE_STATEMENT), b"")
+
+
+def _described(s: Session, item: Item, description: bytes) -> bytes | None:
+    if item.portal is not None:
+        item.portal.description = description or b"\0\0"
+    s.queue.popleft()
+    return b"" if item.hidden else None
+
+
+def _parameter_description(s: Session, frame: bytes) -> bytes | None:
+    _head(s, Ask.DESCRIBE_STATEMENT)
+    return None
+
+
+def _command_complete(s: Session, frame: bytes) -> bytes | None:
+    item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    ruling = item.ruling
+    if ruling is None:
+        raise ProtocolError("more results than statements")
+    command, rows = _command(frame)
+    s.copy_in = s.copy_both = False
+    s.settle_success(item, command, rows)
+    if ruling.facts.effects != _READ:
+        _settle(s, ruling.facts)
+    if item.ask is Ask.EXECUTE:
+        s.queue.popleft()
+    return None
+
+
+_READ = frozenset({"read"})
+
+
+@lru_cache(maxsize=1024)
+def _command(frame: bytes) -> tuple[str, int]:
+    command, rows = command_rows(frame[5:])
+    return command, rows or 0
+
+
+def _settle(s: Session, facts: Facts) -> None:
+    """What a completed statement changes in the session."""
+    if facts.named is not None:
+        s.names.settle(facts)
+    if "ddl" in facts.effects or "procedural" in facts.effects:
+        s.catalog_moved = True
+    for setting in facts.settings:
+        if setting.name == "*":
+            if "DISCARD" in facts.kinds[0]:
+                s.names.forget_statements()
+            s.lexing_doubt = True
+        else:
+            name = "client_encoding" if setting.name == "names" else setting.name
+            safe = _LEXING_SAFE.get(name)
+            if safe is not None and (setting.value is None or setting.value.lower() not in safe):
+                s.lexing_doubt = True
+
+
+def _empty_query(s: Session, frame: bytes) -> bytes | None:
+    item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    if item.ruling is not None:
+        raise ProtocolError("an empty answer to a statement")
+    if item.ask is Ask.EXECUTE:
+        s.queue.popleft()
+    return None
+
+
+def _portal_suspended(s: Session, frame: bytes) -> bytes | None:
+    item = _head(s, Ask.EXECUTE)
+    s.settle_success(item, "PORTAL SUSPENDED", 0)
+    s.queue.popleft()
+    return None
+
+
+def _ready(s: Session, frame: bytes) -> bytes | None:
+    item = _head(s, Ask.QUERY, Ask.SYNC, Ask.FUNCTION)
+    if item.ask is Ask.FUNCTION and item.ruling is not None:
+        s.settle_success(item, "FUNCTION CALL", 0)
+    if item.index < len(item.intents):
+        raise ProtocolError("fewer results than statements")
+    s.queue.popleft()
+    s.copy_in = s.copy_both = False
+    s.lexing_doubt = False
+    s.status = frame[5]
+    if s.status == 73:
+        s.names.transaction_ended()
+        s.tainted = None
+    return None
+
+
+def _error(s: Session, frame: bytes) -> bytes | None:
+    body = frame[5:]
+    if b"\0VFATAL\0" in body or b"\0VPANIC\0" in body:
+        s.server_said_last = True
+    if not s.queue:
+        return None
+    item = s.queue[0]
+    if item.ask is Ask.SYNC:  # a deferred constraint that fails at the implicit commit
+        return _scrubbed(s, None, frame)
+    answer = _worded(s, item, frame)
+    status: Status = "refused" if item.refused is not None else "error"
+    sqlstate = str(item.refused.sqlstate) if item.refused is not None else _sqlstate(body)
+    if sqlstate == "57014":
+        status = "cancelled"
+    s.settle_failure(item, status, sqlstate)
+    dropped_sync, s.copy_sync_dropped = s.copy_sync_dropped and s.copy_in, False
+    s.copy_in = s.copy_both = False
+    if item.ask not in RESYNC:
+        _skip(s)
+        if dropped_sync and s.skipping:
+            s.ask(Ask.SYNC)
+            s.epoch += 1
+            s.skipping = False
+            s.to_server.append(SYNC)
+    return answer
+
+
+def _worded(s: Session, item: Item, frame: bytes) -> bytes | None:
+    """The error as the client may read it: ours where we refused, the server's without values where it could carry one."""
+    if item.refused is not None and not s.server_said_last:
+        refused = item.refused
+        index = min(item.index, len(item.intents) - 1)
+        seq = item.intents[index] if index >= 0 else 0
+        detail = f"Audit record {s.chain.record_id(seq)}." if seq else ""
+        return error_response("ERROR", refused.sqlstate, refused.message, detail, refused.hint)
+    return _scrubbed(s, item.ruling, frame)
+
+
+def _scrubbed(s: Session, ruling: Ruling | None, frame: bytes) -> bytes | None:
+    """Without the values it may quote: those of this statement, or of an earlier one of the transaction (deferred checks)."""
+    basis = s.tainted if ruling is None or ruling.basis.inert else ruling.basis
+    if basis is None:
+        return None
+    body = scrub(frame[5:], basis)
+    return frame[:1] + (len(body) + 4).to_bytes(4, "big") + body
+
+
+def _sqlstate(body: bytes) -> str:
+    at = body.find(b"\0C")
+    code = body[at + 2 : at + 7]
+    return code.decode("ascii", "replace") if at >= 0 and body[at + 7 : at + 8] == b"\0" else State.PROTOCOL
+
+
+def _skip(s: Session) -> None:
+    """The server discards everything up to the next Sync (manual, section 55.2.3)."""
+    while s.queue:
+        item = s.queue[0]
+        if item.ask is Ask.SYNC:
+            return
+        s.names.abandon(item)
+        s.settle_failure(item, "not-run", "")
+        s.queue.popleft()
+    s.skipping = True
+
+
+def _notice(s: Session, frame: bytes) -> bytes | None:
+    return _scrubbed(s, s.queue[0].ruling if s.queue else None, frame)
+
+
+def _parameter_status(s: Session, frame: bytes) -> bytes | None:
+    name, _, rest = frame[5:].partition(b"\0")
+    s.parameter(name.decode("utf-8", "replace"), rest[:-1].decode("utf-8", "replace"))
+    return None
+
+
+def _notification(s: Session, frame: bytes) -> bytes | None:
+    return None
+
+
+def _copy_in(s: Session, frame: bytes) -> bytes | None:
+    _head(s, Ask.QUERY, Ask.EXECUTE)
+    _swallow_syncs(s)
+    s.copy_in = True
+    return None
+
+
+def _copy_both(s: Session, frame: bytes) -> bytes | None:
+    _copy_in(s, frame)
+    s.copy_both = True
+    return None
+
+
+def _swallow_syncs(s: Session) -> None:
+    """While the server takes COPY data it ignores Sync, so those already sent will never be answered."""
+    head = s.queue.popleft()
+    while s.queue and s.queue[0].ask is Ask.SYNC:
+        s.queue.popleft()
+        s.copy_sync_dropped = True
+    if s.queue:
+        raise ProtocolError("messages were sent where COPY data was awaited")
+    s.queue.append(head)
+
+
+def _copy_out(s: Session, frame: bytes) -> bytes | None:
+    item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    ruling = item.ruling
+    if ruling is None or (ruling.copy is None and not ruling.basis.inert):
+        raise ProtocolError("COPY data of a statement that is no COPY")
+    return None
+
+
+def _copy_done(s: Session, frame: bytes) -> bytes | None:
+    _head(s, Ask.QUERY, Ask.EXECUTE)
+    return None
+
+
+def _function_result(s: Session, frame: bytes) -> bytes | None:
+    item = _head(s, Ask.FUNCTION)
+    if item.ruling is None or not item.ruling.basis.inert:
+        raise ProtocolError("a function's result cannot be masked")
+    return None
+
+
+_HANDLERS: dict[int, Handler] = {
+    ord("1"): _parse_complete,
+    ord("2"): _bind_complete,
+    ord("3"): _close_complete,
+    ord("A"): _notification,
+    ord("C"): _command_complete,
+    ord("E"): _error,
+    ord("G"): _copy_in,
+    ord("H"): _copy_out,
+    ord("I"): _empty_query,
+    ord("N"): _notice,
+    ord("S"): _parameter_status,
+    ord("T"): _row_description,
+    ord("V"): _function_result,
+    ord("W"): _copy_both,
+    ord("Z"): _ready,
+    ord("c"): _copy_done,
+    ord("n"): _no_data,
+    ord("s"): _portal_suspended,
+    ord("t"): _parameter_description,
+}

@@ -1,0 +1,197 @@
+"""The state of one signed-in session, and the doors through which the relay drives it.
+
+The relay calls `client` and `server` with the bytes it received, takes `to_server` and `to_client`, and in between commits the audit:
+what `client` appended to `to_server` may leave only after the intents it buffered in the chain are on record; when they
+cannot be recorded, `refuse_staged` replaces every statement of the turn by one that fails.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from gateway.audit.chain import Chain
+from gateway.audit.records import SessionCard, Status
+from gateway.errors import Refusal, Refused, State
+from gateway.masking.basis import MaskBasis
+from gateway.scope import Ruling, Scope
+from gateway.session import answers, understand
+from gateway.session.inflight import Ask, Item
+from gateway.session.names import Names
+from parser.errors import ProtocolError
+from parser.messages import error_response, notice_response
+
+# Encodings whose characters may end in a byte that looks like ASCII (manual, section 23.3.1): the server would read other tokens.
+_UNSAFE_ENCODINGS = frozenset({"SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "MULE_INTERNAL"})
+
+
+class Session:
+    """One client session and its upstream session, without their sockets. See the module."""
+
+    __slots__ = (
+        "card", "catalog_moved", "chain", "client_need", "client_pass", "client_rest", "conforming", "copy_both", "copy_in",
+        "copy_sync_dropped", "drop_pass", "encoding_safe", "ending", "epoch", "flushed", "frame_bytes_max", "held", "late", "lexing_doubt", "names",
+        "now", "queue", "rescope", "scope", "server_need", "server_pass", "server_rest", "server_said_last", "skipping",
+        "staged", "statements", "refusals", "status", "tainted", "to_client", "to_server", "unsettled", "until", "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        scope: Scope,
+        rescope: Callable[["Session"], Scope],
+        chain: Chain,
+        card: SessionCard,
+        parameters: list[tuple[str, str]],
+        frame_bytes_max: int,
+    ) -> None:
+        self.scope = scope
+        self.rescope = rescope  # a scope for the policy and catalogue of now; raises Refusal when the right is gone
+        self.chain = chain
+        self.card = card
+        self.frame_bytes_max = frame_bytes_max
+        self.names = Names()
+        self.queue: deque[Item] = deque()
+        self.staged: list[tuple[Item, int]] = []  # intents of this turn: the item, its frame's place in to_server or -1
+        self.to_server: list[bytes] = []
+        self.to_client: list[bytes] = []
+        self.client_rest = bytearray()  # the beginning of a frame, or frames that wait
+        self.client_need = 0  # bytes of client_rest below which looking again is useless
+        self.client_pass = 0  # bytes of a long CopyData still to be handed on as they come
+        self.drop_pass = False  # … or dropped, as its head was
+        self.server_rest = bytearray()
+        self.server_need = 0
+        self.server_pass = 0
+        self.now = 0  # POSIX nanoseconds of this turn
+        self.epoch = 0  # counts resynchronisation points sent
+        self.status = ord("I")  # as ReadyForQuery last said
+        self.skipping = False  # after an error: the server discards until Sync
+        self.copy_in = False
+        self.copy_both = False
+        self.copy_sync_dropped = False
+        self.late: Item | None = None  # a refused COPY FROM STDIN whose data is being swallowed
+        self.until = 1 << 63  # POSIX nanoseconds at which the right must be asked again
+        self.held = False  # the relay wants the client's next statements to wait (a catalogue is being read)
+        self.waiting = False  # client_rest holds a frame that depends on an outstanding answer
+        self.unsettled = False  # an outstanding statement may change how later ones are read
+        self.flushed = False
+        self.ending = False  # close once what is buffered has gone
+        self.server_said_last = False
+        self.conforming = True
+        self.encoding_safe = True
+        self.lexing_doubt = False
+        self.catalog_moved = False  # DDL went through; the relay takes and clears it
+        self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns
+        self.statements = 0
+        self.refusals = 0
+        for name, value in parameters:
+            self.parameter(name, value)
+
+    @property
+    def idle(self) -> bool:
+        """Between transactions, with nothing outstanding."""
+        return not self.queue and self.status == 73 and not self.client_rest and self.late is None
+
+    def client(self, data: bytes, now: int) -> None:
+        """Bytes from the client, or b"" to look again at those that waited. Faults of the peer end the session."""
+        self.now = now
+        try:
+            understand.feed(self, data)
+        except ProtocolError as fault:
+            self.end(Refused(State.PROTOCOL, str(fault)))
+        except Refusal as refusal:
+            self.end(refusal.refused)
+
+    def server(self, data: bytes, now: int) -> None:
+        """Bytes from the upstream."""
+        self.now = now
+        try:
+            answers.feed(self, data)
+        except ProtocolError as fault:
+            self.end(Refused(State.PROTOCOL, f"the database's answer cannot be followed: {fault}"))
+
+    def server_gone(self, now: int) -> None:
+        """The upstream closed its side."""
+        self.now = now
+        if not self.server_said_last:
+            self.end(Refused(State.UNREACHABLE, "the database closed the connection"))
+        self.ending = True
+
+    def end(self, refused: Refused) -> None:
+        """Tells the client why its session ends."""
+        if not self.ending:
+            self.to_client.append(error_response("FATAL", refused.sqlstate, refused.message, "", refused.hint))
+            self.ending = True
+            self.client_rest.clear()
+
+    def close(self, status: Status, now: int) -> None:
+        """Gives every outstanding intent its outcome; nothing may be called afterwards."""
+        self.now = now
+        for item in self.queue:
+            self.settle_failure(item, status, "")
+        if self.late is not None:
+            self.settle_failure(self.late, "refused", "")
+        self.queue.clear()
+
+    def warn(self, text: str) -> None:
+        """A NOTICE from the policy."""
+        self.to_client.append(notice_response("WARNING", "01000", text))
+
+    def refuse_staged(self, refused: Refused) -> None:
+        """The turn's intents could not be recorded: none of its statements may leave."""
+        for item, place in self.staged:
+            item.intents = (0,) * len(item.intents)
+            if place >= 0:
+                item.refused = refused
+                self.to_server[place] = understand.failing_frame(item.ask)
+        self.staged.clear()
+
+    def parameter(self, name: str, value: str) -> None:
+        """ParameterStatus: the server's word on how it reads text."""
+        if name == "standard_conforming_strings":
+            self.conforming = value == "on"  # the next statement asks for a scope of that reading
+        elif name == "client_encoding":
+            self.encoding_safe = value.upper() not in _UNSAFE_ENCODINGS
+
+    def ask(self, kind: Ask) -> Item:
+        """A new outstanding message."""
+        item = Item(kind, self.epoch, self.now)
+        self.queue.append(item)
+        return item
+
+    def record(self, item: Item, rulings: tuple[Ruling, ...], refused: Refused | None) -> None:
+        """Buffers the intents of an execution."""
+        item.rulings = rulings
+        item.refused = refused
+        chain, card, now = self.chain, self.card, self.now
+        item.intents = [chain.intent(now, card, ruling.card, ruling.facts.tags) for ruling in rulings]
+        for ruling in rulings:
+            if not ruling.basis.inert:
+                self.tainted = ruling.basis
+        self.statements += len(rulings)
+        if refused is not None:
+            self.refusals += 1
+            self.staged.append((item, -1))
+
+    def settle_success(self, item: Item, command: str, rows: int) -> None:
+        """The server completed the item's current statement."""
+        index = item.index
+        intent = item.intents[index]
+        if intent:
+            ruling = item.rulings[index]
+            card = ruling.copy_card if item.plan is None else item.plan.card
+            self.chain.outcome(
+                self.now, intent, "ok", rows, item.nbytes, card, command, "", (self.now - item.started) // 1000
+            )
+        item.index = index + 1
+        item.nbytes = 0
+        item.plan = None
+
+    def settle_failure(self, item: Item, status: Status, sqlstate: str) -> None:
+        """The item's current statement failed so; those after it did not run."""
+        for index in range(item.index, len(item.intents)):
+            intent = item.intents[index]
+            if intent:
+                duration = (self.now - item.started) // 1000
+                self.chain.outcome(self.now, intent, status, 0, item.nbytes, None, "", sqlstate, duration)
+            if status == "error":
+                status = "not-run"
+        item.index = len(item.intents)
+        item.nbytes = 0

@@ -1,0 +1,444 @@
+"""From the client: frames to statements to decisions. What may pass is appended to the session's `to_server`.
+
+Each handler returns True when it consumed its frame, False when the frame must wait for an answer that is still outstanding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from gateway.errors import Refused, State
+from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
+from gateway.session.names import Ambiguous, Full
+from parser.errors import ProtocolError
+from parser.facts import Facts
+from parser.messages import copy_in_response, execute, frame as build, query
+
+if TYPE_CHECKING:
+    from gateway.scope import Ruling, Script
+    from gateway.session.session import Session
+
+_LENGTH = Struct("!i").unpack_from
+_NAME_FRAME_BYTES_MAX = 65536  # Describe, Execute, Close: names only
+COPY_DATA_BYTES_MAX = 0x3FFFFFFF  # PostgreSQL's own limit on a large message
+
+REFUSED_QUERY = query("sluice_refused")  # a syntax error
+REFUSED_EXTENDED = execute("sluice_refused")  # a portal that never exists
+FLUSH = build(b"H")
+SYNC = build(b"S")
+
+_UNKNOWN_FACTS = Facts(
+    kinds=("UNKNOWN",),
+    effects=frozenset({"read", "write", "ddl", "privilege", "session", "unsafe-io", "procedural"}),
+    complete=False,
+    reason="it runs a statement or cursor that this session did not define in plain sight",
+)
+_FULL = Refused(
+    State.BUDGET,
+    "this session holds too many prepared statements, portals or cursors",
+    "Close or deallocate those that are no longer needed.",
+)
+
+
+def failing_frame(ask: Ask) -> bytes:
+    """What is sent in place of a refused message, so that the server's own state machine stays in charge."""
+    return REFUSED_QUERY if ask is Ask.QUERY else REFUSED_EXTENDED
+
+
+def feed(s: Session, data: bytes) -> None:
+    """Takes bytes of the client. Raises ProtocolError, and Refusal when the session's right is gone."""
+    if s.ending:
+        return
+    if s.client_pass:
+        data = _pass_copy(s, data)
+    rest = s.client_rest
+    s.waiting = s.held
+    if s.held:
+        rest += data
+        return
+    if rest:
+        rest += data
+        if len(rest) < s.client_need:
+            return
+        data = bytes(rest)
+        rest.clear()
+    at, size = 0, len(data)
+    s.client_need = 5
+    while size - at >= 5:
+        kind = data[at]
+        length = _LENGTH(data, at + 1)[0]
+        _check_length(s, kind, length)
+        end = at + 1 + length
+        if end > size:
+            if kind == 100:  # CopyData is handed on, or dropped, as it comes
+                s.client_pass = end - size
+                s.drop_pass = not s.copy_in
+                if s.copy_in:
+                    s.to_server.append(data[at:])
+                return
+            s.client_need = end - at
+            break
+        frame = data if end - at == size else data[at:end]
+        if not _HANDLERS[kind](s, frame):
+            _wait(s)
+            break
+        at = end
+        if s.ending:
+            return
+    if at < size:
+        rest += data[at:] if at else data
+
+
+def _pass_copy(s: Session, data: bytes) -> bytes:
+    head = data[: s.client_pass]
+    s.client_pass -= len(head)
+    if not s.drop_pass:
+        s.to_server.append(head)
+    return data[len(head) :]
+
+
+def _check_length(s: Session, kind: int, length: int) -> None:
+    limit = _LIMITS.get(kind)
+    if limit is None:
+        raise ProtocolError(f"message type {chr(kind)!r} has no place here" if 32 < kind < 127 else "not a message type")
+    if length < 4 or length > (limit or s.frame_bytes_max):
+        raise ProtocolError(f"invalid message length {length} for message type {chr(kind)!r}")
+
+
+def _wait(s: Session) -> None:
+    """Holds the client's next frame until the server has answered everything sent."""
+    s.waiting = True
+    if s.queue and s.queue[-1].ask not in RESYNC and not s.flushed:
+        s.to_server.append(FLUSH)
+        s.flushed = True
+
+
+def _fresh(s: Session) -> None:
+    if s.scope.stale or s.now >= s.until or s.scope.strings_conform is not s.conforming:
+        s.scope = s.rescope(s)
+
+
+def _script(s: Session, sql: bytes) -> Script:
+    _fresh(s)
+    if s.encoding_safe and not s.lexing_doubt:
+        return s.scope.script(sql)
+    reason = "the session's client_encoding or standard_conforming_strings does not let its text be read safely"
+    return s.scope.unread(reason, "")
+
+
+def _resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | None]:
+    """The rulings of a text that runs named things: EXECUTE and FETCH become what they run."""
+    prepared: dict[str, Facts] = {}
+    cursors: dict[str, Facts] = {}
+    rulings: list[Ruling] = []
+    for ruling in script.rulings:
+        named = ruling.facts.named
+        if named is not None:
+            inner = ruling.facts.inner
+            if named.action == "prepare" and inner is not None:
+                prepared[named.name] = inner
+            elif named.action == "declare" and inner is not None:
+                cursors[named.name] = inner
+            elif named.action == "execute":
+                known = prepared.get(named.name) or s.names.prepared(named.name)
+                ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
+            elif named.action == "fetch":
+                known = cursors.get(named.name) or s.names.cursor(named.name)
+                ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
+        rulings.append(ruling)
+    refused = next((ruling.refused for ruling in rulings if ruling.refused is not None), None)
+    return tuple(rulings), refused
+
+
+def _query(s: Session, frame: bytes) -> bool:
+    if s.unsettled:
+        return False
+    if s.skipping:
+        return True
+    if frame.find(0, 5) != len(frame) - 1:
+        raise ProtocolError("a Query holds one string")
+    script = _script(s, frame[5:-1])
+    rulings, refused = _resolve(s, script) if script.named else (script.rulings, script.refused)
+    return _send_query(s, frame, script, rulings, refused)
+
+
+def _send_query(
+    s: Session, frame: bytes, script: Script, rulings: tuple[Ruling, ...], refused: Refused | None
+) -> bool:
+    item = Item(Ask.QUERY, s.epoch, s.now)
+    s.record(item, rulings, refused)
+    for text in script.warnings:
+        s.warn(text)
+    if refused is not None and script.takes_copy and not s.queue:
+        s.late = item
+        s.to_client.append(copy_in_response(0))
+        return True
+    s.epoch += 1
+    s.queue.append(item)
+    if refused is not None:
+        s.to_server.append(REFUSED_QUERY)
+        return True
+    s.staged.append((item, len(s.to_server)))
+    s.to_server.append(frame)
+    s.unsettled = script.unsettling
+    return True
+
+
+def _function_call(s: Session, frame: bytes) -> bool:
+    if s.unsettled:
+        return False
+    if s.skipping:
+        return True
+    _fresh(s)
+    script = s.scope.unread("a function is called by its number", "function call")
+    _send_query(s, frame, script, script.rulings, script.refused)
+    item = s.queue[-1]
+    if item.refused is None:
+        item.ask = Ask.FUNCTION
+    return True
+
+
+def _parse(s: Session, frame: bytes) -> bool:
+    if s.unsettled:
+        return False
+    if s.skipping:
+        return True
+    name_end = frame.find(0, 5)
+    text_end = frame.find(0, name_end + 1)
+    if name_end < 0 or text_end < 0:
+        raise ProtocolError("a Parse holds a name, a text and types")
+    name, sql = frame[5:name_end], frame[name_end + 1 : text_end]
+    script = _script(s, sql)
+    item = s.ask(Ask.PARSE)
+    item.name = name
+    if script.refused is not None:
+        s.record(item, script.rulings, script.refused)
+        s.to_server.append(REFUSED_EXTENDED)
+        return True
+    try:
+        s.names.make_room(len(sql))
+    except Full:
+        item.refused = _FULL
+        s.to_server.append(REFUSED_EXTENDED)
+        return True
+    item.statement = Statement(name, sql, script, s.scope)
+    item.rulings = script.rulings
+    s.names.ask_statement(item)
+    s.to_server.append(frame)
+    return True
+
+
+def _bind(s: Session, frame: bytes) -> bool:
+    if s.unsettled:
+        return False
+    if s.skipping:
+        return True
+    portal_end = frame.find(0, 5)
+    name_end = frame.find(0, portal_end + 1)
+    if portal_end < 0 or name_end < 0:
+        raise ProtocolError("a Bind holds a portal's and a statement's name")
+    name = frame[portal_end + 1 : name_end]
+    try:
+        statement = s.names.statement(name, s.epoch)
+    except Ambiguous:
+        return False
+    item = s.ask(Ask.BIND)
+    item.name = frame[5:portal_end]
+    if statement is None:
+        item.refused = Refused("26000", "this prepared statement does not exist", "Prepare it in this session first.")
+        s.to_server.append(REFUSED_EXTENDED)
+        return True
+    item.portal = Portal(item.name, statement)
+    item.rulings = statement.script.rulings
+    s.names.ask_portal(item)
+    s.to_server.append(frame)
+    return True
+
+
+def _execute(s: Session, frame: bytes) -> bool:
+    if s.unsettled:
+        return False
+    if s.skipping:
+        return True
+    name_end = frame.find(0, 5)
+    if name_end < 0 or name_end != len(frame) - 5:
+        raise ProtocolError("an Execute holds a portal's name and a row count")
+    name = frame[5:name_end]
+    try:
+        portal = s.names.portal(name, s.epoch)
+    except Ambiguous:
+        return False
+    if portal is None:
+        facts = s.names.cursor(name.decode("utf-8", "replace"))
+        item = s.ask(Ask.EXECUTE)
+        if facts is None:
+            item.refused = Refused("34000", "this portal does not exist", "Bind it in this transaction first.")
+        else:
+            item.refused = Refused(State.FEATURE, "an SQL cursor cannot be run by Execute here", "Use FETCH.")
+        s.to_server.append(REFUSED_EXTENDED)
+        return True
+    return _run(s, frame, portal)
+
+
+def _run(s: Session, frame: bytes, portal: Portal) -> bool:
+    statement = portal.statement
+    _fresh(s)
+    if statement.scope is not s.scope:
+        statement.script, statement.scope = s.scope.script(statement.sql), s.scope
+    script = statement.script
+    rulings, refused = _resolve(s, script) if script.named else (script.rulings, script.refused)
+    if refused is None and rulings and not rulings[0].basis.inert and portal.description is None and not portal.asked:
+        _describe_hidden(s, portal)
+    item = s.ask(Ask.EXECUTE)
+    item.portal = portal
+    s.record(item, rulings, refused)
+    if refused is not None:
+        s.to_server.append(REFUSED_EXTENDED)
+        return True
+    for text in script.warnings:
+        s.warn(text)
+    s.staged.append((item, len(s.to_server)))
+    s.to_server.append(frame)
+    s.unsettled = script.unsettling
+    return True
+
+
+def _describe_hidden(s: Session, portal: Portal) -> None:
+    """The client runs a portal it has not described: its columns' origins must be known to mask them."""
+    item = s.ask(Ask.DESCRIBE_PORTAL)
+    item.hidden = True
+    item.portal = portal
+    portal.asked = True
+    s.to_server.append(build(b"D", b"P" + portal.name + b"\0"))
+
+
+def _describe(s: Session, frame: bytes) -> bool:
+    if s.unsettled:
+        return False
+    if s.skipping:
+        return True
+    if len(frame) < 7 or frame[5] not in b"SP" or frame.find(0, 6) != len(frame) - 1:
+        raise ProtocolError("a Describe names a statement or a portal")
+    name = frame[6:-1]
+    portal: Portal | None = None
+    rulings: tuple[Ruling, ...] = ()
+    try:
+        if frame[5] == 80:
+            portal = s.names.portal(name, s.epoch)
+        else:
+            statement = s.names.statement(name, s.epoch)
+            rulings = statement.script.rulings if statement is not None else ()
+    except Ambiguous:
+        return False
+    if portal is not None:
+        portal.asked = True
+        rulings = portal.statement.script.rulings
+    item = s.ask(Ask.DESCRIBE_PORTAL if frame[5] == 80 else Ask.DESCRIBE_STATEMENT)
+    item.portal = portal
+    item.rulings = rulings
+    s.to_server.append(frame)
+    return True
+
+
+def _close(s: Session, frame: bytes) -> bool:
+    if s.skipping:
+        return True
+    if len(frame) < 7 or frame[5] not in b"SP" or frame.find(0, 6) != len(frame) - 1:
+        raise ProtocolError("a Close names a statement or a portal")
+    item = s.ask(Ask.CLOSE)
+    item.name = frame[6:-1]
+    item.statement_kind = frame[5] == 83
+    s.to_server.append(frame)
+    return True
+
+
+def _sync(s: Session, frame: bytes) -> bool:
+    if len(frame) != 5:
+        raise ProtocolError("a Sync is empty")
+    if s.copy_in:
+        s.copy_sync_dropped = True  # the server ignores it while it takes COPY data (manual, section 55.2.6)
+        return True
+    s.ask(Ask.SYNC)
+    s.epoch += 1
+    s.skipping = False
+    s.to_server.append(frame)
+    return True
+
+
+def _flush(s: Session, frame: bytes) -> bool:
+    if len(frame) != 5:
+        raise ProtocolError("a Flush is empty")
+    if not s.copy_in and not s.skipping:
+        s.to_server.append(frame)
+    return True
+
+
+def _copy_data(s: Session, frame: bytes) -> bool:
+    if s.copy_in:
+        s.to_server.append(frame)
+    return True
+
+
+def _copy_end(s: Session, frame: bytes) -> bool:
+    if s.late is not None:
+        item, s.late = s.late, None
+        s.epoch += 1
+        s.queue.append(item)
+        s.to_server.append(REFUSED_QUERY)
+    elif s.copy_in:
+        s.copy_in = s.copy_both
+        s.to_server.append(frame)
+    return True
+
+
+def _terminate(s: Session, frame: bytes) -> bool:
+    s.to_server.append(frame)
+    s.server_said_last = True  # the server ends after what it still has to do
+    s.ending = not s.queue
+    return True
+
+
+def _only_outside_copy(handler: Callable[[Session, bytes], bool]) -> Callable[[Session, bytes], bool]:
+    """Nothing but COPY data may come while COPY data is awaited: then both sides disagree about where they are."""
+
+    def guarded(s: Session, frame: bytes) -> bool:
+        if s.copy_in or s.late is not None:
+            raise ProtocolError(f"message type {chr(frame[0])!r} during COPY")
+        return handler(s, frame)
+
+    return guarded
+
+
+_HANDLERS: dict[int, Callable[[Session, bytes], bool]] = {
+    ord("Q"): _only_outside_copy(_query),
+    ord("P"): _only_outside_copy(_parse),
+    ord("B"): _only_outside_copy(_bind),
+    ord("D"): _only_outside_copy(_describe),
+    ord("E"): _only_outside_copy(_execute),
+    ord("C"): _only_outside_copy(_close),
+    ord("F"): _only_outside_copy(_function_call),
+    ord("S"): _sync,
+    ord("H"): _flush,
+    ord("d"): _copy_data,
+    ord("c"): _copy_end,
+    ord("f"): _copy_end,
+    ord("X"): _terminate,
+}
+# Longest length word of each type; 0: the session's own limit.
+_LIMITS: dict[int, int] = {
+    ord("Q"): 0,
+    ord("P"): 0,
+    ord("B"): 0,
+    ord("F"): 0,
+    ord("D"): _NAME_FRAME_BYTES_MAX,
+    ord("E"): _NAME_FRAME_BYTES_MAX,
+    ord("C"): _NAME_FRAME_BYTES_MAX,
+    ord("S"): 4,
+    ord("H"): 4,
+    ord("d"): COPY_DATA_BYTES_MAX,
+    ord("c"): 4,
+    ord("f"): _NAME_FRAME_BYTES_MAX,
+    ord("X"): 4,
+}

@@ -1,0 +1,283 @@
+"""From a verified sign-in to a live session: rights, scope, upstream and hand-over to the relay; and the end of rights."""
+
+import logging
+import ssl
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.audit.records import SessionCard, SessionInfo
+from gateway.classify.catalog import Catalog
+from gateway.errors import Refusal, Refused, State
+from gateway.identity import claims
+from gateway.identity.principal import Principal
+from gateway.policy import startup
+from gateway.policy.table import PolicyTable, Rights
+from gateway.scope import Scope
+from gateway.session.session import Session
+from gateway.settings import Database
+from workers import tls
+from workers.audit_log import AuditLog
+from workers.cancels import CancelDesk
+from workers.catalogs import Catalogs
+from workers.relay import Link, Relay
+from workers.sign_in import Attempt, SignedIn, TlsMode, sign_in
+from workers.slab import Counter
+from workers.slot import Slot
+from workers.sockets import Wire
+from workers.upstream import Target, Upstream, connect, send_cancel
+
+log = logging.getLogger("sluice.admission")
+
+SCOPES_MAX = 1024
+_GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", "Sign in again.")
+_EXPIRED = Refused(State.NOT_SIGNED_IN, "the token behind this session has expired", "Connect again with a new token.")
+
+
+@dataclass(slots=True)
+class Admission:
+    """A verified sign-in: who, where to, with which rights, and the parameters for the server's start-up packet."""
+
+    principal: Principal
+    database: Database
+    target: Target
+    rights: Rights
+    parameters: list[tuple[str, str]]
+    card: SessionCard
+    session_id: str
+
+
+@dataclass(slots=True)
+class _Live:
+    """What a live session needs to be asked again."""
+
+    admission: Admission
+    upstream: Upstream
+    secret: bytes
+
+
+class Admissions:
+    """The gate of one worker (workers.sign_in.Gate), and the keeper of its scopes."""
+
+    def __init__(
+        self, slot: Slot, audit: AuditLog, relay: Relay, desk: CancelDesk, catalogs: Catalogs
+    ) -> None:
+        gateway = slot.settings.gateway
+        self._slot = slot
+        self._audit = audit
+        self._relay = relay
+        self._desk = desk
+        self._catalogs = catalogs
+        self._scopes: dict[tuple[object, ...], Scope] = {}
+        self._live: dict[Link, _Live] = {}
+        self._count = 0
+        self.keys = slot.keys
+        self.table: PolicyTable
+        self.generation = 0
+        self.tls: TlsMode = gateway.tls
+        self.tls_context: ssl.SSLContext | None = None
+        self.login_seconds = gateway.login_seconds
+        if gateway.tls != "off":
+            self.tls_context = tls.server_context(str(slot.path(gateway.tls_cert)), str(slot.path(gateway.tls_key)))
+
+    def adopt(self, table: PolicyTable, generation: int) -> None:
+        """From now on this policy decides, in running sessions too."""
+        self.table = table
+        self.generation = generation
+        self._forget_scopes()
+        self._catalogs.reclassify(table.classify)
+
+    def catalog_renewed(self, name: str) -> None:
+        """Scopes made for the old catalogue of this database are asked for anew."""
+        for key, scope in list(self._scopes.items()):
+            if scope.rights.database == name:
+                scope.stale = True
+                del self._scopes[key]
+
+    def _forget_scopes(self) -> None:
+        for scope in self._scopes.values():
+            scope.stale = True
+        self._scopes.clear()
+
+    async def welcome(self, wire: Wire) -> None:
+        """A new connection, up to its hand-over to the relay."""
+        signed = await sign_in(wire, self)
+        if signed is not None:
+            self._hand_over(signed)
+
+    async def admit(self, attempt: Attempt) -> Admission:
+        """Who it is and what they may, or a Refusal; both are on record."""
+        try:
+            return self._admit(attempt)
+        except Refusal as refusal:
+            self._slot.row.add(Counter.SIGN_INS_REFUSED)
+            self._event("sign-in refused", attempt, {"why": refusal.refused.message}, None)
+            raise
+
+    def _admit(self, attempt: Attempt) -> Admission:
+        if self._relay.draining:
+            raise Refusal(Refused(State.STARTING, "the gateway is shutting down", "Connect again."))
+        now = time.time()
+        principal = claims.verify(attempt.token, attempt.user, self.keys, now)
+        database = self._slot.settings.database(attempt.database)
+        if database is None:
+            raise Refusal(Refused(State.NO_DATABASE, f'database "{attempt.database}" does not exist'))
+        wanted = startup.wanted_role(attempt.params)
+        rights = self.table.rights(principal, database.name, database.environment, now, self.generation, wanted)
+        parameters = startup.startup(attempt.params, rights)
+        self._count += 1
+        session_id = f"{self._audit.chain.label}-s{self._count}"
+        card = SessionCard(
+            SessionInfo(
+                session=session_id,
+                user=principal.user,
+                issuer=principal.issuer,
+                groups=principal.groups,
+                actors=principal.actors,
+                address=attempt.address,
+                application=dict(parameters).get("application_name", ""),
+                database=database.name,
+                environment=database.environment,
+                role=rights.role or database.user,
+                token_id=principal.token_id,
+            )
+        )
+        return Admission(principal, database, self._target(database), rights, parameters, card, session_id)
+
+    def _target(self, database: Database) -> Target:
+        passwords = self._slot.secrets.passwords
+        return Target(
+            hosts=database.addresses,
+            dbname=database.dbname,
+            user=database.user,
+            password=passwords.get(database.name, passwords.get("*")),
+            sslmode=database.sslmode,
+            sslrootcert=str(self._slot.path(database.sslrootcert)) if database.sslrootcert else None,
+        )
+
+    async def connect(self, admission: Admission) -> Upstream:
+        """The server's session for this client; the session is on record when it returns."""
+        rights, database = admission.rights, admission.database
+        if not self._slot.row.admit(self._slot.settings.gateway.max_sessions):
+            raise Refusal(Refused(State.TOO_MANY, "too many sessions", "Close one and try again."))
+        try:
+            await self._catalogs.of(database, self._target(database))
+            parameters = list(admission.parameters)
+            if rights.role is not None:
+                parameters.append(("role", rights.role))
+            upstream = await connect(admission.target, parameters)
+        except BaseException:
+            self._slot.row.leave()
+            raise
+        try:
+            self._slot.row.add(Counter.SIGN_INS)
+            self._event("session opened", None, {}, admission.card)
+        except BaseException:
+            self._slot.row.leave()
+            await upstream.close()
+            raise
+        return upstream
+
+    async def cancel(self, pid: int, secret: bytes, address: str) -> None:
+        """A CancelRequest, routed to whichever worker holds the session."""
+        self._slot.row.add(Counter.CANCELS)
+        if not await self._desk.request(pid, secret, address):
+            log.info("a cancel request from %s named no session", address)
+
+    def _hand_over(self, signed: SignedIn[Admission]) -> None:
+        admission, upstream = signed.admission, signed.upstream
+        live = _Live(admission, upstream, signed.secret)
+        session = Session(
+            scope=self._scope(admission.rights, conforming=True),
+            rescope=partial(self._rescope, live),
+            chain=self._audit.chain,
+            card=admission.card,
+            parameters=upstream.parameters,
+            frame_bytes_max=self._slot.settings.gateway.message_bytes_max,
+        )
+        session.until = self._until(admission)
+        link = Link(session, signed.wire.sock, upstream.sock, admission.database.name, self._closed)
+        self._live[link] = live
+        self._desk.register(upstream.pid, signed.secret, partial(self.cancel_upstream, link))
+        self._relay.add(link, bytes(signed.wire.buffer), bytes(upstream.buffer))
+
+    async def cancel_upstream(self, link: Link) -> None:
+        """Asks the server to cancel what the session runs, if it runs anything."""
+        live = self._live.get(link)
+        if live is not None and link.session.queue:
+            upstream = live.upstream
+            try:
+                await send_cancel(upstream.address, upstream.pid, upstream.secret, encrypted=upstream.tls)
+            except Refusal as refusal:
+                log.warning("a cancel request could not be passed on: %s", refusal.refused.message)
+
+    def _closed(self, link: Link) -> None:
+        live = self._live.pop(link)
+        self._desk.forget(live.upstream.pid, live.secret)
+        self._slot.row.leave()
+        session = link.session
+        self._slot.row.add(Counter.STATEMENTS, session.statements)
+        self._slot.row.add(Counter.REFUSED, session.refusals)
+        counts = {"statements": session.statements, "refused": session.refusals}
+        self._audit.chain.event(
+            time.time_ns(), "session", {"what": "session closed", **counts}, live.admission.card
+        )
+
+    def _rescope(self, live: _Live, session: Session) -> Scope:
+        """The scope for the policy and catalogue of now. Raises Refusal when the right behind the session is gone."""
+        admission = live.admission
+        rights = self._rights(admission, time.time())
+        if rights.role != admission.rights.role:
+            raise Refusal(_GONE)
+        if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
+            raise Refusal(_EXPIRED)
+        admission.rights = rights
+        session.until = self._until(admission)
+        return self._scope(rights, conforming=session.conforming)
+
+    def _until(self, admission: Admission) -> int:
+        ends = min(admission.rights.until, admission.principal.expires + claims.LEEWAY_SECONDS)
+        return int(min(ends, 9e9) * 1e9)
+
+    def _rights(self, admission: Admission, now: float) -> Rights:
+        database = admission.database
+        try:
+            return self.table.rights(
+                admission.principal, database.name, database.environment, now, self.generation, admission.rights.role
+            )
+        except Refusal as refusal:
+            raise Refusal(_GONE) from refusal
+
+    def _scope(self, rights: Rights, *, conforming: bool) -> Scope:
+        catalog = self._catalogs.get(rights.database)
+        if catalog is None:  # forgotten since: nothing is known of any table
+            catalog = Catalog(0, {}, {}, {})
+        key = (rights.key, rights.database, catalog.version, conforming)
+        scope = self._scopes.get(key)
+        if scope is None:
+            if len(self._scopes) >= SCOPES_MAX:
+                self._forget_scopes()
+            scope = Scope(rights, catalog, self.table.digest, strings_conform=conforming)
+            self._scopes[key] = scope
+        return scope
+
+    def check(self, link: Link, now: float) -> None:
+        """Ends a session whose token or right has ended. Called about twice a second."""
+        live = self._live.get(link)
+        session = link.session
+        if live is None or session.ending:
+            return
+        if session.scope.stale or now * 1e9 >= session.until:
+            try:
+                session.scope = self._rescope(live, session)
+            except Refusal as refusal:
+                session.end(refusal.refused)
+
+    def _event(
+        self, what: str, attempt: Attempt | None, data: dict[str, str], card: SessionCard | None
+    ) -> None:
+        if attempt is not None:
+            data = {"user": attempt.user, "database": attempt.database, "address": attempt.address, **data}
+        self._audit.chain.event(time.time_ns(), "session", {"what": what, **data}, card)
+        self._audit.commit()
+

@@ -1,0 +1,199 @@
+"""A worker's main: its policy, audit, catalogues and relay, and the tasks that feed the relay with signed-in sessions."""
+
+import faulthandler
+import logging
+import os
+import time
+
+import trio
+
+from gateway.errors import Refusal, Refused, State
+from gateway.identity.keys import IssuerKeys
+from gateway.policy.table import PolicyTable
+from workers import sockets
+from workers.admission import Admissions
+from workers.audit_log import AuditLog
+from workers.cancels import CancelDesk
+from workers.catalogs import Catalogs
+from workers.configuration import unpack_key_files
+from workers.relay import Relay
+from workers.shared_policy import NotSealed, PolicyShelf, unseal
+from workers.slot import BootFailed, Drain, Failed, KeysMessage, PolicyAck, PolicyMessage, Ready, Slot, receive, send
+
+log = logging.getLogger("sluice.worker")
+
+HOUSEKEEPING_SECONDS = 0.5
+SIGNING_IN_MAX = 512
+
+
+def run(slot: Slot) -> int:
+    """Serves until drained. The exit code; raises BootFailed when it cannot start."""
+    faulthandler.enable()
+    return trio.run(_Worker(slot).main)
+
+
+class _Worker:
+    """One worker incarnation."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self.shelf = PolicyShelf()
+        self.generation = 0
+        self.stopping = False
+        try:
+            self.audit = AuditLog(
+                slot.audit_dir,
+                slot.host,
+                slot.index,
+                slot.settings.audit.durability,
+                slot.settings.audit.segment_bytes,
+                slot.settings.audit.on_failure,
+            )
+        except Refusal as refusal:
+            raise BootFailed(f"audit.dir: {refusal.refused.message}") from refusal
+        self.relay = Relay(self.audit, slot.row)
+        self.desk = CancelDesk(slot.run_dir, slot.index, slot.slots)
+        self.catalogs = Catalogs(slot.slab, slot.row, self._catalog_renewed)
+        self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs)
+        self.relay.catalog_moved = self.catalogs.moved
+        self.relay.follow_policy = self._follow_generation
+
+    async def main(self) -> int:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_parent)
+            await self._first_policy()
+            await nursery.start(self.desk.serve)
+            nursery.start_soon(self.catalogs.keep)
+            nursery.start_soon(self._control, nursery)
+            nursery.start_soon(self._housekeeping)
+            nursery.start_soon(self.relay.run)
+            self.accepting = trio.CancelScope()
+            nursery.start_soon(self._accept)
+            send(self.slot.control, Ready())
+            self._record_system("worker started")
+            await self._until_stopped()
+            nursery.cancel_scope.cancel()
+        self._finish()
+        return 0
+
+    async def _accept(self) -> None:
+        with self.accepting:
+            await sockets.serve(self.slot.listener, self.admissions.welcome, signing_in_max=SIGNING_IN_MAX)
+
+    async def _until_stopped(self) -> None:
+        while not self.stopping:
+            await trio.sleep(0.02)
+
+    async def _watch_parent(self) -> None:
+        """The supervisor's death is ours: nobody would restart or drain us."""
+        await trio.lowlevel.wait_readable(self.slot.parent_fd)
+        os._exit(1)
+
+    async def _first_policy(self) -> None:
+        while not self.generation:
+            await trio.lowlevel.wait_readable(self.slot.control)
+            self._hear_all()
+            self._follow_generation()
+
+    async def _control(self, nursery: trio.Nursery) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(self.slot.control)
+            drain = self._hear_all()
+            if drain is not None and not self.relay.draining:
+                nursery.start_soon(self._drain, drain.limit_seconds)
+
+    def _hear_all(self) -> Drain | None:
+        drain: Drain | None = None
+        while True:
+            try:
+                heard = receive(self.slot.control)
+            except BlockingIOError:
+                return drain
+            if heard is None:
+                os._exit(1)
+            message, fd = heard
+            if isinstance(message, Drain):
+                drain = message
+            elif isinstance(message, PolicyMessage) and fd is not None:
+                self._take_policy(message, fd)
+            elif isinstance(message, KeysMessage) and fd is not None:
+                self.admissions.keys = self._keys(message, fd)
+
+    def _take_policy(self, message: PolicyMessage, fd: int) -> None:
+        try:
+            self.shelf.add(fd, message.version, message.size, message.digest)
+        except NotSealed as fault:
+            send(self.slot.control, Failed(str(fault), message.version))
+            return
+        send(self.slot.control, PolicyAck(message.version))
+
+    def _keys(self, message: KeysMessage, fd: int) -> IssuerKeys:
+        try:
+            content = unseal(fd, message.size, message.digest)
+        finally:
+            os.close(fd)
+        return unpack_key_files(content, self.slot.settings)
+
+    def _follow_generation(self) -> None:
+        """Puts the policy that the shared word names in force here."""
+        generation = self.slot.slab.generation
+        if generation == self.generation or generation not in self.shelf:
+            return
+        table = PolicyTable(self.shelf.current(generation))
+        self.generation = generation
+        self.admissions.adopt(table, generation)
+        if self.relay.links:
+            self._record_system("policy in force")
+
+    def _catalog_renewed(self, name: str) -> None:
+        self.admissions.catalog_renewed(name)
+        self.relay.release(name)
+
+    async def _housekeeping(self) -> None:
+        """What time alone brings about: rights that end, policies that move, checkpoints, words nobody reads."""
+        while True:
+            await trio.sleep(HOUSEKEEPING_SECONDS)
+            self._follow_generation()
+            now = time.time()
+            for link in list(self.relay.links):
+                self.admissions.check(link, now)
+                if link.session.ending or link.fate is not None or self.relay.draining:
+                    self.relay.look_again(link)
+            try:
+                self.audit.commit()
+            except Refusal as refusal:
+                log.error("the audit cannot be written: %s", refusal.refused.message)
+
+    async def _drain(self, limit_seconds: float) -> None:
+        self.accepting.cancel()
+        self.relay.draining = True
+        for link in list(self.relay.links):
+            self.relay.look_again(link)
+        with trio.move_on_after(limit_seconds):
+            while self.relay.links:
+                await trio.sleep(0.02)
+        with trio.move_on_after(1.0):
+            async with trio.open_nursery() as nursery:
+                for link in list(self.relay.links):
+                    nursery.start_soon(self.admissions.cancel_upstream, link)
+                    link.session.end(
+                        Refused(State.SHUTDOWN, "the gateway is shutting down and did not wait longer", "Connect again.")
+                    )
+                    self.relay.cut(link, "drained")
+            while self.relay.links:
+                await trio.sleep(0.02)
+        self.stopping = True
+
+    def _record_system(self, what: str) -> None:
+        self.audit.chain.event(
+            time.time_ns(),
+            "system",
+            {"what": what, "generation": self.generation, "policy": self.admissions.table.digest},
+        )
+        self.audit.commit()
+
+    def _finish(self) -> None:
+        self.relay.close()
+        self._record_system("worker stopped")
+        self.audit.close()
+        self.desk.close()

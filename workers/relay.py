@@ -1,0 +1,352 @@
+"""The turn: one task per worker sleeps on the worker's own epoll and then serves all ready sockets, in seven phases.
+
+    gather - understand - commit - forward - mask - record - deliver
+
+The order is written once, in `Relay.turn`. Nothing leaves for a database before the intents of the whole turn are on record, nothing
+reaches a client before its outcome is, and a socket is closed only at the end of a turn, so that a descriptor cannot be
+reused while an event of the turn still names it.
+"""
+
+import logging
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable
+
+import trio
+
+from gateway.audit.records import Status
+from gateway.errors import Refused, State, Unavailable
+from gateway.session.session import Session
+from workers.audit_log import AuditLog
+from workers.slab import Counter, Row
+
+log = logging.getLogger("sluice.relay")
+
+RECEIVE_BYTES_MIN = 8192
+RECEIVE_BYTES_MAX = 262144
+LINGER_SECONDS = 0.001  # wait in our own epoll before going through trio's loop
+YIELD_NS = 5_000_000  # the longest that busy sockets keep the worker's other tasks waiting
+IDLE_SECONDS = 0.5
+GOODBYE_NS = 5_000_000_000  # a client that does not read its last words is cut off after this long
+
+_IN = select.EPOLLIN | select.EPOLLRDHUP
+_OUT = select.EPOLLOUT
+_BROKEN = select.EPOLLHUP | select.EPOLLERR
+
+
+class Side:
+    """One socket of a link, with what could not be sent on it yet."""
+
+    __slots__ = ("backlog", "ended", "fd", "interest", "link", "receive_bytes", "server", "sock", "tls")
+
+    def __init__(self, sock: socket.socket, *, server: bool) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.server = server
+        self.tls = isinstance(sock, ssl.SSLSocket)
+        self.backlog = bytearray()
+        self.receive_bytes = RECEIVE_BYTES_MIN
+        self.interest = 0
+        self.ended = False  # the peer sends no more
+        self.link: Link
+
+    def receive(self) -> bytes | None:
+        """What has arrived, at most `receive_bytes`. None: nothing after all. b"": the peer has ended."""
+        try:
+            data = self.sock.recv(self.receive_bytes)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        except OSError:
+            return b""
+        size = len(data)
+        if size == self.receive_bytes:
+            self.receive_bytes = min(size * 2, RECEIVE_BYTES_MAX)
+        elif size * 4 < self.receive_bytes:
+            self.receive_bytes = max(self.receive_bytes // 2, RECEIVE_BYTES_MIN)
+        return data
+
+    def send(self, parts: list[bytes]) -> bool:
+        """Sends, keeping the rest. False when the peer is gone."""
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        if self.backlog:
+            self.backlog += data
+            return True
+        try:
+            sent = self.sock.send(data)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            sent = 0
+        except OSError:
+            return False
+        if sent < len(data):
+            self.backlog += memoryview(data)[sent:]
+        return True
+
+    def drain(self) -> bool:
+        """Sends of the backlog what fits. False when the peer is gone."""
+        if not self.backlog:
+            return True
+        try:
+            sent = self.sock.send(self.backlog)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return True
+        except OSError:
+            return False
+        del self.backlog[:sent]
+        return True
+
+
+class Link:
+    """A session with its two sockets. `closed` is called once, after the sockets are."""
+
+    __slots__ = ("client", "closed", "database", "ending_since", "fate", "server", "session")
+
+    def __init__(
+        self,
+        session: Session,
+        client: socket.socket,
+        server: socket.socket,
+        database: str,
+        closed: Callable[["Link"], None],
+    ) -> None:
+        self.session = session
+        self.client = Side(client, server=False)
+        self.server = Side(server, server=True)
+        self.client.link = self.server.link = self
+        self.database = database
+        self.closed = closed
+        self.fate: Status | None = None  # how the outstanding statements end, once the link must close
+        self.ending_since = 0
+
+
+class Relay:
+    """All live links of a worker. Used from the worker's one thread; only `run` waits."""
+
+    def __init__(self, audit: AuditLog, row: Row) -> None:
+        self._audit = audit
+        self._row = row
+        self._epoll = select.epoll()
+        self._sides: dict[int, Side] = {}
+        self._again: dict[Link, None] = {}  # to be looked at next turn without a socket event
+        self._early: dict[Side, bytes] = {}  # received before the hand-over
+        self._moved: dict[str, None] = {}  # databases whose catalogue changed
+        self.links: dict[Link, None] = {}
+        self.draining = False
+        self.catalog_moved: Callable[[str], None] = lambda database: None
+        self.follow_policy: Callable[[], None] = lambda: None
+
+    def add(self, link: Link, client_early: bytes, server_early: bytes) -> None:
+        """Takes over a signed-in session. The bytes were received before the hand-over."""
+        for side, early in ((link.client, client_early), (link.server, server_early)):
+            side.sock.setblocking(False)
+            self._sides[side.fd] = side
+            self._epoll.register(side.fd, _IN)
+            side.interest = _IN
+            if early:
+                self._early[side] = early
+        self.links[link] = None
+        self._again[link] = None
+
+    async def run(self) -> None:
+        """Turns for ever."""
+        poll, ready = self._epoll.poll, self._epoll.fileno()
+        yielded = time.monotonic_ns()
+        while True:
+            events = poll(0)
+            if not events and not self._again:
+                events = poll(LINGER_SECONDS) if self.links else []
+                if not events:
+                    with trio.move_on_after(IDLE_SECONDS):
+                        await trio.lowlevel.wait_readable(ready)
+                    yielded = time.monotonic_ns()
+                    events = poll(0)
+            self.turn(events)
+            if time.monotonic_ns() - yielded > YIELD_NS:
+                await trio.lowlevel.checkpoint()
+                yielded = time.monotonic_ns()
+
+    def turn(self, events: Iterable[tuple[int, int]]) -> None:
+        """One round over all ready sockets. See the module."""
+        now = time.time_ns()
+        self.follow_policy()
+        touched, asked, answered = self._gather(events)
+        for link, data in asked:  # understand
+            link.session.client(data, now)
+        self._commit(asked)
+        for link, _ in asked:  # forward
+            self._forward(link)
+        for link, data in answered:  # mask
+            self._mask(link, data, now)
+        closing = self._endings(touched, now)
+        try:  # record
+            self._audit.commit()
+        except Unavailable:
+            log.error("outcomes could not be recorded; they are kept and written with the next records")
+        for link in touched:  # deliver
+            self._deliver(link)
+        for link in closing:
+            self._close(link)
+        self._row.beat()
+
+    def _gather(
+        self, events: Iterable[tuple[int, int]]
+    ) -> tuple[dict[Link, None], list[tuple[Link, bytes]], list[tuple[Link, bytes]]]:
+        touched, self._again = self._again, {}
+        asked: list[tuple[Link, bytes]] = []
+        answered: list[tuple[Link, bytes]] = []
+        early, self._early = self._early, {}
+        for side, data in early.items():
+            (answered if side.server else asked).append((side.link, data))
+        for link in touched:
+            if link.session.waiting and not link.session.queue:
+                asked.append((link, b""))
+        for fd, mask in events:
+            side = self._sides[fd]
+            link = side.link
+            touched[link] = None
+            if mask & _OUT and not side.drain():
+                self._lost(side)
+            if mask & (_IN | _BROKEN) and not side.ended:
+                if side.interest & _IN or side.server:  # a database that is gone may have left its last words
+                    self._take(side, asked, answered)
+                else:
+                    self._lost(side)
+        for link in list(touched):
+            for side in (link.client, link.server):
+                if side.tls and not side.ended and side.interest & _IN and side.sock.pending():  # type: ignore[attr-defined]
+                    self._take(side, asked, answered)
+        return touched, asked, answered
+
+    def _take(
+        self, side: Side, asked: list[tuple[Link, bytes]], answered: list[tuple[Link, bytes]]
+    ) -> None:
+        data = side.receive()
+        if data:
+            (answered if side.server else asked).append((side.link, data))
+            if side.tls and side.sock.pending():  # type: ignore[attr-defined]
+                self._again[side.link] = None  # decrypted bytes wait where epoll cannot see them
+        elif data is not None:
+            self._lost(side)
+
+    def _lost(self, side: Side) -> None:
+        side.ended = True
+        if not side.server and side.link.fate is None:
+            side.link.fate = "client-gone"
+
+    def _commit(self, asked: list[tuple[Link, bytes]]) -> None:
+        if not self._audit.chain.buffered:
+            return
+        try:
+            self._audit.commit()
+        except Unavailable as failure:
+            for link, _ in asked:
+                link.session.refuse_staged(failure.refused)
+            return
+        for link, _ in asked:
+            link.session.staged.clear()
+
+    def _forward(self, link: Link) -> None:
+        parts = link.session.to_server
+        if parts and not link.server.send(parts):
+            parts.clear()  # the database is gone: what it said last is still to be read
+
+    def _mask(self, link: Link, data: bytes, now: int) -> None:
+        session = link.session
+        session.server(data, now)
+        if session.catalog_moved and session.status == 73:
+            session.catalog_moved = False
+            self._moved[link.database] = None
+            session.held = not session.scope.rights.sees_all  # what comes next may name what is new
+        if session.to_server:
+            self._forward(link)
+        if session.waiting and not session.queue:
+            self._again[link] = None
+
+    def _endings(self, touched: dict[Link, None], now: int) -> list[Link]:
+        """The links that end with this turn; their open intents get an outcome before anything is delivered."""
+        closing: list[Link] = []
+        for link in touched:
+            session = link.session
+            if link.server.ended and not session.ending:
+                session.server_gone(now)
+            elif self.draining and session.idle and not session.ending:
+                session.end(Refused(State.SHUTDOWN, "the gateway is shutting down", "Connect again."))
+            if link.fate is None and session.ending and not link.ending_since:
+                link.ending_since = now
+            if link.fate is not None or session.ending:
+                if link.fate is None and link.client.backlog:
+                    if now - link.ending_since < GOODBYE_NS:
+                        continue
+                    link.fate = "client-gone"
+                session.close(link.fate or ("unresolved" if link.server.ended else "client-gone"), now)
+                closing.append(link)
+        for database in self._moved:
+            self.catalog_moved(database)
+        self._moved.clear()
+        return closing
+
+    def _deliver(self, link: Link) -> None:
+        parts = link.session.to_client
+        if parts and not link.client.ended and not link.client.send(parts):
+            self._lost(link.client)
+        if link.client.ended and link.fate is not None and link not in self._again:
+            self._again[link] = None
+        if link in self.links:
+            self._balance(link)
+
+    def _balance(self, link: Link) -> None:
+        """Backpressure: who has not read what we hold for it stops the reading of the other side."""
+        client, server = link.client, link.server
+        wants = 0 if server.backlog or link.session.waiting else _IN
+        self._interest(client, wants | (_OUT if client.backlog else 0))
+        self._interest(server, (0 if client.backlog else _IN) | (_OUT if server.backlog else 0))
+
+    def _interest(self, side: Side, wants: int) -> None:
+        if side.ended:
+            wants &= ~_IN
+        if wants != side.interest:
+            side.interest = wants
+            self._epoll.modify(side.fd, wants)
+            if side.tls and wants & _IN:
+                self._again[side.link] = None
+
+    def _close(self, link: Link) -> None:
+        if link not in self.links:
+            return
+        if link.client.backlog and link.fate is None:
+            return  # its last words were cut short by a full socket: the next turn tries again
+        del self.links[link]
+        self._again.pop(link, None)
+        for side in (link.server, link.client):
+            self._epoll.unregister(side.fd)
+            del self._sides[side.fd]
+            side.sock.close()
+        link.closed(link)
+
+    def release(self, database: str) -> None:
+        """The catalogue has been read anew: sessions that waited for it go on."""
+        for link in self.links:
+            if link.session.held and link.database == database:
+                link.session.held = False
+                self._again[link] = None
+
+    def look_again(self, link: Link) -> None:
+        """Have the next turn visit this link although no socket of it is ready."""
+        if link in self.links:
+            self._again[link] = None
+
+    def cut(self, link: Link, fate: Status) -> None:
+        """End the link whatever it does; its outstanding statements get this outcome."""
+        link.fate = fate
+        self.look_again(link)
+
+    def close(self) -> None:
+        """Ends all links at once; for a worker that stops."""
+        now = time.time_ns()
+        for link in list(self.links):
+            link.session.close(link.fate or "drained", now)
+            self._close(link)
+        self._row.set(Counter.SESSIONS, 0)
+        self._epoll.close()
