@@ -8,28 +8,26 @@ their name from birth, are never truncated, renamed or written twice, and are re
 import contextlib
 import errno
 import fcntl
+import hashlib
+import itertools
 import os
+import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from gateway.audit.chain import Chain
+from gateway.audit.query import Joiner
+from gateway.audit.records import Open, Recovered, RulingCard, SessionCard
+from gateway.audit.segment import SegmentReader
 from gateway.errors import Refused, State, Unavailable
+from workers.audit_trail import ChainFiles, chain_directory, chains, segment_path
 
 ROTATE_NS = 3600 * 1_000_000_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _HINT = "The statement was not run and nothing is wrong with it: send it again when the audit can be written."
-
-
-def chain_directory(directory: Path, chain_id: bytes) -> Path:
-    """Where a chain's segments are."""
-    return directory / f"chain-{chain_id.hex()}"
-
-
-def segment_path(chain: Path, segment: int) -> Path:
-    """One segment's file."""
-    return chain / f"{segment:08d}.seg"
 
 
 def boot_id() -> str:
@@ -183,7 +181,7 @@ def _make_chain_directory(path: Path) -> int:
     path.mkdir(mode=0o750)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a reader may be asking, for a moment, whether it is held
         parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(parent)
@@ -206,3 +204,109 @@ def _unavailable(fault: OSError) -> Unavailable:
             "audit",
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What was found of one chain whose worker did not close it, and is now on record."""
+
+    chain: str  # its directory's name
+    unresolved: int  # intents that got the outcome `unresolved`
+    torn: int  # bytes at its end that are no whole record
+    damage: str  # why reading stopped before the end, empty for an ordinary torn end
+
+
+def recover(directory: Path | str, host: str = "", clock: Callable[[], int] = time.time_ns) -> list[Recovery]:
+    """Explains each chain that ended without its closing record and that nobody writes any more: one
+    `recovered` record, and one outcome `unresolved` for each of its open intents, in a closed chain of their
+    own. The chain itself is not touched.
+
+    Run before workers start, and whenever one died. What was explained before is left alone. `host` is this
+    host's name unless given. Raises Unavailable.
+    """
+    directory = Path(directory)
+    try:
+        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        found = [
+            _recover_chain(directory, chain, host or socket.gethostname(), clock)
+            for chain in chains(directory)
+        ]
+    except OSError as fault:
+        raise _unavailable(fault) from fault
+    return [each for each in found if each is not None]
+
+
+def _recover_chain(
+    directory: Path, chain: ChainFiles, host: str, clock: Callable[[], int]
+) -> Recovery | None:
+    first = chain.header(0)
+    if (
+        not chain.segments()
+        or (first is not None and first.worker < 0)
+        or chain.is_closed()
+        or chain.is_live()
+    ):
+        return None
+    chain_id = _recovery_id(directory, chain)
+    if chain_id is None:
+        return None
+    joiner = Joiner()
+    record, damage = _read_end(chain, joiner)
+    log = AuditLog(directory, host, -1, "power", clock=clock, chain_id=chain_id)
+    now = clock()
+    log.chain.recovered(now, record)
+    sessions: dict[int, SessionCard] = {}
+    rulings: dict[int, RulingCard] = {}
+    for seq, pending in joiner.pending.items():
+        session = sessions.setdefault(id(pending.session), SessionCard(pending.session))
+        ruling = rulings.setdefault(id(pending.ruling), RulingCard(pending.ruling))
+        opened = Open(pending.time_ns, session, ruling, pending.tags, pending.approval, pending.origin)
+        log.chain.carry(now, seq, opened)
+    log.close()  # answers what is open, with `unresolved`
+    return Recovery(chain.path.name, len(joiner.pending), record.tail, damage)
+
+
+def _recovery_id(directory: Path, chain: ChainFiles) -> bytes | None:
+    """The id of the chain that explains this one: it follows from this one's, so that nothing is explained
+    twice. None where that is done. An attempt that was cut short is left and counted past.
+    """
+    for attempt in itertools.count():
+        name = b"sluice recovery" + chain.id + attempt.to_bytes(4, "big")
+        chain_id = hashlib.sha256(name).digest()[:16]
+        tried = ChainFiles(chain_directory(directory, chain_id))
+        if not tried.path.exists():
+            return chain_id
+        if tried.is_closed() or tried.is_live():
+            break
+    return None
+
+
+def _read_end(chain: ChainFiles, joiner: Joiner) -> tuple[Recovered, str]:
+    """How the chain's end was found, and why reading stopped early; leaves the open intents in `joiner`."""
+    last, damage = 0, ""
+    numbers = chain.segments()
+    for number in numbers[-2:]:  # the last one's first append repeats open intents, but it may not have come
+        data = segment_path(chain.path, number).read_bytes()
+        reader = SegmentReader()
+        frames = reader.feed(data)
+        damage = reader.damage.why if reader.damage is not None else ""
+        if reader.header is not None:
+            joiner.begin(reader.header)
+        for frame in frames:
+            last = frame.seq
+            try:
+                joiner.read(frame)
+            except ValueError as fault:
+                damage = damage or str(fault)
+    tail = data[reader.offset :]
+    record = Recovered(
+        chain=chain.id,
+        segment=numbers[-1],
+        length=reader.offset,
+        digest=hashlib.sha256(data[: reader.offset]).digest(),
+        tail=len(tail),
+        tail_digest=hashlib.sha256(tail).digest(),
+        records=last,
+        open_intents=len(joiner.pending),
+    )
+    return record, damage

@@ -175,3 +175,12 @@ def beyond(data: bytes, start: int, after: int) -> Frame | None:
         if end <= len(data) and _crc(data[at + 4 : end]) == crc:
             return Frame(kind, seq, time_ns, data[at + FRAME_HEAD : end], at, end)
     return None
+
+
+def is_closed(tail: bytes, closing: int) -> bool:
+    """Whether a file whose last bytes are `tail` ends in a whole frame of type `closing`."""
+    for at in range(max(0, len(tail) - 128), len(tail) - FRAME_HEAD):
+        crc, length, kind, _, _ = _FRAME.unpack_from(tail, at)
+        if kind == closing and at + FRAME_HEAD + length == len(tail) and _crc(tail[at + 4 :]) == crc:
+            return True
+    return False

@@ -1,0 +1,271 @@
+"""Reading the audit's directory: chains and segments, in order, backwards from the end, and as they grow.
+Takes no lock.
+"""
+
+import fcntl
+import heapq
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.audit import records
+from gateway.audit.query import Entry, Joiner
+from gateway.audit.records import Recovered
+from gateway.audit.segment import Damage, Header, SegmentReader, is_closed, read_header
+
+CHUNK = 256 * 1024
+_HEADER_BYTES = 8192
+_TAIL_BYTES = 256
+
+
+def chain_directory(directory: Path, chain_id: bytes) -> Path:
+    """Where a chain's segments are."""
+    return directory / f"chain-{chain_id.hex()}"
+
+
+def segment_path(chain: Path, segment: int) -> Path:
+    """One segment's file."""
+    return chain / f"{segment:08d}.seg"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFiles:
+    """One chain's directory."""
+
+    path: Path
+
+    @property
+    def id(self) -> bytes:
+        """The chain's 16 bytes, as its directory is named."""
+        return bytes.fromhex(self.path.name.removeprefix("chain-"))
+
+    def segments(self) -> list[int]:
+        """The numbers of its files, ascending."""
+        return sorted(int(each.name[:8]) for each in self.path.glob("[0-9]" * 8 + ".seg"))
+
+    def header(self, number: int) -> Header | None:
+        """A segment's header; None where it is missing, unfinished or damaged."""
+        try:
+            with segment_path(self.path, number).open("rb") as file:
+                found = read_header(file.read(_HEADER_BYTES))
+        except FileNotFoundError:
+            return None
+        return None if found is None or isinstance(found, Damage) else found[0]
+
+    def is_closed(self) -> bool:
+        """Whether its worker wrote the closing record."""
+        numbers = self.segments()
+        if not numbers:
+            return False
+        with segment_path(self.path, numbers[-1]).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return is_closed(file.read(), records.CLOSED)
+
+    def is_live(self) -> bool:
+        """Whether its writer still holds it (its lock goes with the process, however that ends)."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def modified_ns(self) -> int:
+        """When its last segment was last written."""
+        numbers = self.segments()
+        return segment_path(self.path, numbers[-1]).stat().st_mtime_ns if numbers else 0
+
+    def is_void(self) -> bool:
+        """A recovery that was itself cut short: another one says the same, so this one is not read."""
+        first = self.header(0)
+        return first is not None and first.worker < 0 and not self.is_closed() and not self.is_live()
+
+
+def chains(directory: Path) -> list[ChainFiles]:
+    """All chains of an audit directory. Raises OSError where it cannot be read."""
+    found = [each for each in directory.iterdir() if len(each.name) == 38 and each.name.startswith("chain-")]
+    return [ChainFiles(each) for each in sorted(found)]
+
+
+def read_segment(chain: ChainFiles, number: int, joiner: Joiner) -> Iterator[Entry]:
+    """One segment's entries, as far as it was promised. Raises ValueError for a record that cannot be
+    understood.
+    """
+    following = chain.header(number + 1)
+    limit = following.previous_length if following is not None else None
+    reader = SegmentReader()
+    at = 0
+    while limit is None or at < limit:
+        with segment_path(chain.path, number).open("rb") as file:
+            file.seek(at)
+            data = file.read(CHUNK if limit is None else min(CHUNK, limit - at))
+        if not data or reader.damage is not None:
+            return
+        at += len(data)
+        begun = reader.header is not None
+        frames = reader.feed(data)
+        if not begun and reader.header is not None:
+            joiner.begin(reader.header)
+        for frame in frames:
+            entry = joiner.read(frame)
+            if entry is not None:
+                yield entry
+
+
+def read_chain(chain: ChainFiles) -> Iterator[Entry]:
+    """A chain's entries from its beginning."""
+    joiner = Joiner()
+    for number in chain.segments():
+        yield from read_segment(chain, number, joiner)
+
+
+def read_all(directory: Path, since_ns: int = 0, until_ns: int = 0) -> Iterator[Entry]:
+    """All chains' entries by time; chains that lie wholly outside the times are not opened (the others are
+    read whole).
+    """
+    wanted = []
+    for chain in chains(directory):
+        first = chain.header(0)
+        if first is None or chain.is_void() or chain.modified_ns() < since_ns:
+            continue
+        if not until_ns or first.time_ns < until_ns:
+            wanted.append(read_chain(chain))
+    return heapq.merge(*wanted, key=_time)
+
+
+def recoveries(directory: Path) -> dict[bytes, Recovered]:
+    """What later starts said of chains that ended without a closing record."""
+    found: dict[bytes, Recovered] = {}
+    for chain in chains(directory):
+        first = chain.header(0)
+        if first is None or first.worker >= 0 or not chain.is_closed():
+            continue
+        reader = SegmentReader()
+        for frame in reader.feed(segment_path(chain.path, 0).read_bytes()):
+            if frame.kind == records.RECOVERED:
+                said: Recovered = records.decode(frame.kind, frame.payload)
+                found[said.chain] = said
+    return found
+
+
+def find(directory: Path, record: str) -> list[Entry]:
+    """The record of an id, and with an intent its outcome, with an outcome its intent. Empty where there is
+    none.
+    """
+    prefix = record.rpartition("-")[0]
+    label = prefix.rpartition(".")[2]
+    wanted = [each for each in chains(directory) if each.id[:4].hex() == label]
+    wanted += [each for each in chains(directory) if each not in wanted and _is_recovery(each)]
+    found: list[Entry] = []
+    for chain in wanted:
+        for entry in [] if chain.is_void() else read_chain(chain):
+            if record in (entry.id, entry.intent) or (found and found[0].intent == entry.id):
+                found.append(entry)
+    if found and found[0].intent:  # an outcome: its intent stands before it, or in another chain
+        found += [each for each in find(directory, found[0].intent) if each.kind == "intent"]
+    return sorted(found, key=_time)
+
+
+def _is_recovery(chain: ChainFiles) -> bool:
+    first = chain.header(0)
+    return first is not None and first.worker < 0
+
+
+def _time(entry: Entry) -> int:
+    return entry.time_ns
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """Where following a chain has got to."""
+
+    chain: ChainFiles
+    number: int
+    joiner: Joiner = field(default_factory=Joiner)
+    reader: SegmentReader = field(default_factory=SegmentReader)
+    at: int = 0
+
+    def read(self) -> Iterator[Entry]:
+        """What was written since the last time, over as many segments as there are."""
+        while True:
+            more = segment_path(self.chain.path, self.number + 1).exists()  # then this one will not grow
+            yield from self._rest()
+            if not more:
+                return
+            self.number, self.reader, self.at = self.number + 1, SegmentReader(), 0
+
+    def _rest(self) -> Iterator[Entry]:
+        try:
+            file = segment_path(self.chain.path, self.number).open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            file.seek(self.at)
+            while data := file.read(CHUNK):
+                self.at += len(data)
+                begun = self.reader.header is not None
+                frames = self.reader.feed(data)
+                if not begun and self.reader.header is not None:
+                    self.joiner.begin(self.reader.header)
+                for frame in frames:
+                    entry = self.joiner.read(frame)
+                    if entry is not None:
+                        yield entry
+
+
+class Follower:
+    """All chains as they grow: each record once, new chains and segments included, by time within one `poll`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._cursors: dict[Path, _Cursor] = {}
+        self._done: set[Path] = set()
+
+    def start(self, count: int) -> list[Entry]:
+        """The last `count` records; `poll` goes on behind them. Call it first, once."""
+        last: list[Entry] = []
+        for chain in sorted(chains(self._directory), key=ChainFiles.modified_ns, reverse=True):
+            numbers = chain.segments()
+            closed = chain.is_closed()
+            if closed or chain.is_void():
+                self._done.add(chain.path)
+            if not numbers or (chain.path in self._done and not closed):
+                continue
+            if closed and len(last) >= count and (not last or chain.modified_ns() < last[0].time_ns):
+                continue
+            cursor = _Cursor(chain, numbers[-1])
+            newest = deque(cursor.read(), maxlen=count)
+            if not closed:
+                self._cursors[chain.path] = cursor
+            for number in reversed(numbers[:-1]):
+                if len(newest) >= count:
+                    break
+                older = deque(read_segment(chain, number, Joiner()), maxlen=count - len(newest))
+                newest.extendleft(reversed(older))
+            last = sorted([*last, *newest], key=_time)[-count:] if count else []
+        return last
+
+    def poll(self) -> list[Entry]:
+        """What is new since `start` or the last `poll`."""
+        new: list[Entry] = []
+        for chain in chains(self._directory):
+            if chain.path in self._done:
+                continue
+            cursor = self._cursors.get(chain.path)
+            if cursor is None:
+                cursor = self._cursors[chain.path] = _Cursor(chain, 0)
+            new.extend(cursor.read())
+            if cursor.joiner.closed:
+                self._done.add(chain.path)
+                del self._cursors[chain.path]
+        return sorted(new, key=_time)
+
+
+def segment_bytes(chain: ChainFiles, numbers: Iterable[int]) -> Iterator[tuple[int, bytes, Header | None]]:
+    """Each segment's number, bytes and the header of the one behind it, for proofs."""
+    for number in numbers:
+        yield number, segment_path(chain.path, number).read_bytes(), chain.header(number + 1)
