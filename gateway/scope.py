@@ -1,10 +1,14 @@
 """The caches of one scope: what the policy says of each statement text, decided once and remembered.
 
-A scope is one set of rights under one policy generation and one catalogue version, with one reading of string literals. Nothing in it
-is ever changed into another answer: when the policy or the catalogue moves, `stale` is set and sessions ask for a new scope.
+A scope is one set of rights under one policy generation and one catalogue version, with one reading of string
+literals. Nothing in it is ever changed into another answer: when the policy or the catalogue moves, `stale` is set
+and sessions ask for a new scope.
 """
 
 from dataclasses import dataclass, field, replace
+
+from parser.fingerprint import quick_key
+from parser.statements import read
 
 from gateway.audit.records import ColumnsCard, ColumnsInfo, GrantInfo, RulingCard, RulingInfo
 from gateway.classify.catalog import Catalog
@@ -15,8 +19,6 @@ from gateway.policy.decide import decide
 from gateway.policy.decision import Decision
 from gateway.policy.table import Rights
 from parser.facts import Column, Facts, Relation
-from parser.fingerprint import quick_key
-from parser.statements import read
 
 ENTRIES_MAX = 4096  # cached texts in each cache; a full cache starts anew
 TEXT_BYTES_MAX = 16384  # longer texts are read anew each time

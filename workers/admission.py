@@ -6,13 +6,14 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.policy.table import PolicyTable, Rights
+
 from gateway.audit.records import SessionCard, SessionInfo
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refusal, Refused, State
 from gateway.identity import claims
 from gateway.identity.principal import Principal
 from gateway.policy import startup
-from gateway.policy.table import PolicyTable, Rights
 from gateway.scope import Scope
 from gateway.session.session import Session
 from gateway.settings import Database

@@ -1,5 +1,5 @@
-"""The current catalogue of every database in use: read on the gateway's own connection, again when DDL passed through any worker, and
-looked at once a minute for changes that came another way."""
+"""The current catalogue of every database in use: read on the gateway's own connection, again when DDL passed
+through any worker, and looked at once a minute for changes that came another way."""
 
 import logging
 from collections.abc import Callable

@@ -6,10 +6,10 @@ import os
 import time
 
 import trio
+from gateway.policy.table import PolicyTable
 
 from gateway.errors import Refusal, Refused, State
 from gateway.identity.keys import IssuerKeys
-from gateway.policy.table import PolicyTable
 from workers import sockets
 from workers.admission import Admissions
 from workers.audit_log import AuditLog
@@ -18,7 +18,18 @@ from workers.catalogs import Catalogs
 from workers.configuration import unpack_key_files
 from workers.relay import Relay
 from workers.shared_policy import NotSealed, PolicyShelf, unseal
-from workers.slot import BootFailed, Drain, Failed, KeysMessage, PolicyAck, PolicyMessage, Ready, Slot, receive, send
+from workers.slot import (
+    BootFailed,
+    Drain,
+    Failed,
+    KeysMessage,
+    PolicyAck,
+    PolicyMessage,
+    Ready,
+    Slot,
+    receive,
+    send,
+)
 
 log = logging.getLogger("sluice.worker")
 

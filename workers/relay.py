@@ -2,9 +2,9 @@
 
     gather - understand - commit - forward - mask - record - deliver
 
-The order is written once, in `Relay.turn`. Nothing leaves for a database before the intents of the whole turn are on record, nothing
-reaches a client before its outcome is, and a socket is closed only at the end of a turn, so that a descriptor cannot be
-reused while an event of the turn still names it.
+The order is written once, in `Relay.turn`. Nothing leaves for a database before the intents of the whole turn are on
+record, nothing reaches a client before its outcome is, and a socket is closed only at the end of a turn, so that a
+descriptor cannot be reused while an event of the turn still names it.
 """
 
 import logging

@@ -1,1 +1,1 @@
-"""The sans-IO relay of one client and its upstream: bytes in from both sides, bytes out to both sides, records to the audit."""
+"""The sans-IO relay of one client and its upstream: bytes in and bytes out on both sides, records to the audit."""

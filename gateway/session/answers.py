@@ -326,7 +326,7 @@ def _worded(s: Session, item: Item, frame: bytes) -> bytes | None:
 
 
 def _scrubbed(s: Session, ruling: Ruling | None, frame: bytes) -> bytes | None:
-    """Without the values it may quote: those of this statement, or of an earlier one of the transaction (deferred checks)."""
+    """Without the values it may quote: those of this statement, or an earlier one's of the transaction (deferred checks)."""
     basis = s.tainted if ruling is None or ruling.basis.inert else ruling.basis
     if basis is None:
         return None

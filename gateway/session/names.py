@@ -1,7 +1,8 @@
 """The session's named statements, portals and cursors, as the server has answered them.
 
-SQL PREPARE and Parse share one namespace, DECLARE and Bind another. A name enters when the server confirms it. In between it is known as
-under way, and trusted only by messages that the server will skip if that definition fails: those before the next Sync.
+SQL PREPARE and Parse share one namespace, DECLARE and Bind another. A name enters when the server confirms it. In
+between it is known as under way, and trusted only by messages that the server will skip if that definition fails:
+those before the next Sync.
 """
 
 from gateway.session.inflight import Item, Portal, Statement
@@ -22,7 +23,9 @@ class Full(Exception):
 class Names:
     """See the module."""
 
-    __slots__ = ("_cursors", "_pending_portals", "_pending_statements", "_portals", "_prepared", "_statements", "_text_bytes")
+    __slots__ = (
+        "_cursors", "_pending_portals", "_pending_statements", "_portals", "_prepared", "_statements", "_text_bytes",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._statements: dict[bytes, Statement] = {}

@@ -1,8 +1,8 @@
 """The state of one signed-in session, and the doors through which the relay drives it.
 
-The relay calls `client` and `server` with the bytes it received, takes `to_server` and `to_client`, and in between commits the audit:
-what `client` appended to `to_server` may leave only after the intents it buffered in the chain are on record; when they
-cannot be recorded, `refuse_staged` replaces every statement of the turn by one that fails.
+The relay calls `client` and `server` with the bytes it received, takes `to_server` and `to_client`, and in between
+commits the audit: what `client` appended to `to_server` may leave only after the intents it buffered in the chain are
+on record; when they cannot be recorded, `refuse_staged` replaces every statement of the turn by one that fails.
 """
 
 from collections import deque
@@ -19,7 +19,8 @@ from gateway.session.names import Names
 from parser.errors import ProtocolError
 from parser.messages import error_response, notice_response
 
-# Encodings whose characters may end in a byte that looks like ASCII (manual, section 23.3.1): the server would read other tokens.
+# Encodings whose characters may end in a byte that looks like ASCII (manual, section 23.3.1): the server would read
+# other tokens than we do.
 _UNSAFE_ENCODINGS = frozenset({"SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "MULE_INTERNAL"})
 
 
@@ -27,10 +28,45 @@ class Session:
     """One client session and its upstream session, without their sockets. See the module."""
 
     __slots__ = (
-        "card", "catalog_moved", "chain", "client_need", "client_pass", "client_rest", "conforming", "copy_both", "copy_in",
-        "copy_sync_dropped", "drop_pass", "encoding_safe", "ending", "epoch", "flushed", "frame_bytes_max", "held", "late", "lexing_doubt", "names",
-        "now", "queue", "rescope", "scope", "server_need", "server_pass", "server_rest", "server_said_last", "skipping",
-        "staged", "statements", "refusals", "status", "tainted", "to_client", "to_server", "unsettled", "until", "waiting",
+        "card",
+        "catalog_moved",
+        "chain",
+        "client_need",
+        "client_pass",
+        "client_rest",
+        "conforming",
+        "copy_both",
+        "copy_in",
+        "copy_sync_dropped",
+        "drop_pass",
+        "encoding_safe",
+        "ending",
+        "epoch",
+        "flushed",
+        "frame_bytes_max",
+        "held",
+        "late",
+        "lexing_doubt",
+        "names",
+        "now",
+        "queue",
+        "refusals",
+        "rescope",
+        "scope",
+        "server_need",
+        "server_pass",
+        "server_rest",
+        "server_said_last",
+        "skipping",
+        "staged",
+        "statements",
+        "status",
+        "tainted",
+        "to_client",
+        "to_server",
+        "unsettled",
+        "until",
+        "waiting",
     )  # fmt: skip
 
     def __init__(

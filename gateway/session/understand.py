@@ -14,7 +14,8 @@ from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
 from gateway.session.names import Ambiguous, Full
 from parser.errors import ProtocolError
 from parser.facts import Facts
-from parser.messages import copy_in_response, execute, frame as build, query
+from parser.messages import copy_in_response, execute, query
+from parser.messages import frame as build
 
 if TYPE_CHECKING:
     from gateway.scope import Ruling, Script
