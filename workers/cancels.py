@@ -120,15 +120,15 @@ class CancelDesk:
         return self._folder.socket_path(f"cancel-{index}.sock")
 
     async def _cancel_here(self, pid: int, secret: bytes) -> bool:
-        found = None
-        for own, callback in (self._entries.get(pid) or {_NOBODY: None}).items():
-            if hmac.compare_digest(own, secret):
-                found = callback
-        if found is None:
+        entries = self._entries.get(pid)
+        if entries is None:
+            hmac.compare_digest(_NOBODY, secret)  # an unknown pid takes as long as a wrong secret
             return False
-        with contextlib.suppress(OSError):  # the server cannot be reached: the session will learn it too
-            await found()
-        return True
+        matches = [callback for own, callback in entries.items() if hmac.compare_digest(own, secret)]
+        for callback in matches:
+            with contextlib.suppress(OSError):  # the server cannot be reached: the session will learn it too
+                await callback()
+        return bool(matches)
 
     async def _ask_siblings(self, pid: int, secret: bytes) -> bool:
         answers: list[bool] = []

@@ -16,10 +16,10 @@ from gateway.identity import keys as issuer_keys
 from gateway.identity.keys import IssuerKeys
 from gateway.policy import compile as policy_table
 from gateway.policy import rules
-from gateway.settings import Settings
+from gateway.policy.rules import Policy
+from gateway.settings import Issuer, Settings
 
 MASK_KEY_FILE = "mask.key"  # keys the `hash` mask: equal on all hosts whose hashes shall be equal
-AUDIT_KEY_FILE = "audit.key"  # signs the audit's heads
 _KEY_BYTES_MIN = 32
 
 KeyFiles = dict[str, tuple[str, bytes]]  # by issuer's name: path and content
@@ -31,11 +31,11 @@ class Secrets:
     their configured name."""
 
     mask_key: bytes
-    audit_key: bytes
     passwords: Mapping[str, str | None]
 
     def password(self, database: str) -> str | None:
-        """The upstream password of the database a client named. "*" answers only for names without an entry."""
+        """The upstream password of the database a client named. "*" answers only for names without an
+        entry."""
         return self.passwords[database] if database in self.passwords else self.passwords.get("*")
 
 
@@ -68,7 +68,7 @@ def find(config: str | None, environ: Mapping[str, str]) -> Path:
 def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     """Read and check everything. Raises ConfigError for the first fault."""
     folder = file.parent
-    settings = sluice_toml.load(_text(file, "--config"), str(file), environ)
+    settings = load_settings(file, environ)
     key_files: KeyFiles = {}
     for issuer in settings.issuers:
         name = issuer.key_file or issuer.jwks_file
@@ -78,7 +78,6 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
             )
         path = folder / name
         key_files[issuer.name] = (str(path), _bytes(path, f'issuer "{issuer.name}"'))
-    audit_dir = folder / settings.audit.dir
     return Loaded(
         file=file,
         folder=folder,
@@ -87,8 +86,8 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
         key_files=key_files,
         keys=issuer_keys.read(settings.issuers, key_files),
         secrets=_secrets(file, settings, environ),
-        audit_dir=audit_dir,
-        run_dir=audit_dir.parent / "run",
+        audit_dir=audit_dir(file, settings),
+        run_dir=run_dir(file, settings),
     )
 
 
@@ -119,11 +118,48 @@ def reload(running: Loaded, environ: Mapping[str, str]) -> Reloaded:
 def compile_policy(file: Path, settings: Settings) -> bytes:
     """The table of the policy file, or of all *.toml of the policy folder in the order of their names. Raises
     ConfigError."""
+    return policy_table.compile(read_policies(file, settings), settings)
+
+
+def read_policies(file: Path, settings: Settings) -> list[Policy]:
+    """The rules of every policy file. Raises ConfigError."""
     path = file.parent / settings.policy.file
     files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
     if not files:
         _fault(file, "policy.file", "the folder holds no *.toml", "put a policy there")
-    return policy_table.compile([rules.load(_text(one, "policy.file"), str(one)) for one in files], settings)
+    return [rules.load(_text(one, "policy.file"), str(one)) for one in files]
+
+
+def load_settings(file: Path, environ: Mapping[str, str]) -> Settings:
+    """sluice.toml alone, for what needs no more of it. Raises ConfigError."""
+    return sluice_toml.load(_text(file, "--config"), str(file), environ)
+
+
+def audit_dir(file: Path, settings: Settings) -> Path:
+    """Where the trail lies."""
+    return file.parent / settings.audit.dir
+
+
+def run_dir(file: Path, settings: Settings) -> Path:
+    """Lock, status and cancel sockets: beside the audit."""
+    return audit_dir(file, settings).parent / "run"
+
+
+def local_issuer(file: Path, environ: Mapping[str, str], name: str | None) -> tuple[Issuer, bytes]:
+    """The issuer named, or the first whose private key lies here, and that key (PEM): its key_file with the
+    ending .key.
+
+    Raises ConfigError.
+    """
+    for issuer in load_settings(file, environ).issuers:
+        path = (file.parent / issuer.key_file).with_suffix(".key") if issuer.key_file else None
+        if name == issuer.name or (name is None and path is not None and path.exists()):
+            if path is None:
+                _fault(
+                    file, f'issuer "{issuer.name}"', "its keys are elsewhere", "ask that issuer for a token"
+                )
+            return issuer, _secret(path, f'issuer "{issuer.name}"')
+    _fault(file, "issuer", "none of this name has its private key here", "`sluice init` makes a local one")
 
 
 def pack_key_files(files: KeyFiles) -> bytes:
@@ -159,15 +195,14 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
         else:
             passwords[database.name] = None
     mask_key = _secret(_key_path(file.parent, MASK_KEY_FILE, environ), MASK_KEY_FILE)
-    if len(mask_key) < _KEY_BYTES_MIN:
+    if len(mask_key.strip()) < _KEY_BYTES_MIN:
         _fault(
             file,
             MASK_KEY_FILE,
             f"the key is shorter than {_KEY_BYTES_MIN} bytes",
             "make one with `sluice init`",
         )
-    audit_key = _secret(_key_path(file.parent, AUDIT_KEY_FILE, environ), AUDIT_KEY_FILE)
-    return Secrets(mask_key, audit_key, passwords)
+    return Secrets(mask_key.strip(), passwords)
 
 
 def _key_path(folder: Path, name: str, environ: Mapping[str, str]) -> Path:

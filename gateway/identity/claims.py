@@ -52,15 +52,13 @@ def verify(token: str, user: str, keys: IssuerKeys, now: float) -> Principal:
     if named != unicodedata.normalize("NFC", user):
         _refuse("the token belongs to another user", "Connect as the user the token was issued to.")
     token_id = claims.get("jti")
-    if not is_kid(token_id):
-        token_id = hashlib.sha256(token.encode()).hexdigest()[:16]
     return Principal(
         user=named,
         issuer=issuer.name,
         groups=_groups(claims.get(issuer.groups_claim)),
         actors=_actors(claims.get(issuer.actor_claim)),
         expires=float(claims["exp"]),
-        token_id=token_id,
+        token_id=token_id if is_kid(token_id) else hashlib.sha256(token.encode()).hexdigest()[:16],
     )
 
 

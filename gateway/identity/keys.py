@@ -6,7 +6,7 @@ RFC 7515-7518 (JOSE), RFC 8037 (Ed25519). Only EdDSA, ES256, PS256 and RS256 exi
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeGuard
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
@@ -136,7 +136,7 @@ def _read_jwks(issuer: Issuer, file: str, content: bytes) -> KeySet:
     return KeySet(issuer, by_kid, usable[0] if len(usable) == 1 else None)
 
 
-def is_kid(value: object) -> bool:
+def is_kid(value: object) -> TypeGuard[str]:
     """Whether the value can name a key: printable text of 1 to 128 characters."""
     return isinstance(value, str) and 1 <= len(value) <= KID_CHARACTERS_MAX and value.isprintable()
 
