@@ -58,8 +58,6 @@ class Duration(click.ParamType):
 
 
 config_option = click.option("--config", metavar="FILE", help="Default: ./sluice.toml, then SLUICE_CONFIG.")
-    "--config", metavar="FILE", help="The configuration (default ./sluice.toml, then SLUICE_CONFIG)."
-)
 
 
 def words(value: str) -> list[str]:
