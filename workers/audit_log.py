@@ -283,7 +283,7 @@ def _recovery_id(directory: Path, chain: ChainFiles) -> bytes | None:
 
 def _read_end(chain: ChainFiles, joiner: Joiner) -> tuple[Recovered, str]:
     """How the chain's end was found, and why reading stopped early; leaves the open intents in `joiner`."""
-    last, damage = 0, ""
+    last, damage, boot = 0, "", ""
     numbers = chain.segments()
     for number in numbers[-2:]:  # the last one's first append repeats open intents, but it may not have come
         data = segment_path(chain.path, number).read_bytes()
@@ -292,6 +292,7 @@ def _read_end(chain: ChainFiles, joiner: Joiner) -> tuple[Recovered, str]:
         damage = reader.damage.why if reader.damage is not None else ""
         if reader.header is not None:
             joiner.begin(reader.header)
+            boot = reader.header.boot
         for frame in frames:
             last = frame.seq
             try:
@@ -308,5 +309,6 @@ def _read_end(chain: ChainFiles, joiner: Joiner) -> tuple[Recovered, str]:
         tail_digest=hashlib.sha256(tail).digest(),
         records=last,
         open_intents=len(joiner.pending),
+        same_boot=bool(boot) and boot == boot_id(),
     )
     return record, damage

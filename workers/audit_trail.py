@@ -163,7 +163,7 @@ def find(directory: Path, record: str) -> list[Entry]:
     found: list[Entry] = []
     for chain in wanted:
         for entry in [] if chain.is_void() else read_chain(chain):
-            if record in (entry.id, entry.intent) or (found and found[0].intent == entry.id):
+            if record in (entry.id, entry.intent):
                 found.append(entry)
     if found and found[0].intent:  # an outcome: its intent stands before it, or in another chain
         found += [each for each in find(directory, found[0].intent) if each.kind == "intent"]

@@ -209,6 +209,7 @@ class Recovered(msgspec.Struct, array_like=True, frozen=True):
     tail_digest: bytes
     records: int
     open_intents: int
+    same_boot: bool = False  # the host has run on since: whatever the kernel was handed is there
 
 
 class Closed(msgspec.Struct, array_like=True, frozen=True):

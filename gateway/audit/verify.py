@@ -14,7 +14,7 @@ from gateway.audit import records
 from gateway.audit.records import Closed, Recovered
 from gateway.audit.segment import Damage, Frame, Header, beyond, cut, read_header
 
-Grade = Literal["tampered", "gap", "unreadable"]
+Grade = Literal["tampered", "gap", "unreadable", "note"]  # a note says what happened where nothing is missing
 _WINDOW: Final = 1 << 20  # bytes cut at a time; more than the longest frame
 _ENDINGS: Final = (records.CHECKPOINT, records.CLOSED)
 
@@ -88,9 +88,11 @@ class ChainCheck:
                 self._found("tampered", number, at, "bytes follow the chain's closing record")
         elif self._damage:
             self._judge_damage(number, at)
-        elif self._tail and not live:
+        elif live:
+            return
+        elif self._tail:
             self._found("gap", number, at, f"torn: the last {len(self._tail)} bytes are no whole record")
-        elif not live:
+        else:
             self._found("gap", number, at, "unclean end: no closing record, not recovered yet")
 
     def _found(self, grade: Grade, segment: int, offset: int, why: str, seq: int = 0) -> None:
@@ -99,7 +101,7 @@ class ChainCheck:
 
     def _bad_header(self, number: int, data: bytes, found: Damage | None) -> None:
         if found is None:
-            self._found("gap", number, 0, "torn: the segment's header is not whole")
+            self._damage = ""
         else:
             grade: Grade = "unreadable" if found.why == "not an audit segment" else "tampered"
             self._found(grade, number, 0, found.why)
@@ -181,7 +183,7 @@ class ChainCheck:
             self._found("tampered", number, self._length, why, self._seq + 1)
         elif self._tail:
             why = f"a failed write left {len(self._tail)} bytes that were never promised"
-            self._found("gap", number, self._length, why)
+            self._found("note", number, self._length, why)
         self._length, self._tail = following.previous_length, b""
         self._digest = hashlib.sha256(data[: self._length]).digest()
 
@@ -203,10 +205,14 @@ class ChainCheck:
             self._found("tampered", number, at, "the torn end is not as it was found when it was recovered")
         elif self._damage:
             self._judge_damage(number, at)
-        elif self._tail:
-            self._found("gap", number, at, f"torn: the last {len(self._tail)} bytes are no whole record")
+        elif not said.same_boot:
+            why = f"the host went down: what was not on disk is missing ({len(self._tail)} torn bytes)"
+            self._found("gap", number, at, why)
         else:
             self.uncovered = 0
+            if self._tail:
+                why = f"killed while writing: the last {len(self._tail)} bytes were never promised"
+                self._found("note", number, at, why)
 
 
 def _later(tail: bytes, seq: int) -> Iterator[Frame]:
