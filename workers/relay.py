@@ -258,7 +258,7 @@ class Relay:
         if session.catalog_moved and session.status == 73:
             session.catalog_moved = False
             self._moved[link.database] = None
-            session.held = not session.scope.rights.sees_all  # what comes next may name what is new
+            session.held = "*" not in session.scope.rights.unmask  # what comes next may name what is new
         if session.to_server:
             self._forward(link)
         if session.waiting and not session.queue:
