@@ -38,12 +38,12 @@ class _Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         lines = {name: text for name, (_, _, text) in _ELSEWHERE.items()}
-        lines |= {name: command.get_short_help_str() for name, command in self.commands.items()}
+        lines |= {name: command.get_short_help_str(limit=80) for name, command in self.commands.items()}
         with formatter.section("Commands"):
             formatter.write_dl(sorted(lines.items()))
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[int]):
     """Seconds of "90s", "15m", "1h" or "7d"."""
 
     name = "duration"

@@ -23,8 +23,8 @@ max_sessions = 10000
 
 [audit]
 dir = "var/audit"
-durability = "process"           # process: the intent is with the kernel before the statement leaves | power:
-on disk retention_days = 400
+durability = "process"           # or power: the intent is on the disk before its statement leaves
+retention_days = 400
 on_failure = "refuse"            # refuse: no record, no statement | continue
 
 [policy]

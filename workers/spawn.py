@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from gateway.errors import ConfigError
 from workers.slot import BOOT_FAILED, BootFailed, Failed, Slot, send
@@ -39,47 +39,58 @@ def fork_worker(slot: Slot, main: WorkerMain, not_for_child: Iterable[Closable])
     """Fork, run `main(slot)` in the child and exit with what it returns; the child's pid for the parent.
 
     BootFailed and ConfigError in `main` are reported over the control socket and exit with BOOT_FAILED.
-    `not_for_child` is closed in the child: a sibling's listener would otherwise outlive its worker, and the
-    lock its supervisor.
+    """
+
+    def work() -> int:
+        faulthandler.enable()  # SIGABRT is how the supervisor asks a hanging worker where it hangs
+        try:
+            return main(slot)
+        except (BootFailed, ConfigError) as error:
+            with contextlib.suppress(OSError):
+                send(slot.control, Failed(str(error)))
+            return BOOT_FAILED
+
+    return fork(work, slot.parent_fd, not_for_child)
+
+
+def fork(work: Callable[[], int], parent_fd: int, not_for_child: Iterable[Closable]) -> int:
+    """Fork; the child closes `not_for_child`, runs `work` and exits with what it returns, or 1 when it raises.
+
+    What is not closed would outlive its owner: a sibling's listener its worker, the lock its supervisor.
     """
     assert threads() == 1, "the supervisor must not have threads when it forks"
     sys.stdout.flush()
     sys.stderr.flush()
     # No signal may arrive in the child before it has left the supervisor's wake-up socket.
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     pid = os.fork()
     if pid == 0:
-        _child(slot, main, not_for_child, blocked)
-    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        code = 1
+        try:
+            _be_child(parent_fd, not_for_child, mask)
+            code = work()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return pid
 
 
-def _child(slot: Slot, main: WorkerMain, not_for_child: Iterable[Closable], mask: set[int]) -> NoReturn:
-    code = 1
-    try:
-        _die_with_supervisor(slot.parent_fd)
-        signal.set_wakeup_fd(-1)
-        for number in _DEAF_TO:
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for each in not_for_child:
-            each.close()
-        # A core file would hold rows and tokens.
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-        faulthandler.enable()  # SIGABRT is how the supervisor asks a hanging worker where it hangs
-        code = main(slot)
-    except (BootFailed, ConfigError) as error:
-        code = BOOT_FAILED
-        with contextlib.suppress(OSError):
-            send(slot.control, Failed(str(error)))
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+def _be_child(parent_fd: int, not_for_child: Iterable[Closable], mask: set[int]) -> None:
+    _die_with_supervisor(parent_fd)
+    signal.set_wakeup_fd(-1)
+    for number in _DEAF_TO:
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    for each in not_for_child:
+        each.close()
+    # A core file would hold rows and tokens.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _die_with_supervisor(parent_fd: int) -> None:

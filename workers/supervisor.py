@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, Unavailable
 from workers import configuration, listeners
 from workers.configuration import Loaded
 from workers.publication import Publisher
@@ -26,7 +26,7 @@ from workers.seat import ABORT_SECONDS, CALM_SECONDS, Child, Seat
 from workers.shared_policy import seal
 from workers.slab import Counter, Slab
 from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, pair, receive
-from workers.spawn import Closable, WorkerMain, fork_worker
+from workers.spawn import Closable, WorkerMain, fork, fork_worker
 from workers.status import StatusSocket
 from workers.systemd import Notifier
 
@@ -147,8 +147,8 @@ class Supervisor:
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(seat))
         self._publisher.welcome(seat.child)
 
-    def _not_for(self, seat: Seat) -> list[Closable]:
-        """What a worker on `seat` must not inherit."""
+    def _not_for(self, seat: Seat | None) -> list[Closable]:
+        """What a worker on `seat`, or a child on none, must not inherit."""
         held: list[Closable] = []
         for other in self._seats:
             if other is not seat:
@@ -189,6 +189,8 @@ class Supervisor:
         )
         seat.row.add(Counter.RESTARTS)
         seat.back_off(child, code, now)
+        # Reading a chain takes its time: a process of its own, which the reaper will not know.
+        fork(lambda: _recover_audit(self._loaded), self._parent_read, self._not_for(None))
         self._deaths.append(now)
         if self._storming(now):
             log.critical("alarm: %d workers ended within %d s", STORM_DEATHS, CALM_SECONDS)
@@ -402,7 +404,7 @@ def serve(config: Path, workers: int | None = None, worker_main: WorkerMain | No
     except ConfigError as error:
         print(f"sluice: {error}", file=sys.stderr)
         return 2
-    except (StartFailed, AlreadyRunning, OSError) as error:
+    except (StartFailed, AlreadyRunning, Unavailable, OSError) as error:
         print(f"sluice: cannot start: {error}", file=sys.stderr)
         return 1
 
@@ -414,7 +416,12 @@ def _worker_main() -> WorkerMain:
     return process.run
 
 
-def _recover_audit(loaded: Loaded) -> None:
+def _recover_audit(loaded: Loaded) -> int:
+    """Put on record what chains without an end say, as an exit code. Raises Unavailable."""
     from workers import audit_log
 
-    audit_log.recover(loaded.audit_dir)
+    for found in audit_log.recover(loaded.audit_dir, socket.gethostname()):
+        log.warning(
+            "audit: %s had no end; %d statements are on record as unresolved", found.chain, found.unresolved
+        )
+    return 0
