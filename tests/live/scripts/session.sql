@@ -13,7 +13,7 @@ select 1 as one; select 2 as two \; select 3 as three;
 select $1::int + $2::int as sum \bind 40 2 \g
 select :'VERBOSITY' as verbosity;
 begin;
-create table scratch (k int primary key, v text not null, b bytea, j jsonb, a int[], t timestamptz);
+create table scratch (k int primary key, v text, b bytea, j jsonb, a int[], t timestamptz);
 insert into scratch values (1, 'it''s', '\x00ff', '{"a": [1, null]}', '{1,2,null}', '2026-05-06 07:08:09.123456+00');
 insert into scratch values (2, E'tab\there', null, null, null, 'infinity') returning k, v, t;
 savepoint s;
