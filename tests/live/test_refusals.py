@@ -48,26 +48,19 @@ EVASIONS = (
     "grant all on orders to public /* evasion */",
     "create role evasion",
     "select pg_terminate_backend(1) /* evasion */",
-    "select * from orders for update /* evasion */",
     "lock table orders /* evasion */",
     "vacuum orders /* evasion */",
-    "notify evasion",
     "select dblink_exec('x', 'drop table orders') /* evasion */",
     "selct evasion",
     "select 'evasion",
     "select U&'\\0065vasion' uescape 'x' from from",
 )
-# Of these PostgreSQL itself, or a stricter reading, may decide: they may be refused or answered, but never by an error
-# of the connection.
-HARMLESS = {"notify evasion"}
 
 
 @pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
 def test_no_evasion_reaches_the_server(postgres: Postgres, gateway: Gateway, prepare: bool) -> None:
     with gateway.connect(*ANALYST) as connection:
         for statement in EVASIONS:
-            if statement in HARMLESS:
-                continue
             with pytest.raises(psycopg.Error) as failed:
                 if prepare:
                     connection.execute(statement, prepare=True)
