@@ -33,6 +33,7 @@ TEXT_LIMIT: Final = 64 * 1024  # characters of one text
 LIST_LIMIT: Final = 4096  # entries of one list
 PAYLOAD_LIMIT: Final = 255 * 1024  # bytes; with its header a frame stays below 256 KiB
 TAGS_LIMIT: Final = 8 * 1024  # bytes of one intent's tags
+_UNIT: Final = 3  # pairs and triples are never cut through
 CUT: Final = "…"  # stands where a text or list was cut
 
 
@@ -258,8 +259,7 @@ def decode_info(kind: int, definition: Definition) -> Any:
 
 def encode_bounded(value: object, limit: int = PAYLOAD_LIMIT) -> bytes:
     """The value's MessagePack of at most `limit` bytes: texts and lists too long are cut and end in CUT.
-    Always succeeds for Structs, dicts, tuples, texts, numbers and bytes; text that is not Unicode (lone
-    surrogates) is replaced.
+    Text that is not Unicode (lone surrogates) is replaced. Raises ValueError for what no cutting makes fit.
     """
     chars, items = TEXT_LIMIT, LIST_LIMIT
     try:
@@ -267,6 +267,8 @@ def encode_bounded(value: object, limit: int = PAYLOAD_LIMIT) -> bytes:
     except UnicodeEncodeError:
         data = b""
     while not data or len(data) > limit:
+        if not chars and data:
+            raise ValueError(f"a record of {len(data)} bytes cannot be cut to {limit}")
         data = _encode(_cut(value, chars, items))
         chars, items = chars // 2, items // 2
     return data
@@ -286,6 +288,7 @@ def _cut(value: Any, chars: int, items: int) -> Any:
         pairs = list(value.items())[: items + 1]
         return {_cut(key, chars, items): _cut(each, chars, items) for key, each in pairs}
     if isinstance(value, (tuple, list)):
+        items = max(items, _UNIT)
         kept = [_cut(each, chars, items) for each in value[:items]]
         if len(value) > items and all(isinstance(each, str) for each in value):
             kept.append(CUT)

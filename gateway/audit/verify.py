@@ -86,9 +86,7 @@ class ChainCheck:
         elif self.closed:
             if self._tail:
                 self._found("tampered", number, at, "bytes follow the chain's closing record")
-        elif self._damage:
-            self._judge_damage(number, at)
-        elif live:
+        elif self._judge_tail(number, at) or live:
             return
         elif self._tail:
             self._found("gap", number, at, f"torn: the last {len(self._tail)} bytes are no whole record")
@@ -187,15 +185,19 @@ class ChainCheck:
         self._length, self._tail = following.previous_length, b""
         self._digest = hashlib.sha256(data[: self._length]).digest()
 
-    def _judge_damage(self, number: int, at: int) -> None:
+    def _judge_tail(self, number: int, at: int) -> bool:
+        """Whether the bytes that could not be read are more than a torn end: damage, or whole records behind them
+        (a changed length makes all that follows look like one unfinished record)."""
         later = list(_later(self._tail, self._seq))
+        damage = self._damage or "a record's length was changed"
         if any(each.kind in _ENDINGS for each in later):
-            self._found("tampered", number, at, f"{self._damage}, before a checkpoint", self._seq + 1)
+            self._found("tampered", number, at, f"{damage}, before a checkpoint", self._seq + 1)
         elif later:
-            why = f"{self._damage}; {len(later)} whole records behind it but no checkpoint (power loss)"
+            why = f"{damage}; {len(later)} whole records behind it but no checkpoint (power loss)"
             self._found("gap", number, at, why, self._seq + 1)
-        else:
-            self._found("gap", number, at, f"torn: {self._damage}, nothing readable behind it")
+        elif self._damage:
+            self._found("gap", number, at, f"torn: {damage}, nothing readable behind it")
+        return bool(later or self._damage)
 
     def _check_recovered(self, said: Recovered) -> None:
         number, at = self._number, self._length
@@ -203,8 +205,8 @@ class ChainCheck:
             self._found("tampered", number, at, "the chain is not as it was found when it was recovered")
         elif (said.tail, said.tail_digest) != (len(self._tail), hashlib.sha256(self._tail).digest()):
             self._found("tampered", number, at, "the torn end is not as it was found when it was recovered")
-        elif self._damage:
-            self._judge_damage(number, at)
+        elif self._judge_tail(number, at):
+            return
         elif not said.same_boot:
             why = f"the host went down: what was not on disk is missing ({len(self._tail)} torn bytes)"
             self._found("gap", number, at, why)
