@@ -78,7 +78,7 @@ class Issuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One database as clients name it, and the server behind it. `dbname` is never empty but for `name` "*".
 
-    `environment` is any word, "" where none was given. `host` may be a Unix socket's folder ("/run/postgresql").
+    `environment` is any word, "" where none was given. `host` may be a socket's folder ("/run/postgresql").
     """
 
     name: Text

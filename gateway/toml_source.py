@@ -88,7 +88,8 @@ def _explain(why: str, path: Path, tables: Any, shape: Any) -> tuple[str, Path, 
     for old, new in _TYPES.items():
         wanted = re.sub(rf"\b{old}\b", new, wanted)
         got = re.sub(rf"\b{old}\b", new, got)
-    return (f"it is of the type {got}" if got else "the value is out of range"), path, f"give {wanted.removesuffix(' | null')}"
+    why = f"it is of the type {got}" if got else "the value is out of range"
+    return why, path, f"give {wanted.removesuffix(' | null')}"
 
 
 def _value(tables: Any, path: Path) -> Any:

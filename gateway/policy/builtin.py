@@ -1,0 +1,46 @@
+"""The guardrails that hold in production with no configuration at all.
+
+They bind every grant, also one that allows everything. Broad updates (many rows, though not all) need an estimate of the
+rows and are not told apart from others here.
+"""
+
+from gateway.policy.guardrails import Finding, spoken_kinds
+from gateway.policy.kinds import fits
+from gateway.policy.needs import Needs
+from gateway.policy.rules import BUILT_IN
+from parser.facts import Facts
+
+DEFAULT_DENY = f"{BUILT_IN}: deny by default"
+
+_FILE_FUNCTIONS = ("pg_read_", "pg_ls_", "pg_stat_file", "lo_import", "lo_export", "pg_file_", "pg_logdir_ls")
+_FILE_VIEWS = ("pg_hba_file_rules", "pg_ident_file_mappings", "pg_show_all_file_settings", "pg_current_logfile")
+_PLAIN = "Write it as plain statements, one by one."
+
+
+def speak(facts: Facts, needs: Needs) -> list[Finding]:
+    """What the production defaults say of a statement, denials first."""
+    kinds = spoken_kinds(facts, needs)
+    found: list[Finding] = []
+
+    def say(effect: str, rule: str, hint: str) -> None:
+        found.append(Finding(f"{BUILT_IN}: {rule} in production", effect, "", hint))
+
+    if needs.unread:
+        say("deny", "nothing that cannot be read", _PLAIN)
+    if any(fits("DROP", kind) for kind in kinds):
+        say("deny", "no DROP", "Leave the object in place; work in a temporary table if you need one.")
+    if any(fits("TRUNCATE", kind) for kind in kinds):
+        say("deny", "no TRUNCATE", "Delete the rows you mean with DELETE … WHERE.")
+    if facts.unfiltered and not needs.own:
+        say("deny", "no UPDATE or DELETE of every row", "Add a WHERE that selects the rows you mean.")
+    if any(fits("ALTER SYSTEM", kind) for kind in kinds):
+        say("deny", "no ALTER SYSTEM", "Change the setting for your session with SET.")
+    if "privilege" in facts.effects:
+        say("deny", "no changes of roles and grants", "Leave changes of roles and grants out.")
+    if facts.copy is not None and facts.copy.target in ("file", "program"):
+        say("deny", "no COPY of files and programs", "Use COPY … FROM STDIN or TO STDOUT (psql: \\copy).")
+    if any(name.startswith(_FILE_FUNCTIONS) or name in _FILE_VIEWS for _, name in facts.functions):
+        say("deny", "no functions that reach the server's files", "Read from tables only.")
+    if "ddl" in facts.effects and not needs.own:
+        say("hold", "no DDL without approval", "Work with the tables as they are, or in a CREATE TEMP TABLE.")
+    return found

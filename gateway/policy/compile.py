@@ -1,0 +1,86 @@
+"""Policies to the bytes that workers map: one canonical form, so that equal rules give equal bytes and digests."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from gateway.policy.rules import STRICTNESS, Classify, Grant, Guardrail, Mask, Policy, merge
+from gateway.settings import Settings
+
+FORMAT = 1  # of the table's bytes; a table of another format is refused
+T = TypeVar("T", bound=msgspec.Struct)
+KEEP_LAST = 4  # characters that "partial" leaves where a mask does not say
+
+
+class Table(msgspec.Struct, frozen=True):
+    """The compiled policy. Every tuple is sorted, `masks` has one entry for each label."""
+
+    format: int
+    grants: tuple[Grant, ...]
+    guardrails: tuple[Guardrail, ...]
+    classify: tuple[Classify, ...]
+    masks: tuple[Mask, ...]
+    notes: tuple[str, ...]
+
+
+def compile(policies: Sequence[Policy], settings: Settings) -> bytes:
+    """The table's bytes (msgpack). Raises ConfigError when two files give one name to two rules.
+
+    The order of rules, files and names never changes the bytes. `settings` tell which databases, environments and
+    issuers there are: rules that name others are noted.
+    """
+    policy = merge(policies)
+    table = Table(
+        format=FORMAT,
+        grants=tuple(sorted((_sorted(rule) for rule in policy.grants), key=lambda rule: rule.name)),
+        guardrails=tuple(sorted((_sorted(rule) for rule in policy.guardrails), key=lambda rule: rule.name)),
+        classify=tuple(sorted({_sorted(rule) for rule in policy.classify}, key=msgspec.json.encode)),
+        masks=_strictest(policy.masks),
+        notes=tuple(sorted({*policy.notes, *_strangers(policy, settings)})),
+    )
+    return msgspec.msgpack.encode(table)
+
+
+def _sorted(rule: T) -> T:
+    """The rule with its lists of names in one order and each name once."""
+    lists = {key: value for key in rule.__struct_fields__ if isinstance(value := getattr(rule, key), tuple)}
+    return msgspec.structs.replace(rule, **{key: tuple(sorted(set(names))) for key, names in lists.items()})
+
+
+def _strictest(masks: Iterable[Mask]) -> tuple[Mask, ...]:
+    """One mask a label: the strictest method wins, and of two partial ones that which leaves less."""
+    chosen: dict[str, Mask] = {}
+    for rule in masks:
+        keep = KEEP_LAST if rule.keep_last is None else rule.keep_last
+        for label in rule.labels:
+            mask = Mask((label,), rule.method, keep if rule.method == "partial" else None)
+            known = chosen.get(label)
+            if known is None or _rank(mask) > _rank(known):
+                chosen[label] = mask
+    return tuple(chosen[label] for label in sorted(chosen))
+
+
+def _rank(mask: Mask) -> tuple[int, int]:
+    return STRICTNESS[mask.method], -(mask.keep_last or 0)
+
+
+def _strangers(policy: Policy, settings: Settings) -> list[str]:
+    """Rules that name what this gateway does not have: a typing error, or meant for another gateway."""
+    known = {
+        "databases": {one.name for one in settings.databases},
+        "environments": {one.environment for one in settings.databases},
+        "issuers": {one.name for one in settings.issuers},
+    }
+    notes: list[str] = []
+    rules: list[Grant | Guardrail] = [*policy.grants, *policy.guardrails]
+    for rule in rules:
+        file, line = policy.places[rule.name]
+        for key, names in known.items():
+            if "*" in names:
+                continue
+            for name in getattr(rule, key, ()):
+                if name != "*" and name not in names:
+                    what = f'{key[:-1]} "{name}" is not in sluice.toml'
+                    notes.append(f'{file}:{line}: "{rule.name}": {what}')
+    return notes

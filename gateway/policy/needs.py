@@ -1,0 +1,143 @@
+"""What a statement must be allowed to do: its facts, judged with the catalogue, as the words of a grant.
+
+read, write and ddl are what they say; "admin" is what reaches the server itself, roles or the catalogue; "all" is what
+cannot be read: it may do anything, so only a grant that allows everything covers it.
+"""
+
+from dataclasses import dataclass
+
+from gateway.classify.catalog import Catalog
+from gateway.policy import functions
+from gateway.policy.rights import Rights
+from gateway.policy.session_settings import barred
+from parser.facts import Facts, Relation
+from parser.routines import EFFECTS
+
+TEMPORARY = "pg_temp"
+_SYSTEM_SCHEMAS = frozenset(("pg_catalog", "information_schema", "pg_toast"))
+# Catalogues that hold password hashes and the server's files.
+_SECRET = frozenset(
+    ("pg_authid", "pg_shadow", "pg_user_mapping", "pg_hba_file_rules", "pg_file_settings", "pg_ident_file_mappings")
+)
+# Definitions that stay within the session when all their targets are in pg_temp.
+_OWN = frozenset(
+    (
+        *("CREATE TABLE", "CREATE TABLE AS", "CREATE VIEW", "CREATE SEQUENCE", "CREATE INDEX", "SELECT INTO"),
+        *("DROP TABLE", "DROP VIEW", "DROP SEQUENCE", "DROP INDEX", "TRUNCATE"),
+        *("ALTER TABLE", "ALTER TABLE ADD COLUMN", "ALTER TABLE DROP COLUMN", "ALTER TABLE RENAME"),
+    )
+)
+_ROWS = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "WITH"))
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing a statement does. `word`: what a grant must allow; `what` completes "the statement …"."""
+
+    word: str
+    what: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """All that a statement needs, the strongest first.
+
+    `unread`: why its effects are not known, "" when they are. `own`: it defines or empties temporary tables of the
+    session and nothing else, so it counts as a write.
+    """
+
+    wanted: tuple[Need, ...]
+    unread: str
+    own: bool
+
+
+_ORDER = {"all": 0, "admin": 1, "ddl": 2, "write": 3, "read": 4}
+_BY_EFFECT = {
+    "read": Need("read", "reads data", "Leave the query out."),
+    "write": Need("write", "changes rows", "Read with SELECT; leave changes out."),
+    "ddl": Need("ddl", "changes definitions", "Work with the tables as they are, or in a CREATE TEMP TABLE."),
+    "privilege": Need("admin", "changes roles or grants", "Leave changes of roles and grants out."),
+    "unsafe-io": Need("admin", "reaches the server's files, processes or other servers", "Read from tables only."),
+    "procedural": Need("all", "runs code that cannot be read here", "Write it as plain statements, one by one."),
+}
+
+
+def needs(facts: Facts, rights: Rights, catalog: Catalog) -> Needs:
+    """What the statement needs; pure and total."""
+    own = _is_own(facts)
+    wanted: set[Need] = set()
+    for effect in facts.effects:
+        need = _BY_EFFECT.get("write" if own and effect == "ddl" else effect)
+        if need is not None:
+            wanted.add(need)
+    unread = "" if facts.complete else facts.reason or "it was not understood"
+    if any(kind == "DO" or kind.startswith("DO ") for kind in facts.kinds):
+        unread = unread or "a DO block holds code"
+    for schema, name in sorted(facts.functions, key=lambda one: (one[0] or "", one[1])):
+        if _is_attribute(facts, schema, name, catalog):
+            continue
+        power = functions.power(schema, name, catalog)
+        if power != "read":
+            wanted.add(_FUNCTION[power])
+        if power == "unknown":
+            unread = unread or "it calls a function that is not in the catalogue"
+        if name in EFFECTS and "procedural" in EFFECTS[name] and "procedural" in facts.effects:
+            unread = unread or "it runs a text as a statement"
+    if unread:
+        wanted.add(Need("all", f"cannot be read completely: {unread}", "Write it as plain statements, one by one."))
+    wanted |= _of_catalogues(facts)
+    wanted |= _of_settings(facts, rights)
+    return Needs(tuple(sorted(wanted, key=lambda one: (_ORDER[one.word], one.what))), unread, own)
+
+
+_FUNCTION = {
+    "write": Need("write", "calls a function that may change rows", "Leave volatile functions out."),
+    "admin": Need("admin", "calls a function that reaches the server itself", "Leave such functions out."),
+    "code": Need("all", "calls a function with rights or code of its own", "Leave such functions out."),
+    "unknown": Need("all", "calls a function that is not in the catalogue", "Correct the function's name."),
+}
+
+
+def _is_own(facts: Facts) -> bool:
+    """Whether every definition and change in the statement is of the session's own temporary tables."""
+    targets = (*facts.writes, *facts.creates)
+    if not targets or any(one.schema != TEMPORARY for one in targets) or not facts.complete:
+        return False
+    return all(kind in _OWN or kind in _ROWS for kind in facts.kinds)
+
+
+def _is_attribute(facts: Facts, schema: str | None, name: str, catalog: Catalog) -> bool:
+    """Whether an unqualified name is only a field, (x).name, and no function: there is none of the name, and the text
+    does not call one (a name that needs quotes counts as called)."""
+    if schema is not None or catalog.functions.get(name) or name in EFFECTS:
+        return False
+    if not facts.shape or not (name.isascii() and name.replace("_", "a").isalnum()):
+        return False
+    text = facts.shape.lower().replace(" ", "")
+    return f"{name}(" not in text and f'{name}"(' not in text
+
+
+def _is_system(relation: Relation) -> bool:
+    """Whether the name is one of the system's own; unqualified names are looked up in pg_catalog first."""
+    return relation.schema in _SYSTEM_SCHEMAS or (relation.schema is None and relation.name.startswith("pg_"))
+
+
+def _of_catalogues(facts: Facts) -> set[Need]:
+    wanted: set[Need] = set()
+    if any(_is_system(one) for one in (*facts.writes, *facts.creates)):
+        wanted.add(Need("admin", "changes the system's own catalogues", "Change tables of your own only."))
+    if any(_is_system(one) and one.name in _SECRET for one in facts.reads):
+        hint = "Read pg_roles instead; it has no secrets."
+        wanted.add(Need("admin", "reads a catalogue of secrets", hint))
+    return wanted
+
+
+def _of_settings(facts: Facts, rights: Rights) -> set[Need]:
+    reset = bool(facts.kinds) and all(kind.split()[0] in ("RESET", "DISCARD") for kind in facts.kinds)
+    wanted: set[Need] = set()
+    for setting in facts.settings:
+        found = barred(setting, rights.role, reset=reset)
+        if found is not None:
+            wanted.add(Need(found.word, f"changes {found.what}", found.hint))
+    return wanted

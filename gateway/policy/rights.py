@@ -1,0 +1,55 @@
+"""What one principal may do in one database at one moment: the answer of the policy's table at sign-in."""
+
+from dataclasses import dataclass
+
+from gateway.policy.rules import Classify, Grant, Guardrail, Mask
+
+PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rights:
+    """Equal `key`s mean equal decisions and masks, whoever the principals are. Hashed and compared by `key`.
+
+    `role` is the upstream role to be, None for the database's own user. `until`: POSIX seconds at which the table must
+    be asked again because a grant begins or ends, or inf. `masks` has one entry for each label that a rule speaks of,
+    the strictest; all other labels are redacted.
+    """
+
+    key: tuple[object, ...]
+    role: str | None
+    allow: frozenset[str]
+    unmask: frozenset[str]
+    grants: tuple[Grant, ...]
+    guardrails: tuple[Guardrail, ...]
+    masks: tuple[Mask, ...]
+    classify: tuple[Classify, ...]
+    until: float
+    database: str
+    environment: str
+    generation: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rights) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def production(self) -> bool:
+        """Whether the built-in guardrails of production hold here."""
+        return self.environment.casefold() == PRODUCTION
+
+    @property
+    def everything(self) -> bool:
+        """Whether every kind of statement is allowed (guardrails still hold)."""
+        return "all" in self.allow
+
+    @property
+    def replication(self) -> bool:
+        """Whether the server may stream its changes: all of them, and every value in clear."""
+        return self.everything and "*" in self.unmask
+
+    def may(self, word: str) -> bool:
+        """Whether read, write, ddl, admin or all is allowed."""
+        return word in self.allow or self.everything

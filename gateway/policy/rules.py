@@ -1,0 +1,307 @@
+"""policy.toml: grants, guardrails, approvals, corrections of the classification and masks, typed and checked.
+
+The order of rules never means anything. `notes` of a Policy say, in one line each, what a file asks for that is not
+enforced yet: `sluice check` prints them, so that nothing is ignored in silence.
+"""
+
+import datetime
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateway.errors import ConfigError, ConfigFault
+from gateway.policy.kinds import normalise, why_unknown
+from gateway.toml_source import Path, convert, fail, line_of, parse
+
+Word = Literal["read", "write", "ddl", "admin", "all"]
+Effect = Literal["deny", "hold", "warn"]
+Method = Literal["redact", "partial", "hash", "null", "clear"]
+Text = Annotated[str, Meta(min_length=1, max_length=1024)]
+Names = tuple[Text, ...]
+Count = Annotated[int, Meta(ge=1, le=2**53)]
+When = Annotated[datetime.datetime, Meta(tz=True)]
+
+STRICTNESS: dict[str, int] = {"clear": 0, "partial": 1, "hash": 2, "redact": 3, "null": 4}
+BUILT_IN = "built-in"  # how the names of the rules start that no file holds
+
+_BUDGETS = (
+    "max_rows_per_hour",
+    "max_bytes_per_hour",
+    "max_statements_per_minute",
+    "max_statement_seconds",
+    "max_affected_rows",
+)
+_LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_CHANNEL = re.compile(r"console|(slack|webhook):\S+")
+_FUNCTION = re.compile(r'[^\s().]+(\.[^\s().]+)?(\([^()]*\))?')
+
+
+class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may come in where, to do what. Empty selectors mean any, but `actors`: empty means people only.
+
+    A grant with `actors` is for agents: every actor of the chain must be listed, or the list holds "*".
+    """
+
+    name: Text
+    allow: Annotated[tuple[Word, ...], Meta(min_length=1)]
+    users: Names = ()
+    groups: Names = ()
+    actors: Names = ()
+    issuers: Names = ()
+    databases: Names = ()
+    environments: Names = ()
+    role: str = ""  # "": the database's own user
+    unmask: Names = ()
+    granted_by: str = ""
+    reason: str = ""
+    not_before: When | None = None
+    expires: When | None = None
+    max_rows_per_hour: Count | None = None
+    max_bytes_per_hour: Count | None = None
+    max_statements_per_minute: Count | None = None
+    max_statement_seconds: Annotated[float, Meta(gt=0, le=31_622_400)] | None = None
+    max_affected_rows: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+
+
+class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is stopped for whom. All conditions given must meet the statement; `actors` fits any actor of a chain.
+
+    `statements` are kinds as in `parser.facts` ("DROP" fits "DROP TABLE"), "*" any. `tables` are "table" or
+    "schema.table", `columns` one name more, `functions` "name" or "schema.name"; * and ? are wildcards.
+    """
+
+    name: Text
+    effect: Effect
+    users: Names = ()
+    groups: Names = ()
+    actors: Names = ()
+    databases: Names = ()
+    environments: Names = ()
+    statements: Names = ()
+    without_where: bool = False
+    tables: Names = ()
+    columns: Names = ()
+    functions: Names = ()
+    min_estimated_rows: Count | None = None
+    message: str = ""
+
+
+class Approvers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may release what is held; never the requester."""
+
+    users: Names = ()
+    groups: Names = ()
+
+
+class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who releases what is held, over which channels, and for how long."""
+
+    name: Text
+    approvers: Approvers
+    channels: Names = ("console",)
+    wait_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 300.0
+    remember_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+
+
+class Classify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A correction: what the columns hold, or what the functions' results carry. Label "none": nothing sensitive."""
+
+    label: Text
+    columns: Names = ()
+    functions: Names = ()
+
+
+class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How values of the labels are shown. `keep_last` characters stay with "partial"."""
+
+    labels: Annotated[Names, Meta(min_length=1)]
+    method: Method = msgspec.field(name="with", default="redact")
+    keep_last: Annotated[int, Meta(ge=0, le=64)] | None = None
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    grant: tuple[Grant, ...] = ()
+    guardrail: tuple[Guardrail, ...] = ()
+    approval: tuple[Approval, ...] = ()
+    classify: tuple[Classify, ...] = ()
+    mask: tuple[Mask, ...] = ()
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """All rules of one or several files. `places` has file and line of every named rule."""
+
+    grants: tuple[Grant, ...] = ()
+    guardrails: tuple[Guardrail, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    classify: tuple[Classify, ...] = ()
+    masks: tuple[Mask, ...] = ()
+    notes: tuple[str, ...] = ()
+    places: dict[str, tuple[str, int]] = {}
+
+
+def load(text: str, file: str) -> Policy:
+    """The policy of one file. Raises ConfigError for the first mistake."""
+    read = convert(parse(text, file), _File, text, file)
+    places: dict[str, tuple[str, int]] = {}
+    named: list[tuple[str, Grant | Guardrail | Approval]] = [
+        *(("grant", one) for one in read.grant),
+        *(("guardrail", one) for one in read.guardrail),
+        *(("approval", one) for one in read.approval),
+    ]
+    counts: dict[str, int] = {}
+    for kind, rule in named:
+        path: Path = (kind, counts.setdefault(kind, 0))
+        counts[kind] += 1
+        _name(rule.name, path, places, text, file)
+        places[rule.name] = (file, line_of(text, path))
+        _strings(rule, path, text, file)
+        if isinstance(rule, Grant):
+            _grant(rule, path, text, file)
+        elif isinstance(rule, Guardrail):
+            _guardrail(rule, path, text, file)
+        else:
+            _approval(rule, path, text, file)
+    for index, correction in enumerate(read.classify):
+        _classify(correction, ("classify", index), text, file)
+    for index, mask in enumerate(read.mask):
+        _mask(mask, ("mask", index), text, file)
+    guardrails = tuple(
+        msgspec.structs.replace(one, statements=tuple(normalise(kind) for kind in one.statements))
+        for one in read.guardrail
+    )
+    policy = Policy(read.grant, guardrails, read.approval, read.classify, read.mask, (), places)
+    return msgspec.structs.replace(policy, notes=tuple(_notes(policy)))
+
+
+def merge(policies: Sequence[Policy]) -> Policy:
+    """Several files' rules as one policy. Raises ConfigError when two files give one name to two rules."""
+    places: dict[str, tuple[str, int]] = {}
+    for one in policies:
+        for name, (file, line) in one.places.items():
+            if name in places:
+                other, there = places[name]
+                why = f'the name "{name}" is taken by {other}:{there}'
+                raise ConfigError(ConfigFault(file, line, "name", why, "give the rule another name"))
+            places[name] = (file, line)
+    return Policy(
+        grants=tuple(rule for one in policies for rule in one.grants),
+        guardrails=tuple(rule for one in policies for rule in one.guardrails),
+        approvals=tuple(rule for one in policies for rule in one.approvals),
+        classify=tuple(rule for one in policies for rule in one.classify),
+        masks=tuple(rule for one in policies for rule in one.masks),
+        notes=tuple(note for one in policies for note in one.notes),
+        places=places,
+    )
+
+
+def _name(name: str, path: Path, places: dict[str, tuple[str, int]], text: str, file: str) -> None:
+    if name in places:
+        why = f'the name "{name}" is taken by the rule of line {places[name][1]}'
+        fail(text, file, (*path, "name"), why, "give each rule a name of its own")
+    if name != name.strip() or len(name) > 200:
+        fail(text, file, (*path, "name"), "not a name to print in one line", "trim it to 200 characters")
+    if name.casefold().startswith(BUILT_IN):
+        fail(text, file, (*path, "name"), f'"{BUILT_IN}" starts the names of built-in rules', "choose another name")
+
+
+def _strings(rule: Grant | Guardrail | Approval, path: Path, text: str, file: str) -> None:
+    """Every string of a rule may end up in an error message, a packet to the server or a terminal."""
+    for key in rule.__struct_fields__:
+        value = getattr(rule, key)
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, str) and not one.isprintable():
+                fail(text, file, (*path, key), "it holds a control character", "write it in one plain line")
+
+
+def _grant(rule: Grant, path: Path, text: str, file: str) -> None:
+    for index, target in enumerate(rule.unmask):
+        if target != "*" and "." not in target and not _LABEL.fullmatch(target):
+            mend = 'give a label ("email"), a column ("public.customers.phone") or "*"'
+            fail(text, file, (*path, "unmask", index), "neither a label nor a column", mend)
+    if rule.not_before and rule.expires and rule.not_before >= rule.expires:
+        why = "the grant ends before it begins"
+        fail(text, file, (*path, "expires"), why, "set expires later than not_before")
+    if rule.role.casefold() in ("none", "default", "public"):
+        fail(text, file, (*path, "role"), "not the name of a role that can sign in", "name an upstream role")
+
+
+def _guardrail(rule: Guardrail, path: Path, text: str, file: str) -> None:
+    conditions = (rule.statements, rule.tables, rule.columns, rule.functions)
+    if not any(conditions) and not rule.without_where and rule.min_estimated_rows is None:
+        mend = 'add statements = ["DROP"], without_where = true, tables, columns or functions'
+        fail(text, file, path, "it looks at nothing", mend)
+    for index, kind in enumerate(rule.statements):
+        if why := why_unknown(kind):
+            fail(text, file, (*path, "statements", index), "no statement starts like this", why)
+    for index, column in enumerate(rule.columns):
+        if column.count(".") not in (1, 2):
+            mend = 'write it as "customers.email" or "public.customers.email"'
+            fail(text, file, (*path, "columns", index), "not a column of a table", mend)
+    for key, names in (("tables", rule.tables), ("functions", rule.functions)):
+        for index, name in enumerate(names):
+            if name.count(".") > 1 or "(" in name:
+                mend = 'write it as "name" or "schema.name"'
+                fail(text, file, (*path, key, index), f"not one of the {key}", mend)
+
+
+def _approval(rule: Approval, path: Path, text: str, file: str) -> None:
+    if not rule.approvers.users and not rule.approvers.groups:
+        mend = 'write approvers = { groups = ["dba"] }'
+        fail(text, file, (*path, "approvers"), "nobody could release anything", mend)
+    for index, channel in enumerate(rule.channels):
+        if not _CHANNEL.fullmatch(channel):
+            mend = 'use "console", "slack:#channel" or "webhook:name"'
+            fail(text, file, (*path, "channels", index), "not a channel", mend)
+
+
+def _classify(rule: Classify, path: Path, text: str, file: str) -> None:
+    if not _LABEL.fullmatch(rule.label):
+        mend = 'use a word like "email", or "none"'
+        fail(text, file, (*path, "label"), "not a label", mend)
+    if not rule.columns and not rule.functions:
+        fail(text, file, path, "it names nothing to classify", "add columns or functions")
+    for index, column in enumerate(rule.columns):
+        if column.count(".") not in (1, 2):
+            mend = 'write it as "public.customers.loyalty_code"'
+            fail(text, file, (*path, "columns", index), "not a column of a table", mend)
+    for index, function in enumerate(rule.functions):
+        if not _FUNCTION.fullmatch(function):
+            mend = 'write it as "public.order_total(integer)"'
+            fail(text, file, (*path, "functions", index), "not a function", mend)
+
+
+def _mask(rule: Mask, path: Path, text: str, file: str) -> None:
+    for index, label in enumerate(rule.labels):
+        if not _LABEL.fullmatch(label) or label == "none":
+            fail(text, file, (*path, "labels", index), "not a label", 'use a word like "email"')
+    if rule.keep_last is not None and rule.method != "partial":
+        mend = 'set with = "partial" or take keep_last out'
+        fail(text, file, (*path, "keep_last"), f'it means nothing with "{rule.method}"', mend)
+
+
+def _notes(policy: Policy) -> list[str]:
+    """What the rules ask for that nothing enforces yet."""
+    notes: list[str] = []
+    for grant in policy.grants:
+        for budget in _BUDGETS:
+            if getattr(grant, budget) is not None:
+                notes.append(f'{_at(policy, grant.name)}: grant "{grant.name}": {budget} is not enforced yet')
+    for rail in policy.guardrails:
+        if rail.min_estimated_rows is not None:
+            what = "min_estimated_rows is not looked at yet, so this guardrail never speaks"
+            notes.append(f'{_at(policy, rail.name)}: guardrail "{rail.name}": {what}')
+        if rail.effect == "hold":
+            what = "nothing can release what is held yet, so it is denied"
+            notes.append(f'{_at(policy, rail.name)}: guardrail "{rail.name}": {what}')
+    for approval in policy.approvals:
+        what = "approvals are not asked for yet, so what is held is denied"
+        notes.append(f'{_at(policy, approval.name)}: approval "{approval.name}": {what}')
+    return notes
+
+
+def _at(policy: Policy, name: str) -> str:
+    file, line = policy.places[name]
+    return f"{file}:{line}"

@@ -1,0 +1,153 @@
+"""The compiled policy in a worker: who gets which rights where. Deny by default; the order of rules means nothing."""
+
+import hashlib
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from gateway.errors import Refusal, Refused, State
+from gateway.identity.principal import Principal
+from gateway.policy.compile import FORMAT, Table
+from gateway.policy.rights import Rights
+from gateway.policy.rules import Classify, Grant, Guardrail
+
+__all__ = ["PolicyTable", "Rights"]
+
+_ORDER = ("read", "write", "ddl", "admin", "all")
+
+
+class PolicyTable:
+    """One version of the policy. `digest` is the SHA-256 (hex) of its bytes, `notes` what `sluice check` prints.
+
+    Raises ValueError for bytes that `compile` of this version did not make.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            self._table = msgspec.msgpack.decode(data, type=Table)
+        except msgspec.MsgspecError as error:
+            raise ValueError("not a compiled policy") from error
+        if self._table.format != FORMAT:
+            raise ValueError(f"a compiled policy of format {self._table.format}, not {FORMAT}")
+        self.digest = hashlib.sha256(data).hexdigest()
+
+    @property
+    def classify(self) -> tuple[Classify, ...]:
+        """The corrections of the automatic classification."""
+        return self._table.classify
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the files ask for that is not enforced, one line each."""
+        return self._table.notes
+
+    def rights(
+        self,
+        principal: Principal,
+        database: str,
+        environment: str,
+        now: float,
+        generation: int,
+        wanted_role: str | None = None,
+    ) -> Rights:
+        """What the principal may do in the database at `now` (POSIX seconds).
+
+        `wanted_role` is the role that the client's start-up packet asks for. Of several roles that grants name it
+        selects one; without it the role whose grants allow most is taken, ties by name. Grants with another role do
+        not count in the session; grants without a role count in every session. Raises Refusal: 28000 when no grant
+        lets the principal in, 42501 when none names the wanted role.
+        """
+        matching = [one for one in self._table.grants if _lets_in(one, principal, database, environment)]
+        grants = [one for one in matching if _begun(one, now) and not _ended(one, now)]
+        if not grants:
+            raise Refusal(_no_grant(principal, database))
+        role = _role(grants, wanted_role)
+        counting = tuple(one for one in grants if one.role in ("", role or ""))
+        rails = tuple(
+            one for one in self._table.guardrails if _speaks_of(one, principal, database, environment)
+        )
+        names = tuple(one.name for one in counting), tuple(one.name for one in rails)
+        return Rights(
+            key=(self.digest, database, environment, role, *names),
+            role=role,
+            allow=frozenset(word for one in counting for word in one.allow),
+            unmask=frozenset(target for one in counting for target in one.unmask),
+            grants=counting,
+            guardrails=rails,
+            masks=self._table.masks,
+            classify=self._table.classify,
+            until=_until(matching, now),
+            database=database,
+            environment=environment,
+            generation=generation,
+        )
+
+
+def _listed(names: Iterable[str], listed: tuple[str, ...]) -> bool:
+    """Whether one of the names is listed; an empty list, or "*" in it, means any, a missing name too."""
+    return not listed or "*" in listed or any(name in listed for name in names)
+
+
+def _lets_in(grant: Grant, who: Principal, database: str, environment: str) -> bool:
+    if who.actors:
+        agents = "*" in grant.actors or all(actor in grant.actors for actor in who.actors)
+        if not grant.actors or not agents:
+            return False
+    elif grant.actors:
+        return False  # an agents' grant: its people have grants of their own
+    return (
+        _listed((who.user,), grant.users)
+        and _listed(who.groups, grant.groups)
+        and _listed((who.issuer,), grant.issuers)
+        and _listed((database,), grant.databases)
+        and _listed((environment,), grant.environments)
+    )
+
+
+def _speaks_of(rail: Guardrail, who: Principal, database: str, environment: str) -> bool:
+    if rail.actors and not (who.actors and _listed(who.actors, rail.actors)):
+        return False
+    return (
+        _listed((who.user,), rail.users)
+        and _listed(who.groups, rail.groups)
+        and _listed((database,), rail.databases)
+        and _listed((environment,), rail.environments)
+    )
+
+
+def _begun(grant: Grant, now: float) -> bool:
+    return grant.not_before is None or now >= grant.not_before.timestamp()
+
+
+def _ended(grant: Grant, now: float) -> bool:
+    return grant.expires is not None and now >= grant.expires.timestamp()
+
+
+def _until(grants: list[Grant], now: float) -> float:
+    moments = (
+        moment.timestamp() for one in grants for moment in (one.not_before, one.expires) if moment is not None
+    )
+    return min((moment for moment in moments if moment > now), default=math.inf)
+
+
+def _role(grants: list[Grant], wanted: str | None) -> str | None:
+    """The upstream role of the session, None for the database's own user."""
+    most: dict[str, int] = {}
+    for one in grants:
+        rank = max(_ORDER.index(word) for word in one.allow)
+        most[one.role] = max(most.get(one.role, -1), rank)
+    if wanted is not None:
+        if wanted not in most:
+            message = f'no grant gives the role "{wanted}" here'
+            roles = ", ".join(sorted(role for role in most if role))
+            hint = f"Ask for one of: {roles}." if roles else "Leave the role out."
+            raise Refusal(Refused(State.DENIED, message, hint))
+        return wanted
+    return min(most, key=lambda role: (-most[role], role)) or None
+
+
+def _no_grant(who: Principal, database: str) -> Refused:
+    through = f" through {' for '.join(who.actors)}" if who.actors else ""
+    message = f'no grant lets user "{who.user}"{through} into database "{database}"'
+    return Refused(State.NOT_SIGNED_IN, message, "Connect to a database you have a grant for.")
