@@ -1,0 +1,168 @@
+"""The tokenizer against the scanner of PostgreSQL 18 itself (libpg_query).
+
+Where the two may differ, and why (everything else must be equal, byte offsets and kinds):
+
+- `continued.sql`: libpg_query was changed to hand out comments, so it ends a string before a comment; the server joins the
+  pieces of a string over lines with `--` comments between them (scan.l: quotecontinue).
+- `stricter.sql`: libpg_query's scan stops short of a step of the server and passes on what the server refuses: escapes in
+  U& strings and names and their UESCAPE clause (parser.c); and it lets letters behind a parameter through (`$1a`, for its
+  normalised texts), which PostgreSQL 15 and later do not.
+- A character that begins no token is an error for us and a token of its own there, which no grammar rule has.
+- A UESCAPE clause belongs to our U& token, and the N of N'…' to our string; the scanner gives them as tokens of their own.
+- A whole number above 2147483647 is INTEGER for us and a float constant there.
+"""
+
+import re
+from pathlib import Path
+
+import postgast
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from parser.tokenizer import LexError, tokenize
+from parser.tokens import Kind
+
+CORPUS = Path(__file__).parent.parent / "corpus" / "lexer"
+NAMES = postgast.scan("x").tokens[0].DESCRIPTOR.fields_by_name["token"].enum_type.values_by_number
+KINDS = {
+    "IDENT": Kind.IDENT,
+    "UIDENT": Kind.QUOTED,
+    "SCONST": Kind.STRING,
+    "USCONST": Kind.STRING,
+    "BCONST": Kind.BITS,
+    "XCONST": Kind.HEX,
+    "ICONST": Kind.INTEGER,
+    "FCONST": Kind.NUMERIC,
+    "PARAM": Kind.PARAM,
+}
+OPERATORS = {"Op", "TYPECAST", "DOT_DOT", "COLON_EQUALS", "EQUALS_GREATER", "LESS_EQUALS", "GREATER_EQUALS", "NOT_EQUALS"}
+SELF = ",()[].;:+-*/%^<>="
+CONTINUED = re.compile(r"['\"]\s*--")  # may be a string that goes on behind a comment
+STRICTER = re.compile(r"[uU]&['\"]|\$[0-9]+[A-Za-z_\u0080-\U0010ffff]")
+Spans = list[tuple[Kind, int, int]]
+
+
+def statements(file: str) -> list[str]:
+    return [text.removesuffix("\n") for text in (CORPUS / file).read_bytes().decode().split("\n--=--\n")]
+
+
+def ours(sql: str) -> Spans | None:
+    try:
+        return [(token.kind, token.start, token.end) for token in tokenize(sql.encode())]
+    except LexError:
+        return None
+
+
+def theirs(sql: str) -> Spans | None:
+    try:
+        scanned = [(token.token, token.start, token.end) for token in postgast.scan(sql).tokens]
+    except postgast.PgQueryError:
+        return None
+    raw = sql.encode()
+    if any(number < 256 and chr(number) not in SELF for number, _, _ in scanned):
+        return None
+    spans: Spans = []
+    clause = 0  # 1 behind a U& token, 2 behind its UESCAPE
+    for number, start, end in scanned:
+        name, text = NAMES[number].name, raw[start:end]
+        if name in ("SQL_COMMENT", "C_COMMENT"):
+            continue
+        if name == "UESCAPE" and clause == 1:
+            clause = 2
+            continue
+        if clause == 2:
+            spans[-1] = (*spans[-1][:2], end)
+            clause = 0
+            continue
+        clause = 1 if name in ("USCONST", "UIDENT") else 0
+        if name.startswith("ASCII_"):
+            kind = Kind.SELF
+        elif name in OPERATORS:
+            kind = Kind.OPERATOR
+        elif name == "FCONST" and not (set(text) & set(b".eE") and text[:2].lower() not in (b"0x", b"0o", b"0b")):
+            kind = Kind.INTEGER
+        elif name == "IDENT" and text[:1] == b'"':
+            kind = Kind.QUOTED
+        else:
+            kind = KINDS.get(name, Kind.IDENT)
+        if kind is Kind.STRING and spans and name == "SCONST" and text[:1] == b"'":
+            before = spans[-1]
+            if before[2] == start and raw[before[1] : before[2]] in (b"n", b"N") and before[0] is Kind.IDENT:
+                spans[-1] = (kind, before[1], end)
+                continue
+        spans.append((kind, start, end))
+    return spans
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["plain", "strings", "whitespace", "numbers", "operators", "names", "comments", "errors"],
+)
+def test_the_corpus_has_the_scanner_s_tokens(file: str) -> None:
+    for sql in statements(file + ".sql"):
+        assert ours(sql) == theirs(sql), sql
+
+
+def test_what_should_be_refused_is_refused_by_both() -> None:
+    for sql in statements("errors.sql"):
+        assert ours(sql) is None, sql
+        assert theirs(sql) is None, sql
+
+
+def test_the_corpus_is_large_enough_to_mean_something() -> None:
+    assert sum(len(statements(file.name)) for file in CORPUS.glob("*.sql")) >= 150
+
+
+def test_strings_that_go_on_behind_a_comment_are_one_token_as_in_the_server() -> None:
+    for sql in statements("continued.sql"):
+        mine, other = ours(sql), theirs(sql)
+        assert mine is not None
+        assert other is not None
+        assert len(mine) < len(other), sql
+        assert mine[-1][2] == other[-1][2], sql
+
+
+def test_we_refuse_what_only_the_later_steps_of_the_server_refuse() -> None:
+    for sql in statements("stricter.sql"):
+        assert ours(sql) is None, sql
+        assert theirs(sql) is not None, sql
+
+
+def check(sql: str) -> None:
+    mine, other = ours(sql), theirs(sql)
+    if mine == other or CONTINUED.search(sql):
+        return
+    assert mine is None, sql
+    assert STRICTER.search(sql), sql
+
+
+PIECES = st.sampled_from(
+    """select|from|a|_b|é|日本|U|u&|e|E'|b'|x'|n'|'|''|'|"|""|$|$$|$a$|$1|1|42|1.5|.|..|1.|1e|1e5|0x|0x1f|0b1|1_|_0|
+    +|-|*|/|%|^|<|>|=|~|!|@|#|&|?|:|::|:=|=>|<=|!=|--|/*|*/|,|(|)|[|]|;|uescape|\\|\\n|\\u0041|\\'|a'b""".replace(
+        "\n    ", ""
+    ).split("|")
+    + ["|", "`", " ", "\n", "\t", "\r", "\v", " ", "\n"]
+)
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True)
+@given(st.lists(PIECES, max_size=14).map("".join))
+@example("'a'\n-'b'")
+@example("1e5$1")
+def test_statements_made_of_awkward_pieces_have_the_scanner_s_tokens(sql: str) -> None:
+    check(sql)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30))
+def test_any_text_has_the_scanner_s_tokens(sql: str) -> None:
+    check(sql)
+
+
+@settings(max_examples=800, deadline=None, derandomize=True)
+@given(st.sampled_from([s for f in sorted(CORPUS.glob("*.sql")) for s in statements(f.name)]), st.data())
+def test_mutated_corpus_statements_have_the_scanner_s_tokens(sql: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(sql)))
+    cut = data.draw(st.integers(0, 3))
+    check(sql[:at] + data.draw(PIECES) + sql[at + cut :])
