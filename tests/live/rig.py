@@ -31,7 +31,7 @@ DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 QUOTE = "'"
 SLUICE_PASSWORD = f"upstream{QUOTE}s own secret"
 # By module, not by its script, so that the tests also run where the project is not installed.
-COMMAND = (sys.executable, "-c", "from workers.cli import main; main()")
+COMMAND = (sys.executable, "-m", "workers.cli")
 READY_SECONDS = 30
 
 HBA = (
