@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class CatalogColumn:
-    """`label` is None where nothing sensitive was found."""
+    """`label` is None where nothing sensitive was found. `generated`: computed by the server, left out of COPY table."""
 
     number: int  # attnum, 1-based
     name: str
     type_oid: int  # of the base type for domains
     label: str | None = None
+    generated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,230 @@
+"""What a principal may not see in one statement: the statement's facts, the rights and the catalogue, put together once."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
+from gateway.masking.masks import REDACTED, TEXT_TYPES, CellMask, How
+from gateway.policy.rights import Rights
+from gateway.policy.rules import STRICTNESS
+from parser.facts import Column, Facts, Output, Relation
+from parser.routines import ABOUT_DEFINITIONS, PURE
+
+UNKNOWN = "unknown"  # the label of what is not proven clear; no correction and no unmask but "*" reaches it
+
+# Every table has them and they hold no stored data (manual, section 5.6).
+SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+
+_COMPUTING = PURE | ABOUT_DEFINITIONS
+_TRUSTED_LANGUAGES = frozenset({"internal", "c"})  # only a superuser makes such functions
+_QUIET = frozenset({"read", "session"})  # effects that run nobody else's code
+_DEFERRED = (
+    "COMMIT",
+    "END",
+    "PREPARE TRANSACTION",
+    "COMMIT PREPARED",
+    "SET CONSTRAINTS",
+)  # constraints speak up here
+_UNION = re.compile(r"\bunion\b", re.IGNORECASE)
+_RESOLVED_KINDS = 2  # EXECUTE and FETCH of a known statement carry its kinds behind their own
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A labelled column that may flow into a result: `schema.table.column`, or less where less is known."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaskBasis:
+    """See the module. `inert`: nothing of the answer can be masked or scrubbed, neither rows nor errors.
+
+    `utility`: the statement's rows are the server's own words (EXPLAIN, SHOW). `outputs` is None where lineage proves
+    nothing. `origins_tell`: without lineage the origin of a plain column still tells all that may be in it. `made`: bare
+    names of relations that the session made itself and the catalogue cannot know rightly.
+    """
+
+    facts: Facts
+    catalog: Catalog
+    outputs: tuple[Output, ...] | None
+    inert: bool
+    utility: bool
+    origins_tell: bool
+    everything: bool
+    unmask: frozenset[str]
+    methods: dict[str, tuple[str, int]]
+    key: bytes = field(repr=False)
+    made: frozenset[str] = frozenset()
+
+    def output(self, index: int, count: int) -> Output | None:
+        """Lineage of one of `count` result columns. Where the counts differ the statement was misread: nothing is proven."""
+        if self.outputs is None:
+            return None
+        return self.outputs[index] if len(self.outputs) == count else Output(opaque=True)
+
+    def source(self, table: CatalogTable, column: CatalogColumn) -> Source | None:
+        """The column as a source, None where it has no label."""
+        if column.label is None:
+            return None
+        return Source(f"{table.schema}.{table.name}.{column.name}", column.label)
+
+    def visible(self, source: Source) -> bool:
+        """Whether the principal may see the column in clear."""
+        if self.everything:
+            return True
+        if source.label == UNKNOWN:
+            return False
+        clear = self.methods.get(source.label, ("", 0))[0] == "clear"
+        return clear or source.label in self.unmask or source.name in self.unmask
+
+    def origin(self, table_oid: int, number: int) -> Source | None:
+        """The label of a result column that is a plain column, by the table oid and column number of RowDescription."""
+        if number < 0:
+            return None
+        table = self.catalog.tables.get(table_oid)
+        column = table.by_number.get(number) if table is not None else None
+        if table is None or column is None:
+            where = f"{table.schema}.{table.name}" if table is not None else f"table {table_oid}"
+            return Source(f"{where}.{number}", UNKNOWN)
+        return self.source(table, column)
+
+    def lineage(self, output: Output) -> tuple[Source, ...]:
+        """Every labelled column that may flow into an output, those of unknown content included."""
+        found: set[Source] = set()
+        by_name: dict[str, list[Column]] = {}
+        for column in output.columns:
+            by_name.setdefault(column.name, []).append(column)
+        for name, columns in by_name.items():
+            sources = [self._sources(column) for column in columns]
+            # A bare name is listed once for each relation in scope: those that have no such column drop out, as long
+            # as one has it.
+            known = any(one is not None for one in sources)
+            for column, one in zip(columns, sources, strict=True):
+                if one is not None:
+                    found.update(one)
+                elif not known or not self.tables(column.relation):
+                    found.add(Source(f"{column.relation.name}.{name}", UNKNOWN))
+        if output.opaque:
+            found.add(Source("expression", UNKNOWN))
+        return tuple(sorted(found, key=lambda source: (source.name, source.label)))
+
+    def tables(self, relation: Relation) -> tuple[CatalogTable, ...]:
+        """Every table the name may mean; none: not known."""
+        if relation.schema == "pg_temp" or (relation.schema is None and relation.name in self.made):
+            return ()
+        return self.catalog.find(relation.schema, relation.name)
+
+    def _sources(self, column: Column) -> list[Source] | None:
+        """The labelled sources behind a column's name. None: no candidate relation is known to have it."""
+        found: list[Source] = []
+        held = False
+        for table in self.tables(column.relation):
+            if column.name == "*":
+                held = True
+                found += [one for each in table.columns if (one := self.source(table, each)) is not None]
+            elif (each_named := table.by_name.get(column.name)) is not None:
+                held = True
+                if (one := self.source(table, each_named)) is not None:
+                    found.append(one)
+            elif column.name in SYSTEM_COLUMNS:
+                held = True
+        return found if held else None
+
+    def method(self, sources: Iterable[Source]) -> tuple[str, int, str]:
+        """(with, keep_last, label) of the strictest mask among the sources; at least one."""
+        chosen = [(*self.methods.get(source.label, ("redact", 0)), source.label) for source in sources]
+        method, keep, label = max(chosen, key=lambda one: (STRICTNESS[one[0]], -one[1], one[2]))
+        if method == "clear":  # its own label is clear, another mask brought it here
+            return "redact", 0, label
+        return method, keep, label
+
+    def cell_mask(self, sources: tuple[Source, ...], type_oid: int, *, plain: bool) -> CellMask:
+        """The mask of a result column of this type (pg_type oid). `plain`: one column handed through, no expression.
+
+        Only text types have a constant that every driver can read; all others become NULL.
+        """
+        method, keep, label = self.method(sources)
+        if method == "null" or type_oid not in TEXT_TYPES:
+            return CellMask(How.FIXED, None, nulls=plain)
+        if plain and method == "partial":
+            return CellMask(How.PARTIAL, keep=keep)
+        if plain and method == "hash" and self.key:
+            return CellMask(How.HASH, label=label, key=self.key)
+        return CellMask(How.FIXED, REDACTED, nulls=plain)
+
+
+def basis(
+    facts: Facts, rights: Rights, catalog: Catalog, *, key: bytes = b"", made: frozenset[str] = frozenset()
+) -> MaskBasis:
+    """The basis for one statement. For EXECUTE and FETCH the facts are those of the named statement.
+
+    `key` is the secret of hash masks: without it they redact. `made`: see MaskBasis.
+    """
+    everything = "*" in rights.unmask
+    made_here = MaskBasis(
+        facts=facts,
+        catalog=catalog,
+        outputs=facts.outputs if facts.complete and not _shadowed(facts, catalog) else None,
+        inert=everything,
+        origins_tell=_origins_tell(facts),
+        utility=facts.complete and facts.kinds[:1] in (("EXPLAIN",), ("SHOW",)),
+        everything=everything,
+        unmask=rights.unmask,
+        methods={label: (mask.method, mask.keep_last or 0) for mask in rights.masks for label in mask.labels},
+        key=key,
+        made=made,
+    )
+    if not everything and _nothing_to_mask(made_here):
+        object.__setattr__(made_here, "inert", True)
+    return made_here
+
+
+def _unresolved(facts: Facts) -> bool:
+    """EXECUTE or FETCH of a statement that is not known."""
+    named = facts.named
+    return named is not None and named.action in ("execute", "fetch") and len(facts.kinds) < _RESOLVED_KINDS
+
+
+def _origins_tell(facts: Facts) -> bool:
+    """A UNION has the origin of its first branch alone, wherever in the statement it stands."""
+    return facts.complete and not _unresolved(facts) and _UNION.search(facts.shape) is None
+
+
+def _shadowed(facts: Facts, catalog: Catalog) -> bool:
+    """Whether a function that the parser takes for PostgreSQL's own may be somebody else's of the same name."""
+    for schema, name in facts.functions:
+        if name in _COMPUTING and schema is None:
+            for function in catalog.functions.get(name, ()):
+                if not function.builtin and function.language not in _TRUSTED_LANGUAGES:
+                    return True
+    return False
+
+
+def _nothing_to_mask(masks: MaskBasis) -> bool:
+    """Whether neither rows nor errors of the statement can hold anything labelled: it only reads, all that it reads is
+    known and clear, and it calls nothing but PostgreSQL's own functions that compute."""
+    facts = masks.facts
+    if not facts.complete or not facts.effects <= _QUIET or facts.kinds[:1] in (("EXPLAIN",),):
+        return False
+    if any(kind == word or kind.startswith(word + " ") for kind in facts.kinds for word in _DEFERRED):
+        return False
+    if _unresolved(facts) or _shadowed(facts, masks.catalog):
+        return False
+    column_names = {column.name for column in facts.columns_read}
+    for schema, name in facts.functions:
+        attribute = name in column_names and name not in masks.catalog.functions
+        if not attribute and (name not in _COMPUTING or schema not in (None, "pg_catalog")):
+            return False
+    return all(_clear(masks, relation) for relation in (*facts.reads, *facts.writes))
+
+
+def _clear(masks: MaskBasis, relation: Relation) -> bool:
+    tables = masks.tables(relation)
+    return bool(tables) and all(
+        source is None or masks.visible(source)
+        for table in tables
+        for source in (masks.source(table, column) for column in table.columns)
+    )

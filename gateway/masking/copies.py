@@ -1,0 +1,240 @@
+"""COPY … TO STDOUT: cells masked by their place in the row, in the text and csv formats (manual, COPY, File Formats).
+
+The server sends each row as one CopyData message (`CopySendEndOfRow` in its copyto.c), csv cells with line breaks included.
+That is relied upon, and checked: a message that is not exactly one row of the expected cells is a ProtocolError.
+"""
+
+import re
+from dataclasses import dataclass, field
+from struct import Struct, error
+
+from gateway.classify.catalog import CatalogColumn, CatalogTable
+from gateway.errors import Refused, State
+from gateway.masking.basis import MaskBasis, Source
+from gateway.masking.masks import CellMask
+from parser.errors import ProtocolError
+from parser.facts import Copy, Facts, Output, Relation
+
+_HEAD = Struct(">BI").unpack_from
+_LENGTH = Struct(">I").pack
+_COPY_DATA = 0x64
+
+_RULE = "masked columns"
+_LIST_HINT = "Write the columns you may see, as in COPY (SELECT a, b FROM t) TO STDOUT."
+
+_DELIMITERS = frozenset("\t,;|:")  # none of them occurs in a mask
+_NULLS = frozenset({"\\N", "", "NULL", "null"})  # one made to measure would tell which cells equal it
+_TRUE = frozenset({"", "true", "on", "1", "match"})
+_QUIET_OPTIONS = frozenset({"format", "freeze", "encoding", "force_quote", "on_error", "log_verbosity"})
+_READ_OPTIONS = frozenset({"delimiter", "null", "header", "quote", "escape"})
+
+_TEXT_CELL = rb"(?:[^\\\n%s]|\\[^\n])*"
+_CSV_CELL = rb'"(?:[^"]|"")*"|[^"\r\n%s]*'
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_UNESCAPED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    csv: bool
+    delimiter: bytes
+    null: bytes
+    header: bool
+    cell: re.Pattern[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A masked cell's place in the row. `name` is what a header line would call it, None where it is not known."""
+
+    index: int
+    mask: CellMask
+    name: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPlan:
+    """The masks of one COPY. Nothing in it changes, so it serves any number of executions.
+
+    `clear`, `masked` and `cleared` as in RowPlan.
+    """
+
+    clear: bool
+    masked: tuple[tuple[str, str, str], ...] = ()
+    cleared: tuple[str, ...] = ()
+    columns: int = 0
+    places: tuple[_Place, ...] = field(default=(), repr=False)
+    dialect: _Dialect | None = field(default=None, repr=False)
+
+    def mask(self, frames: bytes) -> bytes:
+        """Whole CopyData frames in, whole CopyData frames out. Raises ProtocolError for what is not one row a frame."""
+        if self.clear:
+            return frames
+        parts: list[bytes] = []
+        at, size = 0, len(frames)
+        try:
+            while at < size:
+                kind, length = _HEAD(frames, at)
+                end = at + 1 + length
+                if kind != _COPY_DATA or length < 4 or end > size:
+                    raise ProtocolError("COPY data is not made of whole frames")
+                line = self._line(frames[at + 5 : end])
+                parts += (b"d", _LENGTH(len(line) + 4), line)
+                at = end
+        except error:
+            raise ProtocolError("COPY data is cut short") from None
+        return b"".join(parts)
+
+    def _line(self, line: bytes) -> bytes:
+        dialect = self.dialect
+        assert dialect is not None, "a plan that masks knows how"
+        cells = _split(line, dialect)
+        if len(cells) != self.columns:
+            raise ProtocolError("a row of COPY data has not the expected number of cells")
+        if dialect.header and all(_plain(cells[place.index], dialect) == place.name for place in self.places):
+            return line  # the header, or a row that tells no more than it
+        for place in self.places:
+            cell = cells[place.index]
+            new = place.mask.cell(None if cell == dialect.null else _plain(cell, dialect))
+            cells[place.index] = dialect.null if new is None else new
+        return dialect.delimiter.join(cells) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One column of the stream: what is behind it, its type (pg_type oid, 0: not known) and name where it is a column."""
+
+    sources: tuple[Source, ...]
+    type_oid: int = 0
+    plain: bool = False
+    name: str | None = None
+
+
+def copy_out(facts: Facts, basis: MaskBasis) -> CopyPlan | Refused:
+    """The plan for COPY … TO STDOUT, or why it cannot be masked and how to write it instead."""
+    copy = facts.copy
+    assert copy is not None, "asked for COPY alone"
+    cells = _of_query(basis) if copy.relation is None else _of_relation(copy, copy.relation, basis)
+    if isinstance(cells, Refused):
+        return CopyPlan(clear=True) if basis.inert else cells
+    shown = (source for cell in cells for source in cell.sources if basis.visible(source))
+    cleared = tuple(dict.fromkeys(source.name for source in shown))
+    places: list[_Place] = []
+    masked: dict[tuple[str, str, str], None] = {}
+    for index, cell in enumerate(cells):
+        hidden = tuple(source for source in cell.sources if not basis.visible(source))
+        if hidden:
+            mask = basis.cell_mask(hidden, cell.type_oid, plain=cell.plain)
+            places.append(_Place(index, mask, cell.name.encode() if cell.name else None))
+            masked.update(((source.name, source.label, mask.name), None) for source in hidden)
+    if not places:
+        return CopyPlan(clear=True, cleared=cleared)
+    dialect = _dialect(copy)
+    if isinstance(dialect, Refused):
+        return dialect
+    return CopyPlan(False, tuple(masked), cleared, len(cells), tuple(places), dialect)
+
+
+def _refuse(why: str, hint: str) -> Refused:
+    return Refused(State.DENIED, f'rule "{_RULE}": {why}', hint, _RULE)
+
+
+def _of_relation(copy: Copy, relation: Relation, basis: MaskBasis) -> list[_Cell] | Refused:
+    """The cells of COPY table. Where the name may mean several tables a cell has what any of them has in its place."""
+    tables = basis.tables(relation) if basis.facts.complete else ()
+    if not tables:
+        return _refuse("COPY of a table that is not known may show masked values", _LIST_HINT)
+    rows = [_columns(table, copy.columns) for table in tables]
+    if None in rows or len({len(row) for row in rows if row is not None}) != 1:
+        why = "COPY of a table whose columns are not known may show masked values"
+        return _refuse(why, "Write the table's name with its schema.")
+    cells: list[_Cell] = []
+    for same_place in zip(*(row for row in rows if row is not None), strict=True):
+        sources = [basis.source(table, column) for table, column in zip(tables, same_place, strict=True)]
+        types = {column.type_oid for column in same_place}
+        found = tuple(source for source in sources if source is not None)
+        cells.append(_Cell(found, types.pop() if len(types) == 1 else 0, True, same_place[0].name))
+    return cells
+
+
+def _columns(table: CatalogTable, names: tuple[str, ...] | None) -> list[CatalogColumn] | None:
+    """The columns in the order of the stream; None where one is not known."""
+    if names is None:
+        return [column for column in table.columns if not column.generated]
+    if any(name not in table.by_name for name in names):
+        return None
+    return [table.by_name[name] for name in names]
+
+
+def _of_query(basis: MaskBasis) -> list[_Cell] | Refused:
+    outputs = basis.outputs
+    if outputs is None:
+        return _refuse("COPY of a query whose columns cannot be traced may show masked values", _LIST_HINT)
+    return [_traced(output, basis) for output in outputs]
+
+
+def _traced(output: Output, basis: MaskBasis) -> _Cell:
+    sources = basis.lineage(output)
+    if not output.plain or len(output.columns) != 1:
+        return _Cell(sources)
+    (column,) = output.columns
+    tables = basis.tables(column.relation)
+    types = {table.by_name[column.name].type_oid for table in tables if column.name in table.by_name}
+    return _Cell(sources, types.pop() if len(types) == 1 else 0, True, column.name)
+
+
+def _dialect(copy: Copy) -> _Dialect | Refused:
+    """How the rows are written. Refused for what cannot be cut into cells with certainty."""
+    options = dict(copy.options)
+    csv = copy.format == "csv"
+    delimiter = options.get("delimiter", "," if csv else "\t")
+    null = options.get("null", "" if csv else "\\N")
+    quote = options.get("quote", '"')
+    encoding = (options.get("encoding", "utf8") or "").lower().replace("-", "")
+    unread = options.keys() - _READ_OPTIONS - _QUIET_OPTIONS
+    usual = quote == '"' and options.get("escape", quote) == '"' and encoding in ("utf8", "unicode")
+    if (
+        copy.format not in ("text", "csv")
+        or unread
+        or not usual
+        or delimiter not in _DELIMITERS
+        or null not in _NULLS
+    ):
+        why = "masked columns cannot be copied in this format"
+        return _refuse(
+            why, "Use the text or csv format without further options, or leave the masked columns out."
+        )
+    assert delimiter is not None, "it is one of the known"
+    assert null is not None, "it is one of the known"
+    header = "header" in options and (options["header"] or "").lower() in _TRUE
+    mark = re.escape(delimiter.encode())
+    cell = re.compile((_CSV_CELL if csv else _TEXT_CELL) % mark)
+    return _Dialect(csv, delimiter.encode(), null.encode(), header, cell)
+
+
+def _split(line: bytes, dialect: _Dialect) -> list[bytes]:
+    """The raw cells of exactly one row."""
+    if line[-1:] != b"\n":
+        raise ProtocolError("a row of COPY data does not end its line")
+    end = len(line) - 1
+    cells: list[bytes] = []
+    at = 0
+    while True:
+        found = dialect.cell.match(line, at, end)
+        assert found is not None, "an empty cell always matches"
+        cells.append(found.group())
+        at = found.end()
+        if at == end:
+            return cells
+        if line[at : at + 1] != dialect.delimiter:
+            raise ProtocolError("a frame of COPY data is not one row")
+        at += 1
+
+
+def _plain(cell: bytes, dialect: _Dialect) -> bytes:
+    """The value that a cell writes."""
+    if dialect.csv:
+        return cell[1:-1].replace(b'""', b'"') if cell[:1] == b'"' else cell
+    if b"\\" not in cell:
+        return cell
+    return _ESCAPED.sub(lambda found: _UNESCAPED.get(found[1], found[1]), cell)

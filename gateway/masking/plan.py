@@ -1,0 +1,67 @@
+"""What happens to an answer's rows, COPY data and error texts: the doors of this layer."""
+
+from dataclasses import dataclass, field
+
+from gateway.masking import kernels
+from gateway.masking.basis import UNKNOWN, MaskBasis, Source
+from gateway.masking.copies import CopyPlan, copy_out
+from gateway.masking.masks import CellMask
+from gateway.masking.reports import scrub
+from parser.facts import Output
+from parser.messages import Field, row_description
+
+__all__ = ["CopyPlan", "RowPlan", "copy_out", "rows", "scrub"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """The masks of one result. Text and binary rows are treated alike: a constant text and NULL are the same bytes in both.
+
+    `clear`: no column is masked. `masked`: (column, label, mask) for the audit; `cleared`: labelled columns shown in clear.
+    """
+
+    clear: bool
+    masked: tuple[tuple[str, str, str], ...]
+    cleared: tuple[str, ...]
+    columns: int
+    masks: tuple[tuple[int, CellMask], ...] = field(repr=False)
+
+    def mask(self, frames: bytes) -> bytes:
+        """Whole DataRow frames in, whole DataRow frames out. Raises ProtocolError for rows that are not as described."""
+        return kernels.mask(frames, self.columns, self.masks)
+
+
+def rows(row_description_body: bytes, basis: MaskBasis) -> RowPlan:
+    """The plan for a result with this RowDescription (without type and length). Raises ProtocolError."""
+    fields = row_description(row_description_body)
+    masks: list[tuple[int, CellMask]] = []
+    masked: dict[tuple[str, str, str], None] = {}
+    cleared: dict[str, None] = {}
+    for index, one in enumerate(fields):
+        output = basis.output(index, len(fields))
+        sources = _sources(one, index, output, basis)
+        hidden = tuple(source for source in sources if not basis.visible(source))
+        cleared.update((source.name, None) for source in sources if source not in hidden)
+        if not hidden:
+            continue
+        plain = one.table_oid != 0 and (output is None or output.plain)
+        mask = basis.cell_mask(hidden, one.type_oid, plain=plain)
+        masks.append((index, mask))
+        masked.update(((source.name, source.label, mask.name), None) for source in hidden)
+    return RowPlan(not masks, tuple(masked), tuple(cleared), len(fields), tuple(masks))
+
+
+def _sources(one: Field, index: int, output: Output | None, basis: MaskBasis) -> tuple[Source, ...]:
+    """The labelled columns behind one result column: its origin's label and what lineage adds to it.
+
+    The origin alone is no proof: of a UNION it names the first branch.
+    """
+    if basis.utility and not one.table_oid:
+        return ()
+    origin = basis.origin(one.table_oid, one.attnum) if one.table_oid else None
+    sources = (origin,) if origin is not None else ()
+    if output is not None:
+        return tuple(dict.fromkeys((*sources, *basis.lineage(output))))
+    if one.table_oid and basis.origins_tell:
+        return sources
+    return (*sources, Source(f"column {index + 1}", UNKNOWN))

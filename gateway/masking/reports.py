@@ -1,0 +1,111 @@
+"""Error and notice texts on their way to the client: what may quote a stored value goes, what tells of definitions stays."""
+
+import re
+
+from gateway.masking.basis import MaskBasis
+
+# SQLSTATE classes (manual, appendix A) in words, for messages that are withheld.
+_CLASSES = {
+    b"00": b"notice", b"01": b"warning", b"02": b"no data", b"08": b"connection exception",
+    b"0A": b"feature not supported", b"21": b"cardinality violation", b"22": b"data exception",
+    b"23": b"integrity constraint violation", b"25": b"invalid transaction state", b"26": b"invalid statement name",
+    b"28": b"invalid authorization", b"2B": b"dependent privileges still exist", b"2F": b"SQL routine exception",
+    b"34": b"invalid cursor name", b"38": b"external routine exception", b"39": b"external routine invocation exception",
+    b"3B": b"savepoint exception", b"3D": b"invalid catalog name", b"3F": b"invalid schema name",
+    b"40": b"transaction rollback", b"42": b"syntax error or access rule violation",
+    b"44": b"WITH CHECK OPTION violation", b"53": b"insufficient resources", b"54": b"program limit exceeded",
+    b"55": b"object not in prerequisite state", b"57": b"operator intervention", b"58": b"system error",
+    b"P0": b"raised by a function", b"XX": b"internal error",
+}  # fmt: skip
+_WITHHELD = b" (the text is withheld: it may quote masked values)"
+
+_NAME = rb'(?:"[^"]*"|[\w.$]+)'
+_TYPE = rb"[\w ().,\[\]\"]+"
+
+# Messages of the server that quote names, types and the statement's own text, never a stored value.
+_MESSAGES = re.compile(
+    rb"|".join(
+        pattern.replace(b"NAME", _NAME).replace(b"TYPE", _TYPE)
+        for pattern in (
+            rb"(?:relation|column|table|view|materialized view|index|sequence|schema|database|role|type|function|trigger"
+            rb"|constraint|cursor|portal|prepared statement|savepoint|extension|operator|collation|language|policy"
+            rb"|publication|subscription|server|foreign table) NAME (?:does not exist|already exists)(?:, skipping)?",
+            rb"column NAME of relation NAME (?:does not exist|already exists)(?:, skipping)?",
+            rb"(?:function|procedure|aggregate|operator)(?: TYPE| [^'\x00]*) does not exist",
+            rb"(?:function|operator|column reference) [^'\x00]* is (?:ambiguous|not unique)",
+            rb"(?:missing|invalid reference to) FROM-clause entry for table NAME",
+            rb"table name NAME specified more than once",
+            rb"permission denied(?: for [\w ]+ NAME| to [\w ]+)?",
+            rb"must be (?:owner of [\w ]+ NAME|superuser[\w ]*|member of role NAME)",
+            rb"syntax error (?:at or near \"[^\x00]*\"|at end of input)",
+            rb"column NAME must appear in the GROUP BY clause or be used in an aggregate function",
+            rb"aggregate functions are not allowed in [\w ]+",
+            rb"argument of [\w ]+ must be type boolean, not type TYPE",
+            rb"column NAME is of type TYPE but expression is of type TYPE",
+            rb"[A-Z]+ types TYPE and TYPE cannot be matched",
+            rb"each [A-Z]+ query must have the same number of columns",
+            rb"INSERT has more (?:expressions than target columns|target columns than expressions)",
+            rb"subquery must return only one column",
+            rb"more than one row returned by a subquery used as an expression",
+            rb"current transaction is aborted, commands ignored until end of transaction block",
+            rb"there is (?:no|already a) transaction in progress",
+            rb"[A-Z ]+ (?:can only be used in|cannot run inside) (?:a transaction block|transaction blocks)",
+            rb"cannot execute [A-Z ]+ in a read-only transaction",
+            rb"canceling (?:statement|autovacuum task) due to [\w ]+",
+            rb"terminating connection due to [\w -]+",
+            rb"deadlock detected",
+            rb"could not serialize access due to [\w/ ]+",
+            rb"could not obtain lock on (?:relation NAME|row in relation NAME)",
+            rb"duplicate key value violates unique constraint NAME",
+            rb"null value in column NAME(?: of relation NAME)? violates not-null constraint",
+            rb"new row for relation NAME violates check constraint NAME",
+            rb"new row violates row-level security policy(?: NAME)? for table NAME",
+            rb"(?:insert or )?update or delete on table NAME violates foreign key constraint NAME on table NAME",
+            rb"insert or update on table NAME violates foreign key constraint NAME",
+            rb"conflicting key value violates exclusion constraint NAME",
+            rb"value too long for type TYPE",
+            rb"(?:smallint|integer|bigint) out of range",
+            rb"numeric field overflow|division by zero",
+            rb"(?:bind message supplies|prepared statement) [\w \",]+ parameters?,? [\w \",]+ requires \d+",
+            rb"could not determine data type of parameter \$\d+",
+            rb"cached plan must not change result type",
+            rb"the database system is (?:shutting down|starting up|in recovery mode)",
+            rb"sorry, too many clients already|out of shared memory|out of memory",
+        )
+    ),
+)
+_HINTS = re.compile(
+    rb"No (?:function|operator|procedure|aggregate) matches the given name and argument types?\. "
+    rb"You might need to add explicit type casts\."
+    rb"|Perhaps you meant to reference the (?:column|table alias) " + _NAME + rb"\."
+    rb"|There is an entry for table "
+    + _NAME
+    + rb", but it cannot be referenced from this part of the query\."
+    rb"|You will need to rewrite or cast the expression\."
+    rb"|See server log for query details\."
+)
+# Severity, SQLSTATE, position in the client's own text, names of objects, the place in the server's source.
+_KEPT = frozenset(b"SVCPstcdnFLR")
+
+
+def scrub(fields: bytes, basis: MaskBasis) -> bytes:
+    """The body of an ErrorResponse or NoticeResponse as this principal may read it. Takes any bytes; what is not understood
+    is dropped.
+
+    DETAIL, CONTEXT and inner queries go (they quote rows, keys and functions' variables); a message stays only where
+    it is one of the server's own that quote no value, and was not raised inside a function.
+    """
+    if basis.inert:
+        return fields
+    parts = [part for part in fields.partition(b"\0\0")[0].split(b"\0") if part]
+    state = next((part[1:] for part in parts if part[:1] == b"C"), b"")
+    inside = any(part[:1] in (b"W", b"q") for part in parts)
+    kept: list[bytes] = []
+    for part in parts:
+        letter, text = part[0], part[1:]
+        if letter == 77:  # M
+            known = not inside and _MESSAGES.fullmatch(text) is not None
+            kept.append(part if known else b"M" + _CLASSES.get(state[:2], b"the server's report") + _WITHHELD)
+        elif letter in _KEPT or (letter == 72 and not inside and _HINTS.fullmatch(text)):  # H
+            kept.append(part)
+    return b"".join(part + b"\0" for part in kept) + b"\0"
