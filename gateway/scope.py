@@ -7,9 +7,6 @@ and sessions ask for a new scope.
 
 from dataclasses import dataclass, field, replace
 
-from parser.fingerprint import quick_key
-from parser.statements import read
-
 from gateway.audit.records import ColumnsCard, ColumnsInfo, GrantInfo, RulingCard, RulingInfo
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refused
@@ -19,6 +16,8 @@ from gateway.policy.decide import decide
 from gateway.policy.decision import Decision
 from gateway.policy.table import Rights
 from parser.facts import Column, Facts, Relation
+from parser.fingerprint import quick_key
+from parser.statements import read
 
 ENTRIES_MAX = 4096  # cached texts in each cache; a full cache starts anew
 TEXT_BYTES_MAX = 16384  # longer texts are read anew each time
@@ -89,13 +88,27 @@ def _names(columns: frozenset[Column]) -> tuple[str, ...]:
 class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
-    __slots__ = ("_by_key", "_by_text", "_resolved", "catalog", "policy_hash", "rights", "stale", "strings_conform")
+    __slots__ = (
+        "_by_key", "_by_text", "_mask_key", "_resolved", "catalog", "made", "policy_hash", "rights", "stale",
+        "strings_conform",
+    )  # fmt: skip
 
-    def __init__(self, rights: Rights, catalog: Catalog, policy_hash: str, *, strings_conform: bool = True) -> None:
+    def __init__(
+        self,
+        rights: Rights,
+        catalog: Catalog,
+        policy_hash: str,
+        *,
+        mask_key: bytes = b"",
+        strings_conform: bool = True,
+        made: frozenset[str] = frozenset(),
+    ) -> None:
         self.rights = rights
         self.catalog = catalog
         self.policy_hash = policy_hash
+        self.made = made  # bare names of relations that the session made itself
         self.stale = False
+        self._mask_key = mask_key
         self.strings_conform = strings_conform
         self._by_key: dict[bytes, Script] = {}
         self._by_text: dict[bytes, Script] = {}
@@ -170,7 +183,7 @@ class Scope:
 
     def _rule(self, facts: Facts) -> Ruling:
         decision = decide(facts, self.rights, self.catalog)
-        masks = basis(facts, self.rights, self.catalog)
+        masks = basis(facts, self.rights, self.catalog, key=self._mask_key, made=self.made)
         refused, copy, copy_card = decision.refused, None, None
         if refused is None and facts.copy is not None and facts.copy.target == "stdout":
             planned = plan.copy_out(facts, masks)

@@ -6,14 +6,13 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.policy.table import PolicyTable, Rights
-
 from gateway.audit.records import SessionCard, SessionInfo
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refusal, Refused, State
 from gateway.identity import claims
 from gateway.identity.principal import Principal
 from gateway.policy import startup
+from gateway.policy.table import PolicyTable, Rights
 from gateway.scope import Scope
 from gateway.session.session import Session
 from gateway.settings import Database
@@ -189,7 +188,7 @@ class Admissions:
         admission, upstream = signed.admission, signed.upstream
         live = _Live(admission, upstream, signed.secret)
         session = Session(
-            scope=self._scope(admission.rights, conforming=True),
+            scope=self._scope(admission.rights),
             rescope=partial(self._rescope, live),
             chain=self._audit.chain,
             card=admission.card,
@@ -234,7 +233,7 @@ class Admissions:
             raise Refusal(_EXPIRED)
         admission.rights = rights
         session.until = self._until(admission)
-        return self._scope(rights, conforming=session.conforming)
+        return self._scope(rights, conforming=session.conforming, made=session.made)
 
     def _until(self, admission: Admission) -> int:
         ends = min(admission.rights.until, admission.principal.expires + claims.LEEWAY_SECONDS)
@@ -249,16 +248,23 @@ class Admissions:
         except Refusal as refusal:
             raise Refusal(_GONE) from refusal
 
-    def _scope(self, rights: Rights, *, conforming: bool) -> Scope:
+    def _scope(self, rights: Rights, *, conforming: bool = True, made: frozenset[str] = frozenset()) -> Scope:
         catalog = self._catalogs.get(rights.database)
         if catalog is None:  # forgotten since: nothing is known of any table
             catalog = Catalog(0, {}, {}, {})
-        key = (rights.key, rights.database, catalog.version, conforming)
+        key = (rights.key, rights.database, catalog.version, conforming, made)
         scope = self._scopes.get(key)
         if scope is None:
             if len(self._scopes) >= SCOPES_MAX:
                 self._forget_scopes()
-            scope = Scope(rights, catalog, self.table.digest, strings_conform=conforming)
+            scope = Scope(
+                rights,
+                catalog,
+                self.table.digest,
+                mask_key=self._slot.secrets.mask_key,
+                strings_conform=conforming,
+                made=made,
+            )
             self._scopes[key] = scope
         return scope
 

@@ -6,10 +6,10 @@ import os
 import time
 
 import trio
-from gateway.policy.table import PolicyTable
 
 from gateway.errors import Refusal, Refused, State
 from gateway.identity.keys import IssuerKeys
+from gateway.policy.table import PolicyTable
 from workers import sockets
 from workers.admission import Admissions
 from workers.audit_log import AuditLog

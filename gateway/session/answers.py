@@ -243,6 +243,8 @@ def _settle(s: Session, facts: Facts) -> None:
         s.names.settle(facts)
     if "ddl" in facts.effects or "procedural" in facts.effects:
         s.catalog_moved = True
+    if facts.creates and "*" not in s.scope.rights.unmask:
+        s.made = s.made | {relation.name for relation in facts.creates}
     for setting in facts.settings:
         if setting.name == "*":
             if "DISCARD" in facts.kinds[0]:

@@ -47,6 +47,7 @@ class Session:
         "held",
         "late",
         "lexing_doubt",
+        "made",
         "names",
         "now",
         "queue",
@@ -113,6 +114,7 @@ class Session:
         self.conforming = True
         self.encoding_safe = True
         self.lexing_doubt = False
+        self.made = scope.made  # relations it made: the catalogue may know another of the name
         self.catalog_moved = False  # DDL went through; the relay takes and clears it
         self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns
         self.statements = 0

@@ -117,8 +117,10 @@ def _wait(s: Session) -> None:
 
 
 def _fresh(s: Session) -> None:
-    if s.scope.stale or s.now >= s.until or s.scope.strings_conform is not s.conforming:
+    scope = s.scope
+    if scope.stale or s.now >= s.until or scope.strings_conform is not s.conforming or scope.made is not s.made:
         s.scope = s.rescope(s)
+        s.made = s.scope.made
 
 
 def _script(s: Session, sql: bytes) -> Script:
