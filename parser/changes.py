@@ -1,0 +1,342 @@
+"""Reading INSERT, UPDATE, DELETE and MERGE: what they write, read and return."""
+
+from parser.expressions import scan
+from parser.facts import Column, Relation
+from parser.lineage import Item, Scope, Source, outputs
+from parser.queries import from_list, query, select_list, with_queries
+from parser.reading import Env, Reading, Unread
+from parser.selective import excludes_nothing
+
+CHANGES = frozenset(("insert", "update", "delete", "merge"))
+_UPDATE_CLAUSES = frozenset(("set", "from", "where", "returning"))
+_DELETE_CLAUSES = frozenset(("using", "where", "returning"))
+
+
+def change(r: Reading, start: int, end: int, env: Env) -> list[Item]:
+    """Read the tokens from start to end as a statement that changes rows; the columns it returns. Raises Unread."""
+    word = r.words.word
+    r.enter()
+    kind = word[r.find(CHANGES, start, end)]
+    reader = {"insert": _insert, "update": _update, "delete": _delete, "merge": _merge}.get(kind)
+    if reader is None:
+        raise Unread("a statement behind WITH was not understood")
+    r.kinds.setdefault(kind.upper())
+    r.effects.add("write")
+    if word[start] == "with":
+        env, start = with_queries(r, start, end, None, env)
+    if word[start] != kind:
+        raise Unread("a statement behind WITH was not understood")
+    items = reader(r, start + 1, end, env)
+    r.outputs = outputs(items)
+    r.depth -= 1
+    return items
+
+
+def _target(r: Reading, at: int, stops: frozenset[str]) -> tuple[Source, int]:
+    """[ONLY] name [*] [[AS] alias]."""
+    words = r.words
+    word = words.word
+    bracket = False
+    if word[at] == "only":
+        bracket = word[at + 1] == "("
+        at += 2 if bracket else 1
+    relation, at = r.relation(at)
+    at += bracket or word[at] == "*"
+    source = Source(relation.name, relation, target=True)
+    if word[at] == "as":
+        at += 1
+        if not words.named[at]:
+            raise Unread("an alias was expected")
+        source.alias, source.explicit = words.text[at], True
+        at += 1
+    elif words.named[at] and word[at] not in stops:
+        source.alias, source.explicit = words.text[at], True
+        at += 1
+    r.writes.setdefault(relation)
+    return source, at
+
+
+def _clauses(r: Reading, wanted: frozenset[str], start: int, end: int) -> dict[str, tuple[int, int]]:
+    """The clauses outside of brackets. Raises Unread where one stands twice."""
+    word = r.words.word
+    found: dict[str, tuple[int, int]] = {}
+    at = r.find(wanted, start, end)
+    if at != start:
+        raise Unread("a statement that changes rows was not understood")
+    while at < end:
+        w = word[at]
+        stop = r.find(wanted, at + 1, end)
+        while stop < end and (
+            (word[stop] == "from" and word[stop - 1] == "distinct")
+            or word[stop] == "set"
+            or (w in ("using", "from") and word[stop] == "using")
+        ):
+            stop = r.find(wanted, stop + 1, end)
+        if w in found:
+            raise Unread("a clause stands twice")
+        found[w] = (at + 1, stop)
+        at = stop
+    return found
+
+
+def _update(r: Reading, at: int, end: int, env: Env) -> list[Item]:
+    target, at = _target(r, at, _UPDATE_CLAUSES)
+    if r.words.word[at] != "set":
+        raise Unread("UPDATE without SET")
+    clauses = _clauses(r, _UPDATE_CLAUSES, at, end)
+    scope = Scope(None, [target])
+    if "from" in clauses:
+        from_list(r, *clauses["from"], scope, None, env)
+        r.effects.add("read")
+    assignments(r, *clauses["set"], target, scope, env)
+    _where(r, clauses.get("where"), scope, env)
+    return _returning(r, clauses.get("returning"), target, scope, env)
+
+
+def _delete(r: Reading, at: int, end: int, env: Env) -> list[Item]:
+    if r.words.word[at] != "from":
+        raise Unread("DELETE without FROM")
+    target, at = _target(r, at + 1, _DELETE_CLAUSES)
+    clauses = _clauses(r, _DELETE_CLAUSES, at, end)
+    scope = Scope(None, [target])
+    if "using" in clauses:
+        from_list(r, *clauses["using"], scope, None, env)
+        r.effects.add("read")
+    _where(r, clauses.get("where"), scope, env)
+    return _returning(r, clauses.get("returning"), target, scope, env)
+
+
+def _where(r: Reading, place: tuple[int, int] | None, scope: Scope, env: Env) -> None:
+    """The condition of an UPDATE or DELETE, and whether it can leave a row out."""
+    if place is None:
+        r.unfiltered = True
+        return
+    start, end = place
+    word = r.words.word
+    if word[start] == "current" and word[start + 1] == "of":
+        if end - start != 3:
+            raise Unread("WHERE CURRENT OF was not understood")
+        return
+    scan(r, start, end, scope, env)
+    if excludes_nothing(r, start, end, alone=len(scope.sources) == 1):
+        r.unfiltered = True
+
+
+def _returning(
+    r: Reading, place: tuple[int, int] | None, target: Source, scope: Scope, env: Env
+) -> list[Item]:
+    """RETURNING [WITH (OLD AS o, NEW AS n)] list."""
+    if place is None:
+        return []
+    start, end = place
+    words = r.words
+    names = {"old": "old", "new": "new"}
+    if words.word[start] == "with" and words.word[start + 1] == "(":
+        for begin, stop in r.split(start + 2, words.match[start + 1]):
+            if stop - begin != 3 or words.word[begin] not in names or words.word[begin + 1] != "as":
+                raise Unread("RETURNING WITH was not understood")
+            names[words.word[begin]] = words.text[stop - 1]
+        start = words.match[start + 1] + 1
+    r.effects.add("read")
+    for name in names.values():
+        scope.sources.append(Source(name, target.relation, qualified_only=True, explicit=True))
+    return select_list(r, start, end, scope, env)
+
+
+def assignments(r: Reading, start: int, end: int, target: Source, scope: Scope, env: Env) -> None:
+    """A SET list: the columns are written, the values read."""
+    words = r.words
+    relation = target.relation
+    assert relation is not None
+    for begin, stop in r.split(start, end):
+        equals = r.find(frozenset(("=",)), begin, stop)
+        if equals == stop:
+            raise Unread("an assignment was not understood")
+        if words.word[begin] == "(":
+            names = r.names(begin)
+        elif words.named[begin]:
+            names = [words.text[begin]]
+            scan(r, begin + 1, equals, scope, env)
+        else:
+            raise Unread("an assignment was not understood")
+        r.columns_written.update(Column(relation, name) for name in names)
+        scan(r, equals + 1, stop, scope, env)
+
+
+def _columns(r: Reading, at: int, relation: Relation) -> int:
+    """The optional column list of an INSERT; the token behind it."""
+    words = r.words
+    if words.word[at] == "(" and not words.is_query(at):
+        r.columns_written.update(Column(relation, name) for name in r.names(at))
+        at = words.match[at] + 1
+    else:
+        r.columns_written.add(Column(relation, "*"))
+    if words.word[at] == "overriding":
+        at += 3
+    return at
+
+
+def _insert(r: Reading, at: int, end: int, env: Env) -> list[Item]:
+    words = r.words
+    word, match = words.word, words.match
+    if word[at] != "into":
+        raise Unread("INSERT without INTO")
+    target, at = _target(r, at + 1, frozenset(("values", "select", "with", "table", "default", "overriding")))
+    relation = target.relation
+    assert relation is not None
+    at = _columns(r, at, relation)
+    stop = conflict = r.find(frozenset(("on", "returning")), at, end)
+    while conflict < end and not (
+        word[conflict] == "returning" or (word[conflict + 1] == "conflict" and word[conflict + 2] in ("do", "(", "on"))
+    ):
+        stop = conflict = r.find(frozenset(("on", "returning")), conflict + 1, end)
+    if word[at] == "values":
+        _values(r, at + 1, stop, env)
+    elif word[at] == "default" and word[at + 1] == "values":
+        if at + 2 != stop:
+            raise Unread("INSERT was not understood")
+    else:
+        query(r, at, stop, None, env)
+    scope = Scope(None, [target])
+    returning = r.find(frozenset(("returning",)), stop, end)
+    if stop < returning:
+        _conflict(r, stop + 2, returning, target, env)
+    return _returning(r, (returning + 1, end) if returning < end else None, target, scope, env)
+
+
+def _values(r: Reading, at: int, end: int, env: Env) -> None:
+    """The rows of INSERT … VALUES; literals in bulk are passed over quickly."""
+    words = r.words
+    word, match, named = words.word, words.match, words.named
+    while True:
+        if word[at] != "(":
+            raise Unread("a VALUES row was expected")
+        close = match[at]
+        if close >= end:
+            raise Unread("brackets do not pair")
+        if any(named[at + 1 : close]) or "(" in word[at + 1 : close]:
+            scan(r, at + 1, close, None, env)
+        at = close + 1
+        if at == end:
+            return
+        if word[at] != ",":
+            _values_query(r, at, end, env)
+            return
+        at += 1
+
+
+def _values_query(r: Reading, at: int, end: int, env: Env) -> None:
+    """VALUES with something behind the rows (ORDER BY, UNION …) is a query like any other."""
+    start = at
+    while r.words.word[start] != "values" or not r.words.word[start + 1] == "(":
+        start -= 1
+    query(r, start, end, None, env)
+
+
+def _conflict(r: Reading, at: int, end: int, target: Source, env: Env) -> None:
+    """[(index …) [WHERE …] | ON CONSTRAINT name] DO NOTHING | DO UPDATE SET … [WHERE …]; stands behind CONFLICT."""
+    word, match = r.words.word, r.words.match
+    scope = Scope(None, [target, Source("excluded", target.relation, qualified_only=True)])
+    action = r.find(frozenset(("do",)), at, end)
+    if word[at] == "(":
+        for begin, stop in r.split(at + 1, match[at]):
+            scan(r, begin, begin + 1 if r.words.named[begin] and word[begin + 1] != "(" else stop, scope, env)
+        if word[match[at] + 1] == "where":
+            scan(r, match[at] + 2, action, scope, env)
+    elif word[at] == "on" and word[at + 1] == "constraint":
+        pass
+    elif action != at:
+        raise Unread("ON CONFLICT was not understood")
+    if word[action + 1] == "nothing" and action + 2 == end:
+        return
+    if word[action + 1] != "update" or word[action + 2] != "set":
+        raise Unread("ON CONFLICT was not understood")
+    r.kinds.setdefault("INSERT ON CONFLICT")
+    where = r.find(frozenset(("where",)), action + 3, end)
+    assignments(r, action + 3, where, target, scope, env)
+    if where < end:
+        scan(r, where + 1, end, scope, env)
+
+
+def _merge(r: Reading, at: int, end: int, env: Env) -> list[Item]:
+    word = r.words.word
+    if word[at] != "into":
+        raise Unread("MERGE without INTO")
+    target, at = _target(r, at + 1, frozenset(("using",)))
+    if word[at] != "using":
+        raise Unread("MERGE without USING")
+    scope = Scope(None, [target])
+    returning = r.find(frozenset(("returning",)), at, end)
+    when = r.find(frozenset(("when",)), at, returning)
+    on = last = r.find(frozenset(("on",)), at, when)
+    while last < when:  # the source may be a join: its conditions come first
+        on, last = last, r.find(frozenset(("on",)), last + 1, when)
+    if on == when or when == returning:
+        raise Unread("MERGE was not understood")
+    from_list(r, at + 1, on, scope, None, env)
+    r.effects.add("read")
+    scan(r, on + 1, when, scope, env)
+    open_ended = excludes_nothing(r, on + 1, when, alone=False)
+    while when < returning:
+        stop = _next_when(r, when + 1, returning)
+        changes, by_source = _merge_action(r, when + 1, stop, target, scope, env)
+        if changes and (open_ended or by_source):
+            r.unfiltered = True
+        when = stop
+    return _returning(r, (returning + 1, end) if returning < end else None, target, scope, env)
+
+
+def _next_when(r: Reading, at: int, end: int) -> int:
+    """The next WHEN that does not belong to a CASE."""
+    word = r.words.word
+    cases = 0
+    while at < end:
+        at = r.find(frozenset(("when", "case", "end")), at, end)
+        if at == end or (word[at] == "when" and cases == 0):
+            return at
+        cases += (word[at] == "case") - (word[at] == "end")
+        at += 1
+    return end
+
+
+def _merge_action(
+    r: Reading, at: int, end: int, target: Source, scope: Scope, env: Env
+) -> tuple[bool, bool]:
+    """[NOT] MATCHED [BY …] [AND condition] THEN action. Whether rows that were there change, and BY SOURCE."""
+    word, match = r.words.word, r.words.match
+    relation = target.relation
+    assert relation is not None
+    at += word[at] == "not"
+    if word[at] != "matched":
+        raise Unread("MERGE was not understood")
+    at += 1
+    by_source = False
+    if word[at] == "by":
+        by_source = word[at + 1] == "source"
+        at += 2
+    then = at
+    if word[at] == "and":
+        cases = 0
+        then = at + 1
+        while then < end and (word[then] != "then" or cases):
+            cases += (word[then] == "case") - (word[then] == "end")
+            then = match[then] + 1 if word[then] in ("(", "[") else then + 1
+        scan(r, at + 1, then, scope, env)
+    action = word[then + 1]
+    at = then + 2
+    if action == "do":
+        return False, False
+    r.kinds.setdefault(action.upper())
+    if action == "delete" and at == end:
+        return True, by_source
+    if action == "update" and word[at] == "set":
+        assignments(r, at + 1, end, target, scope, env)
+        return True, by_source
+    if action == "insert":
+        at = _columns(r, at, relation)
+        if word[at] == "values" and word[at + 1] == "(" and match[at + 1] == end - 1:
+            scan(r, at + 2, end - 1, scope, env)
+            return False, False
+        if word[at] == "default" and word[at + 1] == "values" and at + 2 == end:
+            return False, False
+    raise Unread("MERGE was not understood")

@@ -1,0 +1,466 @@
+"""Reading everything that is no query, no change of rows and no definition: COPY, EXPLAIN, SET, cursors, maintenance …"""
+
+from typing import Literal
+
+from parser.changes import CHANGES
+from parser.expressions import scan
+from parser.facts import Column, Copy, Facts, Named, Output, Relation, Setting
+from parser.keywords import NOT_A_NAME
+from parser.kinds import ON_TABLES, SIMPLE
+from parser.lineage import OPAQUE, Item, Scope, Source, outputs
+from parser.queries import query
+from parser.reading import Reading, Unread
+from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
+from parser.tokens import Kind
+
+_FALSE = frozenset(("false", "off", "0", "no", "f", "n", "of", "fa", "fal", "fals"))
+_COPY_LEGACY = frozenset(("delimiter", "delimiters", "null", "header", "quote", "escape", "encoding"))
+
+
+def command(r: Reading, start: int, end: int) -> None:
+    """Read the statement in the tokens from start to end. Raises Unread, also for a first word that is not known."""
+    first = r.words.word[start]
+    reader = _READERS.get(first)
+    if reader is not None:
+        reader(r, start + 1, end)
+    elif first in SIMPLE:
+        _simple(r, first, start + 1, end)
+    elif first in ON_TABLES:
+        _on_tables(r, first, start + 1, end)
+    else:
+        raise Unread("a statement of an unknown kind")
+
+
+def _simple(r: Reading, first: str, at: int, end: int) -> None:
+    word = r.words.word
+    kind, effects = SIMPLE[first]
+    if first in ("commit", "rollback") and word[at] == "prepared":
+        kind, effects = f"{kind} PREPARED", frozenset(("session", "write"))
+    elif first == "rollback" and r.find(frozenset(("to",)), at, end) < end:
+        kind = "ROLLBACK TO"
+    elif first in ("grant", "revoke"):
+        on = r.find(frozenset(("on",)), at, end)
+        if on == end:
+            kind += " ROLE"
+        elif r.words.named[on + 1]:
+            _granted(r, on + 1, end)
+    r.kinds.setdefault(kind)
+    r.effects |= effects
+
+
+def _granted(r: Reading, at: int, end: int) -> None:
+    """The tables of GRANT … ON [TABLE] a, b TO …"""
+    words = r.words
+    if words.word[at] == "table":
+        at += 1
+    elif words.word[at + 1] not in (".", ",", "to", "from"):
+        return
+    stop = r.find(frozenset(("to", "from")), at, end)
+    for begin, close in r.split(at, stop):
+        if begin < close and words.named[begin]:
+            r.writes.setdefault(r.relation(begin)[0])
+
+
+def _on_tables(r: Reading, first: str, at: int, end: int) -> None:
+    words = r.words
+    word, match = words.word, words.match
+    kind, effects = ON_TABLES[first]
+    r.kinds.setdefault(kind)
+    r.effects |= effects
+    if word[at] == "(" and first != "truncate":
+        at = match[at] + 1
+    skipped = {
+        "vacuum": ("full", "freeze", "verbose", "analyze", "analyse"),
+        "analyze": ("verbose",),
+        "analyse": ("verbose",),
+        "cluster": ("verbose",),
+        "truncate": ("table",),
+        "refresh": ("materialized", "view", "concurrently"),
+        "reindex": ("verbose", "table", "index", "concurrently"),
+    }[first]
+    if first == "reindex" and word[at] in ("schema", "database", "system"):
+        return
+    while word[at] in skipped:
+        at += 1
+    stop = r.find(frozenset(("cascade", "restrict", "restart", "continue", "with", "using", "on")), at, end)
+    for begin, close in r.split(at, stop):
+        begin += word[begin] == "only"
+        if begin < close and words.named[begin]:
+            r.writes.setdefault(r.relation(begin)[0])
+
+
+# --- COPY ---
+
+
+def _copy(r: Reading, at: int, end: int) -> None:
+    words = r.words
+    word, match = words.word, words.match
+    binary = word[at] == "binary"
+    at += binary
+    relation: Relation | None = None
+    columns: tuple[str, ...] | None = None
+    if word[at] == "(":
+        opening = at
+        at = match[at] + 1
+        r.outputs = outputs(_inner_query(r, opening + 1, at - 1))
+    else:
+        relation, at = r.relation(at)
+        if word[at] == "(":
+            columns = tuple(r.names(at))
+            at = match[at] + 1
+    direction = word[at]
+    if direction not in ("from", "to") or (direction == "from" and relation is None):
+        raise Unread("COPY was not understood")
+    at += 1
+    target: Literal["stdin", "stdout", "file", "program"] = "file"
+    if word[at] == "program":
+        target = "program"
+        at += 1
+    elif word[at] in ("stdin", "stdout"):  # either word is taken in either direction
+        target = "stdout" if direction == "to" else "stdin"
+    if target in ("file", "program"):
+        if words.kind[at] is not Kind.STRING:
+            raise Unread("COPY was not understood")
+        r.effects.add("unsafe-io")
+    options, at = _copy_options(r, at + 1, end, binary)
+    r.kinds.setdefault(f"COPY {direction.upper()}" + (" PROGRAM" if target == "program" else ""))
+    if relation is not None:
+        _copy_table(r, relation, columns, direction)
+    if word[at] == "where" and relation is not None and direction == "from":
+        scan(r, at + 1, end, Scope(None, [Source(relation.name, relation)]), {})
+    elif at != end:
+        raise Unread("COPY was not understood")
+    form = dict(options).get("format", "text")
+    known: tuple[Literal["text", "csv", "binary"], ...] = ("text", "csv", "binary")
+    r.copy = Copy(
+        target=target,
+        relation=relation,
+        columns=columns,
+        format=next((name for name in known if name == form), "unknown"),
+        options=options,
+    )
+    r.by_value = r.by_value or any(words.kind[k] is Kind.STRING for k in range(at - 1, end)) or bool(options)
+
+
+def _inner_query(r: Reading, start: int, end: int) -> list[Item]:
+    ahead = r.find(CHANGES | {"select", "values", "table"}, start, end)
+    if r.words.word[ahead] in CHANGES:
+        return r.change(r, start, end, {})
+    return query(r, start, end, None, {})
+
+
+def _copy_table(r: Reading, relation: Relation, columns: tuple[str, ...] | None, direction: str) -> None:
+    listed = [Column(relation, name) for name in columns] if columns is not None else [Column(relation, "*")]
+    if direction == "to":
+        r.effects.add("read")
+        r.reads.setdefault(relation)
+        r.columns_read.update(listed)
+        if columns is None:
+            r.outputs = None
+        else:
+            r.outputs = tuple(Output(frozenset((column,)), plain=True) for column in listed)
+    else:
+        r.effects.add("write")
+        r.writes.setdefault(relation)
+        r.columns_written.update(listed)
+
+
+def _copy_options(r: Reading, at: int, end: int, binary: bool) -> tuple[tuple[tuple[str, str | None], ...], int]:
+    """The options, new style or old; the token behind them."""
+    words = r.words
+    word, match, text = words.word, words.match, words.text
+    options: list[tuple[str, str | None]] = [("format", "binary")] if binary else []
+    if word[at] in ("using", "with") and word[at + 1] != "(":
+        at += 1
+    at += word[at] == "with"
+    if word[at] == "(":
+        for begin, stop in r.split(at + 1, match[at]):
+            value = text[begin + 1] if stop - begin == 2 else None
+            name = text[begin].lower()
+            options.append((name, value.lower() if value is not None and name == "format" else value))
+        return tuple(options), match[at] + 1
+    while at < end and word[at] != "where":
+        w = word[at]
+        if w in ("csv", "binary", "freeze", "oids", "header"):
+            options.append(("format", w) if w in ("csv", "binary") else (w, None))
+            at += 1
+        elif w == "force":
+            at = r.find(frozenset(("csv", "header", "where", "delimiter", "null", "quote", "escape")), at + 3, end)
+            options.append(("force", None))
+        elif w in _COPY_LEGACY:
+            at += 1
+            at += word[at] == "as"
+            options.append((w.rstrip("s") if w == "delimiters" else w, text[at]))
+            at += 1
+        else:
+            raise Unread("COPY was not understood")
+    return tuple(options), at
+
+
+# --- statements with a statement inside ---
+
+
+def _adopt(r: Reading, inner: Facts) -> None:
+    """Take over everything the statement inside does."""
+    for kind in inner.kinds:
+        r.kinds.setdefault(kind)
+    r.effects |= inner.effects
+    _note(r, inner)
+    r.writes.update(dict.fromkeys(inner.writes))
+    r.columns_written |= inner.columns_written
+    r.unfiltered = inner.unfiltered
+    r.settings += inner.settings
+    r.creates += inner.creates
+
+
+def _note(r: Reading, inner: Facts) -> None:
+    """Take over what the statement inside looks at."""
+    r.inner = inner
+    r.reads.update(dict.fromkeys(inner.reads))
+    r.columns_read |= inner.columns_read
+    r.functions |= inner.functions
+    r.by_value = r.by_value or inner.by_value
+    if not inner.complete:
+        raise Unread(inner.reason)
+
+
+def _explain(r: Reading, at: int, end: int) -> None:
+    words = r.words
+    word, match, text = words.word, words.match, words.text
+    runs = False
+    if word[at] == "(" and not words.is_query(at):
+        for begin, stop in r.split(at + 1, match[at]):
+            if word[begin] in ("analyze", "analyse"):
+                runs = runs or stop == begin + 1 or text[begin + 1].lower() not in _FALSE
+            elif words.kind[begin] is Kind.QUOTED and text[begin] in ("analyze", "analyse"):
+                runs = True
+        at = match[at] + 1
+    else:
+        while word[at] in ("analyze", "analyse", "verbose"):
+            runs = runs or word[at] != "verbose"
+            at += 1
+    r.kinds.setdefault("EXPLAIN")
+    r.effects.add("read")
+    inner = r.inside(words, at, end)
+    if runs:
+        _adopt(r, inner)
+        r.named = inner.named
+    else:
+        _note(r, inner)
+        if "EXECUTE" in inner.kinds:
+            r.named = inner.named
+    # A plan shows no stored rows; a function that is run while planning could.
+    known = PURE | ABOUT_DEFINITIONS | COUNTING
+    opaque = any(schema not in (None, "pg_catalog") or name not in known for schema, name in inner.functions)
+    r.outputs = (Output(opaque=opaque),)
+
+
+def _prepare(r: Reading, at: int, end: int) -> None:
+    words = r.words
+    if words.word[at] == "transaction":
+        r.kinds.setdefault("PREPARE TRANSACTION")
+        r.effects |= {"session", "write"}
+        return
+    name = _plain_name(r, at)
+    at += 1
+    if words.word[at] == "(":
+        at = words.match[at] + 1
+    if words.word[at] != "as":
+        raise Unread("PREPARE was not understood")
+    r.kinds.setdefault("PREPARE")
+    r.effects.add("session")
+    r.named = Named("prepare", name)
+    _adopt(r, r.inside(words, at + 1, end))
+
+
+def _execute(r: Reading, at: int, end: int) -> None:
+    words = r.words
+    r.kinds.setdefault("EXECUTE")
+    r.effects.add("procedural")
+    r.named = Named("execute", _plain_name(r, at))
+    r.outputs = None
+    if words.word[at + 1] == "(":
+        scan(r, at + 2, words.match[at + 1], None, {})
+
+
+def _declare(r: Reading, at: int, end: int) -> None:
+    words = r.words
+    r.kinds.setdefault("DECLARE")
+    r.effects.add("session")
+    r.named = Named("declare", _plain_name(r, at))
+    query_at = r.find(frozenset(("for",)), at + 1, end) + 1
+    if query_at > end:
+        raise Unread("DECLARE was not understood")
+    _adopt(r, r.inside(words, query_at, end))
+
+
+def _plain_name(r: Reading, at: int) -> str:
+    parts, _ = r.name(at)
+    return parts[0]
+
+
+def _fetch(r: Reading, at: int, end: int) -> None:
+    r.kinds.setdefault("FETCH" if r.words.word[at - 1] == "fetch" else "MOVE")
+    r.effects.add("read" if r.words.word[at - 1] == "fetch" else "session")
+    r.outputs = None
+    if end <= at or not r.words.named[end - 1]:
+        raise Unread("FETCH was not understood")
+    r.named = Named("fetch", r.words.text[end - 1])
+
+
+def _ending(r: Reading, at: int, end: int) -> None:
+    """DEALLOCATE [PREPARE] name | ALL and CLOSE name | ALL."""
+    word = r.words.word
+    close = word[at - 1] == "close"
+    r.kinds.setdefault("CLOSE" if close else "DEALLOCATE")
+    r.effects.add("session")
+    if word[at] == "prepare" and at + 1 < end:
+        at += 1
+    name = "*" if word[at] == "all" else _plain_name(r, at)
+    r.named = Named("close" if close else "deallocate", name)
+
+
+def _do(r: Reading, at: int, end: int) -> None:
+    r.kinds.setdefault("DO")
+    r.effects.add("procedural")
+
+
+def _call(r: Reading, at: int, end: int) -> None:
+    r.kinds.setdefault("CALL")
+    r.effects.add("procedural")
+    scan(r, at, end, None, {})
+    r.outputs = None
+
+
+# --- settings ---
+
+
+def _set(r: Reading, at: int, end: int) -> None:
+    words = r.words
+    word, text = words.word, words.text
+    r.effects.add("session")
+    r.by_value = True
+    if word[at] == "constraints":
+        r.kinds.setdefault("SET CONSTRAINTS")
+        return
+    local = False
+    if word[at] in ("local", "session") and word[at + 1] not in ("=", ".", "to", "authorization"):
+        local = word[at] == "local"
+        at += 1
+    if word[at] == "transaction" and word[at + 1] not in ("=", "to", "."):
+        r.kinds.setdefault("SET TRANSACTION")
+        return
+    if word[at] == "characteristics" and word[at + 1] == "as":
+        r.kinds.setdefault("SET SESSION CHARACTERISTICS")
+        for name in ("isolation", "read_only", "deferrable"):
+            r.settings.append(Setting(f"default_transaction_{name}", None))
+        return
+    r.kinds.setdefault(
+        {"role": "SET ROLE", "authorization": "SET SESSION AUTHORIZATION"}.get(
+            word[at + 1] if word[at] == "session" else word[at], "SET"
+        )
+    )
+    special = {
+        ("time", "zone"): "timezone",
+        ("session", "authorization"): "session_authorization",
+        ("xml", "option"): "xmloption",
+    }.get((word[at], word[at + 1]))
+    if special is not None:
+        r.settings.append(Setting(special, _value(r, at + 2, end), local))
+    elif word[at] in ("names", "schema", "role", "catalog") and word[at + 1] not in ("=", "to", "."):
+        name = {"names": "client_encoding", "schema": "search_path"}.get(word[at], text[at])
+        r.settings.append(Setting(name, _value(r, at + 1, end), local))
+    else:
+        parts, behind = r.name(at)
+        if word[behind] not in ("=", "to", "from"):
+            raise Unread("SET was not understood")
+        value = None if word[behind] == "from" else _value(r, behind + 1, end)
+        r.settings.append(Setting(".".join(parts).lower(), value, local))
+
+
+def _value(r: Reading, at: int, end: int) -> str | None:
+    """The value of a SET, a list joined with commas; None for DEFAULT and where there is none."""
+    words = r.words
+    values = []
+    for begin, stop in r.split(at, end):
+        if begin == stop or any(words.word[k] in ("", ";", "(") for k in range(begin, stop)):
+            return None
+        values.append(" ".join(words.text[begin:stop]).replace("- ", "-"))
+    if not values or (len(values) == 1 and words.word[at] == "default"):
+        return None
+    return ", ".join(values)
+
+
+def _reset(r: Reading, at: int, end: int) -> None:
+    words = r.words
+    word = words.word
+    r.kinds.setdefault("RESET")
+    r.effects.add("session")
+    r.by_value = True
+    if word[at] == "all":
+        r.settings.append(Setting("*", None))
+    elif word[at] == "time" and word[at + 1] == "zone":
+        r.settings.append(Setting("timezone", None))
+    elif word[at] == "session" and word[at + 1] == "authorization":
+        r.settings.append(Setting("session_authorization", None))
+    elif word[at] == "transaction" and word[at + 1] == "isolation":
+        pass
+    else:
+        parts, _ = r.name(at)
+        r.settings.append(Setting(".".join(parts).lower(), None))
+
+
+def _discard(r: Reading, at: int, end: int) -> None:
+    r.kinds.setdefault("DISCARD")
+    r.effects.add("session")
+    if r.words.word[at] == "all":
+        r.by_value = True
+        r.settings.append(Setting("*", None))
+
+
+def _show(r: Reading, at: int, end: int) -> None:
+    words = r.words
+    r.kinds.setdefault("SHOW")
+    r.effects.add("session")
+    if words.word[at] == "all":
+        r.outputs = (Output(), OPAQUE, Output())
+        return
+    own = any(words.word[k] == "." for k in range(at, end)) or "." in words.text[at]
+    r.outputs = (OPAQUE if own else Output(),)
+
+
+def _lock(r: Reading, at: int, end: int) -> None:
+    """LOCK [TABLE] a, b [IN mode MODE]: the weak modes hinder no reader and no writer."""
+    words = r.words
+    word = words.word
+    at += word[at] == "table"
+    stop = r.find(frozenset(("in", "nowait")), at, end)
+    mode = " ".join(word[stop + 1 : end]) if word[stop] == "in" else ""
+    weak = mode.startswith(("access share mode", "row share mode"))
+    r.kinds.setdefault("LOCK")
+    r.effects.add("read" if weak else "write")
+    for begin, close in r.split(at, stop):
+        begin += word[begin] == "only"
+        begin += word[begin] == "("
+        if begin < close and words.named[begin] and words.word[begin] not in NOT_A_NAME:
+            (r.reads if weak else r.writes).setdefault(r.relation(begin)[0])
+
+
+_READERS = {
+    "call": _call,
+    "close": _ending,
+    "copy": _copy,
+    "deallocate": _ending,
+    "declare": _declare,
+    "discard": _discard,
+    "do": _do,
+    "execute": _execute,
+    "explain": _explain,
+    "fetch": _fetch,
+    "lock": _lock,
+    "move": _fetch,
+    "prepare": _prepare,
+    "reset": _reset,
+    "set": _set,
+    "show": _show,
+}

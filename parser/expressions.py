@@ -1,0 +1,494 @@
+"""Reading expressions: which columns, functions and queries are in them, and what may flow into their value.
+
+An expression is read flat, from left to right, without a tree: what flows into it is the union of what stands in it, so
+operators' precedence does not matter. What matters is whether an operand or an operator is expected, because that tells
+a column from a keyword of the same spelling.
+"""
+
+from parser.facts import Column, Output, Setting
+from parser.keywords import (
+    AFTER_OPERAND,
+    BEFORE_OPERAND,
+    BETWEEN_OPERANDS,
+    CONSTANTS,
+    FREE_GRAMMAR_CALLS,
+    NOT_A_NAME,
+    PREDICATES,
+    SYNTAX_CALLS,
+)
+from parser.lineage import FREE, OPAQUE, Scope, bare, blend, qualified_relation, qualifier
+from parser.reading import Env, Reading, Unread
+from parser.routines import ABOUT_DEFINITIONS, COUNTING, EFFECTS, PURE, TAKES_ROWS
+from parser.tokens import Kind
+
+_COMPUTING = PURE | ABOUT_DEFINITIONS
+_OPENERS = frozenset(("from", "order", "where", "when", "by", "asymmetric"))  # in front of an operand, rarely
+_FRAME = frozenset(
+    ["between", "unbounded", "preceding", "following", "current", "row", "and", "exclude", "no", "others", "ties", "group", "rows", "range", "groups"]
+)
+_FIELDS = frozenset(["year", "month", "day", "hour", "minute", "second"])
+_FORMS = frozenset(("nfc", "nfd", "nfkc", "nfkd"))
+_LONG_TYPES = {
+    "double": ("precision",),
+    "character": ("varying",),
+    "char": ("varying",),
+    "nchar": ("varying",),
+    "bit": ("varying",),
+    "national": ("character", "char"),
+}
+
+
+def type_end(r: Reading, at: int) -> int:
+    """The token behind the type name at a token (`numeric(10,2)[]`, `timestamp(3) with time zone`)."""
+    word = r.words.word
+    first = word[at]
+    parts, at = r.name(at)
+    if len(parts) == 1 and word[at] in _LONG_TYPES.get(first, ()):
+        at += 1
+        if first == "national" and word[at] == "varying":
+            at += 1
+    if word[at] == "(":
+        close = r.words.match[at]
+        if any(word[k] == "(" for k in range(at + 1, close)):
+            raise Unread("a type with an expression in its brackets")
+        at = close + 1
+    if first in ("timestamp", "time") and word[at] in ("with", "without") and word[at + 1] == "time":
+        at += 3
+    if first == "interval":
+        while word[at] in _FIELDS or (word[at] == "to" and word[at + 1] in _FIELDS):
+            at += 1
+            if word[at] == "(":
+                at = r.words.match[at] + 1
+    if word[at] == "array":
+        at += 1
+    while word[at] == "[" and (word[at + 1] == "]" or r.words.kind[at + 1] is Kind.INTEGER) and (
+        r.words.match[at] - at <= 2
+    ):
+        at = r.words.match[at] + 1
+    return at
+
+
+def resolve(r: Reading, scope: Scope | None, parts: list[str], at: int) -> Output:
+    """What a column reference that starts at token `at` may hold; notes the columns as read."""
+    name = parts[-1]
+    if scope is None:
+        return OPAQUE
+    if len(parts) == 1:
+        out, hit = bare(scope, name)
+        if hit:
+            r.hits.add(at)
+    else:
+        sources = (
+            qualifier(scope, parts[0]) if len(parts) == 2 else qualified_relation(scope, parts[-3], parts[-2])
+        )
+        if not sources:
+            return OPAQUE
+        outs = []
+        for source in sources:
+            if source.target:
+                r.hits.add(at)
+            got = source.column(name)
+            if got is None or (name in TAKES_ROWS and not got[1]):
+                # `t.f` also means f(t)
+                r.functions.add((None, name))
+                outs.append(Output(source.whole().columns, opaque=name not in _COMPUTING))
+            if got is not None:
+                outs.append(got[0])
+        out = outs[0] if len(outs) == 1 else blend(outs)
+    r.columns_read |= out.columns
+    return out
+
+
+def whole(r: Reading, scope: Scope | None, parts: list[str], at: int) -> Output:
+    """What `parts.*` inside an expression may hold: the row."""
+    if scope is None:
+        return OPAQUE
+    sources = qualifier(scope, parts[0]) if len(parts) == 1 else qualified_relation(scope, parts[-2], parts[-1])
+    if not sources:
+        return OPAQUE
+    if any(source.target for source in sources):
+        r.hits.add(at)
+    out = blend([source.whole() for source in sources])
+    r.columns_read |= out.columns
+    return out
+
+
+def scan(r: Reading, start: int, end: int, scope: Scope | None, env: Env, *, item: bool = False) -> Output:
+    """Read the tokens from start to end as an expression, or several with commas between; the union of what flows in.
+
+    With `item` a name behind the last operand is its alias: it is left in `r.label`. Raises Unread.
+    """
+    r.label = None
+    words = r.words
+    if start + 1 == end:
+        if words.named[start] and words.word[start] not in NOT_A_NAME:
+            return resolve(r, scope, [words.text[start]], start)
+    elif (
+        start + 3 == end
+        and words.word[start + 1] == "."
+        and words.named[start]
+        and words.named[start + 2]
+        and words.word[start] not in NOT_A_NAME
+    ):
+        return resolve(r, scope, [words.text[start], words.text[start + 2]], start)
+    return _Scan(r, start, end, scope, env, item).run()
+
+
+def window(r: Reading, opening: int, scope: Scope, env: Env) -> Output:
+    """What a window's definition in brackets takes in."""
+    reader = _Scan(r, opening, r.words.match[opening], scope, env, False)
+    reader.window(opening)
+    return reader.run()
+
+
+class _Scan:
+    """The state of one flat reading."""
+
+    __slots__ = (
+        "at",
+        "cases",
+        "columns",
+        "end",
+        "env",
+        "form",
+        "frame",
+        "framing",
+        "free",
+        "item",
+        "loose",
+        "opaque",
+        "operand",
+        "r",
+        "scope",
+    )
+
+    def __init__(self, r: Reading, start: int, end: int, scope: Scope | None, env: Env, item: bool) -> None:
+        self.r = r
+        self.at = start
+        self.end = end
+        self.scope = scope
+        self.env = env
+        self.item = item
+        self.columns: frozenset[Column] = frozenset()
+        self.opaque = False
+        self.operand = True
+        self.cases = 0
+        self.free = -1  # up to here values are counted, not handed through
+        self.loose = -1  # up to here the grammar is free
+        self.frame = -1  # up to here a window's definition
+        self.framing = False  # in its ROWS, RANGE or GROUPS clause
+        self.form = -1  # the token that is the form argument of normalize()
+
+    def run(self) -> Output:
+        words = self.r.words
+        word, named = words.word, words.named
+        while self.at < self.end:
+            at = self.at
+            if named[at]:
+                self.word(word[at], words.kind[at] is Kind.QUOTED)
+            else:
+                self.mark(word[at])
+        if not self.columns and not self.opaque:
+            return FREE
+        return Output(self.columns, self.opaque)
+
+    def take(self, out: Output) -> None:
+        if self.at > self.free:
+            if out.columns:
+                self.columns = self.columns | out.columns if self.columns else out.columns
+            if out.opaque:
+                self.opaque = True
+
+    def mark(self, w: str) -> None:
+        at, words = self.at, self.r.words
+        if w == "(":
+            if words.is_query(at):
+                self.subquery(at)
+                return
+            self.operand = True
+        elif w == ")" or w == "]" or w == "'" or w == "0" or w == "$" or (w == "*" and self.operand):
+            self.operand = False
+        elif w == ".":
+            if words.named[at + 1]:
+                # (value).name is a field, or the function called with the value
+                self.r.functions.add((None, words.text[at + 1]))
+                name = words.text[at + 1]
+                effects = EFFECTS.get(name)
+                if effects:
+                    self.r.effects |= effects
+                    self.opaque = True
+            elif words.word[at + 1] != "*":
+                raise Unread("a point in an unexpected place")
+            self.at = at + 2
+            self.operand = False
+            return
+        elif w == "::":
+            self.at = type_end(self.r, at + 1)
+            self.operand = False
+            return
+        elif w == ";" or w == "":
+            raise Unread("brackets do not pair")
+        else:
+            self.operand = True
+        self.at = at + 1
+
+    def subquery(self, opening: int, *, existence: bool = False) -> None:
+        close = self.r.words.match[opening]
+        items = self.r.query(self.r, opening + 1, close, self.scope, self.env)
+        if not existence:
+            for entry in items:
+                self.take(entry.out)
+        self.at = close + 1
+        self.operand = False
+
+    def word(self, w: str, quoted: bool) -> None:
+        at = self.at
+        words = self.r.words
+        if at <= self.loose:
+            if w in NOT_A_NAME and not quoted:
+                self.at = at + 1
+                self.operand = w not in CONSTANTS
+            else:
+                self.name()
+        elif at <= self.frame and not quoted and self.in_frame(w):
+            self.at = at + 1
+            self.operand = True
+        elif not self.operand:
+            self.after(w, quoted)
+        elif quoted:
+            self.name()
+        elif w in NOT_A_NAME:
+            self.reserved(w)
+        elif not self.construct(w):
+            self.name()
+
+    def in_frame(self, w: str) -> bool:
+        """Whether a word in a window's definition belongs to its frame clause."""
+        if not self.framing and not self.operand and w in ("rows", "range", "groups"):
+            self.framing = True
+        return self.framing and w in _FRAME
+
+    def reserved(self, w: str) -> None:
+        """A keyword that cannot be a name, where an operand is expected."""
+        at = self.at
+        behind = self.r.words.word[at + 1]
+        if w in CONSTANTS:
+            if w == "current_schema" and behind == "(":
+                self.name()
+                return
+            self.at = at + 1
+            self.operand = False
+        elif w in BEFORE_OPERAND:
+            self.cases += w == "case"
+            self.at = at + 1
+        elif w in _OPENERS or (w == "array" and behind in ("[", "(")):
+            self.at = at + 1
+        elif w == "collation" and behind == "for":
+            self.at = at + 2
+        elif w == "current_schema":
+            self.at = at + 1
+            self.operand = False
+        elif behind == "(" or behind == ".":
+            self.name()
+        elif w == "end" and self.cases:
+            self.at = at + 1
+            self.operand = False
+        else:
+            raise Unread("an expression was not understood")
+
+    def construct(self, w: str) -> bool:
+        """A construct that starts with a word that could also be a name; False where it is one."""
+        at = self.at
+        word = self.r.words.word
+        behind = word[at + 1]
+        if behind == "(":
+            if w == "exists" and self.r.words.is_query(at + 1):
+                self.at = at + 1
+                self.subquery(at + 1, existence=True)
+                return True
+            if w == "row" or (w == "by" and word[at - 1] == "order"):
+                self.at = at + 1
+                return True
+            if w == "operator":
+                self.at = self.r.words.match[at + 1] + 1
+                return True
+        elif w in ("timestamp", "time") and behind in ("with", "without") and word[at + 2] == "time":
+            self.at = at + 4
+            self.operand = False
+            return True
+        elif behind in _LONG_TYPES.get(w, ()) and word[at + 2] in ("'", "(", "varying"):
+            self.at = at + 2
+            self.operand = False
+            return True
+        elif w == "by" and word[at - 1] == "order":
+            self.at = at + 1
+            return True
+        return False
+
+    def name(self) -> None:
+        """A column, a call, a typed literal or the name of an argument."""
+        r = self.r
+        words = r.words
+        start = self.at
+        parts, at = r.name(start)
+        behind = words.word[at]
+        self.operand = False
+        if behind == "(":
+            self.at = at
+            self.call(parts, words.kind[start] is Kind.IDENT)
+        elif behind == "'" and words.kind[at] is Kind.STRING:
+            self.at = at + 1
+        elif behind == ":=" or behind == "=>":
+            self.at = at + 1
+            self.operand = True
+        elif behind == "." and words.word[at + 1] == "*":
+            self.take(whole(r, self.scope, parts, start))
+            self.at = at + 2
+        else:
+            if start != self.form:
+                self.take(resolve(r, self.scope, parts, start))
+            self.at = at
+
+    def call(self, parts: list[str], unquoted: bool) -> None:
+        """A function call; stands at its bracket."""
+        r = self.r
+        words = r.words
+        opening = self.at
+        name = parts[-1]
+        schema = parts[-2] if len(parts) > 1 else None
+        syntax = unquoted and schema is None and name in SYNTAX_CALLS
+        close = words.match[opening]
+        known = schema is None or schema == "pg_catalog"
+        if not syntax:
+            r.functions.add((schema, name))
+            effects = EFFECTS.get(name)
+            if effects:
+                r.effects |= effects
+                if name == "set_config":
+                    setting(r, opening)
+        if syntax and name in FREE_GRAMMAR_CALLS:
+            self.loose = max(self.loose, close)
+            self.take(OPAQUE)
+        elif not (known and name in _COMPUTING) and not (known and name in COUNTING) and not (
+            name == "current_setting" and self.plain_setting(opening)
+        ):
+            self.take(OPAQUE)
+        if known and name in COUNTING:
+            self.free = max(self.free, close)
+        if words.is_query(opening):
+            self.subquery(opening)
+            return
+        if name == "extract" and words.word[opening + 2] == "from":
+            self.at = opening + 3
+        else:
+            if name == "normalize" and words.word[close - 1] in _FORMS:
+                self.form = close - 1
+            self.at = opening + 1
+        self.operand = True
+
+    def plain_setting(self, opening: int) -> bool:
+        """current_setting of one of the server's own settings, which hold no stored data."""
+        words = self.r.words
+        if words.kind[opening + 1] is not Kind.STRING or words.word[opening + 2] not in (",", ")"):
+            return False
+        self.r.by_value = True
+        return "." not in words.text[opening + 1]
+
+    def after(self, w: str, quoted: bool) -> None:
+        """A word where an operator is expected."""
+        at = self.at
+        words = self.r.words
+        if self.item and at == self.end - 1 and (quoted or not (w == "end" and self.cases)):
+            if quoted or w not in ("isnull", "notnull"):
+                self.r.label = words.text[at]
+            self.at = at + 1
+            return
+        if quoted:
+            raise Unread("a name in an unexpected place")
+        behind = words.word[at + 1]
+        self.at = at + 1
+        if w == "to" and behind in _FIELDS:
+            self.at = at + 2
+        elif w in BETWEEN_OPERANDS:
+            self.operand = True
+        elif w in AFTER_OPERAND:
+            self.cases -= w == "end"
+        elif w == "is":
+            self.predicate()
+        elif w == "collate":
+            _, self.at = self.r.name(at + 1)
+        elif w == "as":
+            self.at = type_end(self.r, at + 1)
+        elif w == "over":
+            self.over(at + 1)
+        elif (w == "filter" and behind == "(") or (w == "within" and behind == "group"):
+            self.at = at + (2 if w == "filter" else 3)
+            self.operand = True
+        elif w == "operator" and behind == "(":
+            self.at = words.match[at + 1] + 1
+            self.operand = True
+        else:
+            raise Unread("an expression was not understood")
+
+    def predicate(self) -> None:
+        """What follows IS."""
+        word = self.r.words.word
+        at = self.at
+        while word[at] in PREDICATES:
+            at += 1
+        if word[at] == "distinct" and word[at + 1] == "from":
+            at += 2
+            self.operand = True
+        self.at = at
+
+    def over(self, at: int) -> None:
+        words = self.r.words
+        if words.word[at] == "(":
+            self.window(at)
+        elif words.named[at]:
+            self.take(named_window(self.scope, words.text[at]))
+            self.at = at + 1
+        else:
+            raise Unread("a window was expected")
+
+    def window(self, opening: int) -> None:
+        """Stands in front of a window's brackets: take its base window and leave the rest to the flat reading."""
+        words = self.r.words
+        at = opening + 1
+        self.frame = words.match[opening]
+        self.framing = False
+        self.operand = False
+        if words.named[at] and words.word[at] not in ("partition", "order", "rows", "range", "groups"):
+            self.take(named_window(self.scope, words.text[at]))
+            at += 1
+        if words.word[at] in ("partition", "order") and words.word[at + 1] == "by":
+            at += 2
+            self.operand = True
+        self.at = at
+
+
+def named_window(scope: Scope | None, name: str) -> Output:
+    """What a window of the WINDOW clause takes in."""
+    return scope.windows.get(name, OPAQUE) if scope is not None else OPAQUE
+
+
+def setting(r: Reading, opening: int) -> None:
+    """Note a call of set_config; raises Unread where the value is computed: a setting would carry stored data out."""
+    words = r.words
+    r.by_value = True
+    arguments = r.split(opening + 1, words.match[opening])
+    if len(arguments) != 3:
+        r.settings.append(Setting("*", None))
+        return
+    literals = []
+    for start, end in arguments:
+        plain = end - start == 1 and words.kind[start] in (Kind.STRING, Kind.PARAM)
+        literals.append(words.text[start] if plain and words.kind[start] is Kind.STRING else None)
+    start, end = arguments[1]
+    if any(words.named[k] and words.word[k - 1] != "::" for k in range(start, end)) and not (
+        end - start == 1 and words.word[start] == "null"
+    ):
+        raise Unread("set_config with a computed value")
+    local = words.word[arguments[2][0]] != "false"
+    name = literals[0].lower() if literals[0] is not None else "*"
+    r.settings.append(Setting(name, literals[1], local))

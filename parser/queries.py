@@ -1,0 +1,605 @@
+"""Reading queries: WITH, SELECT, VALUES, TABLE, set operations and FROM lists, with the lineage of what they return.
+
+The FROM list is read before the select list, so the clauses are found first: their keywords are reserved and can stand
+outside of brackets in no other place but behind AS or a point.
+"""
+
+from parser.expressions import resolve, scan, whole, window
+from parser.facts import Output, Relation
+from parser.keywords import NOT_A_NAME, SET_OPERATIONS
+from parser.lineage import (
+    FREE,
+    OPAQUE,
+    Item,
+    Scope,
+    Source,
+    blend,
+    collapsed,
+    merged,
+    qualified_relation,
+    qualifier,
+    renamed,
+)
+from parser.reading import Cte, Env, Reading, Unread
+from parser.tokens import Kind
+
+_CLAUSES = frozenset(
+    ["from", "where", "group", "having", "window", "union", "intersect", "except", "order", "limit", "offset", "fetch", "for", "into"]
+)
+_JOINS = frozenset(["join", "left", "right", "full", "inner", "cross", "natural"])
+_JOIN_ENDS = _JOINS | {"on", "using", ","}
+_STATEMENTS_IN_WITH = frozenset(("insert", "update", "delete", "merge"))
+Clauses = list[tuple[str, int, int]]  # keyword, first token behind it, end
+
+
+def query(r: Reading, start: int, end: int, parent: Scope | None, env: Env) -> list[Item]:
+    """Read the tokens from start to end as a query; its result's columns. Raises Unread."""
+    words = r.words
+    word, match = words.word, words.match
+    while word[start] == "(" and match[start] == end - 1:
+        start += 1
+        end -= 1
+    r.enter()
+    r.effects.add("read")
+    r.kinds.setdefault("SELECT")
+    if word[start] == "with":
+        env, start = with_queries(r, start, end, parent, env)
+    items: list[Item] | None = None
+    clauses = _clauses(r, start, end)
+    first = 0
+    for at in range(len(clauses) + 1):
+        if at == len(clauses) or clauses[at][0] in SET_OPERATIONS:
+            stop = at == len(clauses)
+            got = _arm(r, start, end if stop else clauses[at][1] - 1, clauses[first:at], parent, env, items)
+            items = got if items is None else merged(items, got)
+            if not stop:
+                start = clauses[at][1]
+                if word[start] in ("all", "distinct"):
+                    start += 1
+                first = at + 1
+    r.depth -= 1
+    return items or []
+
+
+def _clauses(r: Reading, start: int, end: int) -> Clauses:
+    """The clauses outside of brackets, each up to the next one."""
+    word, match = r.words.word, r.words.match
+    found: list[tuple[str, int]] = []
+    at = start
+    while at < end:
+        w = word[at]
+        if w == "(" or w == "[":
+            at = match[at]
+        elif w in _CLAUSES:
+            before = word[at - 1] if at > start else ""
+            if not (
+                before == "."
+                or before == "as"
+                or (w == "from" and before == "distinct" and word[at - 2] in ("is", "not"))
+            ):
+                found.append((w, at))
+        at += 1
+    clauses = []
+    for number, (w, at) in enumerate(found):
+        stop = found[number + 1][1] if number + 1 < len(found) else end
+        clauses.append((w, at + 1, stop))
+    return clauses
+
+
+def _arm(
+    r: Reading, start: int, end: int, clauses: Clauses, parent: Scope | None, env: Env, before: list[Item] | None
+) -> list[Item]:
+    """One operand of a set operation, with the ORDER BY … FOR clauses that may follow the last one."""
+    word, match = r.words.word, r.words.match
+    body = clauses[0][1] - 1 if clauses else end
+    first = word[start]
+    if first == "select":
+        return _select(r, start + 1, body, clauses, parent, env, before)
+    scope = Scope(parent)
+    if first == "values":
+        items = _values(r, start + 1, body, scope, env)
+    elif first == "table":
+        at = start + 1
+        source, at = _relation(r, at, env)
+        scope.sources.append(source)
+        items = source.star()
+        r.columns_read |= source.whole().columns
+        if at != body:
+            raise Unread("TABLE with something behind the name")
+    elif first == "(" and match[start] == body - 1:
+        items = query(r, start, body, parent, env)
+    else:
+        raise Unread("a query was not understood")
+    _tail(r, clauses, scope, env, items if before is None else before)
+    return items
+
+
+def _select(
+    r: Reading, start: int, end: int, clauses: Clauses, parent: Scope | None, env: Env, before: list[Item] | None
+) -> list[Item]:
+    word, match = r.words.word, r.words.match
+    scope = Scope(parent)
+    seen = set()
+    for w, at, stop in clauses:
+        if w in seen and w != "for":
+            raise Unread("a clause stands twice")
+        seen.add(w)
+        if w == "from":
+            from_list(r, at, stop, scope, parent, env)
+        elif w == "into":
+            _into(r, at)
+    for w, at, stop in clauses:
+        if w == "window":
+            for begin, close in r.split(at, stop):
+                if word[begin + 1] != "as" or word[begin + 2] != "(" or match[begin + 2] != close - 1:
+                    raise Unread("a window was not understood")
+                scope.windows[r.words.text[begin]] = window(r, begin + 2, scope, env)
+    if word[start] == "all":
+        start += 1
+    elif word[start] == "distinct":
+        start += 1
+        if word[start] == "on" and word[start + 1] == "(":
+            scan(r, start + 2, match[start + 1], scope, env)
+            start = match[start + 1] + 1
+    items = select_list(r, start, end, scope, env)
+    _tail(r, clauses, scope, env, items if before is None else before)
+    return items
+
+
+def select_list(r: Reading, start: int, end: int, scope: Scope, env: Env) -> list[Item]:
+    """The result columns of a SELECT or RETURNING list."""
+    items: list[Item] = []
+    for begin, stop in r.split(start, end):
+        if begin == stop:
+            raise Unread("a result column was expected")
+        items += _item(r, begin, stop, scope, env)
+    return items
+
+
+def _item(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Item]:
+    words = r.words
+    word, text = words.word, words.text
+    last = word[stop - 1]
+    if last == "*" and (stop - begin == 1 or word[stop - 2] == "."):
+        return _star(r, begin, stop, scope, env)
+    label: str | None = None
+    if stop - begin > 2 and word[stop - 2] == "as":
+        if not words.named[stop - 1]:
+            raise Unread("a column's name was expected")
+        label = text[stop - 1]
+        out = scan(r, begin, stop - 2, scope, env)
+        return [Item(label, out)]
+    out = scan(r, begin, stop, scope, env, item=True)
+    label = r.label
+    if label is not None:
+        if (stop - begin == 2 and words.named[begin] and words.kind[begin] is not Kind.STRING) or (stop - begin == 4 and words.named[begin] and word[begin + 1] == "."):
+            out = scan(r, begin, stop - 1, scope, env)
+    elif words.named[stop - 1] and (stop - begin == 1 or (stop - begin == 3 and word[begin + 1] == ".")):
+        label = text[stop - 1]
+    return [Item(label, out)]
+
+
+def _star(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Item]:
+    """`*`, `t.*`, `s.t.*` or `(value).*`."""
+    words = r.words
+    if stop - begin == 1:
+        items = scope.star()
+    elif words.named[begin]:
+        parts, at = r.name(begin)
+        if at != stop - 2:
+            raise Unread("a star in an unexpected place")
+        sources = (
+            qualifier(scope, parts[0]) if len(parts) == 1 else qualified_relation(scope, parts[-2], parts[-1])
+        )
+        if not sources:
+            return [Item(None, whole(r, scope, parts, begin), many=True)]
+        items = [item for source in sources for item in source.star()]
+        if any(source.target for source in sources):
+            r.hits.add(begin)
+    else:
+        return [Item(None, scan(r, begin, stop - 2, scope, env), many=True)]
+    for item in items:
+        r.columns_read |= item.out.columns
+    return items
+
+
+def _values(r: Reading, start: int, end: int, scope: Scope, env: Env) -> list[Item]:
+    """VALUES lists: column1, column2 …, each with what any row puts there."""
+    columns: list[Output] = []
+    word, match = r.words.word, r.words.match
+    for begin, stop in r.split(start, end):
+        if word[begin] != "(" or match[begin] != stop - 1:
+            raise Unread("a VALUES row was expected")
+        for number, (left, right) in enumerate(r.split(begin + 1, stop - 1)):
+            out = FREE
+            if right - left != 1 or r.words.named[left]:
+                out = scan(r, left, right, scope, env)
+            if number == len(columns):
+                columns.append(out)
+            elif out is not FREE:
+                columns[number] = blend((columns[number], out))
+    return [Item(f"column{number + 1}", out) for number, out in enumerate(columns)]
+
+
+def _tail(r: Reading, clauses: Clauses, scope: Scope, env: Env, items: list[Item]) -> None:
+    """WHERE … FOR: read, but nothing of it flows into the result."""
+    word = r.words.word
+    for w, at, stop in clauses:
+        if w == "where" or w == "having" or w == "offset" or w == "limit":
+            if w == "offset" and word[stop - 1] in ("row", "rows") and stop - at > 1:
+                stop -= 1
+            if w != "limit" or word[at] != "all":
+                scan(r, at, stop, scope, env)
+        elif w == "group":
+            _group(r, at, stop, scope, env)
+        elif w == "order":
+            if word[at] != "by":
+                raise Unread("ORDER without BY")
+            order_by(r, at + 1, stop, scope, env, {item.name for item in items})
+        elif w == "fetch":
+            stop = r.find(frozenset(("row", "rows")), at + 1, stop)
+            scan(r, at + 1, stop, scope, env)
+        elif w == "for":
+            _locking(r, at)
+
+
+def order_by(r: Reading, start: int, end: int, scope: Scope, env: Env, labels: set[str | None]) -> None:
+    """A list of sort keys; a bare name that is a result column's means that."""
+    words = r.words
+    for begin, stop in r.split(start, end):
+        if words.named[begin] and words.text[begin] in labels:
+            behind = words.word[begin + 1]
+            if begin + 1 == stop or behind in ("asc", "desc", "nulls", "using"):
+                continue
+        scan(r, begin, stop, scope, env)
+
+
+def _group(r: Reading, at: int, stop: int, scope: Scope, env: Env) -> None:
+    word, match = r.words.word, r.words.match
+    if word[at] != "by":
+        raise Unread("GROUP without BY")
+    at += 1
+    if word[at] in ("all", "distinct"):
+        at += 1
+    for begin, end in r.split(at, stop):
+        sets = begin + 2 if word[begin] == "grouping" and word[begin + 1] == "sets" else begin
+        if sets > begin or (word[begin] in ("rollup", "cube") and word[begin + 1] == "("):
+            opening = sets if sets > begin else begin + 1
+            scan(r, opening + 1, match[opening], scope, env)
+        else:
+            scan(r, begin, end, scope, env)
+
+
+def _locking(r: Reading, at: int) -> None:
+    word = r.words.word
+    strength = []
+    while word[at] in ("no", "key", "update", "share", "read", "only"):
+        strength.append(word[at].upper())
+        at += 1
+    if not strength:
+        raise Unread("a locking clause was not understood")
+    if strength != ["READ", "ONLY"]:
+        r.kinds.setdefault("SELECT FOR " + " ".join(strength))
+
+
+def _into(r: Reading, at: int) -> None:
+    """SELECT … INTO makes a table."""
+    word = r.words.word
+    temporary = False
+    while word[at] in ("local", "global", "temp", "temporary", "unlogged", "table") and r.words.named[at + 1]:
+        temporary = temporary or word[at] in ("temp", "temporary")
+        at += 1
+    made, _ = r.relation(at)
+    r.creates.append(Relation("pg_temp", made.name) if temporary else made)
+    r.kinds.setdefault("SELECT INTO")
+    r.effects.add("ddl")
+
+
+# --- WITH ---
+
+
+def with_queries(r: Reading, at: int, end: int, parent: Scope | None, env: Env) -> tuple[Env, int]:
+    """The WITH queries in front of a statement: the names they make, and the token behind them."""
+    words = r.words
+    word, match = words.word, words.match
+    env = dict(env)
+    at += 1
+    recursive = word[at] == "recursive"
+    if recursive:
+        at += 1
+        _declare(r, at, end, env)
+    while True:
+        if not words.named[at]:
+            raise Unread("a WITH query was not understood")
+        name = words.text[at]
+        at += 1
+        names: list[str] = []
+        if word[at] == "(":
+            names = r.names(at)
+            at = match[at] + 1
+        if word[at] != "as":
+            raise Unread("a WITH query was not understood")
+        at += 1
+        while word[at] in ("not", "materialized"):
+            at += 1
+        if word[at] != "(":
+            raise Unread("a WITH query was not understood")
+        before = env.get(name)
+        items = _with_body(r, at + 1, match[at], parent, env)
+        if recursive and before is not None and before.used:
+            items = collapsed(items)
+        at = match[at] + 1
+        at, items = _search_cycle(r, at, end, items)
+        env[name] = Cte(renamed(items, names))
+        if word[at] != ",":
+            return env, at
+        at += 1
+
+
+def _declare(r: Reading, at: int, end: int, env: Env) -> None:
+    """WITH RECURSIVE: all names are in scope from the start, unknown until they are read."""
+    words = r.words
+    word, match = words.word, words.match
+    starts = True  # at the place where a WITH query's name stands
+    while at < end:
+        w = word[at]
+        if starts and words.named[at]:
+            behind = match[at + 1] + 1 if word[at + 1] == "(" else at + 1
+            if word[behind] == "as":
+                env[words.text[at]] = Cte(None)
+        elif w in _STATEMENTS_IN_WITH or w in ("select", "values", "table"):
+            return
+        elif w == "(":
+            at = match[at]
+        starts = w == ","
+        at += 1
+
+
+def _with_body(r: Reading, start: int, end: int, parent: Scope | None, env: Env) -> list[Item]:
+    first = r.words.word[start]
+    if first == "with":
+        ahead = r.find(_STATEMENTS_IN_WITH | {"select", "values", "table"}, start + 1, end)
+        first = r.words.word[ahead]
+    if first not in _STATEMENTS_IN_WITH:
+        return query(r, start, end, parent, env)
+    kept, unfiltered = r.outputs, r.unfiltered
+    items = r.change(r, start, end, env)
+    r.outputs = kept
+    r.unfiltered = r.unfiltered or unfiltered
+    return items
+
+
+def _search_cycle(r: Reading, at: int, end: int, items: list[Item]) -> tuple[int, list[Item]]:
+    """SEARCH and CYCLE clauses add columns that we do not follow."""
+    word = r.words.word
+    while word[at] in ("search", "cycle"):
+        at = r.find(frozenset(("set",)), at, end) + 2
+        if word[at] == "to":
+            at = r.find(frozenset(("using",)), at, end)
+        if word[at] == "using":
+            at += 2
+        items = [*items, Item(None, Output(blend(i.out for i in items).columns, opaque=True))]
+    return at, items
+
+
+# --- FROM ---
+
+
+def from_list(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None, env: Env) -> None:
+    """Read a FROM list into the scope. `parent` is what a subquery that is not LATERAL can see."""
+    word = r.words.word
+    at = _table(r, at, end, scope, parent, env)
+    while at < end:
+        w = word[at]
+        if w == ",":
+            at = _table(r, at + 1, end, scope, parent, env)
+        elif w in _JOINS:
+            while word[at] in _JOINS or word[at] == "outer":
+                if word[at] == "natural":
+                    scope.merged = True
+                at += 1
+                if word[at - 1] == "join":
+                    break
+            at = _table(r, at, end, scope, parent, env)
+        elif w == "on":
+            stop = _condition_end(r, at + 1, end)
+            scan(r, at + 1, stop, scope, env)
+            at = stop
+        elif w == "using" and word[at + 1] == "(":
+            at = _using(r, at + 1, scope)
+        else:
+            raise Unread("a FROM list was not understood")
+    if at != end:
+        raise Unread("a FROM list was not understood")
+
+
+def _condition_end(r: Reading, at: int, end: int) -> int:
+    """Where the condition of a join ends: LEFT and RIGHT may also be functions in it."""
+    word = r.words.word
+    while True:
+        at = r.find(_JOIN_ENDS, at, end)
+        if at < end and word[at] in ("left", "right", "full") and word[at + 1] not in ("join", "outer"):
+            at += 1
+            continue
+        return at
+
+
+def _using(r: Reading, opening: int, scope: Scope) -> int:
+    words = r.words
+    scope.merged = True
+    items = []
+    for name in r.names(opening):
+        out = resolve(r, scope, [name], opening)
+        items.append(Item(name, out))
+    at = words.match[opening] + 1
+    if words.word[at] == "as" and words.named[at + 1]:
+        scope.sources.append(Source(words.text[at + 1], None, items, qualified_only=True, explicit=True))
+        at += 2
+    return at
+
+
+def _table(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None, env: Env) -> int:
+    """One table reference with its alias; the token behind it."""
+    words = r.words
+    word, match = words.word, words.match
+    inner = parent
+    if word[at] == "lateral":
+        at += 1
+        inner = scope
+    if word[at] == "(":
+        close = match[at]
+        if words.is_query(at):
+            source = Source(None, None, query(r, at + 1, close, inner, env))
+        else:
+            group = Scope(scope)
+            r.enter()
+            from_list(r, at + 1, close, group, parent, env)
+            r.depth -= 1
+            if not _alias_ahead(r, close + 1, end):
+                scope.sources += group.sources
+                scope.merged = scope.merged or group.merged
+                return close + 1
+            source = Source(None, None, group.star())
+        return _alias(r, close + 1, end, source, scope, env)
+    if word[at] == "rows" and word[at + 1] == "from" and word[at + 2] == "(":
+        out = _rows_from(r, at + 2, scope, env)
+        return _alias(r, match[at + 2] + 1, end, Source(None, rest=out), scope, env)
+    if word[at] in ("xmltable", "json_table") and word[at + 1] == "(":
+        out = _free_table(r, at + 1, scope, env)
+        return _alias(r, match[at + 1] + 1, end, Source(None, rest=out), scope, env)
+    if word[at] != "only" and not (words.named[at] and word[at] not in NOT_A_NAME):
+        return _odd_function(r, at, end, scope, env)
+    if word[at] != "only":
+        parts, behind = r.name(at)
+        if word[behind] == "(":
+            return _function(r, at, parts[-1], match[behind] + 1, end, scope, env)
+    source, at = _relation(r, at, env)
+    return _alias(r, at, end, source, scope, env)
+
+
+def _odd_function(r: Reading, at: int, end: int, scope: Scope, env: Env) -> int:
+    """Functions that are written as keywords: current_date, left(…), CAST-like calls."""
+    word = r.words.word
+    if word[at] in ("", ";", ",", ")") or word[at] in _JOIN_ENDS - {"left", "right", "full"}:
+        raise Unread("a table was expected")
+    close = r.words.match[at + 1] + 1 if word[at + 1] == "(" else at + 1
+    return _function(r, at, word[at], close, end, scope, env)
+
+
+def _function(r: Reading, at: int, name: str, behind: int, end: int, scope: Scope, env: Env) -> int:
+    out = scan(r, at, behind, scope, env)
+    r.effects.add("read")
+    source = Source(name, rest=out)
+    word = r.words.word
+    if word[behind] == "with" and word[behind + 1] == "ordinality":
+        behind += 2
+    return _alias(r, behind, end, source, scope, env)
+
+
+def _rows_from(r: Reading, opening: int, scope: Scope, env: Env) -> Output:
+    """ROWS FROM (f(…) [AS (column type, …)], …)."""
+    word, match = r.words.word, r.words.match
+    outs = []
+    for begin, stop in r.split(opening + 1, match[opening]):
+        if word[stop - 1] == ")" and (cut := r.find(frozenset(("as",)), begin, stop)) < stop:
+            stop = cut
+        outs.append(scan(r, begin, stop, scope, env))
+    return blend(outs)
+
+
+def _free_table(r: Reading, opening: int, scope: Scope, env: Env) -> Output:
+    """XMLTABLE and JSON_TABLE: every name in them may be a column, the result is not followed."""
+    words = r.words
+    columns = Output()
+    at = opening + 1
+    close = words.match[opening]
+    while at < close:
+        if words.word[at] == "(" and words.is_query(at):
+            items = query(r, at + 1, words.match[at], scope, env)
+            columns = blend([columns, *(item.out for item in items)])
+            at = words.match[at] + 1
+        elif words.named[at]:
+            parts, behind = r.name(at)
+            if words.word[behind] == "(":
+                if words.word[at] not in NOT_A_NAME and words.word[at] not in ("columns", "values", "path"):
+                    r.functions.add((parts[-2] if len(parts) > 1 else None, parts[-1]))
+            elif words.word[at] not in NOT_A_NAME:
+                columns = blend((columns, resolve(r, scope, parts, at)))
+            at = behind
+        else:
+            at += 1
+    return Output(columns.columns, opaque=True)
+
+
+def _relation(r: Reading, at: int, env: Env) -> tuple[Source, int]:
+    """[ONLY] name [*]: a WITH query in scope or a base relation."""
+    word = r.words.word
+    closing = False
+    if word[at] == "only":
+        at += 1
+        if word[at] == "(":
+            closing = True
+            at += 1
+    start = at
+    relation, at = r.relation(at)
+    if closing:
+        if word[at] != ")":
+            raise Unread("ONLY was not understood")
+        at += 1
+    elif word[at] == "*":
+        at += 1
+    if relation.schema is None and relation.name in env and at == start + 1:
+        cte = env[relation.name]
+        cte.used = True
+        if cte.items is None:
+            return Source(relation.name, rest=OPAQUE), at
+        return Source(relation.name, None, cte.items), at
+    r.reads.setdefault(relation)
+    return Source(relation.name, relation), at
+
+
+def _alias_ahead(r: Reading, at: int, end: int) -> bool:
+    words = r.words
+    return at < end and (words.word[at] == "as" or (words.named[at] and words.word[at] not in NOT_A_NAME))
+
+
+def _alias(r: Reading, at: int, end: int, source: Source, scope: Scope, env: Env) -> int:
+    """[[AS] alias [(columns)]] [TABLESAMPLE …]: puts the source into the scope."""
+    words = r.words
+    word, match = words.word, words.match
+    if _alias_ahead(r, at, end):
+        at += word[at] == "as"
+        if word[at] != "(":
+            if not words.named[at]:
+                raise Unread("an alias was expected")
+            source.alias = words.text[at]
+            source.explicit = True
+            at += 1
+        if at < end and word[at] == "(":
+            _columns(r, at, source)
+            at = match[at] + 1
+    if at < end and word[at] == "tablesample":
+        opening = r.find(frozenset(("(",)), at, end)
+        parts, opening = r.name(at + 1)
+        if word[opening] != "(":
+            raise Unread("TABLESAMPLE was not understood")
+        r.functions.add((parts[-2] if len(parts) > 1 else None, parts[-1]))
+        scan(r, opening + 1, match[opening], scope, env)
+        at = match[opening] + 1
+        if word[at] == "repeatable" and word[at + 1] == "(":
+            scan(r, at + 2, match[at + 1], scope, env)
+            at = match[at + 1] + 1
+    scope.sources.append(source)
+    return at
+
+
+def _columns(r: Reading, opening: int, source: Source) -> None:
+    """An alias's column list renames; for a function it may also give types, and its columns are all alike."""
+    names = r.names(opening)
+    if source.relation is not None:
+        whole_row = source.whole()
+        source.items = [Item(name, whole_row) for name in names]
+    elif source.rest is not None and not source.items:
+        source.items = [Item(name, source.rest) for name in names]
+    else:
+        source.items = renamed(source.items, names)

@@ -1,0 +1,202 @@
+"""The state of reading one statement: its tokens, and what was found so far."""
+
+from collections.abc import Callable
+
+from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, Setting
+from parser.keywords import QUERY_STARTS, SET_OPERATIONS
+from parser.lineage import Item, Scope
+from parser.tokens import Kind, Token
+
+NESTING_MAX = 50  # queries within queries
+BRACKETS_MAX = 200  # brackets within brackets
+QUERY_GOES_ON = SET_OPERATIONS | {"order", "limit", "offset", "fetch", "for"}
+
+
+class Unread(Exception):
+    """The statement, or a part of it, was not understood. The reason quotes nothing of it but keywords."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Words:
+    """The tokens of a whole message, in columns.
+
+    `word[i]`: the keyword or name of an unquoted identifier, the mark of an operator or bracket, else one character for the
+    class: `"` quoted name, `'` string, `0` number, `$` parameter. "" behind the end. A quoted name is never a keyword.
+    `text[i]`: the token's text. `named[i]`: it is an identifier, quoted or not. `match[i]`: where the bracket that opens
+    at i closes. `tokens` is without comments. Several entries behind the end are padding.
+    """
+
+    __slots__ = ("kind", "match", "named", "queries", "text", "tokens", "word")
+
+    def __init__(
+        self, word: list[str], text: list[str], kind: list[Kind], match: dict[int, int], tokens: list[Token]
+    ) -> None:
+        self.word = word
+        self.text = text
+        self.kind = kind
+        self.named = [k is Kind.IDENT or k is Kind.QUOTED for k in kind]
+        self.match = match
+        self.tokens = tokens
+        self.queries: dict[int, bool] = {}  # brackets known to hold a query or not
+
+    def is_query(self, at: int) -> bool:
+        """Whether the bracket that opens at a token holds a query: `(SELECT …)`, `((SELECT …) UNION …)`."""
+        word = self.word
+        first = word[at + 1]
+        if first == "(":
+            return self._bracketed_query(at)
+        return first in QUERY_STARTS and (first != "values" or word[at + 2] == "(")
+
+    def _bracketed_query(self, at: int) -> bool:
+        known = self.queries.get(at)
+        if known is not None:
+            return known
+        word, match = self.word, self.match
+        inner = at + 1
+        while word[inner] == "(":
+            inner += 1
+        first = word[inner]
+        found = first in QUERY_STARTS and (first != "values" or word[inner + 1] == "(")
+        inner -= 1
+        self.queries[inner] = found
+        while inner > at:
+            behind = match[inner] + 1
+            inner -= 1
+            found = found and (behind == match[inner] or word[behind] in QUERY_GOES_ON)
+            self.queries[inner] = found
+        return found
+
+
+class Reading:
+    """What one statement was found to do. The parts of `Facts`, while they grow."""
+
+    __slots__ = (
+        "by_value",
+        "change",
+        "columns_read",
+        "columns_written",
+        "copy",
+        "creates",
+        "depth",
+        "effects",
+        "functions",
+        "hits",
+        "inner",
+        "inside",
+        "kinds",
+        "label",
+        "named",
+        "outputs",
+        "query",
+        "reads",
+        "settings",
+        "unfiltered",
+        "words",
+        "writes",
+    )
+
+    def __init__(self, words: Words, query: "QueryReader", change: "ChangeReader", inside: "InsideReader") -> None:
+        self.words = words
+        self.query = query  # these three are here because queries, changes and statements contain each other
+        self.change = change
+        self.inside = inside
+        self.kinds: dict[str, None] = {}
+        self.effects: set[Effect] = set()
+        self.reads: dict[Relation, None] = {}
+        self.writes: dict[Relation, None] = {}
+        self.columns_read: set[Column] = set()
+        self.columns_written: set[Column] = set()
+        self.functions: set[tuple[str | None, str]] = set()
+        self.outputs: tuple[Output, ...] | None = ()
+        self.unfiltered = False
+        self.settings: list[Setting] = []
+        self.copy: Copy | None = None
+        self.named: Named | None = None
+        self.creates: list[Relation] = []
+        self.inner: Facts | None = None
+        self.by_value = False
+        self.depth = 0
+        self.label: str | None = None  # the bare alias that the last expression ended in
+        self.hits: set[int] = set()  # tokens that name a column of the statement's own target
+
+    def enter(self) -> None:
+        """One query deeper; raises Unread where a peer nests too deep. The caller takes one off `depth` when done."""
+        self.depth += 1
+        if self.depth > NESTING_MAX:
+            raise Unread("queries are nested too deep")
+
+    def name(self, at: int) -> tuple[list[str], int]:
+        """The dotted name at a token and the token behind it. Raises Unread where there is none."""
+        words = self.words
+        if not words.named[at]:
+            raise Unread("a name was expected")
+        parts = [words.text[at]]
+        at += 1
+        word = words.word
+        while word[at] == "." and words.named[at + 1]:
+            parts.append(words.text[at + 1])
+            at += 2
+        return parts, at
+
+    def relation(self, at: int) -> tuple[Relation, int]:
+        """The table-like name at a token and the token behind it; a database in front of the schema is dropped."""
+        parts, at = self.name(at)
+        return Relation(parts[-2] if len(parts) > 1 else None, parts[-1]), at
+
+    def names(self, at: int) -> list[str]:
+        """The names in the brackets that open at a token, one per comma (`a`, `a.b` gives its first)."""
+        words = self.words
+        return [words.text[start] for start, end in self.split(at + 1, words.match[at]) if words.named[start]]
+
+    def split(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The ranges between the commas outside of brackets; an empty range gives none."""
+        word, match = self.words.word, self.words.match
+        parts = []
+        begin = at = start
+        while at < end:
+            w = word[at]
+            if w == ",":
+                parts.append((begin, at))
+                begin = at + 1
+            elif w == "(" or w == "[":
+                at = match[at]
+            at += 1
+        if begin < end:
+            parts.append((begin, end))
+        return parts
+
+    def find(self, wanted: frozenset[str], start: int, end: int) -> int:
+        """The first of the keywords outside of brackets, not used as a label; `end` where there is none."""
+        word, match = self.words.word, self.words.match
+        at = start
+        while at < end:
+            w = word[at]
+            if w in wanted:
+                before = word[at - 1] if at > start else ""
+                if before != "." and before != "as":
+                    return at
+            elif w == "(" or w == "[":
+                at = match[at]
+            at += 1
+        return end
+
+
+QueryReader = Callable[[Reading, int, int, Scope | None, "Env"], list[Item]]
+ChangeReader = Callable[[Reading, int, int, "Env"], list[Item]]
+InsideReader = Callable[[Words, int, int], Facts]
+
+
+class Cte:
+    """A WITH query in scope; `items` is None while it is not read yet (a recursive reference)."""
+
+    __slots__ = ("items", "used")
+
+    def __init__(self, items: list[Item] | None) -> None:
+        self.items = items
+        self.used = False
+
+
+Env = dict[str, Cte]

@@ -1,0 +1,224 @@
+"""Reading statements: the text of a message to one `Facts` per statement.
+
+The reader never raises. What it does not understand is `complete=False` with all effects and a reason that quotes no
+value: the gateway then takes the statement for the worst it could be.
+"""
+
+from collections.abc import Sequence
+
+from parser import fingerprint
+from parser.changes import CHANGES, change
+from parser.commands import command
+from parser.definitions import define
+from parser.facts import Facts
+from parser.keywords import QUERY_STARTS
+from parser.kinds import ALL_EFFECTS
+from parser.lineage import outputs
+from parser.queries import query
+from parser.reading import BRACKETS_MAX, Reading, Unread, Words
+from parser.tokenizer import LexError, tokenize
+from parser.tokens import Kind, Token
+
+TOKENS_MAX = 200_000  # of one message, but for INSERT … VALUES
+_PADDING = 6
+_DEFINITIONS = frozenset(("create", "alter", "drop", "comment"))
+_CLASS = {
+    Kind.QUOTED: '"',
+    Kind.STRING: "'",
+    Kind.BITS: "0",
+    Kind.HEX: "0",
+    Kind.INTEGER: "0",
+    Kind.NUMERIC: "0",
+    Kind.PARAM: "$",
+}
+
+
+def read(sql: bytes, *, standard_conforming_strings: bool = True) -> tuple[Facts, ...]:
+    """What each statement of the text does; () for a text without one. Never raises.
+
+    A text that cannot be cut into tokens gives one Facts of unknown kind.
+    """
+    commented = b"--" in sql or b"/*" in sql
+    try:
+        tokens = tokenize(
+            sql, standard_conforming_strings=standard_conforming_strings, comments=commented
+        )
+    except LexError:
+        return (_unknown("the text cannot be cut into tokens"),)
+    comments: list[Token] = []
+    if commented:
+        comments = [token for token in tokens if token.kind is Kind.COMMENT]
+        if comments:
+            tokens = [token for token in tokens if token.kind is not Kind.COMMENT]
+    if not tokens:
+        return ()
+    if len(tokens) > TOKENS_MAX and not _bulk(tokens):
+        return (_unknown("the text is too long"),)
+    try:
+        words = _columns(tokens)
+        places = _places(words, len(tokens))
+    except Unread as unread:
+        return (_unknown(unread.reason, tokens),)
+    facts = []
+    for number, (start, end) in enumerate(places):
+        last = number + 1 == len(places)
+        own = _tags(comments, tokens, start, None if last else end, first=number == 0) if comments else ()
+        facts.append(_facts(words, start, end, tokens[start:end] if len(places) > 1 else tokens, own))
+    return tuple(facts)
+
+
+def _unknown(reason: str, tokens: Sequence[Token] = ()) -> Facts:
+    shape = fingerprint.shape(tokens) if tokens else ""
+    return Facts(
+        kinds=("UNKNOWN",),
+        effects=ALL_EFFECTS,
+        outputs=None,
+        unfiltered=True,
+        complete=False,
+        reason=reason,
+        by_value=True,
+        shape=shape,
+        fingerprint=fingerprint.digest(shape),
+    )
+
+
+def _bulk(tokens: list[Token]) -> bool:
+    """INSERT INTO … VALUES, which may be long."""
+    return tokens[0].text == "insert" and any(token.text == "values" for token in tokens[:400])
+
+
+def _tags(
+    comments: list[Token], tokens: list[Token], start: int, end: int | None, *, first: bool
+) -> tuple[tuple[str, str], ...]:
+    """The tags of the comments from the semicolon before the statement to its own."""
+    low = 0 if first else tokens[start - 1].start
+    high = tokens[end].start if end is not None and end < len(tokens) else None
+    inside = [c.text for c in comments if c.start >= low and (high is None or c.start < high)]
+    return fingerprint.tags(inside)
+
+
+# --- cutting ---
+
+
+def _columns(tokens: list[Token]) -> Words:
+    """The tokens in columns, brackets matched. Raises Unread where brackets do not pair or are nested too deep."""
+    kinds = [token.kind for token in tokens]
+    texts = [token.text for token in tokens]
+    marked = _CLASS.get
+    word = [marked(kind, text) for kind, text in zip(kinds, texts, strict=True)]
+    match: dict[int, int] = {}
+    if "(" in word or "[" in word or ")" in word or "]" in word:
+        opened: list[int] = []
+        for at, w in enumerate(word):
+            if w == "(" or w == "[":
+                opened.append(at)
+                if len(opened) > BRACKETS_MAX:
+                    raise Unread("brackets are nested too deep")
+            elif w == ")" or w == "]":
+                if not opened or (word[opened[-1]] == "(") is not (w == ")"):
+                    raise Unread("brackets do not pair")
+                match[opened.pop()] = at
+        if opened:
+            raise Unread("brackets do not pair")
+    return Words(
+        word + [""] * _PADDING, texts + [""] * _PADDING, kinds + [Kind.SELF] * _PADDING, match, tokens
+    )
+
+
+def _places(words: Words, end: int) -> list[tuple[int, int]]:
+    """Where each statement begins and ends: at semicolons outside of brackets and of BEGIN ATOMIC … END."""
+    word, match = words.word, words.match
+    if ";" not in word:
+        return [(0, end)]
+    places = []
+    at = begin = 0
+    atomic = False
+    while at < end:
+        w = word[at]
+        if w == "(":
+            at = match[at]
+        elif w == "atomic" and word[at - 1] == "begin" and at - 1 > begin and _makes_function(words, begin):
+            atomic = True
+        elif atomic and w == "end" and word[at - 1] in (";", "atomic"):
+            atomic = False
+        elif w == ";" and not atomic:
+            if begin < at:
+                places.append((begin, at))
+            begin = at + 1
+        at += 1
+    if begin < end:
+        places.append((begin, end))
+    return places
+
+
+def _makes_function(words: Words, at: int) -> bool:
+    word = words.word
+    if word[at] != "create":
+        return False
+    at += 3 if word[at + 1] == "or" and word[at + 2] == "replace" else 1
+    return word[at] in ("function", "procedure")
+
+
+# --- one statement ---
+
+
+def _facts(
+    words: Words, start: int, end: int, tokens: Sequence[Token], tags: tuple[tuple[str, str], ...] = ()
+) -> Facts:
+    reading = Reading(words, query, change, _inside)
+    reason = ""
+    try:
+        _statement(reading, start, end)
+    except Unread as unread:
+        reason = unread.reason
+    except (IndexError, KeyError, RecursionError):
+        reason = "the statement was not understood"
+    shape = fingerprint.shape(tokens)
+    complete = not reason
+    return Facts(
+        kinds=tuple(reading.kinds) or ("UNKNOWN",),
+        effects=frozenset(reading.effects) if complete else ALL_EFFECTS,
+        reads=tuple(reading.reads),
+        writes=tuple(reading.writes),
+        columns_read=frozenset(reading.columns_read),
+        columns_written=frozenset(reading.columns_written),
+        functions=frozenset(reading.functions),
+        outputs=reading.outputs if complete else None,
+        unfiltered=reading.unfiltered or not complete,
+        settings=tuple(reading.settings),
+        copy=reading.copy,
+        named=reading.named,
+        creates=tuple(reading.creates),
+        inner=reading.inner,
+        complete=complete,
+        reason=reason,
+        by_value=reading.by_value or not complete,
+        shape=shape,
+        fingerprint=fingerprint.digest(shape),
+        tags=tags,
+    )
+
+
+def _inside(words: Words, start: int, end: int) -> Facts:
+    """The statement inside another one."""
+    return _facts(words, start, end, words.tokens[start:end])
+
+
+def _statement(r: Reading, start: int, end: int) -> None:
+    word = r.words.word
+    first = word[start]
+    if first == "with":
+        ahead = r.find(CHANGES | {"select", "values", "table"}, start + 1, end)
+        if word[ahead] in CHANGES:
+            first = word[ahead]
+    if first == "(" or first in QUERY_STARTS:
+        items = query(r, start, end, None, {})
+        if r.creates:
+            return
+        r.outputs = outputs(items)
+    elif first in CHANGES:
+        change(r, start, end, {})
+    elif first in _DEFINITIONS:
+        define(r, start, end)
+    else:
+        command(r, start, end)
