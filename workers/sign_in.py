@@ -154,12 +154,15 @@ async def _enter(wire: Wire, gate: Gate[A]) -> tuple[Startup, str] | None:
     if packet.negotiate:
         await wire.write_all(messages.negotiate_protocol_version(packet.minor, packet.extensions))
     await wire.write_all(messages.authentication_cleartext())
-    kind, body = await wire.read_frame(TOKEN_FRAME_BYTES_MAX)
-    if kind == b"X":
-        return None
-    if kind != b"p":
+    while not wire.buffer:
+        if not await wire.receive():
+            return None
+    # By its first byte, as PostgreSQL does: a second StartupMessage would pass for the head of a long
+    # message.
+    if wire.buffer[0] not in b"pX":
         raise ProtocolError("expected a password message")
-    return packet, messages.read_password(body)
+    kind, body = await wire.read_frame(TOKEN_FRAME_BYTES_MAX)
+    return (packet, messages.read_password(body)) if kind == b"p" else None
 
 
 async def _first_packet(wire: Wire, gate: Gate[A]) -> Startup | None:
@@ -225,7 +228,8 @@ def _attempt(wire: Wire, packet: Startup, token: str) -> Attempt:
 
 
 async def _greet(wire: Wire, upstream: Upstream, minor: int) -> bytes:
-    """Says what the server said, in its order and words, but with a cancel key of our own, which is returned."""
+    """Says what the server said, in its order and words, but with a cancel key of our own, which is
+    returned."""
     secret = secrets.token_bytes(32 if minor >= 2 else 4)
     greeting = [messages.authentication_ok()]
     greeting += [messages.parameter_status(name, value) for name, value in upstream.parameters]
