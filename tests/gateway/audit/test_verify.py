@@ -78,7 +78,8 @@ def test_every_flipped_byte_of_a_closed_chain_is_tampering() -> None:
         for at in range(0, len(data), 3):
             spoilt = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
             found = check([*files[:number], spoilt, *files[number + 1 :]])
-            assert grades(found) & {"tampered", "unreadable"}, (number, at)
+            closing = number == 1 and at >= SegmentReader().feed(data)[-1].offset
+            assert grades(found) & {"gap" if closing else "tampered", "unreadable"}, (number, at)
             assert any(each.segment in (number, number + 1) and each.offset <= at for each in found.findings)
 
 
@@ -110,9 +111,9 @@ def test_edits_with_right_checksums_are_found(
     files = build()
     found = check([files[0], reseal(files[1], edit), files[2]])
     assert grades(found) == {"tampered"}
-    assert why in found.findings[0].why
-    assert found.findings[0].segment == 1
-    assert found.findings[0].record.startswith("db1-0.00010203-")
+    (first, *_) = [each for each in found.findings if why in each.why]
+    assert first.segment == 1
+    assert first.record.startswith("db1-0.00010203-")
 
 
 def test_missing_swapped_and_foreign_segments_are_found() -> None:
