@@ -106,11 +106,11 @@ def kill_workers(gateway: Gateway, seconds: float) -> list[float]:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(KILL_SECONDS)  # the storm's own clock, nothing waits for it
-        victims = gateway.workers()
-        victim = chance.choice(victims)
+        count = len(gateway.workers())
+        victim = chance.choice(gateway.workers())
         os.kill(victim, signal.SIGKILL)
         killed = time.monotonic()
-        wait_for("a successor", lambda v=victim, n=len(victims): len(set(gateway.workers()) - {v}) == n, 10)
+        wait_for("a successor", lambda v=victim, n=count: len(set(gateway.workers()) - {v}) == n, 10)
         took.append(time.monotonic() - killed)
     return took
 

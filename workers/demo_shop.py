@@ -1,0 +1,116 @@
+"""The demo's world: a shop with people in it, the policy that guards it, and what its two visitors ask for."""
+
+from dataclasses import dataclass
+
+SCHEMA = """
+create table customers (
+    id integer primary key, name text not null, email text not null, ssn text not null, phone text, city text);
+create table orders (
+    id integer primary key, customer_id integer not null references customers, total numeric(10, 2) not null,
+    status text not null default 'paid', placed_at timestamptz not null);
+insert into customers
+select n,
+       (array['Ada','Bjorn','Chen','Dora','Emeka','Freya','Goran','Hana'])[1 + n % 8] || ' '
+           || (array['Lindqvist','Okafor','Petrov','Quinn','Rossi','Sato'])[1 + n % 6],
+       'person' || n || '@mail.example',
+       (100 + n)::text || '-' || lpad((n % 90 + 10)::text, 2, '0') || '-' || lpad((n * 7 % 10000)::text, 4, '0'),
+       '+1-555-01' || lpad((n % 100)::text, 2, '0') || '-' || lpad((n * 31 % 10000)::text, 4, '0'),
+       (array['Oslo','Lima','Rome','Kyoto'])[1 + n % 4]
+from generate_series(1, 400) n;
+insert into orders
+select n, 1 + n * 7 % 400, (n * 13 % 900) / 4.0 + 5, 'paid', timestamptz '2026-01-01 00:00+00' + n * interval '3 hours'
+from generate_series(1, 2000) n;
+analyze;
+"""
+
+POLICY = """
+[[grant]]
+name = "analysts read the shop"
+groups = ["analysts"]
+databases = ["shop"]
+allow = ["read"]
+granted_by = "data-lead@example.com"
+reason = "DEMO-1"
+
+[[grant]]
+name = "agents help analysts"        # an agent that acts for an analyst; its writes are held below
+groups = ["analysts"]
+actors = ["*"]
+databases = ["shop"]
+allow = ["read", "write"]
+granted_by = "data-lead@example.com"
+reason = "DEMO-2"
+
+[[guardrail]]
+name = "agents ask before they write"
+databases = ["shop"]
+actors = ["*"]
+statements = ["INSERT", "UPDATE", "DELETE", "MERGE"]
+effect = "hold"
+message = "A person must look at what an agent changes."
+
+[[mask]]
+labels = ["ssn"]
+with = "hash"                        # the same value gives the same token: it still joins and counts
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One statement: who sends it (`agent` for the person), what a viewer should watch for."""
+
+    title: str
+    agent: bool
+    statement: str
+    remark: str
+
+
+ANALYST = "ann"
+GROUPS = "analysts"
+AGENT = "agent-7"
+
+SCENES = (
+    Scene(
+        "a read of personal data",
+        False,
+        "select id, name, email, ssn, phone, city from customers order by id limit 3",
+        "Nobody labelled a column: names, e-mails, numbers and phones were found and masked. The city is clear.",
+    ),
+    Scene(
+        "an aggregate",
+        False,
+        "select c.city, count(*) as orders, sum(o.total) as revenue"
+        " from orders o join customers c on c.id = o.customer_id group by c.city order by c.city",
+        "Nothing personal flows into the result, so nothing is masked.",
+    ),
+    Scene(
+        "the agent looks for somebody",
+        True,
+        "select id, upper(email) as contact, city from customers where city = 'Oslo' order by id limit 2",
+        "An expression over a masked column is masked as a whole.",
+    ),
+    Scene(
+        "the agent tidies up",
+        True,
+        "/* cleanup, see the ticket */ DrOp TABLE customers",
+        "Blocked before it reached PostgreSQL.",
+    ),
+    Scene(
+        "the agent hides a DELETE in a SELECT",
+        True,
+        "with gone as (delete from customers returning *) select count(*) from gone",
+        "What a statement does is read, not guessed from its first word.",
+    ),
+    Scene(
+        "the agent refunds an order",
+        True,
+        "update orders set status = 'refunded' where id = 42",
+        "Held for a person. Approvals come in a later version: until then what is held is refused.",
+    ),
+    Scene(
+        "the analyst counts the customers",
+        False,
+        "select count(*) as customers_left from customers",
+        "All of them are still there, and the session of neither visitor was dropped.",
+    ),
+)
