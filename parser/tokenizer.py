@@ -39,7 +39,7 @@ _PLAIN = re.compile(
     | -? [*%^<>=~!@\#&|`?]{1,60}+ (?! [-+*/%^<>=~!@\#&|`?] )
     | [-+/] (?! [-+*/%^<>=~!@\#&|`?] )
     | :: | := | :
-    | \$ [0-9]{1,9}+ (?! [0-9a-z_\x80-\xff] )
+    | \$ [1-9] [0-9]{0,8}+ (?! [0-9a-z_\x80-\xff] )
     | " [^"\x80-\xff]{1,63}+ " (?! " )
     )
     | [^\ \t\n\r\f\v] [a-z0-9_$\x80-\xff]*+ [-+*/%^<>=~!@\#&|`?]*+
@@ -151,7 +151,7 @@ class _Exact:
     def read(self) -> int:
         """Returns where in `text` the first token held back begins; LexError at the first bad one."""
         text, out, base, match = self.text, self.out, self.base, _NEXT.match
-        sure = len(text) if self.final else len(text) - 2  # two more bytes settle any token but the open-ended ones
+        sure = len(text) if self.final else len(text) - 3  # three more bytes settle a short token: 1e+5, 0x_f
         pos = start = 0
         try:
             while True:
@@ -340,7 +340,7 @@ class _Exact:
         token = _NEXT.match(text, at)
         assert token is not None
         start, opened = token.span(token.lastindex or 0)
-        if not self.final and opened + 2 > len(text):
+        if not self.final and opened + 3 > len(text):
             raise _MoreNeeded
         if token.lastindex == _DOLLAR:
             end = self.dollar(start, opened)

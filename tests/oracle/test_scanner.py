@@ -57,7 +57,7 @@ def ours(sql: str) -> Spans | None:
 def theirs(sql: str) -> Spans | None:
     try:
         scanned = [(token.token, token.start, token.end) for token in postgast.scan(sql).tokens]
-    except postgast.PgQueryError:
+    except (postgast.PgQueryError, UnicodeDecodeError):  # its message may hold half a character
         return None
     raw = sql.encode()
     if any(number < 256 and chr(number) not in SELF for number, _, _ in scanned):
