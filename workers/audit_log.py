@@ -23,7 +23,7 @@ from gateway.audit.query import Joiner
 from gateway.audit.records import Open, Recovered, RulingCard, SessionCard
 from gateway.audit.segment import SegmentReader
 from gateway.errors import Refused, State, Unavailable
-from workers.audit_trail import ChainFiles, chain_directory, chains, segment_path
+from workers.audit_trail import CHUNK, ChainFiles, chain_directory, chains, segment_path
 
 ROTATE_NS = 3600 * 1_000_000_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -288,17 +288,21 @@ def _read_end(chain: ChainFiles, joiner: Joiner) -> tuple[Recovered, str]:
     for number in numbers[-2:]:  # the last one's first append repeats open intents, but it may not have come
         data = segment_path(chain.path, number).read_bytes()
         reader = SegmentReader()
-        frames = reader.feed(data)
-        damage = reader.damage.why if reader.damage is not None else ""
-        if reader.header is not None:
-            joiner.begin(reader.header)
-            boot = reader.header.boot
-        for frame in frames:
-            last = frame.seq
-            try:
-                joiner.read(frame)
-            except ValueError as fault:
-                damage = damage or str(fault)
+        damage = ""
+        for at in range(0, len(data), CHUNK):
+            begun = reader.header is not None
+            frames = reader.feed(data[at : at + CHUNK])
+            if not begun and reader.header is not None:
+                joiner.begin(reader.header)
+                boot = reader.header.boot
+            for frame in frames:
+                last = frame.seq
+                try:
+                    joiner.read(frame)
+                except ValueError as fault:
+                    damage = damage or str(fault)
+        if reader.damage is not None:
+            damage = reader.damage.why
     tail = data[reader.offset :]
     record = Recovered(
         chain=chain.id,

@@ -5,6 +5,7 @@ Takes no lock.
 import fcntl
 import heapq
 import os
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from pathlib import Path
 from gateway.audit import records
 from gateway.audit.query import Entry, Joiner
 from gateway.audit.records import Recovered
-from gateway.audit.segment import Damage, Header, SegmentReader, is_closed, read_header
+from gateway.audit.segment import FRAME_LIMIT, Damage, Header, SegmentReader, is_closed, read_header
 
 CHUNK = 256 * 1024
 _HEADER_BYTES = 8192
@@ -53,6 +54,13 @@ class ChainFiles:
         except FileNotFoundError:
             return None
         return None if found is None or isinstance(found, Damage) else found[0]
+
+    def first_seq(self, number: int) -> int:
+        """The number of a segment's first record; beyond all numbers where it has none yet."""
+        reader = SegmentReader()
+        with segment_path(self.path, number).open("rb") as file:
+            frames = reader.feed(file.read(2 * FRAME_LIMIT))
+        return frames[0].seq if frames else 1 << 64
 
     def is_closed(self) -> bool:
         """Whether its worker wrote the closing record."""
@@ -154,20 +162,38 @@ def recoveries(directory: Path) -> dict[bytes, Recovered]:
 
 def find(directory: Path, record: str) -> list[Entry]:
     """The record of an id, and with an intent its outcome, with an outcome its intent. Empty where there is
-    none.
+    none. Reads from the segment that holds it, no further than it must.
     """
-    prefix = record.rpartition("-")[0]
-    label = prefix.rpartition(".")[2]
-    wanted = [each for each in chains(directory) if each.id[:4].hex() == label]
-    wanted += [each for each in chains(directory) if each not in wanted and _is_recovery(each)]
+    label, _, digits = record.rpartition("-")
+    if not (digits.isascii() and digits.isdigit()):
+        return []
+    everything = chains(directory)
     found: list[Entry] = []
-    for chain in wanted:
-        for entry in [] if chain.is_void() else read_chain(chain):
-            if record in (entry.id, entry.intent):
-                found.append(entry)
-    if found and found[0].intent:  # an outcome: its intent stands before it, or in another chain
+    for chain in everything:
+        if chain.id[:4].hex() == label.rpartition(".")[2] and not chain.is_void():
+            found += _find_in(chain, record, int(digits))
+    if [each.kind for each in found] == ["intent"]:  # its worker may have died before the outcome
+        for chain in everything:
+            if _is_recovery(chain) and not chain.is_void():
+                found += [entry for entry in read_chain(chain) if entry.intent == record]
+    elif found and found[0].intent:
         found += [each for each in find(directory, found[0].intent) if each.kind == "intent"]
     return sorted(found, key=_time)
+
+
+def _find_in(chain: ChainFiles, record: str, seq: int) -> list[Entry]:
+    """The record, and if it is an intent its outcome too where this chain has it."""
+    numbers = chain.segments()
+    start = max(0, bisect_right(numbers, seq, key=chain.first_seq) - 1)
+    found: list[Entry] = []
+    joiner = Joiner()
+    for number in numbers[start:]:
+        for entry in read_segment(chain, number, joiner):
+            if record in (entry.id, entry.intent):
+                found.append(entry)
+            if (found and (found[-1].kind != "intent" or len(found) > 1)) or (not found and entry.seq > seq):
+                return found
+    return found
 
 
 def _is_recovery(chain: ChainFiles) -> bool:

@@ -71,9 +71,7 @@ class ChainCheck:
         promised = len(data) if following is None else following.previous_length
         if promised > len(data):
             self._found("tampered", number, len(data), f"{promised - len(data)} bytes are missing at the end")
-        self._frames(data, start, promised)
-        body = data[: self._length]
-        self._digest = hashlib.sha256(body).digest()
+        self._digest = self._frames(data, start, promised)
         self._tail = data[self._length :]
         if following is not None:
             self._settle(number, data, following)
@@ -116,7 +114,8 @@ class ChainCheck:
         elif digest and (header.previous, header.previous_length) != (digest, length):
             self._found("tampered", number, 0, "the segment before it is not the one its header names")
 
-    def _frames(self, data: bytes, start: int, promised: int) -> None:
+    def _frames(self, data: bytes, start: int, promised: int) -> bytes:
+        """Reads what is promised; returns the digest of what could be read."""
         self._damage, self._length = "", start
         proof, hashed, promised = hashlib.sha256(), 0, min(promised, len(data))
         while self._length < promised and not self._damage:
@@ -125,12 +124,14 @@ class ChainCheck:
             for frame in frames:
                 self._step(frame)
                 if frame.kind in _ENDINGS:
-                    proof.update(data[hashed : frame.offset])
+                    proof.update(memoryview(data)[hashed : frame.offset])
                     self._prove(frame, proof.digest(), hashed)
                     hashed = frame.offset
             self._length += used
             if not used:
                 break
+        proof.update(memoryview(data)[hashed : self._length])
+        return proof.digest()
 
     def _step(self, frame: Frame) -> None:
         try:
@@ -186,8 +187,9 @@ class ChainCheck:
         self._digest = hashlib.sha256(data[: self._length]).digest()
 
     def _judge_tail(self, number: int, at: int) -> bool:
-        """Whether the bytes that could not be read are more than a torn end: damage, or whole records behind them
-        (a changed length makes all that follows look like one unfinished record)."""
+        """Whether the bytes that could not be read are more than a torn end: damage, or whole records behind
+        them (a changed length makes all that follows look like one unfinished record).
+        """
         later = list(_later(self._tail, self._seq))
         damage = self._damage or "a record's length was changed"
         if any(each.kind in _ENDINGS for each in later):
