@@ -177,8 +177,7 @@ def _columns(r: Reading, at: int, relation: Relation) -> int:
 
 
 def _insert(r: Reading, at: int, end: int, env: Env) -> list[Item]:
-    words = r.words
-    word, match = words.word, words.match
+    word = r.words.word
     if word[at] != "into":
         raise Unread("INSERT without INTO")
     target, at = _target(r, at + 1, frozenset(("values", "select", "with", "table", "default", "overriding")))
@@ -228,7 +227,7 @@ def _values(r: Reading, at: int, end: int, env: Env) -> None:
 def _values_query(r: Reading, at: int, end: int, env: Env) -> None:
     """VALUES with something behind the rows (ORDER BY, UNION …) is a query like any other."""
     start = at
-    while r.words.word[start] != "values" or not r.words.word[start + 1] == "(":
+    while r.words.word[start] != "values" or r.words.word[start + 1] != "(":
         start -= 1
     query(r, start, end, None, env)
 

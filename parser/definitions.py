@@ -177,7 +177,7 @@ def _expression(r: Reading, start: int, end: int, scope: Scope) -> None:
             at = match[at]
         elif words.named[at]:
             begin = at
-            parts, at = r.name(at)
+            _, at = r.name(at)
             if word[at] == "(" and (words.kind[begin] is not Kind.IDENT or word[begin] not in NOT_A_NAME):
                 scan(r, begin, at + 1, None, {})
             continue

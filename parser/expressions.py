@@ -15,6 +15,7 @@ from parser.keywords import (
     NOT_A_NAME,
     PREDICATES,
     SYNTAX_CALLS,
+    word_set,
 )
 from parser.lineage import FREE, OPAQUE, Scope, bare, blend, qualified_relation, qualifier
 from parser.reading import Env, Reading, Unread
@@ -23,8 +24,10 @@ from parser.tokens import Kind
 
 _COMPUTING = PURE | ABOUT_DEFINITIONS
 _OPENERS = frozenset(("from", "order", "where", "when", "by", "asymmetric"))  # in front of an operand, rarely
-_FRAME = frozenset(
-    ["between", "unbounded", "preceding", "following", "current", "row", "and", "exclude", "no", "others", "ties", "group", "rows", "range", "groups"]
+_FRAME = word_set(
+    """
+    between unbounded preceding following current row and exclude no others ties group rows range groups
+    """
 )
 _FIELDS = frozenset(["year", "month", "day", "hour", "minute", "second"])
 _FORMS = frozenset(("nfc", "nfd", "nfkc", "nfkd"))
@@ -243,7 +246,6 @@ class _Scan:
 
     def word(self, w: str, quoted: bool) -> None:
         at = self.at
-        words = self.r.words
         if at <= self.loose:
             if w in NOT_A_NAME and not quoted:
                 self.at = at + 1

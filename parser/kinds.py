@@ -1,6 +1,7 @@
 """The statement kinds of PostgreSQL 18's grammar that need no grammar of their own here, and what they do."""
 
 from parser.facts import Effect
+from parser.keywords import word_set
 
 _D: frozenset[Effect] = frozenset(("ddl",))
 _P: frozenset[Effect] = frozenset(("privilege",))
@@ -73,8 +74,10 @@ RELATIONS = frozenset(("TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "INDEX"
 SAME_OBJECT = {"USER": "ROLE", "GROUP": "ROLE"}
 
 # Words between CREATE and the object.
-MODIFIERS = frozenset(
-    ["or", "replace", "temp", "temporary", "local", "global", "unlogged", "recursive", "unique", "constraint", "trusted", "procedural", "default"]
+MODIFIERS = word_set(
+    """
+    or replace temp temporary local global unlogged recursive unique constraint trusted procedural default
+    """
 )
 
 # What follows the name of ALTER TABLE: the longest phrase wins.

@@ -6,7 +6,7 @@ outside of brackets in no other place but behind AS or a point.
 
 from parser.expressions import resolve, scan, whole, window
 from parser.facts import Output, Relation
-from parser.keywords import NOT_A_NAME, SET_OPERATIONS
+from parser.keywords import NOT_A_NAME, SET_OPERATIONS, word_set
 from parser.lineage import (
     FREE,
     OPAQUE,
@@ -21,10 +21,11 @@ from parser.lineage import (
     renamed,
 )
 from parser.reading import Cte, Env, Reading, Unread
-from parser.tokens import Kind
 
-_CLAUSES = frozenset(
-    ["from", "where", "group", "having", "window", "union", "intersect", "except", "order", "limit", "offset", "fetch", "for", "into"]
+_CLAUSES = word_set(
+    """
+    from where group having window union intersect except order limit offset fetch for into
+    """
 )
 _JOINS = frozenset(["join", "left", "right", "full", "inner", "cross", "natural"])
 _JOIN_ENDS = _JOINS | {"on", "using", ","}
@@ -172,7 +173,7 @@ def _item(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Ite
     out = scan(r, begin, stop, scope, env, item=True)
     label = r.label
     if label is not None:
-        if (stop - begin == 2 and words.named[begin] and words.kind[begin] is not Kind.STRING) or (stop - begin == 4 and words.named[begin] and word[begin + 1] == "."):
+        if words.named[begin] and (stop - begin == 2 or (stop - begin == 4 and word[begin + 1] == ".")):
             out = scan(r, begin, stop - 1, scope, env)
     elif words.named[stop - 1] and (stop - begin == 1 or (stop - begin == 3 and word[begin + 1] == ".")):
         label = text[stop - 1]
