@@ -1,0 +1,149 @@
+"""What a column holds, told by its name, its table's name and its type."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from gateway.classify.vocabulary import (
+    ABOUT,
+    ABOUT_KEPT,
+    NAME_IN_PEOPLE,
+    NAME_WORDS,
+    NOT_WITH,
+    PEOPLE,
+    PERSON_QUALIFIERS,
+    PHRASES,
+    TABLE_TRIMMINGS,
+)
+
+_BOOL = frozenset({16, 1000})
+_WHOLE = frozenset({20, 21, 23, 26, 1005, 1007, 1016})  # int8 int2 int4 oid and arrays
+_REAL = frozenset({700, 701, 1700, 790, 1021, 1022, 1231})  # float4 float8 numeric money and arrays
+_MOMENT = frozenset({1082, 1083, 1114, 1184, 1186, 1266, 1115, 1182, 1185})  # dates, times, interval
+_UUID = frozenset({2950, 2951})
+_INET = frozenset({869, 829, 774, 1041, 1040, 775})  # inet macaddr macaddr8 and arrays
+_SHAPE = frozenset({600, 601, 602, 603, 604, 628, 718})  # point and the like
+_SERVER = frozenset(
+    {24, 27, 28, 29, 194, 1033, 1034, 2205, 2206, 3220, 3614, 5069}
+)  # the server's own bookkeeping
+
+_NUMBER = _WHOLE | _REAL
+# The types in which a label's values are never written.
+_UNFIT: dict[str, frozenset[int]] = {
+    "email": _BOOL | _NUMBER | _MOMENT | _UUID | _INET | _SHAPE,
+    "secret": _BOOL | _REAL | _MOMENT | _INET | _SHAPE,
+    "card": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
+    "iban": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
+    "ssn": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
+    "dob": _BOOL | _UUID | _INET | _SHAPE,
+    "ip": _BOOL | _REAL | _MOMENT | _UUID | _SHAPE,
+    "phone": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
+    "salary": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
+    "health": _MOMENT | _UUID | _INET | _SHAPE,
+    "address": _BOOL | _MOMENT | _UUID | _INET | _REAL,
+    "geo": _BOOL | _MOMENT | _UUID | _INET,
+    "name": _BOOL | _NUMBER | _MOMENT | _UUID | _INET | _SHAPE,
+    "free_text": _BOOL | _NUMBER | _MOMENT | _UUID | _INET | _SHAPE,
+}
+# Numbers count for these only where the phrase is the whole name: tokens are counted, PINs are not.
+_NUMBERS_WHOLE_NAME = {"secret": frozenset({"pin", "pin code", "passcode", "otp"})}
+
+_CUTS = re.compile(
+    r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])"
+)
+_COMPACT_LETTERS_MIN = 8  # shorter phrases occur inside other words by chance
+
+_Phrases = tuple[tuple[str, tuple[tuple[str, ...], ...], tuple[str, ...]], ...]
+
+
+def _compiled() -> _Phrases:
+    table = []
+    for label, text in PHRASES.items():
+        phrases = tuple(tuple(phrase.split()) for phrase in text.replace("\n", " ").split(","))
+        joined = ("".join(phrase) for phrase in phrases)
+        table.append((label, phrases, tuple(one for one in joined if len(one) >= _COMPACT_LETTERS_MIN)))
+    return tuple(table)
+
+
+_TABLE = _compiled()
+
+
+@lru_cache(maxsize=65536)
+def label(column: str, table: str, type_oid: int) -> str | None:
+    """The label of a column, None where nothing speaks for one. `type_oid` is pg_type's, of the base type for domains.
+
+    Quasi-identifiers (city, region, country, gender, job title) have none. A type that cannot hold the value has none
+    either: `email_verified boolean` is no e-mail address.
+    """
+    if type_oid in _SERVER:
+        return None
+    words = split(column)
+    if not words:
+        return None
+    for found, phrases, joined in _TABLE:
+        if type_oid not in _UNFIT[found] and _speaks(found, words, phrases, joined, type_oid):
+            return found
+    if type_oid in _INET:
+        return "ip"
+    if type_oid not in _UNFIT["name"] and _persons_name(words, table):
+        return "name"
+    return None
+
+
+def split(name: str) -> list[str]:
+    """The words of a name: snake_case, camelCase and digits apart, lower case, accents gone."""
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ẞ", "SS"))
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return [word.lower() for word in _CUTS.split(plain) if word]
+
+
+def _speaks(
+    found: str, words: list[str], phrases: tuple[tuple[str, ...], ...], joined: tuple[str, ...], type_oid: int
+) -> bool:
+    """Whether the words say that the column holds values of this label."""
+    unfit_words = NOT_WITH.get(found)
+    if unfit_words is not None and not unfit_words.isdisjoint(words):
+        return False
+    whole = "".join(words)
+    hit = next((phrase for phrase in phrases if _within(phrase, words)), None)
+    if (
+        hit is None
+        and not any(one in whole for one in joined)
+        and not ("email" in whole and found == "email")
+    ):
+        return False
+    if found == "secret" and type_oid in _NUMBER:
+        return " ".join(words) in _NUMBERS_WHOLE_NAME[found]
+    last = next((word for word in reversed(words) if not word.isdigit()), "")
+    about = last in ABOUT and last not in ABOUT_KEPT.get(found, ())
+    return not about or (hit is not None and hit[-1] == last)
+
+
+def _within(phrase: tuple[str, ...], words: list[str]) -> bool:
+    """Whether the phrase's words stand in a row among `words`."""
+    count = len(phrase)
+    if count == 1:
+        return phrase[0] in words
+    return any(tuple(words[at : at + count]) == phrase for at in range(len(words) - count + 1))
+
+
+def _persons_name(words: list[str], table: str) -> bool:
+    """`name` alone says nothing: a person's is told by the word before it or by a table of people."""
+    words = [word for word in words if not word.isdigit()]
+    if not words:
+        return False
+    unfit_words = NOT_WITH["name"]
+    if words[-1] in NAME_WORDS and len(words) > 1 and unfit_words.isdisjoint(words):
+        if words[-2] in PERSON_QUALIFIERS or words[0] in PERSON_QUALIFIERS:
+            return True
+        return words[-2] == "display" and of_people(table)
+    if len(words) == 1 and words[0] in NAME_IN_PEOPLE:
+        return of_people(table)
+    head = next((end for end in NAME_WORDS if len(words) == 1 and words[0].endswith(end)), None)
+    return head is not None and words[0].removesuffix(head) in PERSON_QUALIFIERS
+
+
+def of_people(table: str) -> bool:
+    """Whether the table's rows are persons, by its name: `user_roles` are roles, `tbl_users_2024` are users."""
+    words = [word for word in split(table) if not word.isdigit() and word not in TABLE_TRIMMINGS]
+    return bool(words) and words[-1] in PEOPLE

@@ -1,0 +1,276 @@
+"""A Catalog from the rows that the catalogue queries gave: names, types and, for every column, what it holds."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from gateway.classify.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogTable
+from gateway.classify.names import label as label_by_name
+from gateway.classify.system import DERIVED, SYSTEM_SCHEMAS, system_label
+from parser.facts import Facts, Output, Relation
+from parser.routines import ABOUT_DEFINITIONS, PURE
+
+NO_LABEL = "none"  # a correction that takes the label away
+
+_COMPUTING = PURE | ABOUT_DEFINITIONS
+_TEMPORARY = "pg_temp_"
+_TOAST = "t"
+Read = Callable[[bytes], tuple[Facts, ...]]  # parser.statements.read
+
+
+class RelationRow(NamedTuple):
+    """`kind` is pg_class.relkind."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+
+
+class ColumnRow(NamedTuple):
+    """`type_oid` is the base type's for domains."""
+
+    table_oid: int
+    number: int
+    name: str
+    type_oid: int
+    generated: bool
+
+
+class ViewRow(NamedTuple):
+    """A view or materialised view: its query as the server prints it with an empty search_path (b"": not known), the oids of
+    the relations and the names of the functions (PostgreSQL's own and those in C left out) that its rule depends on."""
+
+    oid: int
+    definition: bytes
+    relations: frozenset[int]
+    functions: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """Labels while they are found. `labels` by table oid and column name; `fixed` are those that a correction set."""
+
+    tables: dict[int, RelationRow]
+    columns: dict[int, list[ColumnRow]]
+    by_name: dict[tuple[str, str], int]
+    labels: dict[int, dict[str, str | None]] = field(default_factory=dict)
+    fixed: set[tuple[int, str]] = field(default_factory=set)
+
+
+def build(
+    version: int,
+    relations: Iterable[RelationRow],
+    columns: Iterable[ColumnRow],
+    functions: Iterable[CatalogFunction],
+    inherits: Iterable[tuple[int, int]],
+    views: Iterable[ViewRow],
+    corrections: Mapping[str, str],
+    read: Read,
+) -> Catalog:
+    """The catalogue of these rows. `inherits`: (child, parent) oids, partitions included. `corrections`: label by
+    `schema.table.column`, "none" for no label; they win over everything, and views inherit them."""
+    tables = {row.oid: row for row in relations}
+    draft = _Draft(
+        tables, {oid: [] for oid in tables}, {(row.schema, row.name): row.oid for row in tables.values()}
+    )
+    for column in columns:
+        if column.table_oid in draft.columns:
+            draft.columns[column.table_oid].append(column)
+    for row in tables.values():
+        draft.labels[row.oid] = {column.name: _own_label(row, column) for column in draft.columns[row.oid]}
+    _correct(draft, corrections)
+    _share(draft, inherits)
+    _label_views(draft, {view.oid: view for view in views}, read)
+    return _catalog(version, draft, functions)
+
+
+def _own_label(table: RelationRow, column: ColumnRow) -> str | None:
+    """What the column's own name says. The rows of temporary and TOAST tables come from anywhere."""
+    if table.schema.startswith(_TEMPORARY):
+        return DERIVED
+    if table.kind == _TOAST:
+        return DERIVED if column.name == "chunk_data" else None
+    if table.kind == "S":
+        return None
+    built_in = system_label(table.schema, table.name, column.name)
+    if built_in is not None or table.schema in SYSTEM_SCHEMAS:
+        return built_in
+    return label_by_name(column.name, table.name, column.type_oid)
+
+
+def _correct(draft: _Draft, corrections: Mapping[str, str]) -> None:
+    if not corrections:
+        return
+    for row in draft.tables.values():
+        labels = draft.labels[row.oid]
+        for name in labels:
+            correction = corrections.get(f"{row.schema}.{row.name}.{name}")
+            if correction is not None:
+                labels[name] = None if correction == NO_LABEL else correction
+                draft.fixed.add((row.oid, name))
+
+
+def _share(draft: _Draft, inherits: Iterable[tuple[int, int]]) -> None:
+    """Columns of one name are one column for parents and children: a label on one holds for all of the family. A correction
+    on the topmost that has one wins over names, a correction on the column itself over all."""
+    parents: dict[int, list[int]] = {}
+    families: dict[int, int] = {}
+
+    def head(oid: int) -> int:
+        while families.get(oid, oid) != oid:
+            oid = families[oid]
+        return oid
+
+    for child, parent in inherits:
+        if child in draft.tables and parent in draft.tables:
+            parents.setdefault(child, []).append(parent)
+            for oid in (child, parent):
+                families.setdefault(oid, oid)
+            families[head(child)] = head(parent)
+    members: dict[int, list[int]] = {}
+    for oid in families:
+        members.setdefault(head(oid), []).append(oid)
+    for family in members.values():
+        family.sort(key=lambda oid: (len(_above(oid, parents)), oid))
+        for name in {name for oid in family for name in draft.labels[oid]}:
+            _share_one(draft, [oid for oid in family if name in draft.labels[oid]], name)
+
+
+def _above(oid: int, parents: Mapping[int, list[int]]) -> set[int]:
+    """All ancestors."""
+    found: set[int] = set()
+    waiting = [oid]
+    while waiting:
+        for parent in parents.get(waiting.pop(), ()):
+            if parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found
+
+
+def _share_one(draft: _Draft, family: list[int], name: str) -> None:
+    corrected = [oid for oid in family if (oid, name) in draft.fixed]
+    if corrected:
+        chosen = draft.labels[corrected[0]][name]
+    else:
+        chosen = next((found for oid in family if (found := draft.labels[oid][name]) is not None), None)
+    for oid in family:
+        if (oid, name) not in draft.fixed:
+            draft.labels[oid][name] = chosen
+
+
+def _label_views(draft: _Draft, views: Mapping[int, ViewRow], read: Read) -> None:
+    """Views in the order of what they are made of. A circle is not possible; should one appear, it is derived."""
+    done: set[int] = set()
+    open_views: set[int] = set()
+
+    def visit(oid: int) -> None:
+        waiting = [(oid, False)]
+        while waiting:
+            at, ready = waiting.pop()
+            if ready:
+                _label_view(draft, views[at], read)
+                done.add(at)
+            elif at not in open_views:
+                open_views.add(at)
+                waiting.append((at, True))
+                waiting += [
+                    (below, False) for below in views[at].relations if below in views and below not in done
+                ]
+
+    for oid in views:
+        if oid in draft.tables and draft.tables[oid].schema not in SYSTEM_SCHEMAS:
+            visit(oid)
+
+
+def _label_view(draft: _Draft, view: ViewRow, read: Read) -> None:
+    labels = draft.labels[view.oid]
+    columns = sorted(draft.columns[view.oid], key=lambda column: column.number)
+    found = _view_labels(draft, view, columns, read)
+    for column in columns:
+        if (view.oid, column.name) not in draft.fixed:
+            labels[column.name] = found[column.name] or labels[column.name]
+
+
+def _view_labels(draft: _Draft, view: ViewRow, columns: list[ColumnRow], read: Read) -> dict[str, str | None]:
+    """What lineage says of each column; derived for all where the view's query was not understood.
+
+    What the server noted of the rule is the second witness: a relation or function that the parser did not see means that it
+    misread. (The server's notes alone are no proof: they leave out the columns of a row used whole.)
+    """
+    statements = read(view.definition)
+    facts = statements[0] if len(statements) == 1 and statements[0].complete else None
+    seen = {_oid(draft, relation) for relation in facts.reads} if facts is not None else set()
+    called = {name for _, name in facts.functions} if facts is not None else set()
+    if facts is None or not view.relations <= seen or not view.functions <= called:
+        return {column.name: DERIVED for column in columns}
+    if facts.outputs is not None and len(facts.outputs) == len(columns):
+        return {column.name: _lineage(draft, out) for column, out in zip(columns, facts.outputs, strict=True)}
+    labelled = any(
+        label is not None for oid in seen if oid is not None for label in draft.labels[oid].values()
+    )
+    doubtful = labelled or None in seen or not called <= _COMPUTING
+    return {column.name: DERIVED if doubtful else None for column in columns}
+
+
+def _lineage(draft: _Draft, output: Output) -> str | None:
+    """The label of a view's column made of these: the one they share, or derived."""
+    if output.opaque:
+        return DERIVED
+    found: set[str] = set()
+    for name in {column.name for column in output.columns}:
+        relations = [column.relation for column in output.columns if column.name == name]
+        held = [one for relation in relations if (one := _labels_of(draft, relation, name)) is not None]
+        if not held:
+            return DERIVED
+        found.update(label for one in held for label in one)
+        if any(_oid(draft, relation) is None for relation in relations):
+            return DERIVED
+    if not found:
+        return None
+    return found.pop() if len(found) == 1 else DERIVED
+
+
+def _oid(draft: _Draft, relation: Relation) -> int | None:
+    """Printed without a search_path only pg_catalog's names stay bare."""
+    return draft.by_name.get((relation.schema or "pg_catalog", relation.name))
+
+
+def _labels_of(draft: _Draft, relation: Relation, name: str) -> list[str] | None:
+    """The labels behind a column, or behind the whole row for "*". None: the relation has no such column."""
+    oid = _oid(draft, relation)
+    if oid is None:
+        return None
+    labels = draft.labels[oid]
+    if name == "*":
+        return [label for label in labels.values() if label is not None]
+    if name not in labels:
+        return [] if name in ("tableoid", "ctid", "xmin", "xmax", "cmin", "cmax") else None
+    label = labels[name]
+    return [] if label is None else [label]
+
+
+def _catalog(version: int, draft: _Draft, functions: Iterable[CatalogFunction]) -> Catalog:
+    tables: dict[int, CatalogTable] = {}
+    names: dict[str, list[CatalogTable]] = {}
+    for row in draft.tables.values():
+        labels = draft.labels[row.oid]
+        columns = tuple(
+            CatalogColumn(column.number, column.name, column.type_oid, labels[column.name], column.generated)
+            for column in sorted(draft.columns[row.oid], key=lambda column: column.number)
+        )
+        by_number = {column.number: column for column in columns}
+        by_name = {column.name: column for column in columns}
+        table = CatalogTable(row.oid, row.schema, row.name, row.kind, columns, by_number, by_name)
+        tables[row.oid] = table
+        names.setdefault(row.name, []).append(table)
+    by_name_functions: dict[str, list[CatalogFunction]] = {}
+    for function in functions:
+        by_name_functions.setdefault(function.name, []).append(function)
+    return Catalog(
+        version,
+        tables,
+        {name: tuple(found) for name, found in names.items()},
+        {name: tuple(found) for name, found in by_name_functions.items()},
+    )

@@ -1,0 +1,44 @@
+"""The server's own relations that hold values of tables, passwords or others' statements (manual, chapters 53, 54)."""
+
+# A value that came out of columns whose labels cannot be told one by one.
+DERIVED = "derived"
+
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
+
+_SAMPLES = (
+    "most_common_vals",
+    "histogram_bounds",
+    "most_common_elems",
+    "range_bounds_histogram",
+    "range_length_histogram",
+)
+
+# (relation, column): label. In pg_catalog and information_schema, and for the extensions' views in any schema.
+_LABELS: dict[tuple[str, str], str] = {
+    **{("pg_stats", column): DERIVED for column in _SAMPLES},
+    **{("pg_stats_ext_exprs", column): DERIVED for column in _SAMPLES},
+    **{("pg_statistic", f"stavalues{slot}"): DERIVED for slot in range(1, 6)},
+    ("pg_stats_ext", "most_common_vals"): DERIVED,
+    ("pg_statistic_ext_data", "stxdmcv"): DERIVED,
+    ("pg_statistic_ext_data", "stxdexpr"): DERIVED,
+    ("pg_attribute", "attmissingval"): DERIVED,
+    ("pg_largeobject", "data"): DERIVED,
+    ("pg_stat_activity", "query"): "free_text",
+    ("pg_stat_statements", "query"): "free_text",
+    ("pg_authid", "rolpassword"): "secret",
+    ("pg_shadow", "passwd"): "secret",
+    ("pg_user_mapping", "umoptions"): "secret",
+    ("pg_user_mappings", "umoptions"): "secret",
+    ("pg_subscription", "subconninfo"): "secret",
+    ("pg_stat_wal_receiver", "conninfo"): "secret",
+    ("_pg_user_mappings", "umoptions"): "secret",
+    ("user_mapping_options", "option_value"): "secret",
+}
+_EXTENSIONS = frozenset({"pg_stat_statements"})
+
+
+def system_label(schema: str, table: str, column: str) -> str | None:
+    """The built-in label of a column of the server's own relations, or of an extension's view of statements."""
+    if schema in SYSTEM_SCHEMAS or table in _EXTENSIONS:
+        return _LABELS.get((table, column))
+    return None

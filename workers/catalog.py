@@ -1,0 +1,144 @@
+"""Reading a database's catalogue over the gateway's own connection (PostgreSQL 13 to 18), and a cheap mark of its state."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from gateway.classify.catalog import Catalog, CatalogFunction
+from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.errors import Unavailable
+from gateway.policy.rules import Classify
+from parser.statements import read as read_statements
+
+# One message is one transaction: what follows sees one state of the catalogue, whatever runs beside it. The first column
+# tells which query a row belongs to. Domains are followed to their base type here.
+_SNAPSHOT = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT 'r', c.oid, n.nspname, c.relname, c.relkind
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 't');
+WITH RECURSIVE based (domain, base) AS (
+  SELECT t.oid, t.typbasetype FROM pg_catalog.pg_type t WHERE t.typtype = 'd'
+  UNION ALL
+  SELECT b.domain, t.typbasetype FROM based b JOIN pg_catalog.pg_type t ON t.oid = b.base WHERE t.typtype = 'd'
+), domains (domain, base) AS (
+  SELECT b.domain, b.base FROM based b JOIN pg_catalog.pg_type t ON t.oid = b.base WHERE t.typtype <> 'd'
+)
+SELECT 'c', a.attrelid, a.attnum, a.attname, coalesce(d.base, a.atttypid), a.attgenerated <> ''
+  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+  LEFT JOIN domains d ON d.domain = a.atttypid
+ WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 't');
+SELECT DISTINCT 'f', n.nspname, p.proname, p.provolatile, l.lanname, p.prosecdef
+  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_catalog.pg_language l ON l.oid = p.prolang;
+SELECT 'i', i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+ WHERE c.relkind IN ('r', 'p', 'f')
+"""
+
+# Printing a view locks the tables in it for reading: behind somebody's ALTER TABLE this must not wait for long.
+_VIEWS = """
+SET TRANSACTION READ ONLY;
+SET LOCAL lock_timeout = '1s';
+SET LOCAL search_path = '';
+WITH rules AS (
+  SELECT c.oid AS view, d.refclassid, d.refobjid
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid AND r.rulename = '_RETURN'
+    LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+   WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+), calls AS (
+  SELECT u.view, p.proname
+    FROM rules u
+    LEFT JOIN pg_catalog.pg_operator o
+      ON u.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oid = u.refobjid
+    JOIN pg_catalog.pg_proc p
+      ON p.oid = CASE WHEN u.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass THEN u.refobjid ELSE o.oprcode::oid END
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+   WHERE l.lanname NOT IN ('internal', 'c')
+)
+SELECT v.view, pg_catalog.pg_get_viewdef(v.view),
+       (SELECT pg_catalog.string_agg(DISTINCT u.refobjid::text, ' ') FROM rules u
+         WHERE u.view = v.view AND u.refobjid <> v.view AND u.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass),
+       (SELECT pg_catalog.string_agg(DISTINCT k.proname::text, ' ') FROM calls k WHERE k.view = v.view)
+  FROM (SELECT DISTINCT u.view FROM rules u) v
+"""
+_VIEW_NAMES = """
+SELECT c.oid, NULL, NULL, NULL
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+
+# Every change writes rows that carry its transaction's number: any insert, update or delete moves the count or the sum of
+# the hashes. (Statistics are updated in place and move nothing.)
+_MARKER_OF = """
+SELECT 'TABLE', pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashint8extended(t.xmin::text::int8, 0))
+  FROM pg_catalog.TABLE t
+"""
+_MARKED = ("pg_class", "pg_attribute", "pg_proc", "pg_rewrite", "pg_inherits", "pg_namespace", "pg_type")
+_MARKER = " UNION ALL ".join(_MARKER_OF.replace("TABLE", table) for table in _MARKED)
+
+Row = list[bytes | None]
+
+
+class Connection(Protocol):
+    """The gateway's own session with a database."""
+
+    async def query(self, sql: str) -> list[Row]:
+        """The rows of all statements, in text format. Raises Unavailable."""
+
+
+async def read(connection: Connection, version: int, corrections: Iterable[Classify]) -> Catalog:
+    """The catalogue as it is now. Raises Unavailable.
+
+    Views whose tables are locked by somebody's DDL are taken as derived from everything; when the lock goes with a change,
+    the marker moves and they are read again.
+    """
+    rows = await connection.query(_SNAPSHOT)
+    try:
+        views = await connection.query(_VIEWS)
+    except Unavailable:
+        views = await connection.query(_VIEW_NAMES)
+    by_kind: dict[str, list[list[str]]] = {"r": [], "c": [], "f": [], "i": []}
+    for row in rows:
+        texts = [_text(cell) for cell in row]
+        by_kind[texts[0]].append(texts[1:])
+    return build(
+        version,
+        [RelationRow(int(oid), schema, name, kind) for oid, schema, name, kind in by_kind["r"]],
+        [
+            ColumnRow(int(oid), int(no), name, int(kind), gen == "t")
+            for oid, no, name, kind, gen in by_kind["c"]
+        ],
+        [_function(*texts) for texts in by_kind["f"]],
+        [(int(child), int(parent)) for child, parent in by_kind["i"]],
+        [_view(row) for row in views],
+        _labels(corrections),
+        read_statements,
+    )
+
+
+async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
+    """Changes when any relation, column, function, view, schema or type was made, changed or dropped. Raises Unavailable."""
+    return tuple(sorted(b" ".join(cell or b"" for cell in row) for row in await connection.query(_MARKER)))
+
+
+def _text(cell: bytes | None) -> str:
+    return "" if cell is None else cell.decode("utf-8", "surrogateescape")
+
+
+def _function(schema: str, name: str, volatility: str, language: str, definer: str) -> CatalogFunction:
+    return CatalogFunction(schema, name, volatility, language, definer == "t", schema == "pg_catalog")
+
+
+def _view(row: Row) -> ViewRow:
+    oid, definition, relations, functions = row
+    used = frozenset(int(one) for one in (relations or b"").split())
+    return ViewRow(int(oid or b"0"), definition or b"", used, frozenset(_text(functions).split()))
+
+
+def _labels(corrections: Iterable[Classify]) -> dict[str, str]:
+    """Label by column. Of several corrections of one column a label beats "none", then the alphabet decides."""
+    found: dict[str, str] = {}
+    for rule in sorted(corrections, key=lambda rule: (rule.label != "none", rule.label)):
+        for column in rule.columns:
+            found[column] = rule.label
+    return found
