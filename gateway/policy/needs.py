@@ -27,7 +27,7 @@ _OWN = frozenset(
         *("ALTER TABLE", "ALTER TABLE ADD COLUMN", "ALTER TABLE DROP COLUMN", "ALTER TABLE RENAME"),
     )
 )
-_ROWS = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "WITH"))
+_ROWS = frozenset(("EXPLAIN", "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "WITH"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _is_attribute(facts: Facts, schema: str | None, name: str, catalog: Catalog)
         return False
     if not facts.shape or not (name.isascii() and name.replace("_", "a").isalnum()):
         return False
-    text = facts.shape.lower().replace(" ", "")
+    text, name = facts.shape.lower().replace(" ", ""), name.lower()
     return f"{name}(" not in text and f'{name}"(' not in text
 
 
@@ -134,9 +134,11 @@ def _of_catalogues(facts: Facts) -> set[Need]:
 
 
 def _of_settings(facts: Facts, rights: Rights) -> set[Need]:
-    reset = bool(facts.kinds) and all(kind.split()[0] in ("RESET", "DISCARD") for kind in facts.kinds)
+    resets = bool(facts.kinds) and all(kind.split()[0] in ("RESET", "DISCARD") for kind in facts.kinds)
     wanted: set[Need] = set()
     for setting in facts.settings:
+        # SET takes literals alone, so a SET without a value is SET … TO DEFAULT
+        reset = resets or (facts.kinds == ("SET",) and facts.complete and setting.value is None)
         found = barred(setting, rights.role, reset=reset)
         if found is not None:
             wanted.add(Need(found.word, f"changes {found.what}", found.hint))

@@ -221,6 +221,10 @@ def _grant(rule: Grant, path: Path, text: str, file: str) -> None:
         if target != "*" and "." not in target and not _LABEL.fullmatch(target):
             mend = 'give a label ("email"), a column ("public.customers.phone") or "*"'
             fail(text, file, (*path, "unmask", index), "neither a label nor a column", mend)
+    for key in ("not_before", "expires"):
+        moment: datetime.datetime | None = getattr(rule, key)
+        if moment is not None and not 1970 <= moment.year <= 9998:
+            fail(text, file, (*path, key), "it is out of this time", "give a moment like 2027-01-01T00:00:00Z")
     if rule.not_before and rule.expires and rule.not_before >= rule.expires:
         why = "the grant ends before it begins"
         fail(text, file, (*path, "expires"), why, "set expires later than not_before")
