@@ -137,12 +137,52 @@ def check(sql: str) -> None:
     assert STRICTER.search(sql), sql
 
 
+def constants(sql: str) -> list[str] | None:
+    """What the server's parser makes of the select list: strings' values and names, in order."""
+    try:
+        statement = postgast.parse(sql).stmts[0].stmt.select_stmt
+    except (postgast.PgQueryError, UnicodeDecodeError):
+        return None
+    found = []
+    for target in statement.target_list:
+        value = target.res_target.val
+        if value.WhichOneof("node") == "a_const":
+            found.append(value.a_const.sval.sval)
+        else:
+            found.append(value.column_ref.fields[0].string.sval)
+    return found
+
+
+BODY = st.lists(
+    st.sampled_from(
+        "a|''|é|\\\\|\\n|\\'|\\101|\\x41|\\x4|\\u0041|\\U0001F600|\\ud83d\\ude00|\\0061|\\+01F600|!0061|!!|'\n'| |\n|日|/*|--|$".split("|")
+        + ["b" * 40, "\\xc3\\xa9", "\\é"]
+    ),
+    max_size=6,
+).map("".join)
+
+
+@settings(max_examples=800, deadline=None, derandomize=True)
+@given(st.sampled_from(["'", "E'", "U&'", "$$", "$t$", '"', 'U&"', ""]), BODY, st.sampled_from(["", " UESCAPE '!'"]))
+def test_values_and_names_are_what_the_server_reads(opening: str, body: str, clause: str) -> None:
+    closing = opening[-1:] if opening[:1] != "$" else opening
+    sql = f"SELECT {opening}{body}{closing}{clause if opening[:2] == 'U&' else ''}"
+    expected = constants(sql)
+    if expected is None or len(expected) != 1:
+        return
+    tokens = tokenize(sql.encode())
+    if len(tokens) == 2:
+        assert tokens[1].text == expected[0]
+
+
 PIECES = st.sampled_from(
-    """select|from|a|_b|é|日本|U|u&|e|E'|b'|x'|n'|'|''|'|"|""|$|$$|$a$|$1|1|42|1.5|.|..|1.|1e|1e5|0x|0x1f|0b1|1_|_0|
-    +|-|*|/|%|^|<|>|=|~|!|@|#|&|?|:|::|:=|=>|<=|!=|--|/*|*/|,|(|)|[|]|;|uescape|\\|\\n|\\u0041|\\'|a'b""".replace(
-        "\n    ", ""
-    ).split("|")
-    + ["|", "`", " ", "\n", "\t", "\r", "\v", " ", "\n"]
+    [
+        *["select", "from", "a", "_b", "é", "日本", "U", "u&", "e", "E'", "b'", "x'", "n'", "'", "''", '"', '""', "uescape"],
+        *["$", "$$", "$a$", "$1", "1", "42", "1.5", ".", "..", "1.", "1e", "1e5", "0x", "0x1f", "0b1", "1_", "_0", "a'b"],
+        *["+", "-", "*", "/", "%", "^", "<", ">", "=", "~", "!", "@", "#", "&", "?", "|", "`", "--", "/*", "*/", "\\", "\\n"],
+        *[":", "::", ":=", "=>", "<=", "!=", ",", "(", ")", "[", "]", ";", "\\u0041", "\\'"],
+        *[" ", " ", "\n", "\n", "\t", "\r", "\v"],
+    ]
 )
 
 
