@@ -176,7 +176,7 @@ def _start_gateway(stage: Stage) -> None:
             start_new_session=True,  # Ctrl-C here ends the demo, and the demo ends the gateway
         )
     deadline = time.monotonic() + READY_SECONDS
-    while "ready" not in log.read_text():
+    while not any(line.startswith("ready ") for line in log.read_text().splitlines()):
         if stage.serve.poll() is not None or time.monotonic() > deadline:
             raise EmbeddedError("the gateway did not start:\n" + log.read_text()[-2000:])
         time.sleep(0.02)

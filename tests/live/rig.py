@@ -318,14 +318,13 @@ class Gateway:
 
     def start(self) -> str:
         """Starts it and returns its `ready` line."""
-        errors = (self.folder / "serve.err").open("a")
-        with errors:
+        with (self.folder / "serve.out").open("w") as output, (self.folder / "serve.err").open("a") as errors:
             self._process = subprocess.Popen(
                 [*COMMAND, "serve", "--config", str(self.config)],
                 cwd=self.folder,
                 env=clean_environment() | {"PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
-                stdout=(self.folder / "serve.out").open("w"),
+                stdout=output,
                 stderr=errors,
                 text=True,
                 start_new_session=True,
@@ -336,7 +335,7 @@ class Gateway:
         def ready() -> str | None:
             lines = (self.folder / "serve.out").read_text().splitlines()
             assert process.poll() is None, f"serve ended with {process.returncode}: {self.errors()}"
-            return next((line for line in lines if "ready" in line), None)
+            return next((line for line in lines if line.startswith("ready ")), None)
 
         line: str = wait_for("the ready line", ready, READY_SECONDS)
         return line
