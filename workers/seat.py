@@ -34,15 +34,21 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    def abort(self, now: float) -> None:
+        """Ask for a traceback (faulthandler), which ends it; where it does not, SIGKILL is due a little later."""
+        self.abort_at = now + ABORT_SECONDS
+        self.kill(signal.SIGABRT)
+
     def tell(self, message: ToWorker, fd: int | None = None) -> None:
         """Send a message. A worker that does not read its messages hangs, and is killed; a dead one is left
         to the reaper."""
-        try:
-            send(self.control, message, fd)
-        except BlockingIOError:
-            self.kill(signal.SIGKILL)
-        except OSError:
-            self.listening = False
+        with contextlib.suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # it may have left last words: go on listening
+            try:
+                send(self.control, message, fd)
+            except BlockingIOError:
+                self.kill(signal.SIGKILL)
 
 
 @dataclass

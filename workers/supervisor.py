@@ -22,7 +22,7 @@ from workers import configuration, listeners
 from workers.configuration import Loaded
 from workers.publication import Publisher
 from workers.run_folder import AlreadyRunning, RunFolder
-from workers.seat import ABORT_SECONDS, CALM_SECONDS, Child, Seat
+from workers.seat import CALM_SECONDS, Child, Seat
 from workers.shared_policy import seal
 from workers.slab import Counter, Slab
 from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, pair, receive
@@ -216,8 +216,7 @@ class Supervisor:
                 child.kill(signal.SIGKILL)
             elif child.abort_at is None and seat.hangs(child, self._awake_since, now):
                 log.error("worker %d (pid %d) hangs: asked for its traceback", seat.index, child.pid)
-                child.abort_at = now + ABORT_SECONDS
-                child.kill(signal.SIGABRT)
+                child.abort(now)
 
     def _end_workers(self) -> None:
         """Leave nobody behind, however we end."""
@@ -236,8 +235,8 @@ class Supervisor:
                 heard = receive(child.control)
             except BlockingIOError:
                 return
-            except OSError:
-                heard = None
+            except ConnectionResetError:  # it left messages unread; what it said comes after this error
+                continue
             if heard is None:
                 self._forget(child)  # it is ending: the reaper will come
                 return
