@@ -94,9 +94,6 @@ def versions() -> str:
 
     parts = [first_line([str(programs() / "postgres"), "--version"]), f"Python {platform.python_version()}"]
     parts += [first_line([PGBOUNCER, "--version"])] if PGBOUNCER else []
-    parts += (
-        [f"sluice-gateway {importlib.metadata.version('sluice-gateway')}"] if Path(SLUICE).exists() else []
-    )
     return ", ".join(parts)
 
 
