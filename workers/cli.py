@@ -17,7 +17,7 @@ _ELSEWHERE = {  # verb: module, its command, what `sluice --help` says of it
     "audit": ("workers.audit_cli", "audit", "Read and verify the audit trail."),
     "check": ("workers.operator_cli", "check", "Validate the configuration and reach every database."),
     "demo": ("workers.demo", "demo", "Show the whole product against an embedded PostgreSQL."),
-    "policy": ("workers.operator_cli", "policy", "Ask what the policy says."),
+    "policy": ("workers.explain_cli", "policy", "Ask what the policy says."),
     "status": ("workers.operator_cli", "status_verb", "Show the running gateway."),
 }
 

@@ -1,4 +1,4 @@
-"""Verbs for whoever runs the gateway: `check`, `status`, `policy explain`."""
+"""Verbs for whoever runs the gateway: `check` and `status`."""
 
 import datetime
 import os
