@@ -69,7 +69,7 @@ def _clauses(r: Reading, wanted: frozenset[str], start: int, end: int) -> dict[s
         while stop < end and (
             (word[stop] == "from" and word[stop - 1] == "distinct")
             or word[stop] == "set"
-            or (w in ("using", "from") and word[stop] == "using")
+            or (w in ("using", "from") and word[stop] in ("using", "from"))
         ):
             stop = r.find(wanted, stop + 1, end)
         if w in found:
@@ -156,7 +156,9 @@ def assignments(r: Reading, start: int, end: int, target: Source, scope: Scope, 
             names = r.names(begin)
         elif words.named[begin]:
             names = [words.text[begin]]
-            scan(r, begin + 1, equals, scope, env)
+            for at in range(begin, equals):
+                if words.word[at] == "[":
+                    scan(r, at + 1, words.match[at], scope, env)
         else:
             raise Unread("an assignment was not understood")
         r.columns_written.update(Column(relation, name) for name in names)

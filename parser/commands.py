@@ -97,12 +97,12 @@ def _copy(r: Reading, at: int, end: int) -> None:
     word, match = words.word, words.match
     binary = word[at] == "binary"
     at += binary
+    inside = None
     relation: Relation | None = None
     columns: tuple[str, ...] | None = None
     if word[at] == "(":
-        opening = at
+        inside = (at + 1, match[at])
         at = match[at] + 1
-        r.outputs = outputs(_inner_query(r, opening + 1, at - 1))
     else:
         relation, at = r.relation(at)
         if word[at] == "(":
@@ -111,35 +111,36 @@ def _copy(r: Reading, at: int, end: int) -> None:
     direction = word[at]
     if direction not in ("from", "to") or (direction == "from" and relation is None):
         raise Unread("COPY was not understood")
-    at += 1
-    target: Literal["stdin", "stdout", "file", "program"] = "file"
-    if word[at] == "program":
-        target = "program"
-        at += 1
-    elif word[at] in ("stdin", "stdout"):  # either word is taken in either direction
-        target = "stdout" if direction == "to" else "stdin"
-    if target in ("file", "program"):
-        if words.kind[at] is not Kind.STRING:
-            raise Unread("COPY was not understood")
-        r.effects.add("unsafe-io")
-    options, at = _copy_options(r, at + 1, end, binary)
+    target, at = _copy_target(r, direction, at + 1)
     r.kinds.setdefault(f"COPY {direction.upper()}" + (" PROGRAM" if target == "program" else ""))
-    if relation is not None:
+    if inside is not None:
+        r.outputs = outputs(_inner_query(r, *inside))
+    elif relation is not None:
         _copy_table(r, relation, columns, direction)
+    options, at = _copy_options(r, at, end, binary)
     if word[at] == "where" and relation is not None and direction == "from":
         scan(r, at + 1, end, Scope(None, [Source(relation.name, relation)]), {})
     elif at != end:
         raise Unread("COPY was not understood")
     form = dict(options).get("format", "text")
     known: tuple[Literal["text", "csv", "binary"], ...] = ("text", "csv", "binary")
-    r.copy = Copy(
-        target=target,
-        relation=relation,
-        columns=columns,
-        format=next((name for name in known if name == form), "unknown"),
-        options=options,
-    )
-    r.by_value = r.by_value or any(words.kind[k] is Kind.STRING for k in range(at - 1, end)) or bool(options)
+    r.by_value = r.by_value or bool(options)
+    r.copy = Copy(target, relation, columns, next((name for name in known if name == form), "unknown"), options)
+
+
+def _copy_target(
+    r: Reading, direction: str, at: int
+) -> tuple[Literal["stdin", "stdout", "file", "program"], int]:
+    """What stands behind FROM or TO, and the token behind it. Either of STDIN and STDOUT is taken in either direction."""
+    words = r.words
+    if words.word[at] in ("stdin", "stdout"):
+        return ("stdout" if direction == "to" else "stdin"), at + 1
+    program = words.word[at] == "program"
+    at += program
+    if words.kind[at] is not Kind.STRING:
+        raise Unread("COPY was not understood")
+    r.effects.add("unsafe-io")
+    return ("program" if program else "file"), at + 1
 
 
 def _inner_query(r: Reading, start: int, end: int) -> list[Item]:

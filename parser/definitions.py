@@ -98,7 +98,7 @@ def _alter(r: Reading, phrase: str, kind: str, at: int, end: int) -> None:
         relation, at = r.relation(at)
         r.writes.setdefault(relation)
         at += word[at] == "*"
-        for begin, stop in r.split(at, end):
+        for begin, stop in r.split(at, end) if phrase != "SEQUENCE" else ():
             _action(r, kind, relation, begin, stop)
     elif phrase in ("TRIGGER", "RULE", "POLICY"):
         on = r.find(frozenset(("on",)), at, end)
@@ -160,6 +160,9 @@ def _expressions(r: Reading, start: int, end: int) -> None:
             for begin, stop in r.split(at + 1, match[at]):
                 _expression(r, begin, stop, scope)
             at = match[at]
+        elif w == "using" and words.named[at + 1] and word[at - 1] != "exclude":
+            stop = r.find(frozenset((",",)), at, end)
+            _expression(r, at + 1, stop, scope)
         elif w == "default":
             stop = r.find(frozenset((",", ")", "not", "null", "constraint", "check", "unique", "primary")), at + 1, end)
             _expression(r, at + 1, stop, scope)
@@ -246,6 +249,8 @@ def _query_behind_as(r: Reading, at: int, end: int) -> int | None:
     word = words.word
     while at < end:
         at = r.find(frozenset(("as",)), at, end)
+        if at == end:
+            break
         if word[at + 1] in QUERY_STARTS or word[at + 1] == "execute" or (word[at + 1] == "(" and words.is_query(at + 1)):
             return at + 1
         at += 1

@@ -23,7 +23,7 @@ from parser.routines import ABOUT_DEFINITIONS, COUNTING, EFFECTS, PURE, TAKES_RO
 from parser.tokens import Kind
 
 _COMPUTING = PURE | ABOUT_DEFINITIONS
-_OPENERS = frozenset(("from", "order", "where", "when", "by", "asymmetric"))  # in front of an operand, rarely
+_OPENERS = frozenset(("from", "order", "where", "when", "asymmetric"))  # in front of an operand, rarely
 _FRAME = word_set(
     """
     between unbounded preceding following current row and exclude no others ties group rows range groups
@@ -284,7 +284,7 @@ class _Scan:
             self.cases += w == "case"
             self.at = at + 1
         elif w in _OPENERS or (w == "array" and behind in ("[", "(")):
-            self.at = at + 1
+            self.at = at + (2 if w == "order" and behind == "by" else 1)
         elif w == "collation" and behind == "for":
             self.at = at + 2
         elif w == "current_schema":
@@ -308,7 +308,7 @@ class _Scan:
                 self.at = at + 1
                 self.subquery(at + 1, existence=True)
                 return True
-            if w == "row" or (w == "by" and word[at - 1] == "order"):
+            if w == "row":
                 self.at = at + 1
                 return True
             if w == "operator":
@@ -321,9 +321,6 @@ class _Scan:
         elif behind in _LONG_TYPES.get(w, ()) and word[at + 2] in ("'", "(", "varying"):
             self.at = at + 2
             self.operand = False
-            return True
-        elif w == "by" and word[at - 1] == "order":
-            self.at = at + 1
             return True
         return False
 
@@ -409,8 +406,16 @@ class _Scan:
             raise Unread("a name in an unexpected place")
         behind = words.word[at + 1]
         self.at = at + 1
-        if w == "to" and behind in _FIELDS:
+        if (w == "to" and behind in _FIELDS) or (w == "at" and behind == "local"):
             self.at = at + 2
+        elif w == "at" and behind == "time":
+            self.at = at + 3
+            self.operand = True
+        elif (w == "order" and behind == "by") or (w == "similar" and behind == "to"):
+            self.at = at + 2
+            self.operand = True
+        elif w == "not":
+            pass  # in front of LIKE, IN, BETWEEN …
         elif w in BETWEEN_OPERANDS:
             self.operand = True
         elif w in AFTER_OPERAND:

@@ -48,8 +48,8 @@ BEFORE_OPERAND = word_set(
 # Stand behind an operand; an operand follows.
 BETWEEN_OPERANDS = word_set(
     """
-    and or like ilike similar to between in not from for escape at time zone when then else using placing
-    overlaps order by with without group where
+    and or like ilike to between in from for escape zone when then else using placing
+    overlaps with without time where
     """
 )
 

@@ -76,6 +76,9 @@ def _clauses(r: Reading, start: int, end: int) -> Clauses:
             if not (
                 before == "."
                 or before == "as"
+                or (w == "group" and before == "within")
+                or (w == "for" and before == "collation")
+                or (w == "from" and before == "rows" and found and found[-1][0] == "from")
                 or (w == "from" and before == "distinct" and word[at - 2] in ("is", "not"))
             ):
                 found.append((w, at))
@@ -464,7 +467,10 @@ def _table(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None, en
         return _alias(r, close + 1, end, source, scope, env)
     if word[at] == "rows" and word[at + 1] == "from" and word[at + 2] == "(":
         out = _rows_from(r, at + 2, scope, env)
-        return _alias(r, match[at + 2] + 1, end, Source(None, rest=out), scope, env)
+        behind = match[at + 2] + 1
+        if word[behind] == "with" and word[behind + 1] == "ordinality":
+            behind += 2
+        return _alias(r, behind, end, Source(None, rest=out), scope, env)
     if word[at] in ("xmltable", "json_table") and word[at + 1] == "(":
         out = _free_table(r, at + 1, scope, env)
         return _alias(r, match[at + 1] + 1, end, Source(None, rest=out), scope, env)
@@ -522,7 +528,7 @@ def _free_table(r: Reading, opening: int, scope: Scope, env: Env) -> Output:
         elif words.named[at]:
             parts, behind = r.name(at)
             if words.word[behind] == "(":
-                if words.word[at] not in NOT_A_NAME and words.word[at] not in ("columns", "values", "path"):
+                if words.word[at] not in NOT_A_NAME and words.word[at] not in ("columns", "passing", "path"):
                     r.functions.add((parts[-2] if len(parts) > 1 else None, parts[-1]))
             elif words.word[at] not in NOT_A_NAME:
                 columns = blend((columns, resolve(r, scope, parts, at)))
