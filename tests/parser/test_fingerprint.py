@@ -1,0 +1,321 @@
+"""Quick keys, shapes, digests and tags."""
+
+import random
+import time
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from parser.fingerprint import SHAPE_LIMIT, digest, quick_key, shape, tags
+from parser.tokenizer import LexError, tokenize
+from parser.tokens import Kind
+
+CORPUS = Path(__file__).parent.parent / "corpus" / "lexer"
+STATEMENTS = [sql for file in sorted(CORPUS.glob("*.sql")) for sql in file.read_bytes().split(b"\n--=--\n")]
+LITERALS = {Kind.STRING, Kind.INTEGER, Kind.NUMERIC, Kind.BITS, Kind.HEX}
+
+
+def shaped(sql: str) -> str:
+    return shape(tokenize(sql.encode(), comments=True))
+
+
+def bones(sql: bytes, standard: bool) -> list[tuple[Kind, str]] | None:
+    """The tokens without the values of literals; None where the text has no tokens."""
+    try:
+        tokens = tokenize(sql, standard_conforming_strings=standard)
+    except LexError:
+        return None
+    return [(token.kind, "" if token.kind in LITERALS else token.text) for token in tokens]
+
+
+# --- quick_key ---
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("SELECT abalance FROM a WHERE aid = 1", "SELECT abalance FROM a WHERE aid = 1234567"),
+        ("SELECT 'a', 1.5, -3", "SELECT 'it''s', 22.75, -1"),
+        ("SELECT ''", "SELECT ''''''"),
+        ("SELECT 'a'", "SELECT 'é -- /* \"$1'"),
+        ("SELECT 'a'\n'b'", "SELECT ''\n'c'"),
+        ("SELECT x.5, .5", "SELECT x.66, .0"),
+    ],
+)
+def test_literals_alone_do_not_change_the_key(one: str, other: str) -> None:
+    key = quick_key(one.encode())
+    assert key is not None
+    assert key == quick_key(other.encode())
+    assert bones(one.encode(), True) == bones(other.encode(), True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("SELECT 1", "SELECT '1'"),
+        ("SELECT 1", "SELECT 1.0"),
+        ("SELECT 1", "SELECT 1 1"),
+        ("SELECT a1", "SELECT a2"),
+        ("SELECT 'a' 'b'", "SELECT 'a''b'"),
+        ("SELECT 'a'\n'b'", "SELECT 'a' 'b'"),
+        ("SELECT a", "SELECT b"),
+        ("SELECT 1e5", "SELECT 1e6"),
+        ("SELECT 0x1", "SELECT 0x2"),
+        ("SELECT '1', 'a'", "SELECT '1,''a'"),
+        ("SELECT 'a', 'b'", "SELECT 'a'', ''b'"),
+    ],
+)
+def test_what_differs_in_more_than_literals_has_another_key(one: str, other: str) -> None:
+    keys = quick_key(one.encode()), quick_key(other.encode())
+    assert None not in keys
+    assert keys[0] != keys[1]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        b"SELECT 1 -- c",
+        b"SELECT /* c */ 1",
+        b"SELECT $1",
+        b"SELECT $$a$$",
+        b'SELECT "a"',
+        b"SELECT E'a'",
+        b"SELECT b'1'",
+        b"SELECT U&'a'",
+        b"SELECT 1'a'",
+        b"SELECT 'a\\'",
+        b"SELECT 'a",
+        b"SELECT 'a' '",
+        b"SELECT '\x01",
+        b"SELECT \x02",
+        b"SELECT '\x01'",
+        b"SELECT 'a\0'",
+        b"SELECT '\xff'",
+        "SELECT é1".encode(),
+        b"SELECT 1 \0",
+    ],
+)
+def test_where_a_quick_look_cannot_be_sure_there_is_no_key(sql: bytes) -> None:
+    assert quick_key(sql) is None
+
+
+NASTY = st.lists(
+    st.sampled_from(b"a|1|22|'|''|'b'|'1'| |\n|.|_|-|+|*|/|e|x|\\|&|\"|$|\xc3\xa9|,|\x01|\x02|(|1.5|--|u&".split(b"|")),
+    max_size=10,
+).map(b"".join)
+
+
+@settings(max_examples=2000, deadline=None, derandomize=True)
+@given(NASTY, NASTY)
+@example(b"'\x01", b"'a'")
+@example(b"\x02", b"1")
+def test_equal_keys_mean_equal_tokens_but_for_literals(one: bytes, other: bytes) -> None:
+    key = quick_key(one)
+    if key is not None and key == quick_key(other):
+        assert bones(one, True) == bones(other, True)
+        assert bones(one, False) == bones(other, False)
+
+
+def test_equal_keys_mean_equal_tokens_among_many_short_texts() -> None:
+    rng = random.Random(11)
+    alphabet = [b"a", b"1", b"23", b"'", b"'", b"''", b" ", b"\n", b".", b"-", b"/", b"*", b"e", b"&", b"_", b"\x01", b"+"]
+    seen: dict[bytes, bytes] = {}
+    compared = 0
+    for _ in range(60_000):
+        sql = b"".join([rng.choice(alphabet) for _ in range(rng.randrange(1, 8))])
+        key = quick_key(sql)
+        if key is None:
+            continue
+        first = seen.setdefault(key, sql)
+        if first != sql:
+            compared += 1
+            assert bones(first, True) == bones(sql, True) == bones(sql, False), (first, sql)
+    assert compared > 1000
+
+
+VALUE = st.text(st.characters(codec="utf-8", exclude_characters="\0\x01\\"), max_size=12)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(VALUE, VALUE, st.integers(0), st.integers(0))
+def test_any_plain_value_may_stand_in_a_statement_with_the_same_key(a: str, b: str, n: int, m: int) -> None:
+    def statement(text: str, number: int) -> bytes:
+        return f"SELECT x FROM t WHERE a = '{text.replace(chr(39), chr(39) * 2)}' AND b > {number} LIMIT 1".encode()
+
+    one, other = statement(a, n), statement(b, m)
+    assert quick_key(one) == quick_key(other) is not None
+    assert bones(one, True) == bones(other, True)
+
+
+# --- shape ---
+
+
+@pytest.mark.parametrize(
+    ("sql", "text"),
+    [
+        ("", ""),
+        ("select  1", "select $1::integer"),
+        ("SELECT a . b,count( * ) FROM T -- c", "select a.b, count(*) from t"),
+        ("SELECT $2, 'x', 1.5, b'1', x'f'", "select $2, $3::text, $4::numeric, $5::bit, $6::bit"),
+        ("SELECT $1::int, 5", "select $1 ::int, $2::integer"),
+        ("SELECT 'x'::date", "select $1::text::date"),
+        ('SELECT "a b"."C""d", "x"', 'select "a b"."C""d", "x"'),
+        ("SELECT a[1][2:3], (f(x)).y", "select a[$1::integer][$2::integer : $3::integer], (f(x)).y"),
+        ("SELECT x IN (1)", "select x in ($1::integer)"),
+        ("SELECT x IN (1,2,3)", "select x in ($1::integer, ...)"),
+        ("SELECT ARRAY['a', 'b'], 2", "select array[$1::text, ...], $2::integer"),
+        ("SELECT x IN (1, y), f(1, 2)", "select x in ($1::integer, y), f($2::integer, $3::integer)"),
+        ("SELECT x IN (')', ',')", "select x in ($1::text, ...)"),
+        ("INSERT INTO t VALUES (1, 'a')", "insert into t values ($1::integer, $2::text)"),
+        ("INSERT INTO t VALUES (1,'a'),(2,NULL),(-3,'c');", "insert into t values ($1::integer, $2::text), ...;"),
+        ("VALUES (1), (f(2)), (3), (4)", "values ($1::integer), (f($2::integer)), ..."),
+        ("VALUES ((1),(2)), (3)", "values (($1::integer), ($2::integer)), ..."),
+        ("VALUES ($1), ($2)", "values ($1), ($2)"),
+        ("SELECT 1 IN (VALUES (1), (2))", "select $1::integer in (values ($2::integer), ...)"),
+        ("UPDATE t SET a=a+-1 WHERE b>=2", "update t set a = a + - $1::integer where b >= $2::integer"),
+        ("SELECT ) ( ]", "select) (]"),
+    ],
+)
+def test_a_shape_is_the_canonical_text_without_literals(sql: str, text: str) -> None:
+    assert shaped(sql) == text
+
+
+def test_literals_and_layout_do_not_change_the_digest_and_all_else_does() -> None:
+    base = digest(shaped("SELECT a FROM t WHERE b = 1 AND c IN ('x', 'y')"))
+    assert len(base) == 16
+    assert int(base, 16) >= 0
+    assert base == digest(shaped("select A\nfrom T where b=22 and c in ('z','u','v') -- c"))
+    others = [
+        "SELECT a FROM t WHERE b = '1' AND c IN ('x', 'y')",
+        "SELECT a FROM t WHERE b = 1 AND c IN ('x')",
+        'SELECT "A" FROM t WHERE b = 1 AND c IN (\'x\', \'y\')',
+        "SELECT a FROM t WHERE b = $1::integer AND c IN ('x', 'y')",
+        "SELECT a FROM t WHERE b > 1 AND c IN ('x', 'y')",
+    ]
+    assert len({base, *(digest(shaped(sql)) for sql in others)}) == len(others) + 1
+
+
+def test_quoted_words_and_keywords_stay_two_things() -> None:
+    assert shaped('FETCH "next" FROM c') != shaped("FETCH next FROM c")
+
+
+def test_a_long_shape_is_cut_with_a_mark_and_different_ends_stay_different() -> None:
+    body = "SELECT " + ", ".join(f"column_{n}" for n in range(20_000))
+    one, other = shaped(body + ", a"), shaped(body + ", b")
+    assert len(one) == len(other) == SHAPE_LIMIT
+    assert f"[cut at {SHAPE_LIMIT} characters, whole: " in one[-70:]
+    assert digest(one) != digest(other)
+
+
+def test_a_large_insert_has_a_small_shape() -> None:
+    rows = ", ".join(f"({n}, 'name {n}', {n}.5, NULL, -{n})" for n in range(20_000))
+    assert len(shaped(f"INSERT INTO t (a, b, c, d, e) VALUES {rows} ON CONFLICT DO NOTHING")) < 200
+
+
+SECRET = "hunter2hunter2"
+FORMS = [form.replace("?", SECRET) for form in ("'?'", r"E'?\n'", "U&'?'", "$$?$$", "$x$?$x$", "N'?'", "B'?'", "X'?'")]
+PLACES = ["SELECT {}", "SELECT x IN ({}, {})", "VALUES ({}), ({}), (f({}))", "f({}::text)[{}]", "SELECT ARRAY[{}, a]", "{}"]
+
+
+@pytest.mark.parametrize("form", [*FORMS, "4111111111111111", "0x4111111111111111", "4111.1111", "1e4111"])
+@pytest.mark.parametrize("place", PLACES)
+def test_no_literal_gets_into_a_shape(form: str, place: str) -> None:
+    text = shaped(place.replace("{}", form) + f" -- {SECRET} 4111")
+    assert SECRET not in text
+    assert "4111" not in text
+
+
+def test_no_string_of_the_corpus_gets_into_its_shape() -> None:
+    looked = 0
+    for sql in STATEMENTS:
+        try:
+            tokens = tokenize(sql)
+        except LexError:
+            continue
+        text = shape(tokens)
+        names = {token.text for token in tokens if token.kind in (Kind.IDENT, Kind.QUOTED)}
+        for token in tokens:
+            if token.kind is Kind.STRING and len(token.text) > 5 and not any(token.text in name for name in names):
+                looked += 1
+                assert token.text not in text
+    assert looked > 20
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.sampled_from(STATEMENTS), st.sampled_from([b" ", b"\n", b"/**/", b" -- c\n"]))
+def test_white_space_and_comments_between_tokens_do_not_change_the_shape(sql: bytes, between: bytes) -> None:
+    try:
+        tokens = tokenize(sql)
+    except LexError:
+        return
+    if any(a.kind is b.kind is Kind.STRING for a, b in pairwise(tokens)):
+        return  # a newline would join them
+    if b"uescape" in sql.lower():
+        return  # the clause would be cut off or joined on
+    respaced = between.join([sql[token.start : token.end] for token in tokens])
+    assert shape(tokenize(respaced)) == shape(tokens)
+
+
+def test_shapes_of_awkward_nestings_take_linear_time() -> None:
+    rows = b"values (1,a)," + b"(1,a)," * 10_000
+    for sql in (rows, b"values (" * 8000, b"values (1), (" * 5000, b"x in (1, " * 7000, b"(" * 60_000):
+        tokens = tokenize(sql)
+        start = time.process_time()
+        shape(tokens)
+        assert time.process_time() - start < 0.5
+
+
+# --- tags ---
+
+
+def test_sqlcommenter_pairs_are_read_in_order() -> None:
+    comment = "/*action='%2Fparam*d',controller='index,',framework='spring' , k%20e = 'it\\'s'*/"
+    assert tags([comment]) == (("action", "/param*d"), ("controller", "index,"), ("framework", "spring"), ("k e", "it's"))
+
+
+def test_comments_without_pairs_alone_are_passed_over() -> None:
+    junk = [
+        "-- a='b'",
+        "/**/",
+        "/* */",
+        "/* SELECT x FROM t WHERE ssn='078' */",
+        "/* a='b', */",
+        "/* a='b' c='d' */",
+        "/*a='b*/",
+        "/*a=b*/",
+        "/*a='b',c*/",
+        "/*+ SeqScan(t) */",
+        "/*='b'*/",
+        "/*a='%1B[31m'*/",
+        "/*" + "a" * 70_000 + "='b'*/",
+    ]
+    assert tags(junk) == ()
+    assert tags([*junk, "/*k='v'*/"]) == (("k", "v"),)
+
+
+def test_tags_are_bounded() -> None:
+    many = "/*" + ",".join(f"k{n}='{n}'" for n in range(100)) + "*/"
+    assert len(tags([many, many])) == 32
+    ((key, value),) = tags([f"/*{'k' * 300}='{'%41' * 300}'*/"])
+    assert (key, value) == ("k" * 256, "A" * 256)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=20), st.text(max_size=20)), min_size=1, max_size=8))
+def test_what_a_driver_encodes_is_read_back(pairs: list[tuple[str, str]]) -> None:
+    pairs = [(k, v) for k, v in pairs if k.isprintable() and v.isprintable()]
+    written = ",".join(f"{quote(k, safe='')}='{quote(v, safe='')}'" for k, v in pairs)
+    assert tags([f"/*{written}*/"]) == tuple(pairs)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text("a='\\,%2 \n*/", max_size=30))
+def test_any_comment_gives_bounded_printable_pairs(inside: str) -> None:
+    for key, value in tags([f"/*{inside}*/"]):
+        assert key
+        assert key.isprintable()
+        assert value.isprintable()
