@@ -1,0 +1,218 @@
+"""The catalogue as read from real servers: labels through views, partitions and domains, and the mark of its state."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import trio
+
+from gateway.classify.catalog import Catalog
+from gateway.policy.rules import Classify
+from tests.workers.wire_rig import DEBIAN_15
+from workers.catalog import catalog_marker, read
+from workers.embedded import EmbeddedServer, wheel_programs
+from workers.upstream import Target, Upstream, connect
+
+pytestmark = pytest.mark.trio
+
+SCHEMA = """
+CREATE SCHEMA shop;
+CREATE DOMAIN shop.mailbox AS text;
+CREATE DOMAIN shop.strict_mailbox AS shop.mailbox CHECK (VALUE <> '');
+CREATE TABLE shop.customers (
+  id serial PRIMARY KEY, name text, email shop.strict_mailbox, city text, loyalty_code text, gone int, salary numeric,
+  slug text GENERATED ALWAYS AS (lower(city)) STORED
+);
+ALTER TABLE shop.customers DROP COLUMN gone;
+CREATE TABLE shop.orders (id int, customer_id int, total numeric, placed date) PARTITION BY RANGE (placed);
+CREATE TABLE shop.orders_old PARTITION OF shop.orders FOR VALUES FROM ('2000-01-01') TO ('2020-01-01');
+CREATE TABLE shop.base (id int, ssn text);
+CREATE TABLE shop.child (extra text) INHERITS (shop.base);
+CREATE VIEW shop.contacts (who, mail, place) AS SELECT name, email, city FROM shop.customers;
+CREATE VIEW shop.contacts_again AS SELECT c.who || '' AS w, c.place AS p, length(c.mail) AS n FROM shop.contacts c;
+CREATE VIEW shop.both_values AS SELECT name || email AS joined FROM shop.customers;
+CREATE VIEW shop.counted AS SELECT count(*) AS how_many, city FROM shop.customers GROUP BY city;
+CREATE VIEW shop.whole_row AS SELECT c.id, c::text AS line FROM shop.customers c;
+CREATE VIEW shop.merged AS SELECT city AS value FROM shop.customers UNION ALL SELECT email FROM shop.customers;
+CREATE MATERIALIZED VIEW shop.kept AS SELECT email AS m, city FROM shop.customers;
+CREATE FUNCTION shop.peek() RETURNS text LANGUAGE sql AS 'SELECT name FROM shop.customers LIMIT 1';
+CREATE VIEW shop.peeking AS SELECT shop.peek() AS seen, city FROM shop.customers;
+CREATE VIEW shop.as_xml AS SELECT query_to_xml('SELECT email FROM shop.customers', true, true, '') AS doc;
+CREATE VIEW shop.stats AS SELECT attname, most_common_vals::text AS vals FROM pg_stats;
+CREATE FUNCTION shop.plus(int, int) RETURNS int LANGUAGE sql AS 'SELECT $1 + length((SELECT name FROM shop.customers LIMIT 1))';
+CREATE OPERATOR shop.|#| (LEFTARG = int, RIGHTARG = int, FUNCTION = shop.plus);
+CREATE VIEW shop.operated AS SELECT id OPERATOR(shop.|#|) 1 AS sum FROM shop.orders;
+CREATE SCHEMA "Odd ""Schema";
+CREATE TABLE "Odd ""Schema"."People" ("First Name" text);
+"""
+
+
+def programs(name: str) -> Path:
+    if name != "15":
+        return wheel_programs(int(name))
+    if not DEBIAN_15.is_dir():
+        pytest.skip("Debian's PostgreSQL 15 is not installed")
+    return DEBIAN_15
+
+
+@pytest.fixture(scope="module", params=["15", "16", "18"])
+def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    found = programs(request.param)
+    home = Path(tempfile.mkdtemp(prefix="sluice-test-"))
+    home.chmod(0o755)
+    running = EmbeddedServer(found, home)
+    running.create()
+    try:
+        running.start()
+        with psycopg.connect(running.dsn(), autocommit=True) as connection:
+            connection.execute(SCHEMA)
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(home)
+
+
+async def connected(server: EmbeddedServer) -> Upstream:
+    target = Target(
+        hosts=(("127.0.0.1", server.port),), dbname="postgres", user="postgres", password=server.password
+    )
+    # a search_path that shadows: what is read must not depend on it
+    return await connect(target, [("search_path", "shop, pg_catalog")])
+
+
+async def catalog_of(server: EmbeddedServer, corrections: tuple[Classify, ...] = ()) -> Catalog:
+    connection = await connected(server)
+    try:
+        return await read(connection, 7, corrections)
+    finally:
+        await connection.close()
+
+
+def labels(catalog: Catalog, name: str, schema: str = "shop") -> dict[str, str | None]:
+    (table,) = catalog.find(schema, name)
+    return {column.name: column.label for column in table.columns}
+
+
+async def test_columns_have_numbers_base_types_and_labels(server: EmbeddedServer) -> None:
+    catalog = await catalog_of(server)
+    (table,) = catalog.find("shop", "customers")
+    assert catalog.version == 7
+    assert table.kind == "r"
+    assert [(c.number, c.name, c.type_oid, c.label, c.generated) for c in table.columns] == [
+        (1, "id", 23, None, False),
+        (2, "name", 25, "name", False),
+        (3, "email", 25, "email", False),
+        (4, "city", 25, None, False),
+        (5, "loyalty_code", 25, None, False),
+        (7, "salary", 1700, "salary", False),
+        (8, "slug", 25, None, True),
+    ]
+    assert table.by_number[7] is table.by_name["salary"]
+    assert catalog.tables[table.oid] is table
+
+
+async def test_view_columns_have_the_labels_of_what_they_are_made_of(server: EmbeddedServer) -> None:
+    catalog = await catalog_of(server)
+    assert labels(catalog, "contacts") == {"who": "name", "mail": "email", "place": None}
+    assert labels(catalog, "contacts_again") == {"w": "name", "p": None, "n": "email"}
+    assert labels(catalog, "both_values") == {"joined": "derived"}
+    assert labels(catalog, "counted") == {"how_many": None, "city": None}
+    assert labels(catalog, "whole_row") == {"id": None, "line": "derived"}
+    assert labels(catalog, "merged") == {"value": "email"}
+    assert labels(catalog, "kept") == {"m": "email", "city": None}
+
+
+async def test_views_that_reach_past_their_tables_are_derived(server: EmbeddedServer) -> None:
+    catalog = await catalog_of(server)
+    assert labels(catalog, "peeking") == {"seen": "derived", "city": None}
+    assert labels(catalog, "as_xml") == {"doc": "derived"}
+    assert labels(catalog, "stats") == {"attname": None, "vals": "derived"}
+    assert labels(catalog, "operated") == {"sum": "derived"}
+
+
+async def test_partitions_and_children_share_labels_with_their_parents(server: EmbeddedServer) -> None:
+    corrections = (Classify(label="salary", columns=("shop.orders_old.total",)),)
+    catalog = await catalog_of(server, corrections)
+    assert labels(catalog, "orders")["total"] == "salary"
+    assert labels(catalog, "orders_old")["total"] == "salary"
+    assert labels(catalog, "child") == {"id": None, "ssn": "ssn", "extra": None}
+
+
+async def test_corrections_win_and_views_inherit_them(server: EmbeddedServer) -> None:
+    corrections = (
+        Classify(label="none", columns=("shop.customers.email", "shop.customers.city")),
+        Classify(label="geo", columns=("shop.customers.city",)),
+    )
+    catalog = await catalog_of(server, corrections)
+    assert labels(catalog, "customers")["email"] is None
+    assert labels(catalog, "customers")["city"] == "geo"
+    assert labels(catalog, "contacts") == {
+        "who": "name",
+        "mail": "email",
+        "place": "geo",
+    }  # "mail" by its own name
+    assert labels(catalog, "both_values") == {"joined": "name"}
+
+
+async def test_the_servers_own_relations_and_functions_are_known(server: EmbeddedServer) -> None:
+    catalog = await catalog_of(server)
+    assert labels(catalog, "pg_stats", "pg_catalog")["most_common_vals"] == "derived"
+    assert labels(catalog, "pg_authid", "pg_catalog")["rolpassword"] == "secret"
+    assert labels(catalog, "pg_stat_activity", "pg_catalog")["query"] == "free_text"
+    assert set(labels(catalog, "pg_class", "pg_catalog").values()) == {None}
+    assert set(labels(catalog, "tables", "information_schema").values()) == {None}
+    assert {(f.schema, f.builtin) for f in catalog.functions["upper"]} == {("pg_catalog", True)}
+    (peek,) = catalog.functions["peek"]
+    assert (peek.schema, peek.language, peek.volatility, peek.builtin) == ("shop", "sql", "v", False)
+
+
+async def test_temporary_tables_of_other_sessions_are_derived(server: EmbeddedServer) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as other:
+        other.execute("CREATE TEMP TABLE copied AS SELECT email AS harmless FROM shop.customers")
+        catalog = await catalog_of(server)
+    (table,) = catalog.find(None, "copied")
+    assert [column.label for column in table.columns] == ["derived"]
+
+
+async def test_every_change_of_a_definition_moves_the_marker_and_reading_does_not(
+    server: EmbeddedServer,
+) -> None:
+    changes = [
+        "CREATE TABLE shop.fresh (a int)",
+        "ALTER TABLE shop.fresh RENAME COLUMN a TO b",
+        "ALTER TABLE shop.fresh ALTER COLUMN b TYPE text",
+        "ALTER TABLE shop.fresh ADD COLUMN c text",
+        "ALTER TABLE shop.fresh DROP COLUMN c",
+        "CREATE VIEW shop.fresh_view AS SELECT b FROM shop.fresh",
+        "CREATE OR REPLACE VIEW shop.fresh_view AS SELECT b || 'x' AS b FROM shop.fresh",
+        "CREATE FUNCTION shop.fresh_function() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER FUNCTION shop.fresh_function() IMMUTABLE",
+        "ALTER SCHEMA shop RENAME TO store",
+        "ALTER SCHEMA store RENAME TO shop",
+        "DROP FUNCTION shop.fresh_function()",
+        "DROP TABLE shop.fresh CASCADE",
+    ]
+    connection = await connected(server)
+    with psycopg.connect(server.dsn(), autocommit=True) as other:
+        seen = await catalog_marker(connection)
+        for change in changes:
+            other.execute(change)
+            moved = await catalog_marker(connection)
+            assert moved != seen, change
+            seen = moved
+        other.execute("INSERT INTO shop.base VALUES (1, 'x')")
+        other.execute("ANALYZE shop.base")
+        assert await catalog_marker(connection) == seen
+    await connection.close()
+
+
+async def test_views_behind_a_lock_are_derived_instead_of_waited_for(server: EmbeddedServer) -> None:
+    with psycopg.connect(server.dsn()) as other:
+        other.execute("LOCK TABLE shop.customers IN ACCESS EXCLUSIVE MODE")
+        with trio.fail_after(20):
+            catalog = await catalog_of(server)
+    assert labels(catalog, "contacts") == {"who": "derived", "mail": "derived", "place": "derived"}
+    assert labels(catalog, "customers")["email"] == "email"
