@@ -27,6 +27,7 @@ _OWN = frozenset(
         *("ALTER TABLE", "ALTER TABLE ADD COLUMN", "ALTER TABLE DROP COLUMN", "ALTER TABLE RENAME"),
     )
 )
+_SETS = frozenset(("SET", "SET ROLE", "SET SESSION AUTHORIZATION", "SET SESSION CHARACTERISTICS"))
 _ROWS = frozenset(("EXPLAIN", "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "WITH"))
 
 
@@ -82,8 +83,11 @@ def needs(facts: Facts, rights: Rights, catalog: Catalog) -> Needs:
             wanted.add(_FUNCTION[power])
         if power == "unknown":
             unread = unread or "it calls a function that is not in the catalogue"
-        if name in EFFECTS and "procedural" in EFFECTS[name] and "procedural" in facts.effects:
-            unread = unread or "it runs a text as a statement"
+        for effect in EFFECTS.get(name, ()):
+            if effect in _BY_EFFECT:
+                wanted.add(_BY_EFFECT[effect])
+            if effect == "procedural":
+                unread = unread or "it runs a text as a statement"
     if unread:
         wanted.add(Need("all", f"cannot be read completely: {unread}", "Write it as plain statements, one by one."))
     wanted |= _of_catalogues(facts)
@@ -136,10 +140,10 @@ def _of_catalogues(facts: Facts) -> set[Need]:
 def _of_settings(facts: Facts, rights: Rights) -> set[Need]:
     resets = bool(facts.kinds) and all(kind.split()[0] in ("RESET", "DISCARD") for kind in facts.kinds)
     wanted: set[Need] = set()
+    literal = facts.complete and bool(facts.kinds) and facts.kinds[0] in _SETS
     for setting in facts.settings:
-        # SET takes literals alone, so a SET without a value is SET … TO DEFAULT
-        reset = resets or (facts.kinds == ("SET",) and facts.complete and setting.value is None)
-        found = barred(setting, rights.role, reset=reset)
+        # SET takes literals alone, so without a value it is SET … TO DEFAULT
+        found = barred(setting, rights.role, reset=resets or (literal and setting.value is None))
         if found is not None:
             wanted.add(Need(found.word, f"changes {found.what}", found.hint))
     return wanted

@@ -57,8 +57,8 @@ def barred(setting: Setting, role: str | None, *, reset: bool) -> Barred | None:
     `role`: the upstream role of the session. A value that is not a literal counts as the worst it could be.
     """
     name = setting.name.lower()
-    if reset:
-        return None
+    if reset and not (name == "session_authorization" and role is not None):
+        return None  # servers older than their releases of November 2024 leave the role with it (CVE-2024-10978)
     if name == "*":
         if setting.value == _PG_DUMP_VALUE:
             return None
