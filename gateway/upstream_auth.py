@@ -101,7 +101,7 @@ class Scram:
         self._password = password
         self._choice = choice
         self._nonce = nonce
-        self._bare = f"n=,r={nonce}"  # the server takes the user of the startup packet, not this one
+        self._bare = f"n=*,r={nonce}"  # the server takes the user of the startup packet, not this one
         self._signature: bytes | None = None
 
     def first(self) -> bytes:
