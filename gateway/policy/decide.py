@@ -63,12 +63,15 @@ def _ungranted(need: Need, facts: Facts) -> Decision:
 
 
 def _spoken(grants: tuple[Grant, ...], wanted: tuple[Need, ...]) -> list[Grant]:
-    """The grants a statement runs under, that of its strongest need first: of those that allow a need, the one that
-    allows least, by name."""
+    """The grants a statement runs under, that of its strongest need first: for each need that no grant before covers,
+    that which allows least, by name."""
     narrow = sorted(grants, key=lambda one: (max(_STRENGTH.index(word) for word in one.allow), one.name))
     chosen: list[Grant] = []
     for need in wanted:
-        grant = next(one for one in narrow if need.word in one.allow or "all" in one.allow)
-        if grant not in chosen:
-            chosen.append(grant)
+        if not any(_covers(one, need) for one in chosen):
+            chosen.append(next(one for one in narrow if _covers(one, need)))
     return chosen or narrow[:1]
+
+
+def _covers(grant: Grant, need: Need) -> bool:
+    return need.word in grant.allow or "all" in grant.allow
