@@ -139,7 +139,7 @@ def _returning(
         start = words.match[start + 1] + 1
     r.effects.add("read")
     for name in names.values():
-        scope.sources.append(Source(name, target.relation, qualified_only=True, explicit=True))
+        scope.add(Source(name, target.relation, qualified_only=True, explicit=True))
     return select_list(r, start, end, scope, env)
 
 

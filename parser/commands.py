@@ -5,7 +5,7 @@ from typing import Literal
 from parser.changes import CHANGES
 from parser.expressions import scan
 from parser.facts import Column, Copy, Facts, Named, Output, Relation, Setting
-from parser.keywords import NOT_A_NAME
+from parser.keywords import NOT_A_NAME, QUERY_STARTS
 from parser.kinds import ON_TABLES, SIMPLE
 from parser.lineage import OPAQUE, Item, Scope, Source, outputs
 from parser.queries import query
@@ -14,6 +14,7 @@ from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 from parser.tokens import Kind
 
 _FALSE = frozenset(("false", "off", "0", "no", "f", "n", "of", "fa", "fal", "fals"))
+_PREPARABLE = QUERY_STARTS | CHANGES | {"("}
 _COPY_LEGACY = frozenset(("delimiter", "delimiters", "null", "header", "quote", "escape", "encoding"))
 
 
@@ -242,6 +243,8 @@ def _explain(r: Reading, at: int, end: int) -> None:
             at += 1
     r.kinds.setdefault("EXPLAIN")
     r.effects.add("read")
+    if word[at] not in _PREPARABLE | {"declare", "create", "refresh", "execute"}:
+        raise Unread("EXPLAIN of a statement that has no plan")
     inner = r.inside(words, at, end)
     if runs:
         _adopt(r, inner)
@@ -268,6 +271,8 @@ def _prepare(r: Reading, at: int, end: int) -> None:
         at = words.match[at] + 1
     if words.word[at] != "as":
         raise Unread("PREPARE was not understood")
+    if words.word[at + 1] not in _PREPARABLE:
+        raise Unread("PREPARE of a statement that has no plan")
     r.kinds.setdefault("PREPARE")
     r.effects.add("session")
     r.named = Named("prepare", name)
@@ -290,7 +295,7 @@ def _declare(r: Reading, at: int, end: int) -> None:
     r.effects.add("session")
     r.named = Named("declare", _plain_name(r, at))
     query_at = r.find(frozenset(("for",)), at + 1, end) + 1
-    if query_at > end:
+    if query_at > end or words.word[query_at] not in QUERY_STARTS | {"("}:
         raise Unread("DECLARE was not understood")
     _adopt(r, r.inside(words, query_at, end))
 

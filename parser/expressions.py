@@ -76,6 +76,7 @@ def resolve(r: Reading, scope: Scope | None, parts: list[str], at: int) -> Outpu
     name = parts[-1]
     if scope is None:
         return OPAQUE
+    r.look_up(scope, name if len(parts) == 1 else "")
     if len(parts) == 1:
         out, hit = bare(scope, name)
         if hit:
@@ -106,6 +107,7 @@ def whole(r: Reading, scope: Scope | None, parts: list[str], at: int) -> Output:
     """What `parts.*` inside an expression may hold: the row."""
     if scope is None:
         return OPAQUE
+    r.look_up(scope)
     sources = qualifier(scope, parts[0]) if len(parts) == 1 else qualified_relation(scope, parts[-2], parts[-1])
     if not sources:
         return OPAQUE
@@ -172,7 +174,7 @@ class _Scan:
         self.scope = scope
         self.env = env
         self.item = item
-        self.columns: frozenset[Column] = frozenset()
+        self.columns: set[Column] = set()
         self.opaque = False
         self.operand = True
         self.cases = 0
@@ -193,14 +195,12 @@ class _Scan:
                 self.mark(word[at])
         if not self.columns and not self.opaque:
             return FREE
-        return Output(self.columns, self.opaque)
+        return Output(frozenset(self.columns), self.opaque)
 
     def take(self, out: Output) -> None:
         if self.at > self.free:
-            if out.columns:
-                self.columns = self.columns | out.columns if self.columns else out.columns
-            if out.opaque:
-                self.opaque = True
+            self.columns |= out.columns
+            self.opaque = self.opaque or out.opaque
 
     def mark(self, w: str) -> None:
         at, words = self.at, self.r.words

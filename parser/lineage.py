@@ -29,13 +29,12 @@ class Item:
 
 def blend(outs: Iterable[Output]) -> Output:
     """The value that may hold anything of all of them."""
-    columns: frozenset[Column] = frozenset()
+    columns: set[Column] = set()
     opaque = False
     for out in outs:
-        if out.columns:
-            columns = columns | out.columns if columns else out.columns
+        columns |= out.columns
         opaque = opaque or out.opaque
-    return Output(columns, opaque)
+    return Output(frozenset(columns), opaque)
 
 
 def row_of(relation: Relation) -> Output:
@@ -115,6 +114,14 @@ class Scope:
     sources: list[Source] = field(default_factory=list)
     merged: bool = False
     windows: dict[str, Output] = field(default_factory=dict)
+    size: int = 0  # names that a look-up may have to go through
+    known: dict[str, tuple[Output, bool]] = field(default_factory=dict)  # bare names looked up already
+
+    def add(self, source: Source) -> None:
+        """One more source: what was known of bare names is no longer."""
+        self.sources.append(source)
+        self.size += 1 + len(source.items)
+        self.known.clear()
 
     def star(self) -> list[Item]:
         """What a bare `*` makes of this level."""
@@ -126,6 +133,13 @@ class Scope:
 
 def bare(scope: Scope, name: str) -> tuple[Output, bool]:
     """A column written without its table. The flag: the target of an UPDATE, DELETE or MERGE may have it."""
+    known = scope.known.get(name)
+    if known is None:
+        known = scope.known[name] = _bare(scope, name)
+    return known
+
+
+def _bare(scope: Scope, name: str) -> tuple[Output, bool]:
     found: list[Output] = []
     hits = False
     level: Scope | None = scope
@@ -197,14 +211,18 @@ def renamed(items: list[Item], names: list[str]) -> list[Item]:
     return out + [Item(name, rest) for name in names[fixed:]] + items[fixed:]
 
 
-def merged(left: list[Item], right: list[Item]) -> list[Item]:
-    """The result of a set operation: position by position where both are known, else everything everywhere."""
-    if len(left) == len(right) and not any(item.many for item in left) and not any(item.many for item in right):
-        return [Item(a.name, blend((a.out, b.out))) for a, b in zip(left, right, strict=True)]
-    everything = blend([item.out for item in left] + [item.out for item in right])
-    if any(item.many for item in left):
+def merged(arms: list[list[Item]]) -> list[Item]:
+    """The result of set operations: position by position where all are known, else everything everywhere."""
+    first = arms[0]
+    if len(arms) == 1:
+        return first
+    open_ended = any(item.many for arm in arms for item in arm)
+    if not open_ended and all(len(arm) == len(first) for arm in arms):
+        return [Item(item.name, blend(arm[at].out for arm in arms)) for at, item in enumerate(first)]
+    everything = blend(item.out for arm in arms for item in arm)
+    if any(item.many for item in first):
         return [Item(None, everything, many=True)]
-    return [Item(item.name, everything) for item in left]
+    return [Item(item.name, everything) for item in first]
 
 
 def collapsed(items: list[Item]) -> list[Item]:

@@ -20,7 +20,7 @@ from parser.lineage import (
     qualifier,
     renamed,
 )
-from parser.reading import Cte, Env, Reading, Unread
+from parser.reading import COLUMNS_MAX, Cte, Env, Reading, Unread
 
 _CLAUSES = word_set(
     """
@@ -45,21 +45,21 @@ def query(r: Reading, start: int, end: int, parent: Scope | None, env: Env) -> l
     r.kinds.setdefault("SELECT")
     if word[start] == "with":
         env, start = with_queries(r, start, end, parent, env)
-    items: list[Item] | None = None
+    arms: list[list[Item]] = []
     clauses = _clauses(r, start, end)
     first = 0
     for at in range(len(clauses) + 1):
         if at == len(clauses) or clauses[at][0] in SET_OPERATIONS:
             stop = at == len(clauses)
-            got = _arm(r, start, end if stop else clauses[at][1] - 1, clauses[first:at], parent, env, items)
-            items = got if items is None else merged(items, got)
+            before = arms[0] if arms else None
+            arms.append(_arm(r, start, end if stop else clauses[at][1] - 1, clauses[first:at], parent, env, before))
             if not stop:
                 start = clauses[at][1]
                 if word[start] in ("all", "distinct"):
                     start += 1
                 first = at + 1
     r.depth -= 1
-    return items or []
+    return merged(arms)
 
 
 def _clauses(r: Reading, start: int, end: int) -> Clauses:
@@ -105,7 +105,7 @@ def _arm(
     elif first == "table":
         at = start + 1
         source, at = _relation(r, at, env)
-        scope.sources.append(source)
+        scope.add(source)
         items = source.star()
         r.columns_read |= source.whole().columns
         if at != body:
@@ -157,6 +157,8 @@ def select_list(r: Reading, start: int, end: int, scope: Scope, env: Env) -> lis
         if begin == stop:
             raise Unread("a result column was expected")
         items += _item(r, begin, stop, scope, env)
+        if len(items) > COLUMNS_MAX:
+            raise Unread("too many result columns")
     return items
 
 
@@ -209,7 +211,7 @@ def _star(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Ite
 
 def _values(r: Reading, start: int, end: int, scope: Scope, env: Env) -> list[Item]:
     """VALUES lists: column1, column2 …, each with what any row puts there."""
-    columns: list[Output] = []
+    columns: list[list[Output]] = []
     word, match = r.words.word, r.words.match
     for begin, stop in r.split(start, end):
         if word[begin] != "(" or match[begin] != stop - 1:
@@ -219,10 +221,12 @@ def _values(r: Reading, start: int, end: int, scope: Scope, env: Env) -> list[It
             if right - left != 1 or r.words.named[left]:
                 out = scan(r, left, right, scope, env)
             if number == len(columns):
-                columns.append(out)
-            elif out is not FREE:
-                columns[number] = blend((columns[number], out))
-    return [Item(f"column{number + 1}", out) for number, out in enumerate(columns)]
+                columns.append([])
+            if out is not FREE:
+                columns[number].append(out)
+    if len(columns) > COLUMNS_MAX:
+        raise Unread("too many result columns")
+    return [Item(f"column{number + 1}", blend(outs)) for number, outs in enumerate(columns)]
 
 
 def _tail(r: Reading, clauses: Clauses, scope: Scope, env: Env, items: list[Item]) -> None:
@@ -401,6 +405,7 @@ def from_list(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None,
             while word[at] in _JOINS or word[at] == "outer":
                 if word[at] == "natural":
                     scope.merged = True
+                    scope.known.clear()
                 at += 1
                 if word[at - 1] == "join":
                     break
@@ -431,13 +436,14 @@ def _condition_end(r: Reading, at: int, end: int) -> int:
 def _using(r: Reading, opening: int, scope: Scope) -> int:
     words = r.words
     scope.merged = True
+    scope.known.clear()
     items = []
     for name in r.names(opening):
         out = resolve(r, scope, [name], opening)
         items.append(Item(name, out))
     at = words.match[opening] + 1
     if words.word[at] == "as" and words.named[at + 1]:
-        scope.sources.append(Source(words.text[at + 1], None, items, qualified_only=True, explicit=True))
+        scope.add(Source(words.text[at + 1], None, items, qualified_only=True, explicit=True))
         at += 2
     return at
 
@@ -460,7 +466,8 @@ def _table(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None, en
             from_list(r, at + 1, close, group, parent, env)
             r.depth -= 1
             if not _alias_ahead(r, close + 1, end):
-                scope.sources += group.sources
+                for source in group.sources:
+                    scope.add(source)
                 scope.merged = scope.merged or group.merged
                 return close + 1
             source = Source(None, None, group.star())
@@ -596,7 +603,7 @@ def _alias(r: Reading, at: int, end: int, source: Source, scope: Scope, env: Env
         if word[at] == "repeatable" and word[at + 1] == "(":
             scan(r, at + 2, match[at + 1], scope, env)
             at = match[at + 1] + 1
-    scope.sources.append(source)
+    scope.add(source)
     return at
 
 

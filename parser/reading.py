@@ -9,6 +9,8 @@ from parser.tokens import Kind, Token
 
 NESTING_MAX = 50  # queries within queries
 BRACKETS_MAX = 200  # brackets within brackets
+LOOK_UPS_MAX = 100_000  # names compared while columns are resolved: some 100 to 200 ms
+COLUMNS_MAX = 1664  # of a result: the server's own limit
 QUERY_GOES_ON = SET_OPERATIONS | {"order", "limit", "offset", "fetch", "for"}
 
 
@@ -78,6 +80,7 @@ class Reading:
         "change",
         "columns_read",
         "columns_written",
+        "compared",
         "copy",
         "creates",
         "depth",
@@ -119,6 +122,7 @@ class Reading:
         self.inner: Facts | None = None
         self.by_value = False
         self.depth = 0
+        self.compared = 0
         self.label: str | None = None  # the bare alias that the last expression ended in
         self.hits: set[int] = set()  # tokens that name a column of the statement's own target
 
@@ -127,6 +131,16 @@ class Reading:
         self.depth += 1
         if self.depth > NESTING_MAX:
             raise Unread("queries are nested too deep")
+
+    def look_up(self, scope: Scope | None, name: str = "") -> None:
+        """Count the work of resolving a name; raises Unread where a statement asks for too much of it."""
+        if scope is not None and name in scope.known:
+            return
+        while scope is not None:
+            self.compared += scope.size + 1
+            scope = scope.parent
+        if self.compared > LOOK_UPS_MAX:
+            raise Unread("too many names for so many tables")
 
     def name(self, at: int) -> tuple[list[str], int]:
         """The dotted name at a token and the token behind it. Raises Unread where there is none."""

@@ -163,7 +163,7 @@ def _predicate(r: Reading, start: int, end: int, alone: bool, depth: int) -> _Tr
         if w == "is" and word[at + 1] == "not" and word[at + 2] == "distinct":
             same = _plain(r, start, at, alone) == _plain(r, at + 4, end, alone)
             return _Truth.ALL if same else _Truth.SOME
-        if w == "between" and r.find(frozenset(("and",)), at, end) < end:
+        if w == "between":
             middle = r.find(frozenset(("and",)), at, end)
             own = _plain(r, start, at, alone)
             same = own == _plain(r, at + 1, middle, alone) == _plain(r, middle + 1, end, alone)

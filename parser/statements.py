@@ -4,7 +4,9 @@ The reader never raises. What it does not understand is `complete=False` with al
 value: the gateway then takes the statement for the worst it could be.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 
 from parser import fingerprint
 from parser.changes import CHANGES, change
@@ -59,12 +61,13 @@ def read(sql: bytes, *, standard_conforming_strings: bool = True) -> tuple[Facts
         places = _places(words, len(tokens))
     except Unread as unread:
         return (_unknown(unread.reason, tokens),)
-    facts = []
-    for number, (start, end) in enumerate(places):
-        last = number + 1 == len(places)
-        own = _tags(comments, tokens, start, None if last else end, first=number == 0) if comments else ()
-        facts.append(_facts(words, start, end, tokens[start:end] if len(places) > 1 else tokens, own))
-    return tuple(facts)
+    notes = _tags(comments, tokens, places) if comments else [()] * len(places)
+    return tuple(
+        [
+            _facts(words, start, end, tokens[start:end] if len(places) > 1 else tokens, own)
+            for (start, end), own in zip(places, notes, strict=True)
+        ]
+    )
 
 
 def _unknown(reason: str, tokens: Sequence[Token] = ()) -> Facts:
@@ -88,13 +91,17 @@ def _bulk(tokens: list[Token]) -> bool:
 
 
 def _tags(
-    comments: list[Token], tokens: list[Token], start: int, end: int | None, *, first: bool
-) -> tuple[tuple[str, str], ...]:
-    """The tags of the comments from the semicolon before the statement to its own."""
-    low = 0 if first else tokens[start - 1].start
-    high = tokens[end].start if end is not None and end < len(tokens) else None
-    inside = [c.text for c in comments if c.start >= low and (high is None or c.start < high)]
-    return fingerprint.tags(inside)
+    comments: list[Token], tokens: list[Token], places: list[tuple[int, int]]
+) -> list[tuple[tuple[str, str], ...]]:
+    """The tags of each statement: of the comments up to its semicolon; the last one has what follows too."""
+    starts = [comment.start for comment in comments]
+    cuts = [0]
+    for _, end in places[:-1]:
+        cuts.append(bisect_left(starts, tokens[end].start))
+    cuts.append(len(comments))
+    return [
+        fingerprint.tags([comment.text for comment in comments[low:high]]) for low, high in pairwise(cuts)
+    ]
 
 
 # --- cutting ---
