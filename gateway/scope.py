@@ -112,7 +112,7 @@ class Scope:
         self.strings_conform = strings_conform
         self._by_key: dict[bytes, Script] = {}
         self._by_text: dict[bytes, Script] = {}
-        self._resolved: dict[tuple[str, str], Ruling] = {}
+        self._resolved: dict[tuple[str, int], tuple[Facts, Ruling]] = {}
 
     def script(self, sql: bytes) -> Script:
         """The rulings over a statement text (no terminating NUL). Never raises on a peer's bytes."""
@@ -125,7 +125,7 @@ class Scope:
         if known is not None:
             return known
         facts = read(sql, standard_conforming_strings=self.strings_conform)
-        script = self._decide(facts)
+        script = self.script_of(facts)
         if key is not None and not any(one.by_value for one in facts):
             self._remember(self._by_key, key, script)
         elif len(sql) <= TEXT_BYTES_MAX:
@@ -141,36 +141,37 @@ class Scope:
             reason=reason,
             shape=shape,
         )
-        return self._decide((facts,))
+        return self.script_of((facts,))
 
     def resolve(self, outer: Facts, inner: Facts) -> Ruling:
         """The ruling over EXECUTE or FETCH (`outer`) of a statement known by name (`inner`)."""
-        key = (outer.shape, inner.shape)
-        known = self._resolved.get(key)
-        if known is None:
+        key = (outer.shape, id(inner))
+        held = self._resolved.get(key)
+        if held is None:
+            plain = inner.named is None and not inner.settings and not inner.creates
             facts = replace(
                 inner,
                 kinds=outer.kinds + inner.kinds,
-                effects=outer.effects | inner.effects,
+                effects=(outer.effects - {"procedural"}) | inner.effects,  # what it runs is known now
                 functions=outer.functions | inner.functions,
                 named=outer.named,
-                complete=outer.complete and inner.complete,
-                reason=outer.reason or inner.reason,
+                complete=outer.complete and inner.complete and plain,
+                reason=outer.reason or inner.reason or ("" if plain else "it runs by name what changes the session"),
                 shape=f"{outer.shape} -- {inner.shape}",
                 tags=outer.tags,
             )
-            known = self._rule(facts)
             if len(self._resolved) >= ENTRIES_MAX:
                 self._resolved.clear()
-            self._resolved[key] = known
-        return known
+            held = self._resolved[key] = (inner, self._rule(facts))  # holding `inner` keeps its id its own
+        return held[1]
 
     def _remember(self, cache: dict[bytes, Script], key: bytes, script: Script) -> None:
         if len(cache) >= ENTRIES_MAX:
             cache.clear()
         cache[key] = script
 
-    def _decide(self, statements: tuple[Facts, ...]) -> Script:
+    def script_of(self, statements: tuple[Facts, ...]) -> Script:
+        """The rulings over statements already read."""
         rulings = tuple(self._rule(facts) for facts in statements)
         return Script(
             rulings=rulings,
@@ -214,8 +215,8 @@ class Scope:
 
 
 def _unsettles(facts: Facts) -> bool:
+    if facts.named is not None:
+        return facts.named.action not in ("execute", "fetch")
     if facts.effects & {"ddl", "procedural"} or not facts.complete:
         return True
-    if any(setting.name in _LEXING for setting in facts.settings):
-        return True
-    return facts.named is not None and facts.named.action != "execute" and facts.named.action != "fetch"
+    return any(setting.name in _LEXING for setting in facts.settings)

@@ -239,7 +239,9 @@ def _command(frame: bytes) -> tuple[str, int]:
 
 def _settle(s: Session, facts: Facts) -> None:
     """What a completed statement changes in the session."""
-    if facts.named is not None:
+    if not facts.complete or "procedural" in facts.effects:
+        s.names.forget_sql()  # it may have made and ended any name
+    elif facts.named is not None:
         s.names.settle(facts)
     if "ddl" in facts.effects or "procedural" in facts.effects:
         s.catalog_moved = True

@@ -4,6 +4,7 @@ from enum import IntEnum
 
 from gateway.errors import Refused
 from gateway.scope import ResultPlan, Ruling, Scope, Script
+from parser.facts import Facts
 
 
 class Ask(IntEnum):
@@ -24,15 +25,27 @@ RESYNC = frozenset({Ask.QUERY, Ask.SYNC, Ask.FUNCTION})  # answered by ReadyForQ
 
 
 class Statement:
-    """A prepared statement's text and its rulings in the scope that read it."""
+    """A prepared statement and its rulings in the scope that read it: of a text, or of what PREPARE or DECLARE held."""
 
-    __slots__ = ("name", "scope", "script", "sql")
+    __slots__ = ("_facts", "_scope", "script", "sql")
 
-    def __init__(self, name: bytes, sql: bytes, script: Script, scope: Scope) -> None:
-        self.name = name
+    def __init__(self, sql: bytes, script: Script, scope: Scope, facts: Facts | None = None) -> None:
         self.sql = sql
         self.script = script
-        self.scope = scope
+        self._scope = scope
+        self._facts = facts
+
+    @classmethod
+    def of_facts(cls, facts: Facts, scope: Scope) -> "Statement":
+        """One that SQL made."""
+        return cls(b"", scope.script_of((facts,)), scope, facts)
+
+    def in_scope(self, scope: Scope) -> Script:
+        """Its rulings in the scope of now."""
+        if self._scope is not scope:
+            self.script = scope.script_of((self._facts,)) if self._facts is not None else scope.script(self.sql)
+            self._scope = scope
+        return self.script
 
 
 class Portal:

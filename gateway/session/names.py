@@ -63,7 +63,9 @@ class Names:
         return self._portals.get(name)
 
     def prepared(self, name: str) -> Facts | None:
-        """What EXECUTE name would run, whether PREPARE or Parse made it."""
+        """What EXECUTE name would run, whether PREPARE or Parse made it. Raises Ambiguous."""
+        if name.encode() in self._pending_statements:
+            raise Ambiguous
         facts = self._prepared.get(name)
         if facts is not None:
             return facts
@@ -73,7 +75,9 @@ class Names:
         return statement.script.rulings[0].facts
 
     def cursor(self, name: str) -> Facts | None:
-        """What FETCH FROM name reads, whether DECLARE or Bind made it."""
+        """What FETCH FROM name reads, whether DECLARE or Bind made it. Raises Ambiguous."""
+        if name.encode() in self._pending_portals:
+            raise Ambiguous
         facts = self._cursors.get(name)
         if facts is not None:
             return facts
@@ -146,6 +150,11 @@ class Names:
         self._statements.clear()
         self._prepared.clear()
         self._text_bytes = 0
+
+    def forget_sql(self) -> None:
+        """Code ran that cannot be read: what PREPARE and DECLARE defined is not known any more."""
+        self._prepared.clear()
+        self._cursors.clear()
 
     def transaction_ended(self) -> None:
         """Portals of the protocol end with the transaction; cursors may be WITH HOLD and stay known."""

@@ -85,6 +85,7 @@ def feed(s: Session, data: bytes) -> None:
         if not _HANDLERS[kind](s, frame):
             _wait(s)
             break
+        s.flushed = False
         at = end
         if s.ending:
             return
@@ -132,7 +133,7 @@ def _script(s: Session, sql: bytes) -> Script:
 
 
 def _resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | None]:
-    """The rulings of a text that runs named things: EXECUTE and FETCH become what they run."""
+    """The rulings of a text that runs named things: EXECUTE and FETCH become what they run. Raises Ambiguous."""
     prepared: dict[str, Facts] = {}
     cursors: dict[str, Facts] = {}
     rulings: list[Ruling] = []
@@ -155,6 +156,15 @@ def _resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | 
     return tuple(rulings), refused
 
 
+def _refused_unresolved(script: Script) -> Refused | None:
+    """The refusal at Parse: what EXECUTE and FETCH run is only known when they do."""
+    for ruling in script.rulings:
+        named = ruling.facts.named
+        if ruling.refused is not None and (named is None or named.action not in ("execute", "fetch")):
+            return ruling.refused
+    return None
+
+
 def _query(s: Session, frame: bytes) -> bool:
     if s.unsettled:
         return False
@@ -163,7 +173,10 @@ def _query(s: Session, frame: bytes) -> bool:
     if frame.find(0, 5) != len(frame) - 1:
         raise ProtocolError("a Query holds one string")
     script = _script(s, frame[5:-1])
-    rulings, refused = _resolve(s, script) if script.named else (script.rulings, script.refused)
+    try:
+        rulings, refused = _resolve(s, script) if script.named else (script.rulings, script.refused)
+    except Ambiguous:
+        return False
     return _send_query(s, frame, script, rulings, refused)
 
 
@@ -216,8 +229,9 @@ def _parse(s: Session, frame: bytes) -> bool:
     script = _script(s, sql)
     item = s.ask(Ask.PARSE)
     item.name = name
-    if script.refused is not None:
-        s.record(item, script.rulings, script.refused)
+    refused = _refused_unresolved(script) if script.named else script.refused
+    if refused is not None:
+        s.record(item, script.rulings, refused)
         s.to_server.append(REFUSED_EXTENDED)
         return True
     try:
@@ -226,7 +240,7 @@ def _parse(s: Session, frame: bytes) -> bool:
         item.refused = _FULL
         s.to_server.append(REFUSED_EXTENDED)
         return True
-    item.statement = Statement(name, sql, script, s.scope)
+    item.statement = Statement(sql, script, s.scope)
     item.rulings = script.rulings
     s.names.ask_statement(item)
     s.to_server.append(frame)
@@ -247,6 +261,9 @@ def _bind(s: Session, frame: bytes) -> bool:
         statement = s.names.statement(name, s.epoch)
     except Ambiguous:
         return False
+    facts = s.names.prepared(name.decode("utf-8", "replace")) if statement is None else None
+    if facts is not None:
+        statement = Statement.of_facts(facts, s.scope)
     item = s.ask(Ask.BIND)
     item.name = frame[5:portal_end]
     if statement is None:
@@ -275,23 +292,22 @@ def _execute(s: Session, frame: bytes) -> bool:
         return False
     if portal is None:
         facts = s.names.cursor(name.decode("utf-8", "replace"))
+        if facts is not None:
+            return _run(s, frame, Portal(name, Statement.of_facts(facts, s.scope)))
         item = s.ask(Ask.EXECUTE)
-        if facts is None:
-            item.refused = Refused("34000", "this portal does not exist", "Bind it in this transaction first.")
-        else:
-            item.refused = Refused(State.FEATURE, "an SQL cursor cannot be run by Execute here", "Use FETCH.")
+        item.refused = Refused("34000", "this portal does not exist", "Bind it in this transaction first.")
         s.to_server.append(REFUSED_EXTENDED)
         return True
     return _run(s, frame, portal)
 
 
 def _run(s: Session, frame: bytes, portal: Portal) -> bool:
-    statement = portal.statement
     _fresh(s)
-    if statement.scope is not s.scope:
-        statement.script, statement.scope = s.scope.script(statement.sql), s.scope
-    script = statement.script
-    rulings, refused = _resolve(s, script) if script.named else (script.rulings, script.refused)
+    script = portal.statement.in_scope(s.scope)
+    try:
+        rulings, refused = _resolve(s, script) if script.named else (script.rulings, script.refused)
+    except Ambiguous:
+        return False
     if refused is None and rulings and not rulings[0].basis.inert and portal.description is None and not portal.asked:
         _describe_hidden(s, portal)
     item = s.ask(Ask.EXECUTE)

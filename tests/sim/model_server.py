@@ -31,7 +31,7 @@ class ModelServer:
         self._skipping = False
         self._statements: dict[str, str] = {}
         self._portals: dict[str, str] = {}
-        self._cursors: dict[str, str] = {}
+        self._cursors = self._portals  # one namespace
 
     def feed(self, data: bytes) -> bytes:
         """The answers that leave because of these bytes."""
@@ -80,7 +80,6 @@ class ModelServer:
     def _end_implicit(self) -> None:
         if self.status == b"I":
             self._portals.clear()
-            self._cursors.clear()
 
     def _query(self, text: str) -> None:
         texts = [one.strip() for one in text.split(";") if one.strip()]
@@ -108,8 +107,8 @@ class ModelServer:
     def _run(self, text: str, *, describe: bool) -> None:
         if self.status == b"E" and text not in ("rollback", "commit"):
             raise Failure("25P02")
-        self.executed.append(text)
         words = text.split()
+        self.executed.append(text)
         match words[0]:
             case "select":
                 self._rows(words[1], describe)
@@ -131,8 +130,10 @@ class ModelServer:
             case "execute":
                 if words[1] not in self._statements:
                     raise Failure("26000")
-                self._rows(self._statements[words[1]].split()[1], describe)
-                self._say(b"C", b"SELECT 1\0")
+                inner = self._statements[words[1]]
+                if inner.split()[0] != "select":
+                    raise Failure("42501")  # the gateway refuses what changes the session under a name
+                self._run(inner, describe=describe)
             case "deallocate":
                 if self._statements.pop(words[1], None) is None:
                     raise Failure("26000")
