@@ -52,6 +52,8 @@ _TYPES = {
     Kind.BITS: "bit",
     Kind.HEX: "bit",
 }
+# Taken out of the class once: each look there is slow.
+_SELF, _IDENT, _QUOTED, _PARAM, _COMMENT = Kind.SELF, Kind.IDENT, Kind.QUOTED, Kind.PARAM, Kind.COMMENT
 _WORDS_IN_ROWS = frozenset(("null", "true", "false", "default"))
 _NO_SPACE_AFTER = frozenset("([.")
 _NO_SPACE_BEFORE = frozenset(",)].;")
@@ -77,7 +79,7 @@ def shape(tokens: Sequence[Token]) -> str:
     the whole, so that different statements stay different. A cast that the statement makes of a parameter
     has a space before its `::`, a literal's placeholder has none. No literal's value gets into it.
     """
-    highest = max((int(token.text[1:]) for token in tokens if token.kind is Kind.PARAM), default=0)
+    highest = max((int(token.text[1:]) for token in tokens if token.kind is _PARAM), default=0)
     pieces: list[str] = []
     before = ""
     for piece in _pieces(tokens, highest):
@@ -112,7 +114,7 @@ def _joined(before: str, piece: str) -> bool:
 
 def _pieces(tokens: Sequence[Token], number: int) -> Iterator[str]:
     """The words of the shape in order; literals are numbered from `number` + 1 on."""
-    tokens = [token for token in tokens if token.kind is not Kind.COMMENT]
+    tokens = [token for token in tokens if token.kind is not _COMMENT]
     rows: list[bool] = []  # for each open parenthesis: does it hold a row of VALUES?
     word = ""  # the word before, or where in the rows of VALUES we are
     at = 0
@@ -123,12 +125,12 @@ def _pieces(tokens: Sequence[Token], number: int) -> Iterator[str]:
             number += 1
             yield f"${number}::{_TYPES[kind]}"
             word = ""
-        elif kind is Kind.QUOTED:
+        elif kind is _QUOTED:
             yield '"' + text.replace('"', '""') + '"'
             word = ""
-        elif kind is not Kind.SELF:
+        elif kind is not _SELF:
             yield text
-            word = text if kind is Kind.IDENT else ""
+            word = text if kind is _IDENT else ""
         else:
             yield text
             if text == "(":
@@ -175,11 +177,11 @@ def _after_rows(tokens: Sequence[Token], at: int) -> int:
 
 
 def _is_mark(token: Token, marks: str) -> bool:
-    return token.kind is Kind.SELF and token.text in marks
+    return token.kind is _SELF and token.text in marks
 
 
 def _is_plain_value(token: Token) -> bool:
-    if token.kind is Kind.IDENT:
+    if token.kind is _IDENT:
         return token.text in _WORDS_IN_ROWS
     return token.kind in _TYPES or _is_mark(token, ",+-")
 

@@ -85,6 +85,8 @@ class _Units:
 
 def escaped(raw: str, offset: int) -> bytes:
     """One piece of E'…' between its quotes, as bytes: backslash escapes and doubled quotes undone."""
+    if "\\" not in raw:
+        return raw.replace("''", "'").encode("latin-1")
     units = _Units(offset)
     at = 0
     for found in _ESCAPE.finditer(raw):
@@ -112,6 +114,8 @@ def escaped(raw: str, offset: int) -> bytes:
 
 def unicode_escaped(raw: str, mark: str, offset: int) -> str:
     """The body of U&'…' or U&"…", doubled quotes already undone: \\XXXX and \\+XXXXXX with `mark` as the backslash."""
+    if mark not in raw:
+        return text_of(raw.encode("latin-1"), offset)
     units = _Units(offset)
     sign = re.escape(mark)
     escape = re.compile(rf"{sign}(?:([0-9A-Fa-f]{{4}})|\+([0-9A-Fa-f]{{6}})|({sign})|())")

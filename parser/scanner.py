@@ -7,6 +7,7 @@ from parser.tokens import Kind, Token
 
 SELF = frozenset(",()[].;:+-*/%^<>=")
 _new = tuple.__new__
+_A_SELF, _AN_IDENT = Kind.SELF, Kind.IDENT  # taken out of the class once: each look there is slow
 
 # One token, or the beginning of a long one, after white space.
 _NEXT = re.compile(
@@ -89,7 +90,7 @@ class Scanner:
                 assert what is not None
                 start, pos = found.span(what)
                 if what == _MARK:
-                    out.append(_new(Token, (Kind.SELF, text[start:pos], base + start, base + pos)))
+                    out.append(_new(Token, (_A_SELF, text[start:pos], base + start, base + pos)))
                 elif what == _STRING:
                     pos = self.string(start, pos)
                 elif what == _QUOTED:
@@ -105,14 +106,14 @@ class Scanner:
                 elif what == _NAME:
                     name = text[start:pos]
                     name = name.lower() if name.isascii() else _value(_lower(name))
-                    out.append(_new(Token, (Kind.IDENT, clip(name), base + start, base + pos)))
+                    out.append(_new(Token, (_AN_IDENT, clip(name), base + start, base + pos)))
                 else:
                     pos = self.short(what, start, pos)
         except _MoreNeeded:
             return start
 
     def give(self, kind: Kind, value: str, start: int, end: int) -> int:
-        self.out.append(Token(kind, value, self.base + start, self.base + end))
+        self.out.append(_new(Token, (kind, value, self.base + start, self.base + end)))
         return end
 
     def bad(self, start: int, why: str) -> LexError:
@@ -168,7 +169,7 @@ class Scanner:
         if size:
             self.give(Kind.SELF if run[:size] in SELF else Kind.OPERATOR, run[:size], start, start + size)
         for at in range(size, len(run)):  # what was cut off is plus and minus signs: each is a token of its own
-            self.give(Kind.SELF, run[at], start + at, start + at + 1)
+            self.give(_A_SELF, run[at], start + at, start + at + 1)
         return start + len(run)
 
     def unended(self, start: int, what: str) -> Exception:

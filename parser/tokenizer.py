@@ -47,13 +47,16 @@ _PLAIN = re.compile(
 _split = _PLAIN.split
 _new = tuple.__new__
 
+# Members are taken out of the class once: from there each look costs as much as making a token.
+_IDENT, _QUOTED, _STRING, _INTEGER, _NUMERIC = Kind.IDENT, Kind.QUOTED, Kind.STRING, Kind.INTEGER, Kind.NUMERIC
+
 # The kind of a whole text where one is known, else of its first character.
 _KIND_OF_TEXT: dict[str, Kind] = dict.fromkeys(SELF, Kind.SELF)
 _KIND_OF_FIRST: dict[str, Kind] = (
     dict.fromkeys("~!@#^&|`?+-*/%<>=:", Kind.OPERATOR)
-    | dict.fromkeys("0123456789", Kind.INTEGER)
-    | dict.fromkeys("abcdefghijklmnopqrstuvwxyz_", Kind.IDENT)
-    | {"'": Kind.STRING, '"': Kind.QUOTED, "$": Kind.PARAM}
+    | dict.fromkeys("0123456789", _INTEGER)
+    | dict.fromkeys("abcdefghijklmnopqrstuvwxyz_", _IDENT)
+    | {"'": _STRING, '"': _QUOTED, "$": Kind.PARAM}
 )
 
 
@@ -70,10 +73,12 @@ def _plain(sql: bytes) -> list[Token] | None:
     kinds = [known(text) or first[text[0]] for text in texts]
     if b"'" in sql or b'"' in sql or b"." in sql:
         for at, kind in enumerate(kinds):
-            if kind is Kind.STRING or kind is Kind.QUOTED:
+            if kind is _IDENT:
+                continue
+            if kind is _STRING or kind is _QUOTED:
                 texts[at] = sql[starts[at] + 1 : ends[at] - 1].decode()
-            elif kind is Kind.INTEGER and "." in texts[at]:
-                kinds[at] = Kind.NUMERIC
+            elif kind is _INTEGER and "." in texts[at]:
+                kinds[at] = _NUMERIC
     return list(map(_new, repeat(Token), zip(kinds, texts, starts, ends, strict=False)))
 
 

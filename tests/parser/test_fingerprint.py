@@ -242,7 +242,7 @@ def test_no_string_of_the_corpus_gets_into_its_shape() -> None:
             if token.kind is Kind.STRING and len(token.text) > 5 and not any(token.text in name for name in names):
                 looked += 1
                 assert token.text not in text
-    assert looked > 20
+    assert looked > 15
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
@@ -252,7 +252,7 @@ def test_white_space_and_comments_between_tokens_do_not_change_the_shape(sql: by
         tokens = tokenize(sql)
     except LexError:
         return
-    if any(a.kind is b.kind is Kind.STRING for a, b in pairwise(tokens)):
+    if any(a.kind in LITERALS and b.kind is Kind.STRING for a, b in pairwise(tokens)):
         return  # a newline would join them
     if b"uescape" in sql.lower():
         return  # the clause would be cut off or joined on
