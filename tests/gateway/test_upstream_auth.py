@@ -14,12 +14,17 @@ from gateway.errors import Unavailable
 from gateway.upstream_auth import PLAIN, PLUS, Choice, Scram, choose, saslprep
 
 UNBOUND = Choice(PLAIN, "n,,", b"")
-PASSWORDS = st.text(min_size=1, max_size=12).filter(lambda text: not any("\ud800" <= c <= "\udfff" for c in text))
+PASSWORDS = st.text(min_size=1, max_size=12).filter(
+    lambda text: not any("\ud800" <= c <= "\udfff" for c in text)
+)
 
 
 def test_md5_is_what_postgresql_stores_and_salts() -> None:
     stored = hashlib.md5(b"secret" + b"alice").hexdigest()
-    assert upstream_auth.md5("alice", "secret", b"salt") == "md5" + hashlib.md5(stored.encode() + b"salt").hexdigest()
+    assert (
+        upstream_auth.md5("alice", "secret", b"salt")
+        == "md5" + hashlib.md5(stored.encode() + b"salt").hexdigest()
+    )
 
 
 def test_the_exchange_of_rfc_7677() -> None:
@@ -133,7 +138,8 @@ def test_a_bad_first_message_gets_no_proof(first: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "final", [b"", b"v=", b"v=?", b"v=" + base64.b64encode(bytes(32)), b"e=invalid-proof", b"x", b"\xff", b"v=AAAA,x"]
+    "final",
+    [b"", b"v=", b"v=?", b"v=" + base64.b64encode(bytes(32)), b"e=invalid-proof", b"x", b"\xff", b"v=AAAA,x"],
 )
 def test_a_server_that_cannot_prove_itself_is_not_believed(final: bytes) -> None:
     scram = Scram("secret", UNBOUND, "ours")

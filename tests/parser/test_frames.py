@@ -10,7 +10,8 @@ from parser.errors import ProtocolError
 from parser.frames import Frame, cut
 
 FRAMES = st.lists(
-    st.tuples(st.binary(min_size=1, max_size=1), st.binary(max_size=50)).map(lambda pair: Frame(*pair)), max_size=8
+    st.tuples(st.binary(min_size=1, max_size=1), st.binary(max_size=50)).map(lambda pair: Frame(*pair)),
+    max_size=8,
 )
 
 

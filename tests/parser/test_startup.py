@@ -11,7 +11,9 @@ from parser.errors import ProtocolError
 from parser.startup import CancelRequest, GssEncRequest, SslRequest, Startup, UnsupportedVersion
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
-PAIRS = st.dictionaries(TEXT.filter(lambda name: name and not name.startswith("_pq_.") and name != "user"), TEXT)
+PAIRS = st.dictionaries(
+    TEXT.filter(lambda name: name and not name.startswith("_pq_.") and name != "user"), TEXT
+)
 V3 = struct.pack(">I", 3 << 16)
 
 
@@ -48,9 +50,13 @@ def test_get_gives_the_value_or_none() -> None:
     assert (packet.get("user"), packet.get("database"), packet.get("options")) == ("a", "", None)
 
 
-@pytest.mark.parametrize("version", [0, 1 << 16, 2 << 16, 4 << 16, (3 << 16) + (1 << 24), 1234 << 16, 2**32 - 1])
+@pytest.mark.parametrize(
+    "version", [0, 1 << 16, 2 << 16, 4 << 16, (3 << 16) + (1 << 24), 1234 << 16, 2**32 - 1]
+)
 def test_another_major_version_is_told_by_its_number(version: int) -> None:
-    with pytest.raises(UnsupportedVersion, match=f"{version >> 16}\\.{version & 0xFFFF}: server supports 3.0 to 3.2"):
+    with pytest.raises(
+        UnsupportedVersion, match=f"{version >> 16}\\.{version & 0xFFFF}: server supports 3.0 to 3.2"
+    ):
         startup.read(struct.pack(">I", version) + b"user\0a\0\0")
 
 

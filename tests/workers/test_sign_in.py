@@ -18,6 +18,7 @@ import asyncpg
 import psycopg
 import pytest
 import trio
+import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -627,9 +628,12 @@ async def test_psycopg_signs_in_and_sees_the_server_itself(
     def session(port: int) -> None:
         options = "'-c statement_timeout=1234'"
         with psycopg.connect(dsn(port, options=options, application_name="report", **changes)) as connection:
-            pid, timeout, name = connection.execute(
-                "select pg_backend_pid(), current_setting('statement_timeout'), current_setting('application_name')"
-            ).fetchone() or ()
+            pid, timeout, name = (
+                connection.execute(
+                    "select pg_backend_pid(), current_setting('statement_timeout'), current_setting('application_name')"
+                ).fetchone()
+                or ()
+            )
             assert pid == connection.info.backend_pid
             assert (timeout, name) == ("1234ms", "report")
             assert connection.info.parameter_status("server_version")
@@ -649,7 +653,9 @@ async def test_psycopg_is_told_why_it_may_not_come_in(server: Server, gate_tls: 
 
     async with gateway(RealGate(server, "required", gate_tls)) as port:
         assert "the token is not valid" in str(await in_thread(partial(attempt, port, password="wrong")))
-        assert 'database "missing" does not exist' in str(await in_thread(partial(attempt, port, dbname="missing")))
+        assert 'database "missing" does not exist' in str(
+            await in_thread(partial(attempt, port, dbname="missing"))
+        )
         assert "TLS is required" in str(await in_thread(partial(attempt, port, sslmode="disable")))
         bad = "'-c statement_timeout=soon'"
         assert "statement_timeout" in str(await in_thread(partial(attempt, port, options=bad)))
@@ -696,7 +702,9 @@ async def test_asyncpg_signs_in(server: Server, gate_tls: ssl.SSLContext, encryp
             ssl=context,
             server_settings={"application_name": "report"},
         )
-        assert await connection.fetchval("select current_setting('application_name') || $1::int", 7) == "report7"
+        assert (
+            await connection.fetchval("select current_setting('application_name') || $1::int", 7) == "report7"
+        )
         assert await connection.fetchval("select pg_backend_pid()") == connection.get_server_pid()
         await connection.close()
 

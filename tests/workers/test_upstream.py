@@ -41,7 +41,9 @@ async def one(upstream: Upstream, sql: str) -> str:
 
 @pytest.mark.parametrize("user", ["trusted", "plain", "hashed", "scrammed"])
 @pytest.mark.parametrize("sslmode", ["disable", "allow", "prefer", "require"])
-async def test_every_way_to_log_in_works_with_and_without_tls(server: Server, user: str, sslmode: str) -> None:
+async def test_every_way_to_log_in_works_with_and_without_tls(
+    server: Server, user: str, sslmode: str
+) -> None:
     upstream = await connect(target_of(server, user, sslmode=sslmode), [])
     try:
         assert upstream.tls == (sslmode in ("prefer", "require"))
@@ -207,7 +209,9 @@ async def test_a_server_that_accepts_and_stays_silent_is_given_up(server: Server
         assert time.monotonic() - before < 3
 
 
-async def test_the_environment_of_libpq_has_no_effect(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_of_libpq_has_no_effect(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hostile = {
         "PGPASSWORD": PASSWORD,
         "PGHOST": "192.0.2.1",

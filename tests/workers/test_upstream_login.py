@@ -55,7 +55,9 @@ def says(*answers: bytes) -> Script:
 
 
 def scram(
-    first: Callable[[str], str] = lambda nonce: f"r={nonce}more,s=c2FsdA==,i=4096", *rest: bytes, sasl: bytes = SASL
+    first: Callable[[str], str] = lambda nonce: f"r={nonce}more,s=c2FsdA==,i=4096",
+    *rest: bytes,
+    sasl: bytes = SASL,
 ) -> Script:
     """A SCRAM server whose first message is `first(the client's nonce)` and whose next frames are `rest`."""
 
@@ -80,7 +82,9 @@ WRONG_SIGNATURE = base64.b64encode(bytes(32))
 MISBEHAVIOURS: dict[str, Script] = {
     "ok before its signature": scram(lambda n: f"r={n}more,s=c2FsdA==,i=4096", OK + KEY + READY),
     "ok instead of its first message": says(SASL, OK + KEY + READY),
-    "wrong signature": scram(lambda n: f"r={n}more,s=c2FsdA==,i=4096", auth(12, b"v=" + WRONG_SIGNATURE) + OK),
+    "wrong signature": scram(
+        lambda n: f"r={n}more,s=c2FsdA==,i=4096", auth(12, b"v=" + WRONG_SIGNATURE) + OK
+    ),
     "signature that is not base64": scram(lambda n: f"r={n}more,s=c2FsdA==,i=4096", auth(12, b"v=?") + OK),
     "empty signature": scram(lambda n: f"r={n}more,s=c2FsdA==,i=4096", auth(12, b"v=") + OK),
     "error instead of a signature": scram(
