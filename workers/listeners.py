@@ -8,7 +8,7 @@ import time
 from gateway.settings import split_address
 
 _BACKLOG = 4096
-_TAKEN_WAIT_SECONDS = 2.0
+_TAKEN_WAIT_SECONDS = 1.0
 _TAKEN_PAUSE_SECONDS = 0.05
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 from workers.slab import Counter, Row
 from workers.slot import BOOT_FAILED, ToWorker, send
@@ -80,3 +81,20 @@ class Seat:
             self.retry_seconds = RETRY_SECONDS_MIN
         self.retry_at = now + self.retry_seconds
         self.retry_seconds = min(RETRY_SECONDS_MAX, self.retry_seconds * 2)
+
+    def describe(self, now: float) -> dict[str, Any]:
+        """For `sluice status`: who sits here, since when nothing was heard (seconds), and the row's counters."""
+        child = self.child
+        beat = self.row.get(Counter.BEAT) / 1e9
+        return {
+            "slot": self.index,
+            "pid": child.pid if child else None,
+            "incarnation": self.incarnation,
+            "state": "gone" if child is None else "ready" if child.ready_at else "starting",
+            "beat_age_seconds": round(max(0.0, now - beat), 3) if beat else None,
+            **{
+                counter.name.lower(): self.row.get(counter)
+                for counter in Counter
+                if counter is not Counter.BEAT
+            },
+        }

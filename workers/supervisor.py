@@ -342,7 +342,7 @@ class Supervisor:
             "addresses": [self._address],
             "policy": {"generation": self._slab.generation, "sha256": self._publisher.sealed.digest.hex()},
             "audit": {"dir": str(self._loaded.audit_dir), "lag_bytes": self._slab.total(Counter.AUDIT_LAG)},
-            "workers": [_describe_worker(seat, now) for seat in self._seats],
+            "workers": [seat.describe(now) for seat in self._seats],
             "databases": [
                 {"name": database.name, "environment": database.environment, **self._health(database.name)}
                 for database in settings.databases
@@ -362,19 +362,6 @@ class _Descriptor:
 
     def close(self) -> None:
         os.close(self._fd)
-
-
-def _describe_worker(seat: Seat, now: float) -> dict[str, Any]:
-    child = seat.child
-    beat = seat.row.get(Counter.BEAT) / 1e9
-    return {
-        "slot": seat.index,
-        "pid": child.pid if child else None,
-        "incarnation": seat.incarnation,
-        "state": "gone" if child is None else "ready" if child.ready_at else "starting",
-        "beat_age_seconds": round(max(0.0, now - beat), 3) if beat else None,
-        **{counter.name.lower(): seat.row.get(counter) for counter in Counter if counter is not Counter.BEAT},
-    }
 
 
 def _note(number: int, frame: FrameType | None) -> None:

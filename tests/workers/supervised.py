@@ -9,6 +9,7 @@ import hashlib
 import os
 import select
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
