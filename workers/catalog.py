@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+import trio
+
 from gateway.classify.catalog import Catalog, CatalogFunction
 from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
 from gateway.errors import Unavailable
@@ -97,6 +99,16 @@ async def read(connection: Connection, version: int, corrections: Iterable[Class
         views = await connection.query(_VIEWS)
     except Unavailable:
         views = await connection.query(_VIEW_NAMES)
+    # A large catalogue takes a second to work through: the relay's turns go on meanwhile.
+    return await trio.to_thread.run_sync(_catalog, version, rows, views, corrections)
+
+
+async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
+    """Changes when any relation, column, function, view, schema or type was made, changed or dropped. Raises Unavailable."""
+    return tuple(sorted(b" ".join(cell or b"" for cell in row) for row in await connection.query(_MARKER)))
+
+
+def _catalog(version: int, rows: list[Row], views: list[Row], corrections: Iterable[Classify]) -> Catalog:
     by_kind: dict[str, list[list[str]]] = {"r": [], "c": [], "f": [], "i": []}
     for row in rows:
         texts = [_text(cell) for cell in row]
@@ -114,11 +126,6 @@ async def read(connection: Connection, version: int, corrections: Iterable[Class
         _labels(corrections),
         read_statements,
     )
-
-
-async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
-    """Changes when any relation, column, function, view, schema or type was made, changed or dropped. Raises Unavailable."""
-    return tuple(sorted(b" ".join(cell or b"" for cell in row) for row in await connection.query(_MARKER)))
 
 
 def _text(cell: bytes | None) -> str:

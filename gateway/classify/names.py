@@ -45,30 +45,40 @@ _UNFIT: dict[str, frozenset[int]] = {
     "name": _BOOL | _NUMBER | _MOMENT | _UUID | _INET | _SHAPE,
     "free_text": _BOOL | _NUMBER | _MOMENT | _UUID | _INET | _SHAPE,
 }
-# Numbers count for these only where the phrase is the whole name: tokens are counted, PINs are not.
-_NUMBERS_WHOLE_NAME = {"secret": frozenset({"pin", "pin code", "passcode", "otp"})}
+# Tokens are counted, PINs are not: a number is a secret only under these whole names.
+_NUMERIC_SECRETS = frozenset({"pin", "pin code", "passcode", "otp"})
 
 _CUTS = re.compile(
     r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])"
 )
 _COMPACT_LETTERS_MIN = 8  # shorter phrases occur inside other words by chance
 
-_Phrases = tuple[tuple[str, tuple[tuple[str, ...], ...], tuple[str, ...]], ...]
+
+def _phrases() -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    """(label, phrase) by the phrase's first word."""
+    found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for each, text in PHRASES.items():
+        for phrase in text.split(","):
+            words = tuple(phrase.split())
+            found.setdefault(words[0], []).append((each, words))
+    return found
 
 
-def _compiled() -> _Phrases:
-    table = []
-    for label, text in PHRASES.items():
-        phrases = tuple(tuple(phrase.split()) for phrase in text.replace("\n", " ").split(","))
-        joined = ("".join(phrase) for phrase in phrases)
-        table.append((label, phrases, tuple(one for one in joined if len(one) >= _COMPACT_LETTERS_MIN)))
-    return tuple(table)
+def _joined() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """For each label its longer phrases written as one word."""
+    found = []
+    for each, text in PHRASES.items():
+        words = {"".join(phrase.split()) for phrase in text.split(",")}
+        long = [word for word in words if len(word) >= _COMPACT_LETTERS_MIN or word == "email"]
+        if long:
+            found.append((each, re.compile("|".join(sorted(long)))))
+    return tuple(found)
 
 
-_TABLE = _compiled()
+_BY_WORD = _phrases()
+_JOINED = _joined()
 
 
-@lru_cache(maxsize=65536)
 def label(column: str, table: str, type_oid: int) -> str | None:
     """The label of a column, None where nothing speaks for one. `type_oid` is pg_type's, of the base type for domains.
 
@@ -77,17 +87,45 @@ def label(column: str, table: str, type_oid: int) -> str | None:
     """
     if type_oid in _SERVER:
         return None
-    words = split(column)
-    if not words:
-        return None
-    for found, phrases, joined in _TABLE:
-        if type_oid not in _UNFIT[found] and _speaks(found, words, phrases, joined, type_oid):
+    words, spoken = _heard(column)
+    for found in spoken:
+        if found == "secret" and type_oid in _NUMBER:
+            if " ".join(words) in _NUMERIC_SECRETS:
+                return found
+        elif type_oid not in _UNFIT[found]:
             return found
     if type_oid in _INET:
         return "ip"
     if type_oid not in _UNFIT["name"] and _persons_name(words, table):
         return "name"
     return None
+
+
+@lru_cache(maxsize=16384)
+def _heard(column: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words of a column's name, and the labels they speak for, the first first, whatever the type."""
+    words = tuple(split(column))
+    hits: dict[str, tuple[str, ...]] = {}
+    for at, word in enumerate(words):
+        for found, phrase in _BY_WORD.get(word, ()):
+            if words[at : at + len(phrase)] == phrase and len(hits.get(found, ())) < len(phrase):
+                hits[found] = phrase
+    whole = "".join(words)
+    for found, pattern in _JOINED:
+        if found not in hits and pattern.search(whole):
+            hits[found] = ()
+    last = next((word for word in reversed(words) if not word.isdigit()), "")
+    return words, tuple(
+        found for found in PHRASES if found in hits and _speaks(found, words, hits[found], last)
+    )
+
+
+def _speaks(found: str, words: tuple[str, ...], hit: tuple[str, ...], last: str) -> bool:
+    """Whether a phrase that was found means the value itself: not another thing of that name, nor something about it."""
+    if not NOT_WITH.get(found, frozenset()).isdisjoint(words):
+        return False
+    about = last in ABOUT and last not in ABOUT_KEPT.get(found, ())
+    return not about or (bool(hit) and hit[-1] == last)
 
 
 def split(name: str) -> list[str]:
@@ -97,39 +135,9 @@ def split(name: str) -> list[str]:
     return [word.lower() for word in _CUTS.split(plain) if word]
 
 
-def _speaks(
-    found: str, words: list[str], phrases: tuple[tuple[str, ...], ...], joined: tuple[str, ...], type_oid: int
-) -> bool:
-    """Whether the words say that the column holds values of this label."""
-    unfit_words = NOT_WITH.get(found)
-    if unfit_words is not None and not unfit_words.isdisjoint(words):
-        return False
-    whole = "".join(words)
-    hit = next((phrase for phrase in phrases if _within(phrase, words)), None)
-    if (
-        hit is None
-        and not any(one in whole for one in joined)
-        and not ("email" in whole and found == "email")
-    ):
-        return False
-    if found == "secret" and type_oid in _NUMBER:
-        return " ".join(words) in _NUMBERS_WHOLE_NAME[found]
-    last = next((word for word in reversed(words) if not word.isdigit()), "")
-    about = last in ABOUT and last not in ABOUT_KEPT.get(found, ())
-    return not about or (hit is not None and hit[-1] == last)
-
-
-def _within(phrase: tuple[str, ...], words: list[str]) -> bool:
-    """Whether the phrase's words stand in a row among `words`."""
-    count = len(phrase)
-    if count == 1:
-        return phrase[0] in words
-    return any(tuple(words[at : at + count]) == phrase for at in range(len(words) - count + 1))
-
-
-def _persons_name(words: list[str], table: str) -> bool:
+def _persons_name(name: tuple[str, ...], table: str) -> bool:
     """`name` alone says nothing: a person's is told by the word before it or by a table of people."""
-    words = [word for word in words if not word.isdigit()]
+    words = [word for word in name if not word.isdigit()]
     if not words:
         return False
     unfit_words = NOT_WITH["name"]
@@ -137,10 +145,11 @@ def _persons_name(words: list[str], table: str) -> bool:
         if words[-2] in PERSON_QUALIFIERS or words[0] in PERSON_QUALIFIERS:
             return True
         return words[-2] == "display" and of_people(table)
-    if len(words) == 1 and words[0] in NAME_IN_PEOPLE:
+    if len(words) > 1:
+        return False
+    if words[0] in NAME_IN_PEOPLE:
         return of_people(table)
-    head = next((end for end in NAME_WORDS if len(words) == 1 and words[0].endswith(end)), None)
-    return head is not None and words[0].removesuffix(head) in PERSON_QUALIFIERS
+    return words[0].endswith("name") and words[0].removesuffix("name") in PERSON_QUALIFIERS
 
 
 def of_people(table: str) -> bool:

@@ -14,7 +14,7 @@ from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
 from gateway.session.names import Ambiguous, Full
 from parser.errors import ProtocolError
 from parser.facts import Facts
-from parser.messages import copy_in_response, execute, query
+from parser.messages import copy_in_response, execute, parse, query
 from parser.messages import frame as build
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ COPY_DATA_BYTES_MAX = 0x3FFFFFFF  # PostgreSQL's own limit on a large message
 
 REFUSED_QUERY = query("sluice_refused")  # a syntax error
 REFUSED_EXTENDED = execute("sluice_refused")  # a portal that never exists
+REFUSED_UNNAMED = parse("", "sluice_refused")  # a failing Parse of the unnamed statement also ends the one before
 FLUSH = build(b"H")
 SYNC = build(b"S")
 
@@ -232,13 +233,13 @@ def _parse(s: Session, frame: bytes) -> bool:
     refused = _refused_unresolved(script) if script.named else script.refused
     if refused is not None:
         s.record(item, script.rulings, refused)
-        s.to_server.append(REFUSED_EXTENDED)
-        return True
-    try:
-        s.names.make_room(len(sql))
-    except Full:
-        item.refused = _FULL
-        s.to_server.append(REFUSED_EXTENDED)
+    else:
+        try:
+            s.names.make_room(len(sql))
+        except Full:
+            item.refused = _FULL
+    if item.refused is not None:
+        s.to_server.append(REFUSED_EXTENDED if name else REFUSED_UNNAMED)
         return True
     item.statement = Statement(sql, script, s.scope)
     item.rulings = script.rulings

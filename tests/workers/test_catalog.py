@@ -42,7 +42,8 @@ CREATE FUNCTION shop.peek() RETURNS text LANGUAGE sql AS 'SELECT name FROM shop.
 CREATE VIEW shop.peeking AS SELECT shop.peek() AS seen, city FROM shop.customers;
 CREATE VIEW shop.as_xml AS SELECT query_to_xml('SELECT email FROM shop.customers', true, true, '') AS doc;
 CREATE VIEW shop.stats AS SELECT attname, most_common_vals::text AS vals FROM pg_stats;
-CREATE FUNCTION shop.plus(int, int) RETURNS int LANGUAGE sql AS 'SELECT $1 + length((SELECT name FROM shop.customers LIMIT 1))';
+CREATE FUNCTION shop.plus(int, int) RETURNS int LANGUAGE sql
+  AS 'SELECT $1 + length((SELECT name FROM shop.customers LIMIT 1))';
 CREATE OPERATOR shop.|#| (LEFTARG = int, RIGHTARG = int, FUNCTION = shop.plus);
 CREATE VIEW shop.operated AS SELECT id OPERATOR(shop.|#|) 1 AS sum FROM shop.orders;
 CREATE SCHEMA "Odd ""Schema";
