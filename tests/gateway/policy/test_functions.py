@@ -1,0 +1,73 @@
+"""What a call may do: catalogue first, the worst of all functions of the name."""
+
+import pytest
+
+from gateway.classify.catalog import Catalog, CatalogFunction
+from gateway.policy.functions import power
+
+
+def catalog(*functions: tuple[str, str, str, str, bool]) -> Catalog:
+    made = Catalog(1, {}, {}, {})
+    for schema, name, volatility, language, definer in functions:
+        one = CatalogFunction(schema, name, volatility, language, definer, schema == "pg_catalog")
+        made.functions[name] = (*made.functions.get(name, ()), one)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("schema", "volatility", "language", "definer", "expected"),
+    [
+        ("pg_catalog", "i", "internal", False, "read"),
+        ("pg_catalog", "s", "internal", False, "read"),
+        ("pg_catalog", "v", "internal", False, "admin"),
+        ("public", "i", "c", False, "read"),
+        ("public", "s", "plpython3u", True, "read"),
+        ("public", "v", "sql", False, "write"),
+        ("public", "v", "plpgsql", False, "write"),
+        ("public", "v", "plpgsql", True, "code"),
+        ("public", "v", "c", False, "code"),
+        ("public", "v", "plperlu", False, "code"),
+    ],
+)
+def test_a_function_counts_by_its_definition(
+    schema: str, volatility: str, language: str, definer: bool, expected: str
+) -> None:
+    known = catalog((schema, "f", volatility, language, definer))
+    assert power(None, "f", known) == expected
+    assert power(schema, "f", known) == expected
+    assert power("elsewhere", "f", known) == "unknown"
+
+
+def test_the_worst_of_a_name_counts_unless_the_schema_is_told() -> None:
+    known = catalog(("pg_catalog", "f", "i", "internal", False), ("public", "f", "v", "plpgsql", False))
+    assert power(None, "f", known) == "write"
+    assert power("pg_catalog", "f", known) == "read"
+
+
+def test_a_users_function_does_not_hide_behind_a_known_name() -> None:
+    known = catalog(
+        ("pg_catalog", "random", "v", "internal", False),
+        ("public", "random", "v", "plpgsql", True),
+        ("public", "nextval", "v", "plpython3u", False),
+        ("public", "uuid_generate_v4", "v", "plpgsql", True),
+    )
+    assert power("pg_catalog", "random", known) == "read"
+    assert power(None, "random", known) == "code"
+    assert power("public", "nextval", known) == "code"
+    assert power(None, "uuid_generate_v4", known) == "code"
+
+
+def test_what_the_parser_told_is_not_told_again() -> None:
+    assert power(None, "pg_read_file", catalog(("pg_catalog", "pg_read_file", "v", "internal", False))) == "read"
+    assert power("pg_catalog", "pg_read_file", catalog()) == "read"
+
+
+def test_grammar_that_looks_like_a_call_is_no_function() -> None:
+    assert power(None, "coalesce", catalog()) == "read"
+    assert power(None, "uuid", catalog()) == "read"
+    assert power("public", "coalesce", catalog()) == "unknown"
+    assert power(None, "coalesce", catalog(("public", "coalesce", "v", "plpgsql", False))) == "write"
+
+
+def test_nothing_known_is_unknown() -> None:
+    assert power(None, "lower", catalog()) == "unknown"

@@ -1,0 +1,173 @@
+"""What statements need: hidden writes, functions, settings, catalogues and temporary tables."""
+
+import pytest
+
+from tests.gateway.policy.verdicts import passes, rights, verdict
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [
+        ("SELECT email FROM customers", "read"),
+        ("TABLE customers", "read"),
+        ("COPY customers TO STDOUT", "read"),
+        ("EXPLAIN SELECT 1", "read"),
+        ("SELECT lower(email), now(), random(), currval('s') FROM customers", "read"),
+        ("SELECT total(1)", "read"),
+        ("SELECT pg_sleep(1)", "read"),
+        ("SELECT pg_export_snapshot()", "read"),
+        ("SELECT uuid_generate_v4()", "read"),
+        ("SELECT coalesce(a, uuid(b)) FROM t", "read"),
+        ("SELECT (x).city, (x).name FROM t", "read"),
+        ("SELECT pg_catalog.set_config('search_path', '', false)", "read"),
+        (
+            "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings "
+            "WHERE name = 'restrict_nonsystem_relation_kind'",
+            "read",
+        ),
+        ("INSERT INTO t VALUES (1)", "write"),
+        ("UPDATE t SET a = 1", "write"),
+        ("COPY t FROM STDIN", "write"),
+        ("TRUNCATE t", "write"),
+        ("CREATE TABLE t (a int)", "ddl"),
+        ("DROP TABLE t", "ddl"),
+        ("CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "ddl"),
+        ("CREATE ROLE x", "admin"),
+        ("GRANT SELECT ON t TO x", "admin"),
+        ("ALTER SYSTEM SET a = 1", "admin"),
+        ("LOAD 'x'", "admin"),
+        ("DO $$ BEGIN END $$", "all"),
+        ("CALL bump()", "all"),
+        ("EXECUTE p(1)", "all"),
+        ("SELECT FROM FROM", "all"),
+        ("SELECT '", "all"),
+    ],
+)
+def test_each_statement_needs_its_word(sql: str, word: str) -> None:
+    order = ["read", "write", "ddl", "admin", "all"]
+    assert passes(sql, "read" if word == "read" else f"read {word}")
+    assert passes(sql, "all")
+    for other in order[:-1]:
+        if other != word:
+            assert not passes(sql, other)
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [
+        ("WITH d AS (DELETE FROM t WHERE a = 1 RETURNING a) SELECT * FROM d", "write"),
+        ("/* SELECT */ dElEtE FROM t WHERE a = 1", "write"),
+        ("EXPLAIN ANALYZE DELETE FROM t WHERE a = 1", "write"),
+        ("PREPARE p AS INSERT INTO t VALUES (1)", "write"),
+        ("SELECT nextval('s')", "write"),
+        ("SELECT bump()", "write"),
+        ("SELECT public.bump()", "write"),
+        ("SELECT owned()", "all"),
+        ("SELECT python()", "all"),
+        ("SELECT native()", "all"),
+        ("SELECT evil.lower('x')", "all"),
+        ("SELECT unheard_of('x')", "all"),
+        ('SELECT "Unheard of"(1)', "all"),
+        ("SELECT pg_catalog.unheard_of('x')", "all"),
+        ("SELECT query_to_xml('SELECT 1', true, true, '')", "all"),
+        ("SELECT * FROM ts_stat('SELECT 1')", "all"),
+        ("SELECT set_config('ro' || 'le', 'x', false)", "all"),
+        ("SELECT pg_read_file('x')", "admin"),
+        ("SELECT ('x'::text).pg_read_file", "admin"),
+        ("SELECT PG_CATALOG.\"pg_ls_dir\"('.')", "admin"),
+        ("SELECT lo_import('x')", "admin"),
+        ("SELECT pg_terminate_backend(1)", "admin"),
+        ("SELECT pg_stat_reset()", "admin"),
+        ("SELECT dblink('a', 'b')", "admin"),
+        ("SELECT brand_new_volatile()", "admin"),
+        ("COPY t TO '/x'", "admin"),
+        ("COPY t TO PROGRAM 'x'", "admin"),
+        ("SELECT * FROM pg_authid", "admin"),
+        ("SELECT * FROM pg_catalog.pg_shadow", "admin"),
+    ],
+)
+def test_reading_alone_does_not_cover_what_hides_in_a_query(sql: str, word: str) -> None:
+    assert not passes(sql, "read")
+    assert passes(sql, f"read {word}")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE pg_settings SET setting = 'x' WHERE name = 'y'",
+        "DELETE FROM pg_catalog.pg_class WHERE oid = 1",
+        "INSERT INTO pg_proc SELECT * FROM pg_proc",
+        "UPDATE information_schema.sql_features SET comments = 'x' WHERE true",
+    ],
+)
+def test_writing_to_the_catalogues_needs_admin(sql: str) -> None:
+    assert not passes(sql, "read write ddl")
+    assert passes(sql, "read write admin")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "BEGIN", "COMMIT", "LISTEN x", "RESET ALL", "DISCARD ALL", "SET search_path = a, b", "SET row_security = off",
+        "SET application_name = 'x'", "SET TIME ZONE 'UTC'", "SET client_encoding TO 'UTF8'", "SET NAMES 'latin1'",
+        "SET client_encoding TO DEFAULT", "SET standard_conforming_strings = on", "SET my.own = 'x'", "RESET ROLE",
+        "SET standard_conforming_strings = 'TRUE'", "SET statement_timeout = 5", "DEALLOCATE ALL", "SET ROLE NONE",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "RESET SESSION AUTHORIZATION", "SHOW search_path",
+        "RESET client_encoding", "SET TRANSACTION READ ONLY", "RESET standard_conforming_strings",
+    ],
+)  # fmt: skip
+def test_everyday_traffic_of_a_session_passes_any_grant(sql: str) -> None:
+    assert passes(sql, "read", environment="production")
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [
+        ("SET ROLE postgres", "admin"),
+        ("SET LOCAL ROLE postgres", "admin"),
+        ('set "ROLE" to x', "admin"),
+        ("SELECT set_config('role', $1, false)", "admin"),
+        ("SELECT set_config('Role', 'x', false)", "admin"),
+        ("SET SESSION AUTHORIZATION x", "admin"),
+        ("SET log_statement = 'all'", "admin"),
+        ("SET auto_explain.log_min_duration = 0", "admin"),
+        ("SET local_preload_libraries = 'x'", "admin"),
+        ("SET session_replication_role = replica", "admin"),
+        ("SET standard_conforming_strings = off", "all"),
+        ("SET standard_conforming_strings = 'of'", "all"),
+        ("SELECT set_config('standard_conforming_strings', $1, false)", "all"),
+        ("SET client_encoding = 'SJIS'", "all"),
+        ("SET NAMES 'Big5'", "all"),
+        (r"SET client_encoding = E'g\x42 18030'", "all"),
+        ("SELECT set_config('client_encoding', 'GBK', true)", "all"),
+        ("SELECT set_config('client_encoding', $1, true)", "all"),
+    ],
+)
+def test_settings_that_leave_the_session_or_change_the_reading_are_not_everyday(sql: str, word: str) -> None:
+    assert not passes(sql, "read write ddl")
+    assert passes(sql, f"read {word}")
+    refused = verdict(sql, rights("read")).refused
+    assert refused is not None
+    assert "postgres" not in refused.message + refused.hint
+
+
+def test_the_role_of_the_grant_is_not_left() -> None:
+    assert passes("SET ROLE app_ro", "read", role="app_ro")
+    assert passes("RESET ROLE", "read", role="app_ro")
+    assert passes("DISCARD ALL", "read", role="app_ro")
+    for sql in ("SET ROLE NONE", "SET ROLE other", "RESET SESSION AUTHORIZATION", "SET ROLE 'APP_RO'"):
+        assert not passes(sql, "read", role="app_ro")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TEMP TABLE x (a int)", "CREATE TEMPORARY TABLE x AS SELECT * FROM t", "SELECT * INTO TEMP x FROM t",
+        "CREATE TABLE pg_temp.x (a int)", "DROP TABLE pg_temp.x", "DROP TABLE IF EXISTS pg_temp.x, pg_temp.y",
+        "TRUNCATE pg_temp.x", "CREATE INDEX ON pg_temp.x (a)", "ALTER TABLE pg_temp.x ADD COLUMN b int",
+        "DELETE FROM pg_temp.x", "UPDATE pg_temp.x SET a = 1", "CREATE TEMP VIEW v AS SELECT 1",
+    ],
+)  # fmt: skip
+def test_the_sessions_own_temporary_tables_are_read_and_write(sql: str) -> None:
+    assert passes(sql, "read write", environment="production")
+    assert not passes(sql, "read")
