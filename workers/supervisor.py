@@ -368,25 +368,21 @@ def _note(number: int, frame: FrameType | None) -> None:
     """Signals are noted by the wake-up descriptor alone."""
 
 
-def serve(config: Path, workers: int | None = None, worker_main: WorkerMain | None = None) -> int:
+def serve(config: Path, workers: int | None = None, main: WorkerMain | None = None) -> int:
     """Run the gateway in the foreground until it is told to end; the exit code: 0 drained, 1 could not start,
     2 bad configuration.
 
-    `workers` overrules sluice.toml; `worker_main` is `workers.process.run` where it is not given.
+    `workers` overrules sluice.toml; `main` is `workers.process.run` where it is not given.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    environ = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("PG") or name == "NOTIFY_SOCKET"]:
-        del os.environ[name]  # nothing here may connect where the environment says (libpq's variables)
-    # numpy's OpenBLAS would start threads as it is imported, and we must fork.
-    os.environ.update({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
+    environ = prepare_environment()
     try:
         loaded = configuration.load(config, environ)
         folder = RunFolder.make(loaded.run_dir)
         folder.lock()
         _recover_audit(loaded)
         slots = workers or loaded.settings.gateway.workers or os.cpu_count() or 1
-        return Supervisor(loaded, slots, worker_main or _worker_main(), folder, environ).run()
+        return Supervisor(loaded, slots, main or worker_main(), folder, environ).run()
     except ConfigError as error:
         print(f"sluice: {error}", file=sys.stderr)
         return 2
@@ -395,7 +391,21 @@ def serve(config: Path, workers: int | None = None, worker_main: WorkerMain | No
         return 1
 
 
-def _worker_main() -> WorkerMain:
+def prepare_environment() -> dict[str, str]:
+    """Make the process's environment one to fork in; what it was before.
+
+    libpq's variables go: nothing may connect where the environment says. So does the service manager's address.
+    """
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("PG") or name == "NOTIFY_SOCKET":
+            del os.environ[name]
+    # numpy's OpenBLAS would start threads as it is imported, and we must fork.
+    os.environ.update({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
+    return before
+
+
+def worker_main() -> WorkerMain:
     """Imported before the forks, so that all workers share its pages and a successor is quickly there."""
     from workers import process
 

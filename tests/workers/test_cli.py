@@ -1,73 +1,22 @@
-"""The command as a user types it: real processes, and a real server where one is asked."""
+"""The command as a user types it, as real processes."""
 
-import json
-import os
 import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from gateway.identity import claims
 from workers import configuration
-from workers.embedded import EmbeddedServer, wheel_programs
 
-ROOT = Path(__file__).parents[2]
+from .cli_rig import ROOT, folder, one_line, sluice
+
+__all__ = ["folder"]
+
 SERVICE = ROOT / "config" / "sluice.service"
-
-
-def sluice(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "workers.cli", *arguments],
-        cwd=cwd,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = sluice("init", cwd=tmp_path)
-    assert (made.returncode, made.stderr) == (0, "")
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedServer]:
-    home = Path(tempfile.mkdtemp(prefix="sluice-cli-"))
-    home.chmod(0o755)
-    made = EmbeddedServer(wheel_programs(), home)
-    try:
-        made.create()
-        made.start()
-        yield made
-    finally:
-        made.stop()
-        shutil.rmtree(home)
-
-
-def point_at(folder: Path, server: EmbeddedServer) -> None:
-    (folder / "prod.password").write_text(server.password)
-    (folder / "prod.password").chmod(0o600)
-    file = folder / "sluice.toml"
-    text = file.read_text().replace("port = 5432", f"port = {server.port}")
-    file.write_text(text.replace("# password_file", "password_file"))
-
-
-def one_line(done: subprocess.CompletedProcess[str], code: int) -> str:
-    assert (done.returncode, done.stdout) == (code, "")
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("sluice: ")
-    return done.stderr
 
 
 def test_help_names_every_verb_and_imports_little(tmp_path: Path) -> None:
@@ -168,95 +117,6 @@ def test_a_token_needs_a_private_key_that_is_here(folder: Path) -> None:
     )
     (folder / "local-issuer.key").unlink()
     assert "private key" in one_line(sluice("token", "mint", "--user", "a", cwd=folder), 2)
-
-
-def test_check_reaches_every_database(folder: Path, server: EmbeddedServer) -> None:
-    point_at(folder, server)
-    done = sluice("check", cwd=folder)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "prod" in done.stdout
-    assert "yes" in done.stdout
-    found = json.loads(sluice("check", "--json", cwd=folder).stdout)
-    assert [(one["name"], one["reached"], one["server"][:3]) for one in found["databases"]] == [
-        ("prod", True, "18.")
-    ]
-    assert not (folder / "var").exists(), "check starts and writes nothing"
-
-
-def test_check_tells_what_cannot_be_reached_and_what_the_policy_does_not_get(
-    folder: Path, server: EmbeddedServer
-) -> None:
-    point_at(folder, server)
-    (folder / "prod.password").write_text("wrong")
-    with (folder / "policy.toml").open("a") as file:
-        file.write('\n[[grant]]\nname = "typo"\ndatabases = ["prdo"]\nallow = ["read"]\n')
-    done = sluice("check", cwd=folder)
-    assert done.returncode == 1
-    assert "no: " in done.stdout
-    assert "prdo" in done.stderr
-    assert "wrong" not in done.stdout + done.stderr
-
-
-def test_explain_tells_decision_rule_origin_and_mask(folder: Path, server: EmbeddedServer) -> None:
-    point_at(folder, server)
-    with psycopg.connect(server.dsn()) as owner:
-        owner.execute("create table people (id int primary key, email text)")
-    explain = ["policy", "explain", "--json", "--user", "alice", "--database", "prod"]
-    found = json.loads(
-        sluice(*explain, "--groups", "analysts", "select id, email from public.people", cwd=folder).stdout
-    )
-    [statement] = found["statements"]
-    assert (statement["decision"], statement["rules"][0]) == ("allow", "analysts read production")
-    assert [(one["origin"], one["mask"]) for one in statement["columns"]] == [
-        (["public.people.id"], "clear"),
-        (["public.people.email"], "redact"),
-    ]
-    denied = json.loads(sluice(*explain, "--groups", "analysts", "drop table people", cwd=folder).stdout)
-    assert denied["statements"][0]["decision"] == "deny"
-    stranger = sluice(*explain, "select 1", cwd=folder)
-    assert stranger.returncode == 0
-    assert json.loads(stranger.stdout)["statements"] == []
-    plain = sluice(
-        *[word for word in explain if word != "--json"],
-        "--groups",
-        "analysts",
-        "drop table people",
-        cwd=folder,
-    )
-    assert plain.stdout.startswith("deny: ")
-
-
-def test_explain_of_an_unknown_database_is_wrong_usage(folder: Path) -> None:
-    done = sluice("policy", "explain", "--user", "a", "--database", "nowhere", "select 1", cwd=folder)
-    assert "nowhere" in one_line(done, 2)
-
-
-def test_status_without_a_gateway_says_so(folder: Path) -> None:
-    assert "no gateway answers" in one_line(sluice("status", cwd=folder), 1)
-
-
-def test_status_shows_the_running_gateway(folder: Path) -> None:
-    file = folder / "sluice.toml"
-    file.write_text(file.read_text().replace("127.0.0.1:6432", "127.0.0.1:0"))
-    supervised = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("supervised.py")), str(file), "2"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with supervised:
-        try:
-            assert supervised.stdout is not None
-            address = supervised.stdout.readline().split()[1]
-            done = sluice("status", cwd=folder)
-            assert (done.returncode, done.stderr) == (0, "")
-            assert done.stdout.startswith(f"ready on {address}, up ")
-            assert "policy generation 1" in done.stdout
-            found = json.loads(sluice("status", "--json", cwd=folder).stdout)
-            assert found["pid"] == supervised.pid
-            assert len(found["workers"]) == 2
-        finally:
-            supervised.terminate()
-    assert supervised.returncode == 0
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
