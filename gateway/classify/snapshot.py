@@ -8,11 +8,11 @@ from gateway.classify.catalog import Catalog, CatalogColumn, CatalogFunction, Ca
 from gateway.classify.names import label as label_by_name
 from gateway.classify.system import DERIVED, SYSTEM_SCHEMAS, system_label
 from parser.facts import Facts, Output, Relation
-from parser.routines import ABOUT_DEFINITIONS, PURE
+from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
 NO_LABEL = "none"  # a correction that takes the label away
 
-_COMPUTING = PURE | ABOUT_DEFINITIONS
+_COMPUTING = PURE | ABOUT_DEFINITIONS | COUNTING
 _TEMPORARY = "pg_temp_"
 _TOAST = "t"
 Read = Callable[[bytes], tuple[Facts, ...]]  # parser.statements.read

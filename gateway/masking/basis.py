@@ -9,14 +9,14 @@ from gateway.masking.masks import REDACTED, TEXT_TYPES, CellMask, How
 from gateway.policy.rights import Rights
 from gateway.policy.rules import STRICTNESS
 from parser.facts import Column, Facts, Output, Relation
-from parser.routines import ABOUT_DEFINITIONS, PURE
+from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
 UNKNOWN = "unknown"  # the label of what is not proven clear; no correction and no unmask but "*" reaches it
 
 # Every table has them and they hold no stored data (manual, section 5.6).
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
-_COMPUTING = PURE | ABOUT_DEFINITIONS
+_COMPUTING = PURE | ABOUT_DEFINITIONS | COUNTING
 _TRUSTED_LANGUAGES = frozenset({"internal", "c"})  # only a superuser makes such functions
 _QUIET = frozenset({"read", "session"})  # effects that run nobody else's code
 _DEFERRED = (

@@ -32,6 +32,7 @@ _MESSAGES = re.compile(
             rb"|publication|subscription|server|foreign table) NAME (?:does not exist|already exists)(?:, skipping)?",
             rb"column NAME of relation NAME (?:does not exist|already exists)(?:, skipping)?",
             rb"(?:function|procedure|aggregate|operator)(?: TYPE| [^'\x00]*) does not exist",
+            rb"operator does not exist: [^'\x00]*",
             rb"(?:function|operator|column reference) [^'\x00]* is (?:ambiguous|not unique)",
             rb"(?:missing|invalid reference to) FROM-clause entry for table NAME",
             rb"table name NAME specified more than once",

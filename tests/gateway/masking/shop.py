@@ -1,0 +1,114 @@
+"""What the tests of masking share: a small catalogue, rights, facts read by the parser, and messages."""
+
+import struct
+from collections.abc import Mapping, Sequence
+
+from gateway.classify.catalog import Catalog, CatalogFunction
+from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.masking.basis import MaskBasis, basis
+from gateway.policy.rights import Rights
+from gateway.policy.rules import Mask
+from parser.facts import Facts
+from parser.messages import frame
+from parser.statements import read
+
+INT4, TEXT, VARCHAR, DATE, NUMERIC, JSONB = 23, 25, 1043, 1082, 1700, 3802
+CUSTOMERS, ORDERS, CONTACTS, PG_CLASS, PG_STATS, INVOICES = 1000, 2000, 3000, 1259, 4000, 5000
+GENERATED = "check_digits"  # a generated column
+
+_COLUMNS: dict[int, tuple[str, str, str, list[tuple[str, int]]]] = {
+    CUSTOMERS: (
+        "public", "customers", "r",
+        [("id", INT4), ("name", TEXT), ("email", VARCHAR), ("city", TEXT), ("salary", NUMERIC), ("birth_date", DATE),
+         ("card_number", TEXT)],
+    ),
+    ORDERS: ("public", "orders", "r", [("id", INT4), ("customer_id", INT4), ("total", NUMERIC), ("item", TEXT)]),
+    CONTACTS: ("public", "contacts", "v", [("who", TEXT), ("place", TEXT)]),
+    INVOICES: ("public", "invoices", "r", [("id", INT4), (GENERATED, TEXT), ("iban", TEXT)]),
+    PG_CLASS: ("pg_catalog", "pg_class", "r", [("oid", 26), ("relname", 19)]),
+    PG_STATS: ("pg_catalog", "pg_stats", "v", [("attname", 19), ("most_common_vals", 2277)]),
+}  # fmt: skip
+_FUNCTIONS = [
+    CatalogFunction("pg_catalog", name, "i", "internal", False, True)
+    for name in ("upper", "lower", "count", "now", "version", "query_to_xml", "length")
+] + [
+    CatalogFunction("public", "peek", "v", "sql", False, False),
+    CatalogFunction("public", "max", "i", "c", False, False),
+]
+
+
+def catalog(corrections: Mapping[str, str] | None = None, *, shadow: str | None = None) -> Catalog:
+    """`shadow`: a function of this name that somebody made in public."""
+    functions = list(_FUNCTIONS)
+    if shadow is not None:
+        functions.append(CatalogFunction("public", shadow, "v", "plpgsql", False, False))
+    return build(
+        1,
+        [RelationRow(oid, schema, name, kind) for oid, (schema, name, kind, _) in _COLUMNS.items()],
+        [
+            ColumnRow(oid, number, name, type_oid, name == GENERATED)
+            for oid, (_, _, _, columns) in _COLUMNS.items()
+            for number, (name, type_oid) in enumerate(columns, 1)
+        ],
+        functions,
+        [],
+        [
+            ViewRow(
+                CONTACTS,
+                b"SELECT name AS who, city AS place FROM public.customers",
+                frozenset({CUSTOMERS}),
+                frozenset(),
+            )
+        ],
+        corrections or {},
+        read,
+    )
+
+
+def rights(unmask: Sequence[str] = (), masks: Sequence[Mask] = ()) -> Rights:
+    return Rights(
+        key=("k",),
+        role=None,
+        allow=frozenset({"read"}),
+        unmask=frozenset(unmask),
+        grants=(),
+        guardrails=(),
+        masks=tuple(masks),
+        classify=(),
+        until=float("inf"),
+        database="prod",
+        environment="production",
+        generation=1,
+    )
+
+
+def facts(sql: str) -> Facts:
+    (found,) = read(sql.encode())
+    return found
+
+
+def basis_of(
+    sql: str,
+    unmask: Sequence[str] = (),
+    masks: Sequence[Mask] = (),
+    *,
+    key: bytes = b"",
+    made: frozenset[str] = frozenset(),
+    known: Catalog | None = None,
+) -> MaskBasis:
+    return basis(facts(sql), rights(unmask, masks), known or catalog(), key=key, made=made)
+
+
+def description(*fields: tuple[str, int, int, int]) -> bytes:
+    """The body of a RowDescription of (name, table oid, column number, type oid)."""
+    body = struct.pack(">H", len(fields))
+    for name, table, number, type_oid in fields:
+        body += name.encode() + b"\0" + struct.pack(">IhIhih", table, number, type_oid, -1, -1, 0)
+    return body
+
+
+def data_row(*cells: bytes | None) -> bytes:
+    body = struct.pack(">H", len(cells))
+    for cell in cells:
+        body += struct.pack(">i", -1) if cell is None else struct.pack(">i", len(cell)) + cell
+    return frame(b"D", body)
