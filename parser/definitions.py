@@ -309,7 +309,7 @@ def _create_rule(r: Reading, at: int, end: int) -> None:
     at += word[at] in ("also", "instead")
     if word[at] == "nothing":
         return
-    if word[at] == "(" and not r.words.is_query(at) and match[at] == end - 1:
+    if word[at] == "(" and match[at] == end - 1:
         at, end = at + 1, end - 1
     _statements(r, at, end)
 

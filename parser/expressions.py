@@ -128,14 +128,10 @@ def scan(r: Reading, start: int, end: int, scope: Scope | None, env: Env, *, ite
     if start + 1 == end:
         if words.named[start] and words.word[start] not in NOT_A_NAME:
             return resolve(r, scope, [words.text[start]], start)
-    elif (
-        start + 3 == end
-        and words.word[start + 1] == "."
-        and words.named[start]
-        and words.named[start + 2]
-        and words.word[start] not in NOT_A_NAME
-    ):
-        return resolve(r, scope, [words.text[start], words.text[start + 2]], start)
+    elif words.word[start + 1] == "." and words.named[start] and words.word[start] not in NOT_A_NAME:
+        parts, behind = r.name(start)
+        if behind == end:
+            return resolve(r, scope, parts, start)
     return _Scan(r, start, end, scope, env, item).run()
 
 
@@ -372,6 +368,8 @@ class _Scan:
             name == "current_setting" and self.plain_setting(opening)
         ):
             self.take(OPAQUE)
+        if syntax and name == "treat":
+            self.treat(opening, close)
         if known and name in COUNTING:
             self.free = max(self.free, close)
         if words.is_query(opening):
@@ -384,6 +382,18 @@ class _Scan:
                 self.form = close - 1
             self.at = opening + 1
         self.operand = True
+
+    def treat(self, opening: int, close: int) -> None:
+        """TREAT (value AS name) calls the function pg_catalog.name with the value."""
+        r = self.r
+        at = r.find(frozenset(("as",)), opening + 1, close)
+        if at == close:
+            raise Unread("TREAT was not understood")
+        parts, _ = r.name(at + 1)
+        r.functions.add(("pg_catalog", parts[-1]))
+        r.effects |= EFFECTS.get(parts[-1], frozenset())
+        if parts[-1] not in _COMPUTING:
+            self.take(OPAQUE)
 
     def plain_setting(self, opening: int) -> bool:
         """current_setting of one of the server's own settings, which hold no stored data."""

@@ -177,11 +177,12 @@ def _item(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Ite
         return [Item(label, out)]
     out = scan(r, begin, stop, scope, env, item=True)
     label = r.label
-    if label is not None:
-        if words.named[begin] and (stop - begin == 2 or (stop - begin == 4 and word[begin + 1] == ".")):
-            out = scan(r, begin, stop - 1, scope, env)
-    elif words.named[stop - 1] and (stop - begin == 1 or (stop - begin == 3 and word[begin + 1] == ".")):
-        label = text[stop - 1]
+    if words.named[begin]:
+        _, behind = r.name(begin)
+        if label is not None and behind == stop - 1:
+            out = scan(r, begin, behind, scope, env)  # a plain column under another name
+        elif label is None and behind == stop:
+            label = text[stop - 1]
     return [Item(label, out)]
 
 

@@ -159,7 +159,7 @@ def _predicate(r: Reading, start: int, end: int, alone: bool, depth: int) -> _Tr
                 r.by_value = True
                 if r.words.text[at + 1] in _ANYTHING:
                     return _Truth.NONE if negated else _Truth.ALL
-            return _whole_table(r, at, end) if w == "=" else _Truth.SOME
+            return _whole_table(r, at) if w == "=" else _Truth.SOME
         if w == "is" and word[at + 1] == "not" and word[at + 2] == "distinct":
             same = _plain(r, start, at, alone) == _plain(r, at + 4, end, alone)
             return _Truth.ALL if same else _Truth.SOME
@@ -172,21 +172,25 @@ def _predicate(r: Reading, start: int, end: int, alone: bool, depth: int) -> _Tr
             own = _plain(r, start, at, alone)
             if any(own == _plain(r, left, right, alone) for left, right in r.split(at + 2, r.words.match[at + 1])):
                 return _Truth.ALL
-            return _whole_table(r, at, end)
+            return _whole_table(r, at)
     return _Truth.SOME
 
 
-def _whole_table(r: Reading, at: int, end: int) -> _Truth:
-    """`x IN (SELECT y FROM the target)` with nothing behind the table meets every row."""
+def _whole_table(r: Reading, at: int) -> _Truth:
+    """`x IN (SELECT x FROM the target)` with nothing behind the table meets every row; `at` is IN or `=`."""
     words = r.words
+    word = words.word
     opening = at + 1
-    while opening < end and words.word[opening] in ("any", "some"):
+    if word[at] == "=":
+        if word[opening] not in ("any", "some"):
+            return _Truth.SOME
         opening += 1
-    if words.word[opening] != "(" or not words.is_query(opening):
+    if word[opening] != "(" or word[opening + 1] != "select":
         return _Truth.SOME
     close = words.match[opening]
     source = r.find(frozenset(("from",)), opening + 1, close)
-    if source == close or not words.named[source + 1]:
+    same = words.named[at - 1] and words.text[source - 1] == words.text[at - 1]
+    if source == close or not words.named[source + 1] or not same or source - opening > 5:
         return _Truth.SOME
     relation, behind = r.relation(source + 1)
     stops = frozenset(("where", "limit", "offset", "fetch", "having", "join", ",")) | SET_OPERATIONS

@@ -61,6 +61,8 @@ def read(sql: bytes, *, standard_conforming_strings: bool = True) -> tuple[Facts
         places = _places(words, len(tokens))
     except Unread as unread:
         return (_unknown(unread.reason, tokens),)
+    if not places:
+        return ()
     notes = _tags(comments, tokens, places) if comments else [()] * len(places)
     return tuple(
         [
