@@ -232,7 +232,7 @@ def _play(console: Console, stage: Stage, scene: demo_shop.Scene) -> bool:
 def _rows(console: Console, names: list[str], rows: list[tuple[Any, ...]]) -> None:
     table = Table(*names, box=box.SIMPLE_HEAD if console.is_terminal else box.ASCII2, pad_edge=False)
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))  # no markup in data
     console.print(table)
 
 

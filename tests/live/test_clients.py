@@ -238,6 +238,7 @@ async def asyncpg_session(dsn: str) -> list[Any]:
         user=settings["user"],
         password=settings["password"],
         ssl=False,
+        command_timeout=20,
     )
     seen: list[Any] = []
     notices: list[str] = []
@@ -266,7 +267,7 @@ async def asyncpg_session(dsn: str) -> list[Any]:
         await connection.execute("do $$ begin raise warning 'seen by asyncpg'; end $$")
         seen.append(notices)
     finally:
-        await connection.close()
+        await connection.close(timeout=5)
     return seen
 
 
