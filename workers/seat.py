@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.slab import Counter, Row
-from workers.slot import BOOT_FAILED, ToWorker, send
+from workers.slot import ToWorker, send
 
 STALE_SECONDS = 5.0  # without a turn of the relay: SIGABRT, for a traceback
 ABORT_SECONDS = 2.0  # after that: SIGKILL
 BOOT_SECONDS = 20.0
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.1, 5.0
-CALM_SECONDS = 10.0  # a worker that lived so long starts the back-off anew
+STEADY_SECONDS = 2.0  # a worker that served so long did not die of its start: the back-off begins anew
 
 
 @dataclass
@@ -75,9 +75,9 @@ class Seat:
         limit = BOOT_SECONDS if child.ready_at is None else STALE_SECONDS
         return self.silence_seconds(child, awake_since, now) > limit
 
-    def back_off(self, child: Child, code: int, now: float) -> None:
+    def back_off(self, child: Child, now: float) -> None:
         """Decide when the successor starts."""
-        if now - child.started > CALM_SECONDS and code != BOOT_FAILED:
+        if child.ready_at is not None and now - child.ready_at > STEADY_SECONDS:
             self.retry_seconds = RETRY_SECONDS_MIN
         self.retry_at = now + self.retry_seconds
         self.retry_seconds = min(RETRY_SECONDS_MAX, self.retry_seconds * 2)

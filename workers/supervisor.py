@@ -22,7 +22,7 @@ from workers import configuration, listeners
 from workers.configuration import Loaded
 from workers.publication import Publisher
 from workers.run_folder import AlreadyRunning, RunFolder
-from workers.seat import CALM_SECONDS, Child, Seat
+from workers.seat import Child, Seat
 from workers.shared_policy import seal
 from workers.slab import Counter, Slab
 from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, pair, receive
@@ -31,7 +31,7 @@ from workers.status import StatusSocket
 from workers.systemd import Notifier
 
 TICK_SECONDS = 0.1
-STORM_DEATHS = 5  # within CALM_SECONDS: alarm
+STORM_DEATHS, STORM_SECONDS = 5, 10.0  # so many within that time: alarm
 DRAIN_GRACE_SECONDS = 2.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 log = logging.getLogger("sluice")
@@ -188,16 +188,16 @@ class Supervisor:
             "worker %d (pid %d) ended with %s%s", seat.index, child.pid, how, child.why and f": {child.why}"
         )
         seat.row.add(Counter.RESTARTS)
-        seat.back_off(child, code, now)
+        seat.back_off(child, now)
         # Reading a chain takes its time: a process of its own, which the reaper will not know.
         fork(lambda: _recover_audit(self._loaded), self._parent_read, self._not_for(None))
         self._deaths.append(now)
         if self._storming(now):
-            log.critical("alarm: %d workers ended within %d s", STORM_DEATHS, CALM_SECONDS)
+            log.critical("alarm: %d workers ended within %d s", STORM_DEATHS, STORM_SECONDS)
             self._notifier.status("alarm: workers keep ending")
 
     def _storming(self, now: float) -> bool:
-        return len(self._deaths) == STORM_DEATHS and now - self._deaths[0] <= CALM_SECONDS
+        return len(self._deaths) == STORM_DEATHS and now - self._deaths[0] <= STORM_SECONDS
 
     def _restart(self, now: float) -> None:
         for seat in self._seats:

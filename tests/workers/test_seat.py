@@ -7,9 +7,9 @@ import subprocess
 import pytest
 
 from workers import slot
-from workers.seat import ABORT_SECONDS, BOOT_SECONDS, CALM_SECONDS, STALE_SECONDS, Child, Seat
+from workers.seat import ABORT_SECONDS, BOOT_SECONDS, STALE_SECONDS, STEADY_SECONDS, Child, Seat
 from workers.slab import Counter, Slab
-from workers.slot import BOOT_FAILED, Drain
+from workers.slot import Drain
 
 
 @pytest.fixture
@@ -42,20 +42,20 @@ def test_time_in_which_the_supervisor_was_stopped_does_not_count(seat: Seat) -> 
     assert not seat.hangs(child(ready_at=1001.0), 5000.0, 5000 + STALE_SECONDS)
 
 
-def test_the_back_off_doubles_up_to_its_limit_and_a_calm_life_resets_it(seat: Seat) -> None:
+def test_the_back_off_doubles_up_to_its_limit_and_a_steady_life_resets_it(seat: Seat) -> None:
     waits = []
     for _ in range(8):
-        seat.back_off(child(started=1000.0), 1, 1001.0)
-        waits.append(round(seat.retry_at - 1001.0, 3))
+        seat.back_off(child(ready_at=1000.0), 1000 + STEADY_SECONDS)
+        waits.append(round(seat.retry_at - 1000 - STEADY_SECONDS, 3))
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
-    seat.back_off(child(started=1000.0), 1, 1000 + CALM_SECONDS + 1)
-    assert round(seat.retry_at - 1000 - CALM_SECONDS - 1, 3) == 0.1
+    seat.back_off(child(ready_at=1000.0), 1001 + STEADY_SECONDS)
+    assert round(seat.retry_at - 1001 - STEADY_SECONDS, 3) == 0.1
 
 
-def test_a_worker_that_could_not_start_was_not_calm(seat: Seat) -> None:
-    seat.back_off(child(), BOOT_FAILED, 1000 + CALM_SECONDS + 1)
-    seat.back_off(child(), BOOT_FAILED, 1000 + CALM_SECONDS + 1)
-    assert round(seat.retry_at - 1000 - CALM_SECONDS - 1, 3) == 0.2
+def test_a_worker_that_was_never_ready_was_not_steady(seat: Seat) -> None:
+    for wait in (0.1, 0.2):
+        seat.back_off(child(started=1000.0), 2000.0)
+        assert round(seat.retry_at - 2000, 3) == wait
 
 
 def test_an_empty_seat_is_described_as_gone(seat: Seat) -> None:
