@@ -3,9 +3,10 @@
 from parser.expressions import scan
 from parser.facts import Column, Relation
 from parser.lineage import Item, Scope, Source, outputs
-from parser.queries import from_list, query, select_list, with_queries
+from parser.queries import query, select_list, with_queries
 from parser.reading import Env, Reading, Unread
 from parser.selective import excludes_nothing
+from parser.tables import from_list
 
 CHANGES = frozenset(("insert", "update", "delete", "merge"))
 _UPDATE_CLAUSES = frozenset(("set", "from", "where", "returning"))

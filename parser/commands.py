@@ -1,21 +1,19 @@
 """Reading everything that is no query, no change of rows and no definition: COPY, EXPLAIN, SET, cursors, maintenance …"""
 
-from typing import Literal
 
 from parser.changes import CHANGES
+from parser.copies import copy_command
 from parser.expressions import scan
-from parser.facts import Column, Copy, Facts, Named, Output, Relation, Setting
+from parser.facts import Facts, Named, Output
 from parser.keywords import NOT_A_NAME, QUERY_STARTS
 from parser.kinds import ON_TABLES, SIMPLE
-from parser.lineage import OPAQUE, Item, Scope, Source, outputs
-from parser.queries import query
 from parser.reading import Reading, Unread
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
+from parser.session_commands import discard_command, reset_command, set_command, show_command
 from parser.tokens import Kind
 
 _FALSE = frozenset(("false", "off", "0", "no", "f", "n", "of", "fa", "fal", "fals"))
 _PREPARABLE = QUERY_STARTS | CHANGES | {"("}
-_COPY_LEGACY = frozenset(("delimiter", "delimiters", "null", "header", "quote", "escape", "encoding"))
 
 
 def command(r: Reading, start: int, end: int) -> None:
@@ -88,115 +86,6 @@ def _on_tables(r: Reading, first: str, at: int, end: int) -> None:
         begin += word[begin] == "only"
         if begin < close and words.named[begin]:
             r.writes.setdefault(r.relation(begin)[0])
-
-
-# --- COPY ---
-
-
-def _copy(r: Reading, at: int, end: int) -> None:
-    words = r.words
-    word, match = words.word, words.match
-    binary = word[at] == "binary"
-    at += binary
-    inside = None
-    relation: Relation | None = None
-    columns: tuple[str, ...] | None = None
-    if word[at] == "(":
-        inside = (at + 1, match[at])
-        at = match[at] + 1
-    else:
-        relation, at = r.relation(at)
-        if word[at] == "(":
-            columns = tuple(r.names(at))
-            at = match[at] + 1
-    direction = word[at]
-    if direction not in ("from", "to") or (direction == "from" and relation is None):
-        raise Unread("COPY was not understood")
-    target, at = _copy_target(r, direction, at + 1)
-    r.kinds.setdefault(f"COPY {direction.upper()}" + (" PROGRAM" if target == "program" else ""))
-    if inside is not None:
-        r.outputs = outputs(_inner_query(r, *inside))
-    elif relation is not None:
-        _copy_table(r, relation, columns, direction)
-    options, at = _copy_options(r, at, end, binary)
-    if word[at] == "where" and relation is not None and direction == "from":
-        scan(r, at + 1, end, Scope(None, [Source(relation.name, relation)]), {})
-    elif at != end:
-        raise Unread("COPY was not understood")
-    form = dict(options).get("format", "text")
-    known: tuple[Literal["text", "csv", "binary"], ...] = ("text", "csv", "binary")
-    r.by_value = r.by_value or bool(options)
-    r.copy = Copy(target, relation, columns, next((name for name in known if name == form), "unknown"), options)
-
-
-def _copy_target(
-    r: Reading, direction: str, at: int
-) -> tuple[Literal["stdin", "stdout", "file", "program"], int]:
-    """What stands behind FROM or TO, and the token behind it. Either of STDIN and STDOUT is taken in either direction."""
-    words = r.words
-    if words.word[at] in ("stdin", "stdout"):
-        return ("stdout" if direction == "to" else "stdin"), at + 1
-    program = words.word[at] == "program"
-    at += program
-    if words.kind[at] is not Kind.STRING:
-        raise Unread("COPY was not understood")
-    r.effects.add("unsafe-io")
-    return ("program" if program else "file"), at + 1
-
-
-def _inner_query(r: Reading, start: int, end: int) -> list[Item]:
-    ahead = r.find(CHANGES | {"select", "values", "table"}, start, end)
-    if r.words.word[ahead] in CHANGES:
-        return r.change(r, start, end, {})
-    return query(r, start, end, None, {})
-
-
-def _copy_table(r: Reading, relation: Relation, columns: tuple[str, ...] | None, direction: str) -> None:
-    listed = [Column(relation, name) for name in columns] if columns is not None else [Column(relation, "*")]
-    if direction == "to":
-        r.effects.add("read")
-        r.reads.setdefault(relation)
-        r.columns_read.update(listed)
-        if columns is None:
-            r.outputs = None
-        else:
-            r.outputs = tuple(Output(frozenset((column,)), plain=True) for column in listed)
-    else:
-        r.effects.add("write")
-        r.writes.setdefault(relation)
-        r.columns_written.update(listed)
-
-
-def _copy_options(r: Reading, at: int, end: int, binary: bool) -> tuple[tuple[tuple[str, str | None], ...], int]:
-    """The options, new style or old; the token behind them."""
-    words = r.words
-    word, match, text = words.word, words.match, words.text
-    options: list[tuple[str, str | None]] = [("format", "binary")] if binary else []
-    if word[at] in ("using", "with") and word[at + 1] != "(":
-        at += 1
-    at += word[at] == "with"
-    if word[at] == "(":
-        for begin, stop in r.split(at + 1, match[at]):
-            value = text[begin + 1] if stop - begin == 2 else None
-            name = text[begin].lower()
-            options.append((name, value.lower() if value is not None and name == "format" else value))
-        return tuple(options), match[at] + 1
-    while at < end and word[at] != "where":
-        w = word[at]
-        if w in ("csv", "binary", "freeze", "oids", "header"):
-            options.append(("format", w) if w in ("csv", "binary") else (w, None))
-            at += 1
-        elif w == "force":
-            at = r.find(frozenset(("csv", "header", "where", "delimiter", "null", "quote", "escape")), at + 3, end)
-            options.append(("force", None))
-        elif w in _COPY_LEGACY:
-            at += 1
-            at += word[at] == "as"
-            options.append((w.rstrip("s") if w == "delimiters" else w, text[at]))
-            at += 1
-        else:
-            raise Unread("COPY was not understood")
-    return tuple(options), at
 
 
 # --- statements with a statement inside ---
@@ -338,103 +227,6 @@ def _call(r: Reading, at: int, end: int) -> None:
     r.outputs = None
 
 
-# --- settings ---
-
-
-def _set(r: Reading, at: int, end: int) -> None:
-    words = r.words
-    word, text = words.word, words.text
-    r.effects.add("session")
-    r.by_value = True
-    if word[at] == "constraints":
-        r.kinds.setdefault("SET CONSTRAINTS")
-        return
-    local = False
-    if word[at] in ("local", "session") and word[at + 1] not in ("=", ".", "to", "authorization"):
-        local = word[at] == "local"
-        at += 1
-    if word[at] == "transaction" and word[at + 1] not in ("=", "to", "."):
-        r.kinds.setdefault("SET TRANSACTION")
-        return
-    if word[at] == "characteristics" and word[at + 1] == "as":
-        r.kinds.setdefault("SET SESSION CHARACTERISTICS")
-        for name in ("isolation", "read_only", "deferrable"):
-            r.settings.append(Setting(f"default_transaction_{name}", None))
-        return
-    r.kinds.setdefault(
-        {"role": "SET ROLE", "authorization": "SET SESSION AUTHORIZATION"}.get(
-            word[at + 1] if word[at] == "session" else word[at], "SET"
-        )
-    )
-    special = {
-        ("time", "zone"): "timezone",
-        ("session", "authorization"): "session_authorization",
-        ("xml", "option"): "xmloption",
-    }.get((word[at], word[at + 1]))
-    if special is not None:
-        r.settings.append(Setting(special, _value(r, at + 2, end), local))
-    elif word[at] in ("names", "schema", "role", "catalog") and word[at + 1] not in ("=", "to", "."):
-        name = {"names": "client_encoding", "schema": "search_path"}.get(word[at], text[at])
-        r.settings.append(Setting(name, _value(r, at + 1, end), local))
-    else:
-        parts, behind = r.name(at)
-        if word[behind] not in ("=", "to", "from"):
-            raise Unread("SET was not understood")
-        value = None if word[behind] == "from" else _value(r, behind + 1, end)
-        r.settings.append(Setting(".".join(parts).lower(), value, local))
-
-
-def _value(r: Reading, at: int, end: int) -> str | None:
-    """The value of a SET, a list joined with commas; None for DEFAULT and where there is none."""
-    words = r.words
-    values = []
-    for begin, stop in r.split(at, end):
-        if begin == stop or any(words.word[k] in ("", ";", "(") for k in range(begin, stop)):
-            return None
-        values.append(" ".join(words.text[begin:stop]).replace("- ", "-"))
-    if not values or (len(values) == 1 and words.word[at] == "default"):
-        return None
-    return ", ".join(values)
-
-
-def _reset(r: Reading, at: int, end: int) -> None:
-    words = r.words
-    word = words.word
-    r.kinds.setdefault("RESET")
-    r.effects.add("session")
-    r.by_value = True
-    if word[at] == "all":
-        r.settings.append(Setting("*", None))
-    elif word[at] == "time" and word[at + 1] == "zone":
-        r.settings.append(Setting("timezone", None))
-    elif word[at] == "session" and word[at + 1] == "authorization":
-        r.settings.append(Setting("session_authorization", None))
-    elif word[at] == "transaction" and word[at + 1] == "isolation":
-        pass
-    else:
-        parts, _ = r.name(at)
-        r.settings.append(Setting(".".join(parts).lower(), None))
-
-
-def _discard(r: Reading, at: int, end: int) -> None:
-    r.kinds.setdefault("DISCARD")
-    r.effects.add("session")
-    if r.words.word[at] == "all":
-        r.by_value = True
-        r.settings.append(Setting("*", None))
-
-
-def _show(r: Reading, at: int, end: int) -> None:
-    words = r.words
-    r.kinds.setdefault("SHOW")
-    r.effects.add("session")
-    if words.word[at] == "all":
-        r.outputs = (Output(), OPAQUE, Output())
-        return
-    own = any(words.word[k] == "." for k in range(at, end)) or "." in words.text[at]
-    r.outputs = (OPAQUE if own else Output(),)
-
-
 def _lock(r: Reading, at: int, end: int) -> None:
     """LOCK [TABLE] a, b [IN mode MODE]: the weak modes hinder no reader and no writer."""
     words = r.words
@@ -455,10 +247,10 @@ def _lock(r: Reading, at: int, end: int) -> None:
 _READERS = {
     "call": _call,
     "close": _ending,
-    "copy": _copy,
+    "copy": copy_command,
     "deallocate": _ending,
     "declare": _declare,
-    "discard": _discard,
+    "discard": discard_command,
     "do": _do,
     "execute": _execute,
     "explain": _explain,
@@ -466,7 +258,7 @@ _READERS = {
     "lock": _lock,
     "move": _fetch,
     "prepare": _prepare,
-    "reset": _reset,
-    "set": _set,
-    "show": _show,
+    "reset": reset_command,
+    "set": set_command,
+    "show": show_command,
 }

@@ -17,105 +17,19 @@ from parser.keywords import (
     SYNTAX_CALLS,
     word_set,
 )
-from parser.lineage import FREE, OPAQUE, Scope, bare, blend, qualified_relation, qualifier
+from parser.lineage import FREE, OPAQUE, Scope
 from parser.reading import Env, Reading, Unread
-from parser.routines import ABOUT_DEFINITIONS, COUNTING, EFFECTS, PURE, TAKES_ROWS
+from parser.references import COMPUTING, FIELDS, LONG_TYPES, resolve, type_end, whole
+from parser.routines import COUNTING, EFFECTS
 from parser.tokens import Kind
 
-_COMPUTING = PURE | ABOUT_DEFINITIONS
 _OPENERS = frozenset(("from", "order", "where", "when", "asymmetric"))  # in front of an operand, rarely
 _FRAME = word_set(
     """
     between unbounded preceding following current row and exclude no others ties group rows range groups
     """
 )
-_FIELDS = frozenset(["year", "month", "day", "hour", "minute", "second"])
 _FORMS = frozenset(("nfc", "nfd", "nfkc", "nfkd"))
-_LONG_TYPES = {
-    "double": ("precision",),
-    "character": ("varying",),
-    "char": ("varying",),
-    "nchar": ("varying",),
-    "bit": ("varying",),
-    "national": ("character", "char"),
-}
-
-
-def type_end(r: Reading, at: int) -> int:
-    """The token behind the type name at a token (`numeric(10,2)[]`, `timestamp(3) with time zone`)."""
-    word = r.words.word
-    first = word[at]
-    parts, at = r.name(at)
-    if len(parts) == 1 and word[at] in _LONG_TYPES.get(first, ()):
-        at += 1
-        if first == "national" and word[at] == "varying":
-            at += 1
-    if word[at] == "(":
-        close = r.words.match[at]
-        if any(word[k] == "(" for k in range(at + 1, close)):
-            raise Unread("a type with an expression in its brackets")
-        at = close + 1
-    if first in ("timestamp", "time") and word[at] in ("with", "without") and word[at + 1] == "time":
-        at += 3
-    if first == "interval":
-        while word[at] in _FIELDS or (word[at] == "to" and word[at + 1] in _FIELDS):
-            at += 1
-            if word[at] == "(":
-                at = r.words.match[at] + 1
-    if word[at] == "array":
-        at += 1
-    while word[at] == "[" and (word[at + 1] == "]" or r.words.kind[at + 1] is Kind.INTEGER) and (
-        r.words.match[at] - at <= 2
-    ):
-        at = r.words.match[at] + 1
-    return at
-
-
-def resolve(r: Reading, scope: Scope | None, parts: list[str], at: int) -> Output:
-    """What a column reference that starts at token `at` may hold; notes the columns as read."""
-    name = parts[-1]
-    if scope is None:
-        return OPAQUE
-    r.look_up(scope, name if len(parts) == 1 else "")
-    if len(parts) == 1:
-        out, hit = bare(scope, name)
-        if hit:
-            r.hits.add(at)
-    else:
-        sources = (
-            qualifier(scope, parts[0]) if len(parts) == 2 else qualified_relation(scope, parts[-3], parts[-2])
-        )
-        if not sources:
-            return OPAQUE
-        outs = []
-        for source in sources:
-            if source.target:
-                r.hits.add(at)
-            got = source.column(name)
-            if got is None or (name in TAKES_ROWS and not got[1]):
-                # `t.f` also means f(t)
-                r.functions.add((None, name))
-                outs.append(Output(source.whole().columns, opaque=name not in _COMPUTING))
-            if got is not None:
-                outs.append(got[0])
-        out = outs[0] if len(outs) == 1 else blend(outs)
-    r.columns_read |= out.columns
-    return out
-
-
-def whole(r: Reading, scope: Scope | None, parts: list[str], at: int) -> Output:
-    """What `parts.*` inside an expression may hold: the row."""
-    if scope is None:
-        return OPAQUE
-    r.look_up(scope)
-    sources = qualifier(scope, parts[0]) if len(parts) == 1 else qualified_relation(scope, parts[-2], parts[-1])
-    if not sources:
-        return OPAQUE
-    if any(source.target for source in sources):
-        r.hits.add(at)
-    out = blend([source.whole() for source in sources])
-    r.columns_read |= out.columns
-    return out
 
 
 def scan(r: Reading, start: int, end: int, scope: Scope | None, env: Env, *, item: bool = False) -> Output:
@@ -314,7 +228,7 @@ class _Scan:
             self.at = at + 4
             self.operand = False
             return True
-        elif behind in _LONG_TYPES.get(w, ()) and word[at + 2] in ("'", "(", "varying"):
+        elif behind in LONG_TYPES.get(w, ()) and word[at + 2] in ("'", "(", "varying"):
             self.at = at + 2
             self.operand = False
             return True
@@ -364,7 +278,7 @@ class _Scan:
         if syntax and name in FREE_GRAMMAR_CALLS:
             self.loose = max(self.loose, close)
             self.take(OPAQUE)
-        elif not (known and name in _COMPUTING) and not (known and name in COUNTING) and not (
+        elif not (known and name in COMPUTING) and not (known and name in COUNTING) and not (
             name == "current_setting" and self.plain_setting(opening)
         ):
             self.take(OPAQUE)
@@ -392,7 +306,7 @@ class _Scan:
         parts, _ = r.name(at + 1)
         r.functions.add(("pg_catalog", parts[-1]))
         r.effects |= EFFECTS.get(parts[-1], frozenset())
-        if parts[-1] not in _COMPUTING:
+        if parts[-1] not in COMPUTING:
             self.take(OPAQUE)
 
     def plain_setting(self, opening: int) -> bool:
@@ -416,7 +330,7 @@ class _Scan:
             raise Unread("a name in an unexpected place")
         behind = words.word[at + 1]
         self.at = at + 1
-        if (w == "to" and behind in _FIELDS) or (w == "at" and behind == "local"):
+        if (w == "to" and behind in FIELDS) or (w == "at" and behind == "local"):
             self.at = at + 2
         elif w == "at" and behind == "time":
             self.at = at + 3

@@ -22,7 +22,7 @@ CORPUS = Path(__file__).parent.parent / "corpus" / "statements"
 STATEMENTS = [
     line.split("\t")[0] for line in (CORPUS / "facts.tsv").read_text().splitlines() if not line.startswith("# ")
 ]
-NOT_WRITTEN = {"xmlconcat", "like_escape", "similar_to_escape", "int4"}  # what the grammar calls for ESCAPE and TREAT … AS int
+NOT_WRITTEN = {"xmlconcat", "like_escape", "similar_to_escape", "int4"}  # for ESCAPE and TREAT … AS int
 NODES = {
     "select_stmt": ("SELECT",),
     "insert_stmt": ("INSERT",),
@@ -104,7 +104,10 @@ def test_the_grammar_agrees_on_kind_tables_and_functions(sql: str) -> None:
     assert calls(tree) <= {name for _, name in facts.functions} | NOT_WRITTEN
 
 
-@given(st.lists(st.sampled_from(STATEMENTS), min_size=1, max_size=5), st.sampled_from([";", " ; ", ";;", ";/*;*/", ";--;\n"]))
+@given(
+    st.lists(st.sampled_from(STATEMENTS), min_size=1, max_size=5),
+    st.sampled_from([";", " ; ", ";;", ";/*;*/", ";--;\n"]),
+)
 @settings(max_examples=150, deadline=None)
 def test_a_message_is_cut_where_the_grammar_cuts_it(statements: list[str], between: str) -> None:
     sql = between.join(statements)

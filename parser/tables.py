@@ -1,0 +1,237 @@
+"""Reading FROM lists: tables, joins, subqueries and functions, into a scope."""
+
+from parser.expressions import scan
+from parser.facts import Output
+from parser.keywords import NOT_A_NAME
+from parser.lineage import OPAQUE, Item, Scope, Source, blend, renamed
+from parser.reading import Env, Reading, Unread
+from parser.references import resolve
+
+_JOINS = frozenset(["join", "left", "right", "full", "inner", "cross", "natural"])
+_JOIN_ENDS = _JOINS | {"on", "using", ","}
+
+
+def from_list(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None, env: Env) -> None:
+    """Read a FROM list into the scope. `parent` is what a subquery that is not LATERAL can see."""
+    word = r.words.word
+    at = _table(r, at, end, scope, parent, env)
+    while at < end:
+        w = word[at]
+        if w == ",":
+            at = _table(r, at + 1, end, scope, parent, env)
+        elif w in _JOINS:
+            while word[at] in _JOINS or word[at] == "outer":
+                if word[at] == "natural":
+                    scope.merged = True
+                    scope.known.clear()
+                at += 1
+                if word[at - 1] == "join":
+                    break
+            at = _table(r, at, end, scope, parent, env)
+        elif w == "on":
+            stop = _condition_end(r, at + 1, end)
+            scan(r, at + 1, stop, scope, env)
+            at = stop
+        elif w == "using" and word[at + 1] == "(":
+            at = _using(r, at + 1, scope)
+        else:
+            raise Unread("a FROM list was not understood")
+    if at != end:
+        raise Unread("a FROM list was not understood")
+
+
+def _condition_end(r: Reading, at: int, end: int) -> int:
+    """Where the condition of a join ends: LEFT and RIGHT may also be functions in it."""
+    word = r.words.word
+    while True:
+        at = r.find(_JOIN_ENDS, at, end)
+        if at < end and word[at] in ("left", "right", "full") and word[at + 1] not in ("join", "outer"):
+            at += 1
+            continue
+        return at
+
+
+def _using(r: Reading, opening: int, scope: Scope) -> int:
+    words = r.words
+    scope.merged = True
+    scope.known.clear()
+    items = []
+    for name in r.names(opening):
+        out = resolve(r, scope, [name], opening)
+        items.append(Item(name, out))
+    at = words.match[opening] + 1
+    if words.word[at] == "as" and words.named[at + 1]:
+        scope.add(Source(words.text[at + 1], None, items, qualified_only=True, explicit=True))
+        at += 2
+    return at
+
+
+def _table(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None, env: Env) -> int:
+    """One table reference with its alias; the token behind it."""
+    words = r.words
+    word, match = words.word, words.match
+    inner = parent
+    if word[at] == "lateral":
+        at += 1
+        inner = scope
+    if word[at] == "(":
+        close = match[at]
+        if words.is_query(at):
+            source = Source(None, None, r.query(r, at + 1, close, inner, env))
+        else:
+            group = Scope(scope)
+            r.enter()
+            from_list(r, at + 1, close, group, parent, env)
+            r.depth -= 1
+            if not _alias_ahead(r, close + 1, end):
+                for source in group.sources:
+                    scope.add(source)
+                scope.merged = scope.merged or group.merged
+                return close + 1
+            source = Source(None, None, group.star())
+        return _alias(r, close + 1, end, source, scope, env)
+    if word[at] == "rows" and word[at + 1] == "from" and word[at + 2] == "(":
+        out = _rows_from(r, at + 2, scope, env)
+        behind = match[at + 2] + 1
+        if word[behind] == "with" and word[behind + 1] == "ordinality":
+            behind += 2
+        return _alias(r, behind, end, Source(None, rest=out), scope, env)
+    if word[at] in ("xmltable", "json_table") and word[at + 1] == "(":
+        out = _free_table(r, at + 1, scope, env)
+        return _alias(r, match[at + 1] + 1, end, Source(None, rest=out), scope, env)
+    if word[at] != "only" and not (words.named[at] and word[at] not in NOT_A_NAME):
+        return _odd_function(r, at, end, scope, env)
+    if word[at] != "only":
+        parts, behind = r.name(at)
+        if word[behind] == "(":
+            return _function(r, at, parts[-1], match[behind] + 1, end, scope, env)
+    source, at = relation_source(r, at, env)
+    return _alias(r, at, end, source, scope, env)
+
+
+def _odd_function(r: Reading, at: int, end: int, scope: Scope, env: Env) -> int:
+    """Functions that are written as keywords: current_date, left(…), CAST-like calls."""
+    word = r.words.word
+    if word[at] in ("", ";", ",", ")") or word[at] in _JOIN_ENDS - {"left", "right", "full"}:
+        raise Unread("a table was expected")
+    close = r.words.match[at + 1] + 1 if word[at + 1] == "(" else at + 1
+    return _function(r, at, word[at], close, end, scope, env)
+
+
+def _function(r: Reading, at: int, name: str, behind: int, end: int, scope: Scope, env: Env) -> int:
+    out = scan(r, at, behind, scope, env)
+    r.effects.add("read")
+    source = Source(name, rest=out)
+    word = r.words.word
+    if word[behind] == "with" and word[behind + 1] == "ordinality":
+        behind += 2
+    return _alias(r, behind, end, source, scope, env)
+
+
+def _rows_from(r: Reading, opening: int, scope: Scope, env: Env) -> Output:
+    """ROWS FROM (f(…) [AS (column type, …)], …)."""
+    word, match = r.words.word, r.words.match
+    outs = []
+    for begin, stop in r.split(opening + 1, match[opening]):
+        if word[stop - 1] == ")" and (cut := r.find(frozenset(("as",)), begin, stop)) < stop:
+            stop = cut
+        outs.append(scan(r, begin, stop, scope, env))
+    return blend(outs)
+
+
+def _free_table(r: Reading, opening: int, scope: Scope, env: Env) -> Output:
+    """XMLTABLE and JSON_TABLE: every name in them may be a column, the result is not followed."""
+    words = r.words
+    columns = Output()
+    at = opening + 1
+    close = words.match[opening]
+    while at < close:
+        if words.word[at] == "(" and words.is_query(at):
+            items = r.query(r, at + 1, words.match[at], scope, env)
+            columns = blend([columns, *(item.out for item in items)])
+            at = words.match[at] + 1
+        elif words.named[at]:
+            parts, behind = r.name(at)
+            if words.word[behind] == "(":
+                if words.word[at] not in NOT_A_NAME and words.word[at] not in ("columns", "passing", "path"):
+                    r.functions.add((parts[-2] if len(parts) > 1 else None, parts[-1]))
+            elif words.word[at] not in NOT_A_NAME:
+                columns = blend((columns, resolve(r, scope, parts, at)))
+            at = behind
+        else:
+            at += 1
+    return Output(columns.columns, opaque=True)
+
+
+def relation_source(r: Reading, at: int, env: Env) -> tuple[Source, int]:
+    """[ONLY] name [*]: a WITH query in scope or a base relation."""
+    word = r.words.word
+    closing = False
+    if word[at] == "only":
+        at += 1
+        if word[at] == "(":
+            closing = True
+            at += 1
+    start = at
+    relation, at = r.relation(at)
+    if closing:
+        if word[at] != ")":
+            raise Unread("ONLY was not understood")
+        at += 1
+    elif word[at] == "*":
+        at += 1
+    if relation.schema is None and relation.name in env and at == start + 1:
+        cte = env[relation.name]
+        cte.used = True
+        if cte.items is None:
+            return Source(relation.name, rest=OPAQUE), at
+        return Source(relation.name, None, cte.items), at
+    r.reads.setdefault(relation)
+    return Source(relation.name, relation), at
+
+
+def _alias_ahead(r: Reading, at: int, end: int) -> bool:
+    words = r.words
+    return at < end and (words.word[at] == "as" or (words.named[at] and words.word[at] not in NOT_A_NAME))
+
+
+def _alias(r: Reading, at: int, end: int, source: Source, scope: Scope, env: Env) -> int:
+    """[[AS] alias [(columns)]] [TABLESAMPLE …]: puts the source into the scope."""
+    words = r.words
+    word, match = words.word, words.match
+    if _alias_ahead(r, at, end):
+        at += word[at] == "as"
+        if word[at] != "(":
+            if not words.named[at]:
+                raise Unread("an alias was expected")
+            source.alias = words.text[at]
+            source.explicit = True
+            at += 1
+        if at < end and word[at] == "(":
+            _columns(r, at, source)
+            at = match[at] + 1
+    if at < end and word[at] == "tablesample":
+        opening = r.find(frozenset(("(",)), at, end)
+        parts, opening = r.name(at + 1)
+        if word[opening] != "(":
+            raise Unread("TABLESAMPLE was not understood")
+        r.functions.add((parts[-2] if len(parts) > 1 else None, parts[-1]))
+        scan(r, opening + 1, match[opening], scope, env)
+        at = match[opening] + 1
+        if word[at] == "repeatable" and word[at + 1] == "(":
+            scan(r, at + 2, match[at + 1], scope, env)
+            at = match[at + 1] + 1
+    scope.add(source)
+    return at
+
+
+def _columns(r: Reading, opening: int, source: Source) -> None:
+    """An alias's column list renames; for a function it may also give types, and its columns are all alike."""
+    names = r.names(opening)
+    if source.relation is not None:
+        whole_row = source.whole()
+        source.items = [Item(name, whole_row) for name in names]
+    elif source.rest is not None and not source.items:
+        source.items = [Item(name, source.rest) for name in names]
+    else:
+        source.items = renamed(source.items, names)
