@@ -49,13 +49,15 @@ class ViewRow(NamedTuple):
 
 @dataclass(slots=True)
 class _Draft:
-    """Labels while they are found. `labels` by table oid and column name; `fixed` are those that a correction set."""
+    """Labels while they are found. `labels` by table oid and column name; `fixed` are those that a correction set; `pending`
+    are views whose turn has not come."""
 
     tables: dict[int, RelationRow]
     columns: dict[int, list[ColumnRow]]
     by_name: dict[tuple[str, str], int]
     labels: dict[int, dict[str, str | None]] = field(default_factory=dict)
     fixed: set[tuple[int, str]] = field(default_factory=set)
+    pending: set[int] = field(default_factory=set)
 
 
 def build(
@@ -161,27 +163,21 @@ def _share_one(draft: _Draft, family: list[int], name: str) -> None:
 
 
 def _label_views(draft: _Draft, views: Mapping[int, ViewRow], read: Read) -> None:
-    """Views in the order of what they are made of. A circle is not possible; should one appear, it is derived."""
-    done: set[int] = set()
-    open_views: set[int] = set()
-
-    def visit(oid: int) -> None:
-        waiting = [(oid, False)]
+    """Views in the order of what they are made of. One that is met before its turn, as in a circle, counts as derived."""
+    views = {oid: view for oid, view in views.items() if oid in draft.tables}
+    draft.pending = set(views)
+    opened: set[int] = set()
+    for first in views:
+        waiting = [(first, False)]
         while waiting:
-            at, ready = waiting.pop()
+            oid, ready = waiting.pop()
             if ready:
-                _label_view(draft, views[at], read)
-                done.add(at)
-            elif at not in open_views:
-                open_views.add(at)
-                waiting.append((at, True))
-                waiting += [
-                    (below, False) for below in views[at].relations if below in views and below not in done
-                ]
-
-    for oid in views:
-        if oid in draft.tables and draft.tables[oid].schema not in SYSTEM_SCHEMAS:
-            visit(oid)
+                _label_view(draft, views[oid], read)
+                draft.pending.discard(oid)
+            elif oid not in opened:
+                opened.add(oid)
+                waiting.append((oid, True))
+                waiting += [(below, False) for below in views[oid].relations if below in draft.pending]
 
 
 def _label_view(draft: _Draft, view: ViewRow, read: Read) -> None:
@@ -210,7 +206,7 @@ def _view_labels(draft: _Draft, view: ViewRow, columns: list[ColumnRow], read: R
     labelled = any(
         label is not None for oid in seen if oid is not None for label in draft.labels[oid].values()
     )
-    doubtful = labelled or None in seen or not called <= _COMPUTING
+    doubtful = labelled or None in seen or not called <= _COMPUTING or not draft.pending.isdisjoint(seen)
     return {column.name: DERIVED if doubtful else None for column in columns}
 
 
@@ -242,6 +238,8 @@ def _labels_of(draft: _Draft, relation: Relation, name: str) -> list[str] | None
     oid = _oid(draft, relation)
     if oid is None:
         return None
+    if oid in draft.pending:
+        return [DERIVED]
     labels = draft.labels[oid]
     if name == "*":
         return [label for label in labels.values() if label is not None]

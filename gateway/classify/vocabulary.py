@@ -19,7 +19,7 @@ PHRASES: dict[str, str] = {
         zugangscode, geheim, mot de passe, mdp, contrasena, senha, wachtwoord, parola chiave, parola d ordine,
         codice segreto""",
     "card": """card number, card no, card num, card pan, credit card, debit card, payment card, cc number,
-        cc num, cc no, ccn, pan, cvv, cvc, cvv2, card, kreditkarte, kreditkartennummer, kartennummer,
+        cc num, cc no, ccn, pan, cvv, cvc, card, kreditkarte, kreditkartennummer, kartennummer,
         carte bancaire, carte bleue, numero carte, numero de carte, tarjeta, numero tarjeta, carta di credito,
         carta credito, numero carta, cartao, cartao de credito, numero cartao, kaartnummer, creditcardnummer""",
     "iban": """iban, bank account, account number, account no, acct no, acct number, acct num, routing number,

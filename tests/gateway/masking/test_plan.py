@@ -235,35 +235,6 @@ def test_relation_that_the_session_made_itself_is_not_the_one_of_the_catalogue()
     ).clear
 
 
-@pytest.mark.parametrize(
-    ("sql", "inert"),
-    [
-        ("select item, total from orders", True),
-        ("select count(*) from orders", True),
-        ("select 1", True),
-        ("begin", True),
-        ("set work_mem = '1MB'", True),
-        ("show work_mem", True),
-        ("select relname from pg_class", True),
-        ("select count(*) from customers", False),  # its errors may quote
-        ("select id from customers", False),
-        ("select peek()", False),
-        ("select query_to_xml('select 1', true, true, '')", False),
-        ("select * from unknown_table", False),
-        ("select who from contacts", False),
-        ("insert into orders values (1)", False),  # triggers speak
-        ("commit", False),  # deferred constraints speak
-        ("explain analyze select * from orders", False),
-        ("execute something", False),
-        ("fetch all from something", False),
-        ("do $$ begin end $$", False),
-        ("create table x (a int)", False),
-    ],
-)
-def test_inert_is_only_what_can_neither_show_nor_quote_a_masked_value(sql: str, inert: bool) -> None:
-    assert basis_of(sql).inert is inert
-
-
 def test_statement_that_is_not_known_by_name_shows_nothing() -> None:
     for sql in ("execute something", "fetch all from something"):
         plan = rows(description(EXPRESSION, CITY), basis_of(sql))
