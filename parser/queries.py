@@ -245,7 +245,8 @@ def _tail(r: Reading, clauses: Clauses, scope: Scope, env: Env, items: list[Item
             order_by(r, at + 1, stop, scope, env, {item.name for item in items})
         elif w == "fetch":
             stop = r.find(frozenset(("row", "rows")), at + 1, stop)
-            scan(r, at + 1, stop, scope, env)
+            if stop > at + 1:
+                scan(r, at + 1, stop, scope, env)
         elif w == "for":
             _locking(r, at)
 

@@ -1,6 +1,7 @@
 """References in expressions: columns and rows by name, and the names of types."""
 
 from parser.facts import Output
+from parser.keywords import RESERVED
 from parser.lineage import OPAQUE, Scope, bare, blend, qualified_relation, qualifier
 from parser.reading import Reading, Unread
 from parser.routines import ABOUT_DEFINITIONS, PURE, TAKES_ROWS
@@ -22,6 +23,8 @@ def type_end(r: Reading, at: int) -> int:
     """The token behind the type name at a token (`numeric(10,2)[]`, `timestamp(3) with time zone`)."""
     word = r.words.word
     first = word[at]
+    if first in RESERVED:
+        raise Unread("a type was expected")
     parts, at = r.name(at)
     if len(parts) == 1 and word[at] in LONG_TYPES.get(first, ()):
         at += 1

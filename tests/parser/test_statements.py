@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parser.facts import Column, Copy, Facts, Named, Output, Relation, Setting
+from parser.facts import Facts, Output, Relation, Setting
 from parser.kinds import ALL_EFFECTS
 from parser.statements import read
 
@@ -128,92 +128,12 @@ def test_a_label_named_end_does_not_end_a_body() -> None:
     assert second.kinds == ("SELECT",)
 
 
-UNFILTERED = """true|1 = 1|NOT false|a = 5 OR true|a = a|t.a = a|a <= a|a IS NOT DISTINCT FROM a|'x' = 'x'|random() >= 0
-    |EXISTS (SELECT 1)|EXISTS (SELECT 1 FROM u WHERE u.a = 1)|(SELECT true)|a IS NULL OR a IS NOT NULL|a LIKE '%'|$1
-    |NOT (1 = 2)|a > 1 OR NOT a > 1|a > 1 OR a <= 1|(((true)))|true AND 1 = 1|2 > 1|NOT NOT true|NOT (false AND a = 1)
-    |a IN (a)|a BETWEEN a AND a|a IN (SELECT a FROM t)|(a = a) IS TRUE|a = ANY (SELECT a FROM t)|now() IS NOT NULL
-    |1 IN (1, 2)|current_user = current_user|coalesce(true, false)|a = 1 OR $1 IS NULL|not a <> a|a ~ '.*'"""
-FILTERED = """a = 1|a = b|a = $1|a > 1 AND true|a IN (1, 2)|a IS NULL|NOT a|a|a LIKE 'x%'
-    |EXISTS (SELECT 1 FROM u WHERE u.a = t.a)
-    |a IN (SELECT a FROM u)|a BETWEEN 1 AND 2|false|NULL|1 = 0|a = 1 OR b = 2|t.a = 1|(a, b) = (1, 2)|a IS DISTINCT FROM b
-    |a = (SELECT max(a) FROM t)|a NOT IN (1)|lower(a) = 'x'|CASE WHEN a THEN true END|a < now() - interval '1 day'
-    |a = 1 AND (b = 2 OR c = 3)|a IN (SELECT a FROM t LIMIT 5)|a = ANY (SELECT b FROM t)
-    |a <> a|NOT (a = 1)|a = false|a IS TRUE"""
-
-
-def conditions(text: str) -> list[str]:
-    return [condition.strip() for condition in text.split("|")]
-
-
-@pytest.mark.parametrize("condition", conditions(UNFILTERED))
-def test_a_condition_that_excludes_no_row_is_no_filter(condition: str) -> None:
-    for sql in (f"DELETE FROM t WHERE {condition}", f"UPDATE t SET b = 1 WHERE {condition}"):
-        facts = one(sql)
-        assert facts.complete, facts.reason
-        assert facts.unfiltered
-
-
-@pytest.mark.parametrize("condition", conditions(FILTERED))
-def test_a_condition_that_can_exclude_a_row_is_a_filter(condition: str) -> None:
-    for sql in (f"DELETE FROM t WHERE {condition}", f"UPDATE t SET b = 1 WHERE {condition}"):
-        facts = one(sql)
-        assert facts.complete, facts.reason
-        assert not facts.unfiltered
-
-
-def test_a_condition_on_the_other_table_alone_is_no_filter() -> None:
-    assert one("UPDATE t SET a = 1 FROM u WHERE u.b = 5").unfiltered
-    assert not one("UPDATE t SET a = 1 FROM u WHERE u.b = t.b").unfiltered
-    assert not one("DELETE FROM t x USING u WHERE x.b = u.b").unfiltered
-    assert one("DELETE FROM t x USING u WHERE t.b = u.b").unfiltered
-
-
-def test_a_merge_that_meets_every_row_is_unfiltered() -> None:
-    assert one("MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE").unfiltered
-    assert one("MERGE INTO t USING u ON u.a = 1 WHEN MATCHED THEN UPDATE SET a = 1").unfiltered
-    assert not one("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE").unfiltered
-    assert not one("MERGE INTO t USING u ON true WHEN NOT MATCHED THEN INSERT VALUES (1)").unfiltered
-
-
 def test_a_verdict_that_looked_at_a_value_says_so() -> None:
     assert one("DELETE FROM t WHERE 1 = 1").by_value
     assert one("DELETE FROM t WHERE a LIKE 'x'").by_value
     assert not one("DELETE FROM t WHERE a = 1").by_value
     assert one("SELECT set_config('role', 'x', true)").by_value
     assert one("SET search_path = x").by_value
-
-
-def test_settings_are_seen_wherever_they_are_made() -> None:
-    assert one("SELECT a, (SELECT set_config('Role', 'x', true)) FROM t").settings == (Setting("role", "x", True),)
-    assert one("SELECT set_config('ro' || 'le', 'x', false)").settings == (Setting("*", "x", False),)
-    assert one("WITH a AS (SELECT set_config('x.y', $1, false)) SELECT 1").settings == (Setting("x.y", None),)
-    assert not one("SELECT set_config('x.y', ssn, false) FROM t").complete
-
-
-def test_a_copy_says_where_and_how() -> None:
-    assert one("COPY s.t (a, \"B\") TO STDOUT WITH (FORMAT CSV, DELIMITER '|')").copy == Copy(
-        "stdout", Relation("s", "t"), ("a", "B"), "csv", (("format", "csv"), ("delimiter", "|"))
-    )
-    copy = one("COPY t FROM STDIN (FORMAT parquet)").copy
-    assert copy is not None
-    assert copy.format == "unknown"
-
-
-def test_named_things_and_what_is_inside_them() -> None:
-    facts = one('PREPARE "P x" AS SELECT a FROM t')
-    assert facts.named == Named("prepare", "P x")
-    assert facts.inner is not None
-    assert facts.inner.kinds == ("SELECT",)
-    assert facts.inner.outputs == (Output(frozenset((Column(Relation(None, "t"), "a"),)), plain=True),)
-    assert facts.outputs == ()
-    assert facts.inner.shape == "select a from t"
-
-
-def test_a_plain_explain_is_read_and_remembers_what_it_explains() -> None:
-    facts = one("EXPLAIN DELETE FROM t")
-    assert (facts.kinds, facts.effects, facts.unfiltered) == (("EXPLAIN",), {"read"}, False)
-    assert facts.inner is not None
-    assert facts.inner.kinds == ("DELETE",)
 
 
 @pytest.mark.parametrize(
