@@ -269,7 +269,7 @@ class _Scan:
         schema = parts[-2] if len(parts) > 1 else None
         syntax = unquoted and schema is None and name in SYNTAX_CALLS
         close = words.match[opening]
-        known = schema is None or schema == "pg_catalog"
+        known = schema is None or schema == "pg_catalog" or (schema == "information_schema" and name[:4] == "_pg_")
         if not syntax:
             r.functions.add((schema, name))
             effects = EFFECTS.get(name)

@@ -226,10 +226,9 @@ def merged(arms: list[list[Item]]) -> list[Item]:
 
 
 def collapsed(items: list[Item]) -> list[Item]:
-    """The result of a recursive query: any column may hold what any other does, and what is not followed."""
+    """The result of a query that refers to itself: any column may hold what any other does."""
     everything = blend(item.out for item in items)
-    out = Output(everything.columns, opaque=True)
-    return [Item(item.name, out, many=item.many) for item in items]
+    return [Item(item.name, everything, many=item.many) for item in items]
 
 
 def outputs(items: list[Item]) -> tuple[Output, ...] | None:

@@ -332,9 +332,10 @@ def with_queries(r: Reading, at: int, end: int, parent: Scope | None, env: Env) 
             at += 1
         if word[at] != "(":
             raise Unread("a WITH query was not understood")
-        before = env.get(name)
+        own = env[name] if recursive else Cte(None)
+        own.own, own.used = True, False
         items = _with_body(r, at + 1, match[at], parent, env)
-        if recursive and before is not None and before.used:
+        if own.used:
             items = collapsed(items)
         at = match[at] + 1
         at, items = _search_cycle(r, at, end, items)

@@ -204,12 +204,14 @@ InsideReader = Callable[[Words, int, int], Facts]
 
 
 class Cte:
-    """A WITH query in scope; `items` is None while it is not read yet (a recursive reference)."""
+    """A WITH query in scope; `items` is None while it is not read yet. `own`: it is being read now, so that a reference
+    is to itself and adds nothing that its own columns do not hold. `used`: there was a reference."""
 
-    __slots__ = ("items", "used")
+    __slots__ = ("items", "own", "used")
 
     def __init__(self, items: list[Item] | None) -> None:
         self.items = items
+        self.own = False
         self.used = False
 
 

@@ -3,7 +3,7 @@
 from parser.expressions import scan
 from parser.facts import Output
 from parser.keywords import NOT_A_NAME
-from parser.lineage import OPAQUE, Item, Scope, Source, blend, renamed
+from parser.lineage import FREE, OPAQUE, Item, Scope, Source, blend, renamed
 from parser.reading import Env, Reading, Unread
 from parser.references import resolve
 
@@ -184,7 +184,7 @@ def relation_source(r: Reading, at: int, env: Env) -> tuple[Source, int]:
         cte = env[relation.name]
         cte.used = True
         if cte.items is None:
-            return Source(relation.name, rest=OPAQUE), at
+            return Source(relation.name, rest=FREE if cte.own else OPAQUE), at
         return Source(relation.name, None, cte.items), at
     r.reads.setdefault(relation)
     return Source(relation.name, relation), at

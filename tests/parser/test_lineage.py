@@ -63,8 +63,11 @@ VALUES (1, (SELECT ssn FROM t)) => - | t.ssn
 WITH a AS (SELECT ssn AS x FROM t) SELECT x FROM a => =t.ssn
 WITH a (y) AS (SELECT ssn FROM t), b AS (SELECT y AS z FROM a) SELECT lower(z) FROM b => t.ssn
 WITH t AS (SELECT ssn AS city FROM t) SELECT city FROM t => =t.ssn
-WITH RECURSIVE r (n, m) AS (SELECT ssn, 1 FROM t UNION ALL SELECT m, n FROM r) SELECT m FROM r => !t.ssn
+WITH RECURSIVE r (n, m) AS (SELECT ssn, 1 FROM t UNION ALL SELECT m, n FROM r) SELECT m FROM r => t.ssn
 WITH RECURSIVE a AS (SELECT ssn AS x FROM t) SELECT x FROM a => =t.ssn
+WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT n, r FROM r => - | -
+WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT (SELECT ssn FROM t LIMIT 1) FROM r) SELECT n FROM r => t.ssn
+WITH RECURSIVE r (n) AS (SELECT f(1) UNION ALL SELECT n FROM r) SELECT n FROM r => !-
 WITH RECURSIVE a AS (SELECT x FROM b), b AS (SELECT ssn AS x FROM t) SELECT x FROM a => !-
 WITH d AS (DELETE FROM t RETURNING ssn AS x) SELECT x FROM d => =t.ssn
 WITH d AS (UPDATE t SET a = 1 RETURNING old.ssn, new.city) SELECT * FROM d => =t.ssn | =t.city
