@@ -9,7 +9,7 @@ from parser.tokens import Kind, Token
 
 NESTING_MAX = 50  # queries within queries
 BRACKETS_MAX = 200  # brackets within brackets
-LOOK_UPS_MAX = 100_000  # names compared while columns are resolved: some 100 to 200 ms
+LOOK_UPS_MAX = 50_000  # names compared while columns are resolved: some 50 to 100 ms
 COLUMNS_MAX = 1664  # of a result: the server's own limit
 QUERY_GOES_ON = SET_OPERATIONS | {"order", "limit", "offset", "fetch", "for"}
 
