@@ -10,7 +10,7 @@ class State(StrEnum):
     PROTOCOL = "08P01"
     UNREACHABLE = "08006"
     NOT_SIGNED_IN = "28000"
-    BAD_PASSWORD = "28P01"
+    BAD_TOKEN = "28P01"  # noqa: S105 - a code
     NO_DATABASE = "3D000"
     DENIED = "42501"
     TOO_MANY = "53300"

@@ -7,11 +7,12 @@ and sessions ask for a new scope.
 
 from dataclasses import dataclass, field, replace
 
-from gateway.audit.records import ColumnsCard, ColumnsInfo, GrantInfo, RulingCard, RulingInfo
+from gateway.audit.records import ColumnsCard, ColumnsInfo, GrantInfo, RulingCard, RulingInfo, Tags
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refused
 from gateway.masking import plan
 from gateway.masking.basis import MaskBasis, basis
+from gateway.masking.stores import kept_aside
 from gateway.policy.decide import decide
 from gateway.policy.decision import Decision
 from gateway.policy.table import Rights
@@ -45,6 +46,7 @@ class Ruling:
     copy_card: ColumnsCard | None
     card: RulingCard
     refused: Refused | None
+    tags: Tags | None  # what the audit keeps of the text's comments
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
 
     def plan(self, row_description: bytes) -> ResultPlan:
@@ -186,14 +188,18 @@ class Scope:
         decision = decide(facts, self.rights, self.catalog)
         masks = basis(facts, self.rights, self.catalog, key=self._mask_key, made=self.made)
         refused, copy, copy_card = decision.refused, None, None
-        if refused is None and facts.copy is not None and facts.copy.target == "stdout":
-            planned = plan.copy_out(facts, masks)
-            if isinstance(planned, Refused):
-                refused = planned
+        if refused is None:
+            refused = kept_aside(facts, masks)
+            if refused is None and facts.copy is not None and facts.copy.target == "stdout":
+                planned = plan.copy_out(facts, masks)
+                if isinstance(planned, Refused):
+                    refused = planned
+                else:
+                    copy, copy_card = planned, _columns_card(planned.masked, planned.cleared)
+            if refused is not None:
                 decision = replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules))
-            else:
-                copy, copy_card = planned, _columns_card(planned.masked, planned.cleared)
-        return Ruling(facts, decision, masks, copy, copy_card, self._card(facts, decision), refused)
+        card = self._card(facts, decision)
+        return Ruling(facts, decision, masks, copy, copy_card, card, refused, facts.tags or None)
 
     def _card(self, facts: Facts, decision: Decision) -> RulingCard:
         grant = decision.grant

@@ -47,7 +47,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """SET, RESET or set_config: `name` folded ("*" for RESET ALL and DISCARD ALL), `value` where it is a literal, else None."""
+    """SET, RESET or set_config: `name` folded ("*" for RESET ALL and DISCARD ALL), `value` None where it is no literal."""
 
     name: str
     value: str | None
@@ -92,7 +92,7 @@ class Facts:
     writes: tuple[Relation, ...] = ()
     columns_read: frozenset[Column] = frozenset()
     columns_written: frozenset[Column] = frozenset()
-    functions: frozenset[tuple[str | None, str]] = frozenset()  # (schema or None, folded name); also attribute notation x.f
+    functions: frozenset[tuple[str | None, str]] = frozenset()  # (schema or None, folded name); also x.f
     outputs: tuple[Output, ...] | None = None  # None: not known (a star, or not read)
     unfiltered: bool = False
     settings: tuple[Setting, ...] = ()

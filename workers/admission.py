@@ -25,6 +25,7 @@ from workers.sign_in import Attempt, SignedIn, TlsMode, sign_in
 from workers.slab import Counter
 from workers.slot import Slot
 from workers.sockets import Wire
+from workers.targets import target
 from workers.upstream import Target, Upstream, connect, send_cancel
 
 log = logging.getLogger("sluice.admission")
@@ -71,6 +72,7 @@ class Admissions:
         self._scopes: dict[tuple[object, ...], Scope] = {}
         self._live: dict[Link, _Live] = {}
         self._count = 0
+        self._tokens = claims.VerifiedTokens()
         self.keys = slot.keys
         self.table: PolicyTable
         self.generation = 0
@@ -118,7 +120,7 @@ class Admissions:
         if self._relay.draining:
             raise Refusal(Refused(State.STARTING, "the gateway is shutting down", "Connect again."))
         now = time.time()
-        principal = claims.verify(attempt.token, attempt.user, self.keys, now)
+        principal = self._tokens.verify(attempt.token, attempt.user, self.keys, now)
         database = self._slot.settings.database(attempt.database)
         if database is None:
             raise Refusal(Refused(State.NO_DATABASE, f'database "{attempt.database}" does not exist'))
@@ -145,15 +147,7 @@ class Admissions:
         return Admission(principal, database, self._target(database), rights, parameters, card, session_id)
 
     def _target(self, database: Database) -> Target:
-        passwords = self._slot.secrets.passwords
-        return Target(
-            hosts=database.addresses,
-            dbname=database.dbname,
-            user=database.user,
-            password=passwords.get(database.name, passwords.get("*")),
-            sslmode=database.sslmode,
-            sslrootcert=str(self._slot.path(database.sslrootcert)) if database.sslrootcert else None,
-        )
+        return target(database, self._slot.secrets, self._slot.folder)
 
     async def connect(self, admission: Admission) -> Upstream:
         """The server's session for this client; the session is on record when it returns."""

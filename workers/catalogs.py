@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import trio
 
+import workers.catalog as reader
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refusal
 from gateway.policy.rules import Classify
 from gateway.settings import Database
-from workers import catalog as reader
 from workers.slab import Row, Slab
 from workers.upstream import Target, Upstream, connect
 

@@ -133,7 +133,8 @@ class _Worker:
     def _take_policy(self, message: PolicyMessage, fd: int) -> None:
         try:
             self.shelf.add(fd, message.version, message.size, message.digest)
-        except NotSealed as fault:
+            PolicyTable(self.shelf.look(message.version))  # what cannot be used is refused while the old one is in force
+        except (NotSealed, ValueError) as fault:
             send(self.slot.control, Failed(str(fault), message.version))
             return
         send(self.slot.control, PolicyAck(message.version))
@@ -177,6 +178,7 @@ class _Worker:
 
     async def _drain(self, limit_seconds: float) -> None:
         self.accepting.cancel()
+        self.slot.listener.close()  # with the supervisor's copy closed too, the kernel turns newcomers away
         self.relay.draining = True
         for link in list(self.relay.links):
             self.relay.look_again(link)

@@ -1,6 +1,6 @@
 """The turn: one task per worker sleeps on the worker's own epoll and then serves all ready sockets, in seven phases.
 
-    gather - understand - commit - forward - mask - record - deliver
+    gather - understand - mask - commit - forward - deliver - close
 
 The order is written once, in `Relay.turn`. Nothing leaves for a database before the intents of the whole turn are on
 record, nothing reaches a client before its outcome is, and a socket is closed only at the end of a turn, so that a
@@ -33,7 +33,7 @@ GOODBYE_NS = 5_000_000_000  # a client that does not read its last words is cut 
 
 _IN = select.EPOLLIN | select.EPOLLRDHUP
 _OUT = select.EPOLLOUT
-_BROKEN = select.EPOLLHUP | select.EPOLLERR
+_READABLE = _IN | select.EPOLLHUP | select.EPOLLERR
 
 
 class Side:
@@ -174,17 +174,13 @@ class Relay:
         touched, asked, answered = self._gather(events)
         for link, data in asked:  # understand
             link.session.client(data, now)
-        self._commit(asked)
-        for link, _ in asked:  # forward
-            self._forward(link)
         for link, data in answered:  # mask
             self._mask(link, data, now)
         closing = self._endings(touched, now)
-        try:  # record
-            self._audit.commit()
-        except Unavailable:
-            log.error("outcomes could not be recorded; they are kept and written with the next records")
-        for link in touched:  # deliver
+        self._commit(asked)
+        for link in touched:
+            self._forward(link)
+        for link in touched:
             self._deliver(link)
         for link in closing:
             self._close(link)
@@ -193,31 +189,38 @@ class Relay:
     def _gather(
         self, events: Iterable[tuple[int, int]]
     ) -> tuple[dict[Link, None], list[tuple[Link, bytes]], list[tuple[Link, bytes]]]:
-        touched, self._again = self._again, {}
         asked: list[tuple[Link, bytes]] = []
         answered: list[tuple[Link, bytes]] = []
+        touched = self._revisit(asked, answered) if self._again else {}
+        sides = self._sides
+        for fd, mask in events:
+            side = sides[fd]
+            touched[side.link] = None
+            if mask & _OUT and not side.drain():
+                self._lost(side)
+            if mask & _READABLE and not side.ended:
+                if side.interest & _IN or side.server:  # a database that is gone may have left its last words
+                    self._take(side, asked, answered)
+                else:
+                    self._lost(side)
+        return touched, asked, answered
+
+    def _revisit(
+        self, asked: list[tuple[Link, bytes]], answered: list[tuple[Link, bytes]]
+    ) -> dict[Link, None]:
+        """The links that wait for no socket: new ones, those whose client waited for an answer that is there, and those
+        with decrypted bytes that epoll cannot see."""
+        touched, self._again = self._again, {}
         early, self._early = self._early, {}
         for side, data in early.items():
             (answered if side.server else asked).append((side.link, data))
         for link in touched:
             if link.session.waiting and not link.session.queue:
                 asked.append((link, b""))
-        for fd, mask in events:
-            side = self._sides[fd]
-            link = side.link
-            touched[link] = None
-            if mask & _OUT and not side.drain():
-                self._lost(side)
-            if mask & (_IN | _BROKEN) and not side.ended:
-                if side.interest & _IN or side.server:  # a database that is gone may have left its last words
-                    self._take(side, asked, answered)
-                else:
-                    self._lost(side)
-        for link in list(touched):
             for side in (link.client, link.server):
                 if side.tls and not side.ended and side.interest & _IN and side.sock.pending():  # type: ignore[attr-defined]
                     self._take(side, asked, answered)
-        return touched, asked, answered
+        return touched
 
     def _take(
         self, side: Side, asked: list[tuple[Link, bytes]], answered: list[tuple[Link, bytes]]
@@ -226,7 +229,7 @@ class Relay:
         if data:
             (answered if side.server else asked).append((side.link, data))
             if side.tls and side.sock.pending():  # type: ignore[attr-defined]
-                self._again[side.link] = None  # decrypted bytes wait where epoll cannot see them
+                self._again[side.link] = None
         elif data is not None:
             self._lost(side)
 
@@ -236,16 +239,16 @@ class Relay:
             side.link.fate = "client-gone"
 
     def _commit(self, asked: list[tuple[Link, bytes]]) -> None:
-        if not self._audit.chain.buffered:
-            return
-        try:
-            self._audit.commit()
-        except Unavailable as failure:
+        """One append for the turn: what is about to be asked, and what became of what was asked before."""
+        if self._audit.chain.buffered:
+            try:
+                self._audit.commit()
+            except Unavailable as failure:
+                for link, _ in asked:
+                    link.session.refuse_staged(failure.refused)
+                return
             for link, _ in asked:
-                link.session.refuse_staged(failure.refused)
-            return
-        for link, _ in asked:
-            link.session.staged.clear()
+                link.session.staged.clear()
 
     def _forward(self, link: Link) -> None:
         parts = link.session.to_server
@@ -259,8 +262,6 @@ class Relay:
             session.catalog_moved = False
             self._moved[link.database] = None
             session.held = "*" not in session.scope.rights.unmask  # what comes next may name what is new
-        if session.to_server:
-            self._forward(link)
         if session.waiting and not session.queue:
             self._again[link] = None
 
@@ -273,19 +274,23 @@ class Relay:
                 session.server_gone(now)
             elif self.draining and session.idle and not session.ending:
                 session.end(Refused(State.SHUTDOWN, "the gateway is shutting down", "Connect again."))
-            if link.fate is None and session.ending and not link.ending_since:
-                link.ending_since = now
-            if link.fate is not None or session.ending:
-                if link.fate is None and link.client.backlog:
-                    if now - link.ending_since < GOODBYE_NS:
-                        continue
-                    link.fate = "client-gone"
-                session.close(link.fate or ("unresolved" if link.server.ended else "client-gone"), now)
+            if (link.fate is not None or session.ending) and self._ends(link, now):
                 closing.append(link)
         for database in self._moved:
             self.catalog_moved(database)
         self._moved.clear()
         return closing
+
+    def _ends(self, link: Link, now: int) -> bool:
+        """Whether nothing more is to be waited for."""
+        if link.fate is None:
+            link.ending_since = link.ending_since or now
+            if link.client.backlog:
+                if now - link.ending_since < GOODBYE_NS:
+                    return False
+                link.fate = "client-gone"
+        link.session.close(link.fate or ("unresolved" if link.server.ended else "client-gone"), now)
+        return True
 
     def _deliver(self, link: Link) -> None:
         parts = link.session.to_client
@@ -293,7 +298,8 @@ class Relay:
             self._lost(link.client)
         if link.client.ended and link.fate is not None and link not in self._again:
             self._again[link] = None
-        if link in self.links:
+        client, server = link.client, link.server
+        if client.backlog or server.backlog or link.session.waiting or client.interest != _IN or server.interest != _IN:
             self._balance(link)
 
     def _balance(self, link: Link) -> None:

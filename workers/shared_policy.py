@@ -79,6 +79,10 @@ class PolicyShelf:
     def __contains__(self, generation: int) -> bool:
         return generation in self._versions
 
+    def look(self, version: int) -> bytes:
+        """The policy of a version, in force or not."""
+        return self._versions[version]
+
     def current(self, generation: int) -> bytes:
         """The policy of the generation in force. A generation that was never received is our bug (KeyError):
         the word moves after the acks."""

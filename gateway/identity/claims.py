@@ -90,7 +90,7 @@ class VerifiedTokens:
 
 
 def _refuse(why: str, hint: str = _NEW_TOKEN) -> NoReturn:
-    raise Refusal(Refused(State.BAD_PASSWORD, f"sign-in refused: {why}", hint, "sign-in"))
+    raise Refusal(Refused(State.BAD_TOKEN, f"sign-in refused: {why}", hint, "sign-in"))
 
 
 def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What the client has asked and the server has not yet answered."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from gateway.errors import Refused
@@ -61,29 +62,27 @@ class Portal:
 
 
 class Item:
-    """One outstanding message. `intents` runs beside `rulings`; 0 stands for an intent that is not on record."""
+    """One outstanding message. `intents` runs beside `rulings`; 0 stands for an intent that is not on record.
 
-    __slots__ = (
-        "ask", "epoch", "failed", "hidden", "index", "intents", "name", "nbytes", "plan", "portal", "refused", "rulings",
-        "started", "statement", "statement_kind",
-    )  # fmt: skip
+    What most messages leave as it is stands in the class: making one is on the hot path.
+    """
+
+    rulings: tuple[Ruling, ...] = ()
+    intents: Sequence[int] = ()
+    index = 0  # which ruling the next answer belongs to
+    refused: Refused | None = None
+    hidden = False  # asked by the gateway: the client must not see the answer
+    name = b""
+    statement_kind = False  # Close: a statement rather than a portal
+    statement: Statement | None = None
+    portal: Portal | None = None
+    plan: ResultPlan | None = None
+    nbytes = 0
 
     def __init__(self, ask: Ask, epoch: int, started: int) -> None:
         self.ask = ask
         self.epoch = epoch
         self.started = started
-        self.rulings: tuple[Ruling, ...] = ()
-        self.intents: list[int] | tuple[int, ...] = ()
-        self.index = 0  # which ruling the next answer belongs to
-        self.refused: Refused | None = None
-        self.hidden = False  # asked by the gateway: the client must not see the answer
-        self.failed = False
-        self.name = b""
-        self.statement_kind = False  # Close: a statement rather than a portal
-        self.statement: Statement | None = None
-        self.portal: Portal | None = None
-        self.plan: ResultPlan | None = None
-        self.nbytes = 0
 
     @property
     def ruling(self) -> Ruling | None:

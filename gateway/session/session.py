@@ -43,10 +43,10 @@ class Session:
         "ending",
         "epoch",
         "flushed",
-        "frame_bytes_max",
         "held",
         "late",
         "lexing_doubt",
+        "limits",
         "made",
         "names",
         "now",
@@ -83,7 +83,7 @@ class Session:
         self.rescope = rescope  # a scope for the policy and catalogue of now; raises Refusal when the right is gone
         self.chain = chain
         self.card = card
-        self.frame_bytes_max = frame_bytes_max
+        self.limits = understand.limits(frame_bytes_max)
         self.names = Names()
         self.queue: deque[Item] = deque()
         self.staged: list[tuple[Item, int]] = []  # intents of this turn: the item, its frame's place in to_server or -1
@@ -197,14 +197,15 @@ class Session:
     def record(self, item: Item, rulings: tuple[Ruling, ...], refused: Refused | None) -> None:
         """Buffers the intents of an execution."""
         item.rulings = rulings
-        item.refused = refused
-        chain, card, now = self.chain, self.card, self.now
-        item.intents = [chain.intent(now, card, ruling.card, ruling.facts.tags) for ruling in rulings]
+        self.statements += len(rulings)
+        intents = []
         for ruling in rulings:
+            intents.append(self.chain.intent(self.now, self.card, ruling.card, ruling.tags))
             if not ruling.basis.inert:
                 self.tainted = ruling.basis
-        self.statements += len(rulings)
+        item.intents = intents
         if refused is not None:
+            item.refused = refused
             self.refusals += 1
             self.staged.append((item, -1))
 

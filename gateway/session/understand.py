@@ -6,6 +6,7 @@ Each handler returns True when it consumed its frame, False when the frame must 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -66,12 +67,16 @@ def feed(s: Session, data: bytes) -> None:
             return
         data = bytes(rest)
         rest.clear()
-    at, size = 0, len(data)
+    at, size, limits = 0, len(data), s.limits
     s.client_need = 5
     while size - at >= 5:
         kind = data[at]
         length = _LENGTH(data, at + 1)[0]
-        _check_length(s, kind, length)
+        if length < 4 or length > limits.get(kind, -1):
+            raise ProtocolError(_not_a_frame(kind, length))
+        if (s.copy_in or s.late is not None) and kind not in _IN_COPY:
+            # Then both sides disagree about where they are.
+            raise ProtocolError(f"message type {chr(kind)!r} during COPY")
         end = at + 1 + length
         if end > size:
             if kind == 100:  # CopyData is handed on, or dropped, as it comes
@@ -102,12 +107,10 @@ def _pass_copy(s: Session, data: bytes) -> bytes:
     return data[len(head) :]
 
 
-def _check_length(s: Session, kind: int, length: int) -> None:
-    limit = _LIMITS.get(kind)
-    if limit is None:
-        raise ProtocolError(f"message type {chr(kind)!r} has no place here" if 32 < kind < 127 else "not a message type")
-    if length < 4 or length > (limit or s.frame_bytes_max):
-        raise ProtocolError(f"invalid message length {length} for message type {chr(kind)!r}")
+def _not_a_frame(kind: int, length: int) -> str:
+    if kind in _HANDLERS:
+        return f"invalid message length {length} for message type {chr(kind)!r}"
+    return f"message type {chr(kind)!r} has no place here" if 32 < kind < 127 else "not a message type"
 
 
 def _wait(s: Session) -> None:
@@ -420,25 +423,14 @@ def _terminate(s: Session, frame: bytes) -> bool:
     return True
 
 
-def _only_outside_copy(handler: Callable[[Session, bytes], bool]) -> Callable[[Session, bytes], bool]:
-    """Nothing but COPY data may come while COPY data is awaited: then both sides disagree about where they are."""
-
-    def guarded(s: Session, frame: bytes) -> bool:
-        if s.copy_in or s.late is not None:
-            raise ProtocolError(f"message type {chr(frame[0])!r} during COPY")
-        return handler(s, frame)
-
-    return guarded
-
-
 _HANDLERS: dict[int, Callable[[Session, bytes], bool]] = {
-    ord("Q"): _only_outside_copy(_query),
-    ord("P"): _only_outside_copy(_parse),
-    ord("B"): _only_outside_copy(_bind),
-    ord("D"): _only_outside_copy(_describe),
-    ord("E"): _only_outside_copy(_execute),
-    ord("C"): _only_outside_copy(_close),
-    ord("F"): _only_outside_copy(_function_call),
+    ord("Q"): _query,
+    ord("P"): _parse,
+    ord("B"): _bind,
+    ord("D"): _describe,
+    ord("E"): _execute,
+    ord("C"): _close,
+    ord("F"): _function_call,
     ord("S"): _sync,
     ord("H"): _flush,
     ord("d"): _copy_data,
@@ -446,19 +438,11 @@ _HANDLERS: dict[int, Callable[[Session, bytes], bool]] = {
     ord("f"): _copy_end,
     ord("X"): _terminate,
 }
-# Longest length word of each type; 0: the session's own limit.
-_LIMITS: dict[int, int] = {
-    ord("Q"): 0,
-    ord("P"): 0,
-    ord("B"): 0,
-    ord("F"): 0,
-    ord("D"): _NAME_FRAME_BYTES_MAX,
-    ord("E"): _NAME_FRAME_BYTES_MAX,
-    ord("C"): _NAME_FRAME_BYTES_MAX,
-    ord("S"): 4,
-    ord("H"): 4,
-    ord("d"): COPY_DATA_BYTES_MAX,
-    ord("c"): 4,
-    ord("f"): _NAME_FRAME_BYTES_MAX,
-    ord("X"): 4,
-}
+_IN_COPY = frozenset(b"dcfSHX")
+
+
+@lru_cache
+def limits(frame_bytes_max: int) -> dict[int, int]:
+    """The longest length word of each message type, for a session that takes statements and values of so many bytes."""
+    longest = dict.fromkeys(b"QPBF", frame_bytes_max) | dict.fromkeys(b"DECf", _NAME_FRAME_BYTES_MAX)
+    return longest | dict.fromkeys(b"SHcX", 4) | {ord("d"): COPY_DATA_BYTES_MAX}

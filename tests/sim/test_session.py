@@ -1,14 +1,13 @@
 """Random programs of a client, cut and interleaved at random, through the session to a model of the server.
 
-The client must see what it would see without the gateway, but that refused texts fail; and nothing may run whose intent was not
-on record before it left.
+The client must see what it would see without the gateway, but that refused texts fail; and nothing may run whose intent
+was not on record before it left.
 """
 
 import random
 from struct import pack, unpack_from
 
 import pytest
-from tests.sim.model_server import ModelServer, build
 
 from gateway.audit.chain import Chain
 from gateway.audit.records import SessionCard, SessionInfo
@@ -21,6 +20,7 @@ from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
 from gateway.session.session import Session
 from gateway.settings import load as load_settings
+from tests.sim.model_server import ModelServer, build
 
 POLICY = """
 [[grant]]
