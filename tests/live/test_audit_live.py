@@ -57,7 +57,7 @@ def test_literals_and_parameters_are_never_recorded(gateway: Gateway, prepare: b
     with gateway.connect("dev") as connection:
         connection.execute("select %s as secret_tag", (SECRET,), prepare=prepare)
         connection.execute(
-            f"select '{SECRET}' as secret_tag, E'{SECRET}', $q${SECRET}$, {SECRET.replace('-', '')} -- {SECRET}"
+            f"select '{SECRET}' as secret_tag, E'{SECRET}', $q${SECRET}$q$, {SECRET.replace('-', '')} -- {SECRET}"
         )
         with pytest.raises(psycopg.Error):
             connection.execute(f"select '{SECRET}'::int as secret_tag")
@@ -161,7 +161,7 @@ def test_statement_without_an_end_is_unresolved_never_forgotten(make_gateway: Ca
     wire.sign_in(gateway.token("olga", ("owners",)), {"user": "olga", "database": "dev"})
     wire.send(query("select pg_sleep(30) as unresolved_tag"))
     wait_for("the intent", lambda: of(gateway, "unresolved_tag")[0])
-    wire.__exit__(None, None, None)
+    wire.close()
     assert gateway.stop() == 0
     (intent,), (outcome,) = of(gateway, "unresolved_tag")
     assert intent["decision"] == "allow"

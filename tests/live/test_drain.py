@@ -24,6 +24,7 @@ def test_idle_sessions_hear_why_they_end(make_gateway: Callable[..., Gateway]) -
         kind, body = wire.reply()
         assert (kind, error_fields(body)["C"]) == (b"E", "57P01")
         assert wire.reply() == (b"", b"")
+        wire.close()
     assert gateway.stop() == 0
     assert time.monotonic() - started < LIMIT_SECONDS, "nobody had to be waited for"
 
@@ -42,6 +43,7 @@ def test_open_transaction_ends_in_peace_and_newcomers_are_turned_away(
     with pytest.raises(psycopg.OperationalError):
         gateway.connect("dev")
     assert connection.execute("commit").statusmessage == "COMMIT"
+    connection.close()
     started = time.monotonic()
     assert gateway.stop() == 0
     assert time.monotonic() - started < 10, "it waits for the transaction, not for the limit"
@@ -58,6 +60,7 @@ def test_drain_ends_at_its_limit(make_gateway: Callable[..., Gateway]) -> None:
     assert LIMIT_SECONDS - 0.5 <= took <= LIMIT_SECONDS + 2.5
     with pytest.raises(psycopg.OperationalError):
         connection.execute("select 1")
+    connection.close()
 
 
 def test_running_statement_is_cut_at_the_limit_and_has_an_outcome(

@@ -227,6 +227,7 @@ def test_no_process_outlives_a_killed_supervisor(
     wait_for("every worker to be gone", lambda: not gateway.remaining(), 5)
     with pytest.raises(psycopg.OperationalError):
         connection.execute("select 2")
+    connection.close()
     with postgres.connect(autocommit=True) as admin:
         count = "select count(*) from pg_stat_activity where application_name = 'outlives nothing'"
         wait_for("the upstream session to end", lambda: admin.execute(count).fetchone() == (0,))

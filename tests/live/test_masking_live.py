@@ -181,9 +181,11 @@ def test_unmask_lets_labels_and_columns_through_and_nothing_else(gateway: Gatewa
 
 def test_cursor_and_partial_fetches_are_masked(gateway: Gateway) -> None:
     with gateway.connect("shop", "ann", ANALYSTS, autocommit=False) as connection:
-        cursor = connection.cursor("c")
-        cursor.execute("select email, id from customers order by id")
-        assert not any("canary" in str(row[0]) for row in cursor.fetchmany(2) + cursor.fetchall())
+        with connection.cursor("c") as cursor:
+            cursor.execute("select email, id from customers order by id")
+            rows = cursor.fetchmany(2) + cursor.fetchall()
+        assert len(rows) == 4
+        assert not any("canary" in str(row[0]) for row in rows)
 
 
 def test_prepared_in_sql_is_masked_too(gateway: Gateway) -> None:

@@ -78,6 +78,7 @@ def test_statements_after_the_grant_is_gone_are_refused_and_the_session_ends(
         gateway.connect(*ANALYST)
     assert bystander.execute("select 1").fetchone() == (1,)
     bystander.close()
+    session.close()
 
 
 def test_reloads_under_load_drop_nothing_and_mix_nothing(make_gateway: Callable[..., Gateway]) -> None:

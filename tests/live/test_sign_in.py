@@ -56,16 +56,10 @@ def test_token_with_a_flipped_bit_is_refused(gateway: Gateway) -> None:
         assert refused(gateway, "dev", "olga", bad)["C"] == "28P01"
 
 
-def test_every_bad_token_gets_the_same_words(gateway: Gateway) -> None:
-    answers = {
-        (fields["C"], fields["M"])
-        for fields in (
-            refused(gateway, "dev", "olga", "garbage"),
-            refused(gateway, "dev", "nobody-we-know", "garbage"),
-            refused(gateway, "dev", "olga", gateway.token("ann", ("analysts",))),
-        )
-    }
-    assert len(answers) == 1
+def test_bad_token_gets_the_same_words_whoever_it_names(gateway: Gateway) -> None:
+    """Nobody learns from the answer which people there are."""
+    known, unknown = (refused(gateway, "dev", user, "garbage") for user in ("olga", "nobody-we-know"))
+    assert known == unknown
 
 
 def test_person_without_a_grant_is_refused(gateway: Gateway) -> None:

@@ -42,6 +42,9 @@ class Wire:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._socket.close()
 
     def send(self, data: bytes) -> None:
@@ -98,6 +101,7 @@ class Tap:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.to_client = bytearray()
+        self._sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -107,6 +111,7 @@ class Tap:
             except OSError:
                 return
             server = socket.create_connection(("127.0.0.1", self._upstream))
+            self._sockets += [client, server]
             threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
             threading.Thread(target=self._pump, args=(server, client, self.to_client), daemon=True).start()
 
@@ -121,7 +126,8 @@ class Tap:
             pass
 
     def close(self) -> None:
-        self._listener.close()
+        for end in (self._listener, *self._sockets):
+            end.close()
 
 
 @contextmanager
