@@ -79,14 +79,6 @@ def _columns_card(masked: tuple[tuple[str, str, str], ...], cleared: tuple[str, 
     return ColumnsCard(ColumnsInfo(masked, cleared))
 
 
-def _dotted(relation: Relation) -> str:
-    return f"{relation.schema}.{relation.name}" if relation.schema else relation.name
-
-
-def _names(columns: frozenset[Column]) -> tuple[str, ...]:
-    return tuple(sorted(f"{_dotted(column.relation)}.{column.name}" for column in columns))
-
-
 class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
@@ -201,6 +193,21 @@ class Scope:
         card = self._card(facts, decision)
         return Ruling(facts, decision, masks, copy, copy_card, card, refused, facts.tags or None)
 
+    def _dotted(self, relation: Relation) -> str:
+        """The relation as the audit names it: with its schema where the catalogue leaves no choice."""
+        found = self.catalog.find(relation.schema, relation.name)
+        schema = relation.schema or (found[0].schema if len(found) == 1 else None)
+        return f"{schema}.{relation.name}" if schema else relation.name
+
+    def _columns(self, columns: frozenset[Column]) -> tuple[str, ...]:
+        """Columns by name; those that a relation is only a candidate for and does not have are left out."""
+        names: set[str] = set()
+        for column in columns:
+            found = self.catalog.find(column.relation.schema, column.relation.name)
+            if not found or column.name == "*" or any(column.name in table.by_name for table in found):
+                names.add(f"{self._dotted(column.relation)}.{column.name}")
+        return tuple(sorted(names))
+
     def _card(self, facts: Facts, decision: Decision) -> RulingCard:
         grant = decision.grant
         return RulingCard(
@@ -210,9 +217,9 @@ class Scope:
                 statement=facts.shape,
                 fingerprint=facts.fingerprint,
                 kinds=facts.kinds,
-                tables=tuple(dict.fromkeys(_dotted(r) for r in (*facts.reads, *facts.writes))),
-                columns_read=_names(facts.columns_read),
-                columns_written=_names(facts.columns_written),
+                tables=tuple(dict.fromkeys(self._dotted(r) for r in (*facts.reads, *facts.writes))),
+                columns_read=self._columns(facts.columns_read),
+                columns_written=self._columns(facts.columns_written),
                 decision=decision.verdict,
                 rules=decision.rules,
                 grant=GrantInfo(grant.name, grant.granted_by, grant.reason) if grant else None,

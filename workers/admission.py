@@ -3,6 +3,7 @@
 import logging
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -76,6 +77,7 @@ class Admissions:
         self.keys = slot.keys
         self.table: PolicyTable
         self.generation = 0
+        self.follow_policy: Callable[[], None] = lambda: None
         self.tls: TlsMode = gateway.tls
         self.tls_context: ssl.SSLContext | None = None
         self.login_seconds = gateway.login_seconds
@@ -113,12 +115,14 @@ class Admissions:
             return self._admit(attempt)
         except Refusal as refusal:
             self._slot.row.add(Counter.SIGN_INS_REFUSED)
-            self._event("sign-in refused", attempt, {"why": refusal.refused.message}, None)
+            claimed = SessionInfo("", attempt.user, address=attempt.address, database=attempt.database)
+            self._event("sign-in refused", SessionCard(claimed), refusal.refused.message)
             raise
 
     def _admit(self, attempt: Attempt) -> Admission:
         if self._relay.draining:
             raise Refusal(Refused(State.STARTING, "the gateway is shutting down", "Connect again."))
+        self.follow_policy()
         now = time.time()
         principal = self._tokens.verify(attempt.token, attempt.user, self.keys, now)
         database = self._slot.settings.database(attempt.database)
@@ -165,7 +169,7 @@ class Admissions:
             raise
         try:
             self._slot.row.add(Counter.SIGN_INS)
-            self._event("session opened", None, {}, admission.card)
+            self._event("session opened", admission.card)
         except BaseException:
             self._slot.row.leave()
             await upstream.close()
@@ -274,11 +278,8 @@ class Admissions:
             except Refusal as refusal:
                 session.end(refusal.refused)
 
-    def _event(
-        self, what: str, attempt: Attempt | None, data: dict[str, str], card: SessionCard | None
-    ) -> None:
-        if attempt is not None:
-            data = {"user": attempt.user, "database": attempt.database, "address": attempt.address, **data}
-        self._audit.chain.event(time.time_ns(), "session", {"what": what, **data}, card)
+    def _event(self, what: str, card: SessionCard, why: str = "") -> None:
+        data = {"what": what, "why": why} if why else {"what": what}
+        self._audit.chain.event(time.time_ns(), "session", data, card)
         self._audit.commit()
 

@@ -67,7 +67,7 @@ class _Worker:
         self.catalogs = Catalogs(slot.slab, slot.row, self._catalog_renewed)
         self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs)
         self.relay.catalog_moved = self.catalogs.moved
-        self.relay.follow_policy = self._follow_generation
+        self.relay.follow_policy = self.admissions.follow_policy = self._follow_generation
 
     async def main(self) -> int:
         async with trio.open_nursery() as nursery:

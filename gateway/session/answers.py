@@ -219,7 +219,8 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
     if ruling is None:
         raise ProtocolError("more results than statements")
     command, rows = _command(frame)
-    s.copy_in = s.copy_both = False
+    if item.index == len(item.rulings) - 1:
+        _copy_over(s)
     s.settle_success(item, command, rows)
     if ruling.facts.effects != _READ:
         _settle(s, ruling.facts)
@@ -270,7 +271,7 @@ def _empty_query(s: Session, frame: bytes) -> bytes | None:
 
 def _portal_suspended(s: Session, frame: bytes) -> bytes | None:
     item = _head(s, Ask.EXECUTE)
-    s.settle_success(item, "PORTAL SUSPENDED", 0)
+    s.settle_success(item, "PORTAL SUSPENDED", item.rows_max)
     s.queue.popleft()
     return None
 
@@ -282,7 +283,7 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
     if item.index < len(item.intents):
         raise ProtocolError("fewer results than statements")
     s.queue.popleft()
-    s.copy_in = s.copy_both = False
+    _copy_over(s)
     s.lexing_doubt = False
     s.status = frame[5]
     if s.status == 73:
@@ -306,8 +307,8 @@ def _error(s: Session, frame: bytes) -> bytes | None:
     if sqlstate == "57014":
         status = "cancelled"
     s.settle_failure(item, status, sqlstate)
-    dropped_sync, s.copy_sync_dropped = s.copy_sync_dropped and s.copy_in, False
-    s.copy_in = s.copy_both = False
+    dropped_sync = s.copy_sync_dropped
+    _copy_over(s)
     if item.ask not in RESYNC:
         _skip(s)
         if dropped_sync and s.skipping:
@@ -370,10 +371,18 @@ def _notification(s: Session, frame: bytes) -> bytes | None:
     return None
 
 
+def _copy_over(s: Session) -> None:
+    s.copy_in = s.copy_open = s.copy_both = s.copy_sync_dropped = False
+    s.copy_ended_early = 0
+
+
 def _copy_in(s: Session, frame: bytes) -> bytes | None:
     _head(s, Ask.QUERY, Ask.EXECUTE)
     _swallow_syncs(s)
-    s.copy_in = True
+    if s.copy_ended_early:
+        s.copy_ended_early -= 1
+    else:
+        s.copy_in = s.copy_open = True
     return None
 
 

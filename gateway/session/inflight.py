@@ -78,6 +78,7 @@ class Item:
     portal: Portal | None = None
     plan: ResultPlan | None = None
     nbytes = 0
+    rows_max = 0  # Execute: how many rows it asked for, 0 for all
 
     def __init__(self, ask: Ask, epoch: int, started: int) -> None:
         self.ask = ask

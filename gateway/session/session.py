@@ -36,7 +36,9 @@ class Session:
         "client_rest",
         "conforming",
         "copy_both",
+        "copy_ended_early",
         "copy_in",
+        "copy_open",
         "copy_sync_dropped",
         "drop_pass",
         "encoding_safe",
@@ -100,7 +102,9 @@ class Session:
         self.epoch = 0  # counts resynchronisation points sent
         self.status = ord("I")  # as ReadyForQuery last said
         self.skipping = False  # after an error: the server discards until Sync
-        self.copy_in = False
+        self.copy_in = False  # COPY data of the client is handed on
+        self.copy_open = False  # the server has said that it takes it
+        self.copy_ended_early = 0  # ends of COPY data sent before the server said so
         self.copy_both = False
         self.copy_sync_dropped = False
         self.late: Item | None = None  # a refused COPY FROM STDIN whose data is being swallowed

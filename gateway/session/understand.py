@@ -203,6 +203,7 @@ def _send_query(
     s.staged.append((item, len(s.to_server)))
     s.to_server.append(frame)
     s.unsettled = script.unsettling
+    s.copy_in = script.takes_copy  # its data may come before the server has said that it takes any
     return True
 
 
@@ -316,6 +317,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
         _describe_hidden(s, portal)
     item = s.ask(Ask.EXECUTE)
     item.portal = portal
+    item.rows_max = _LENGTH(frame, len(frame) - 4)[0]
     s.record(item, rulings, refused)
     if refused is not None:
         s.to_server.append(REFUSED_EXTENDED)
@@ -325,6 +327,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     s.staged.append((item, len(s.to_server)))
     s.to_server.append(frame)
     s.unsettled = script.unsettling
+    s.copy_in = script.takes_copy
     return True
 
 
@@ -412,6 +415,10 @@ def _copy_end(s: Session, frame: bytes) -> bool:
         s.to_server.append(REFUSED_QUERY)
     elif s.copy_in:
         s.copy_in = s.copy_both
+        if s.copy_open:
+            s.copy_open = False
+        else:
+            s.copy_ended_early += 1
         s.to_server.append(frame)
     return True
 

@@ -199,7 +199,7 @@ async def test_bytes_behind_the_token_are_kept_for_the_relay() -> None:
 
 
 async def test_the_database_is_the_users_name_when_none_is_given() -> None:
-    gate = FakeGate(refuse=Refusal(Refused(State.BAD_PASSWORD, "no")))
+    gate = FakeGate(refuse=Refusal(Refused(State.BAD_TOKEN, "no")))
     async with visiting(gate) as visit:
         await visit.wire.write_all(messages.startup_message([("user", "alice")]))
         await visit.wire.write_all(messages.password_message(TOKEN))
@@ -381,10 +381,10 @@ async def test_a_malformed_token_message_is_refused(body: bytes) -> None:
 
 
 async def test_a_token_of_almost_64_kib_is_handed_to_the_gate() -> None:
-    gate = FakeGate(refuse=Refusal(Refused(State.BAD_PASSWORD, "no")))
+    gate = FakeGate(refuse=Refusal(Refused(State.BAD_TOKEN, "no")))
     async with visiting(gate) as visit:
         await visit.wire.write_all(STARTUP + messages.password_message("x" * 65_535))
-        assert error_of((await visit.rest())[9:])[0] == State.BAD_PASSWORD
+        assert error_of((await visit.rest())[9:])[0] == State.BAD_TOKEN
     assert len(gate.attempts[0].token) == 65_535
 
 
@@ -456,7 +456,7 @@ async def test_a_plain_client_is_refused_before_any_token_is_asked_for(gate_tls:
 
 
 @pytest.mark.parametrize("where", ["admit", "connect"])
-@pytest.mark.parametrize("state", [State.BAD_PASSWORD, State.NO_DATABASE, State.TOO_MANY, State.UNREACHABLE])
+@pytest.mark.parametrize("state", [State.BAD_TOKEN, State.NO_DATABASE, State.TOO_MANY, State.UNREACHABLE])
 async def test_the_gates_refusal_is_the_clients_fatal_error(where: str, state: State) -> None:
     no = (Unavailable if state == State.UNREACHABLE else Refusal)(Refused(state, "not today", "try later"))
     gate = FakeGate(refuse=no if where == "admit" else None, unreachable=no)
@@ -548,7 +548,7 @@ class RealGate:
 
     async def admit(self, attempt: Attempt) -> Attempt:
         if attempt.token != TOKEN:
-            raise Refusal(Refused(State.BAD_PASSWORD, "the token is not valid"))
+            raise Refusal(Refused(State.BAD_TOKEN, "the token is not valid"))
         return attempt
 
     async def connect(self, admission: Attempt) -> Upstream:

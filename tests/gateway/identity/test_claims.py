@@ -206,7 +206,7 @@ FORGED: dict[str, str] = {
 def test_forged_token_is_refused(name: str) -> None:
     with pytest.raises(Refusal) as caught:
         verify(FORGED[name], "alice", ED_KEYS, NOW)
-    assert caught.value.refused.sqlstate == State.BAD_PASSWORD
+    assert caught.value.refused.sqlstate == State.BAD_TOKEN
     for text in ("alice", "mallory", "sluice.local", "analysts", str(int(NOW))):
         assert text not in caught.value.refused.message + caught.value.refused.hint
 
