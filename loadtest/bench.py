@@ -60,13 +60,20 @@ def select_people(target: Target) -> float:
     return took
 
 
-def copy_people(target: Target) -> float:
-    """Seconds for the whole table by COPY through psql to /dev/null."""
+def psql_people(target: Target, statement: str) -> float:
+    """Seconds for the whole table through psql, formatted and written to /dev/null."""
+    command = [str(programs() / "psql"), "-X", "-A", "-c", statement]
     started = time.perf_counter()
     with open(os.devnull, "wb") as nowhere:
-        subprocess.run([str(programs() / "psql"), "-X", "-c", f"copy ({PEOPLE}) to stdout"], env=target.environment(),
-                       stdout=nowhere, check=True)  # fmt: skip
+        subprocess.run(command, env=target.environment(), stdout=nowhere, check=True)
     return time.perf_counter() - started
+
+
+WAYS = {
+    "SELECT, read and dropped": select_people,
+    "SELECT in psql": lambda target: psql_people(target, PEOPLE),
+    "COPY in psql": lambda target: psql_people(target, f"copy ({PEOPLE}) to stdout"),
+}
 
 
 def check_masks(servers: Servers, target: Target) -> None:
@@ -110,8 +117,8 @@ def measure(targets: list[Target], rounds: int, seconds: float) -> list[str]:
                 rates.setdefault((mode, target.name), []).append(rate)
                 cpu.setdefault((mode, target.name), []).append(spent)
         for target in order:
-            bulk.setdefault(("SELECT", target.name), []).append(select_people(target))
-            bulk.setdefault(("COPY", target.name), []).append(copy_people(target))
+            for way, read in WAYS.items():
+                bulk.setdefault((way, target.name), []).append(read(target))
         tell(f"round {turn + 1} of {rounds} done")
     names = [target.name for target in targets]
     return [*rate_table(names, rates, cpu), "", *bulk_table(names, bulk)]
@@ -140,7 +147,7 @@ def rate_table(
 def bulk_table(names: list[str], bulk: dict[tuple[str, str], list[float]]) -> list[str]:
     head = [f"{ROWS:,} rows, 2 of 5 columns masked", *(f"{name} s" for name in names), "direct / sluice"]
     lines = [row(head), row(["---"] * len(head))]
-    for way in ("SELECT", "COPY"):
+    for way in WAYS:
         ratio = statistics.median(bulk[way, "direct"]) / statistics.median(bulk[way, "sluice"])
         lines.append(row([way, *(spread(bulk[way, name], 2) for name in names), f"{ratio:.2f}"]))
     return lines
