@@ -176,10 +176,18 @@ class Admissions:
             raise
         return upstream
 
+    def lost(self, admission: Admission) -> None:
+        """The client went away before its greeting: its place is free again."""
+        self._slot.row.leave()
+        self._audit.chain.event(
+            time.time_ns(), "session", {"what": "session closed", "statements": 0, "refused": 0}, admission.card
+        )
+
     async def cancel(self, pid: int, secret: bytes, address: str) -> None:
         """A CancelRequest, routed to whichever worker holds the session."""
         self._slot.row.add(Counter.CANCELS)
-        if not await self._desk.request(pid, secret, address):
+        host = address.rpartition(":")[0] or address  # guesses are counted by host: each has a port of its own
+        if not await self._desk.request(pid, secret, host):
             log.info("a cancel request from %s named no session", address)
 
     def _hand_over(self, signed: SignedIn[Admission]) -> None:
@@ -201,13 +209,21 @@ class Admissions:
 
     async def cancel_upstream(self, link: Link) -> None:
         """Asks the server to cancel what the session runs, if it runs anything."""
+        upstream = self.running(link)
+        if upstream is not None:
+            await self.cancel_at(upstream)
+
+    def running(self, link: Link) -> Upstream | None:
+        """The server's session, where a statement is outstanding in it."""
         live = self._live.get(link)
-        if live is not None and link.session.queue:
-            upstream = live.upstream
-            try:
-                await send_cancel(upstream.address, upstream.pid, upstream.secret, encrypted=upstream.tls)
-            except Refusal as refusal:
-                log.warning("a cancel request could not be passed on: %s", refusal.refused.message)
+        return live.upstream if live is not None and link.session.queue else None
+
+    async def cancel_at(self, upstream: Upstream) -> None:
+        """Asks the server to cancel what this session of it runs."""
+        try:
+            await send_cancel(upstream.address, upstream.pid, upstream.secret, encrypted=upstream.tls)
+        except Refusal as refusal:
+            log.warning("a cancel request could not be passed on: %s", refusal.refused.message)
 
     def _closed(self, link: Link) -> None:
         live = self._live.pop(link)
@@ -263,14 +279,16 @@ class Admissions:
                 strings_conform=conforming,
                 made=made,
             )
+            scope.stale = rights.generation != self.generation  # a policy came into force during the sign-in
             self._scopes[key] = scope
         return scope
 
     def check(self, link: Link, now: float) -> None:
-        """Ends a session whose token or right has ended. Called about twice a second."""
+        """Ends a session whose token or right has ended, unless a statement runs: then its next one finds out. Called
+        about twice a second."""
         live = self._live.get(link)
         session = link.session
-        if live is None or session.ending:
+        if live is None or session.ending or session.queue:
             return
         if session.scope.stale or now * 1e9 >= session.until:
             try:

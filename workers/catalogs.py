@@ -2,14 +2,15 @@
 through any worker, and looked at once a minute for changes that came another way."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import trio
 
 import workers.catalog as reader
 from gateway.classify.catalog import Catalog
-from gateway.errors import Refusal
+from gateway.errors import Refusal, Refused, State, Unavailable
 from gateway.policy.rules import Classify
 from gateway.settings import Database
 from workers.slab import Row, Slab
@@ -19,6 +20,8 @@ log = logging.getLogger("sluice.catalogs")
 
 LOOK_SECONDS = 60.0
 TICK_SECONDS = 0.2
+READ_SECONDS = 30.0  # for one reading: sessions wait for it, and the server may hang
+RETRY_SECONDS = 5.0
 DATABASES_MAX = 256  # kept at once; the one unused for longest is forgotten first
 
 
@@ -32,18 +35,21 @@ class _Kept:
     marker: object = None
     changes: int = -1  # the slab's count that `catalog` has seen
     looked: float = 0.0
+    retry_at: float = 0.0
     stale: bool = False
 
 
 class Catalogs:
-    """See the module. `renewed(database name)` is called after a new catalogue took the place of an old one."""
+    """See the module. `renewed(database name, changes)` is called when a new catalogue took the place of an old one, or
+    could not: whoever waits for one of the slab's first `changes` changes need not wait longer."""
 
-    def __init__(self, slab: Slab, row: Row, renewed: Callable[[str], None]) -> None:
+    def __init__(self, slab: Slab, row: Row, renewed: Callable[[str, int], None]) -> None:
         self._slab = slab
         self._row = row
         self._renewed = renewed
         self._kept: dict[str, _Kept] = {}
         self._wake = trio.Event()
+        self._versions = 0  # never the same number twice: scopes are kept by it
         self.corrections: tuple[Classify, ...] = ()
 
     def get(self, name: str) -> Catalog | None:
@@ -63,10 +69,11 @@ class Catalogs:
             await self._forget(next(iter(self._kept)))
         return kept.catalog
 
-    def moved(self, name: str) -> None:
-        """DDL passed through this worker: every worker reads anew."""
+    def moved(self, name: str) -> int:
+        """DDL passed through this worker: every worker reads anew. The number of this change, for `renewed`."""
         self._row.bump_catalogue(name)
         self._wake.set()
+        return self._slab.catalogue_changes(name)
 
     def reclassify(self, corrections: tuple[Classify, ...]) -> None:
         """The policy's [[classify]] rules changed."""
@@ -77,41 +84,57 @@ class Catalogs:
             self._wake.set()
 
     async def keep(self) -> None:
-        """Refreshes for ever."""
-        while True:
-            with trio.move_on_after(TICK_SECONDS):
-                await self._wake.wait()
-            self._wake = trio.Event()
-            for kept in list(self._kept.values()):
-                await self._refresh(kept)
+        """Refreshes for ever, each database by itself: one that hangs keeps no other waiting."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                with trio.move_on_after(TICK_SECONDS):
+                    await self._wake.wait()
+                self._wake = trio.Event()
+                for kept in self._kept.values():
+                    if self._due(kept) and not kept.lock.locked():
+                        nursery.start_soon(self._refresh, kept)
+
+    def _moved(self, kept: _Kept) -> bool:
+        return kept.stale or kept.changes != self._slab.catalogue_changes(kept.database.name)
+
+    def _due(self, kept: _Kept) -> bool:
+        now = trio.current_time()
+        if kept.catalog is None or now < kept.retry_at:
+            return False
+        return self._moved(kept) or now - kept.looked >= LOOK_SECONDS
 
     async def _refresh(self, kept: _Kept) -> None:
-        if kept.catalog is None:
-            return
-        moved = kept.stale or kept.changes != self._slab.catalogue_changes(kept.database.name)
-        if not moved and trio.current_time() - kept.looked < LOOK_SECONDS:
-            return
         async with kept.lock:
+            if not self._due(kept):
+                return
+            moved = self._moved(kept)
             try:
-                if not moved:
-                    kept.looked = trio.current_time()
-                    if await reader.catalog_marker(await self._connection(kept)) == kept.marker:
-                        return
+                if not moved and await self._unmoved(kept):
+                    return
                 await self._read(kept)
             except Refusal as refusal:
                 # The old catalogue stays: columns it does not know are masked, so this fails closed.
                 log.warning("the catalogue of %s could not be read: %s", kept.database.name, refusal.refused.message)
+                kept.stale = moved
                 kept.looked = trio.current_time()
+                kept.retry_at = kept.looked + RETRY_SECONDS
                 kept.changes = self._slab.catalogue_changes(kept.database.name)
-        self._renewed(kept.database.name)
+        self._renewed(kept.database.name, kept.changes)
+
+    async def _unmoved(self, kept: _Kept) -> bool:
+        kept.looked = trio.current_time()
+        with _in_time():
+            return await reader.catalog_marker(await self._connection(kept)) == kept.marker
 
     async def _read(self, kept: _Kept) -> None:
         changes = self._slab.catalogue_changes(kept.database.name)
-        connection = await self._connection(kept)
-        version = kept.catalog.version + 1 if kept.catalog is not None else 1
-        marker = await reader.catalog_marker(connection)
-        kept.catalog = await reader.read(connection, version, self.corrections)
-        kept.marker, kept.changes, kept.stale = marker, changes, False
+        corrections = self.corrections
+        with _in_time():
+            connection = await self._connection(kept)
+            marker = await reader.catalog_marker(connection)
+            self._versions += 1
+            kept.catalog = await reader.read(connection, self._versions, corrections)
+        kept.marker, kept.changes, kept.stale = marker, changes, corrections != self.corrections
         kept.looked = trio.current_time()
 
     async def _connection(self, kept: _Kept) -> Upstream:
@@ -120,7 +143,7 @@ class Catalogs:
                 await kept.connection.query("SELECT 1")
                 return kept.connection
             except Refusal:
-                kept.connection = None
+                await self._hang_up(kept)
         try:
             kept.connection = await connect(
                 kept.target, [("application_name", "sluice"), ("search_path", ""), ("client_encoding", "UTF8")]
@@ -132,11 +155,24 @@ class Catalogs:
         return kept.connection
 
     async def _forget(self, name: str) -> None:
-        kept = self._kept.pop(name)
-        if kept.connection is not None:
-            await kept.connection.close()
+        await self._hang_up(self._kept.pop(name))
+
+    async def _hang_up(self, kept: _Kept) -> None:
+        connection, kept.connection = kept.connection, None
+        if connection is not None:
+            await connection.close()
 
     async def close(self) -> None:
         """Ends the gateway's own connections."""
         for name in list(self._kept):
             await self._forget(name)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Raises Unavailable when the block takes longer than READ_SECONDS."""
+    try:
+        with trio.fail_after(READ_SECONDS):
+            yield
+    except trio.TooSlowError as error:
+        raise Unavailable(Refused(State.UNREACHABLE, "the database does not answer")) from error

@@ -4,6 +4,7 @@ import faulthandler
 import logging
 import os
 import time
+from collections.abc import Callable
 
 import trio
 
@@ -83,6 +84,7 @@ class _Worker:
             send(self.slot.control, Ready())
             self._record_system("worker started")
             await self._until_stopped()
+            await self.catalogs.close()
             nursery.cancel_scope.cancel()
         self._finish()
         return 0
@@ -157,9 +159,9 @@ class _Worker:
         if self.relay.links:
             self._record_system("policy in force")
 
-    def _catalog_renewed(self, name: str) -> None:
+    def _catalog_renewed(self, name: str, changes: int) -> None:
         self.admissions.catalog_renewed(name)
-        self.relay.release(name)
+        self.relay.release(name, changes)
 
     async def _housekeeping(self) -> None:
         """What time alone brings about: rights that end, policies that move, checkpoints, words nobody reads."""
@@ -171,10 +173,7 @@ class _Worker:
                 self.admissions.check(link, now)
                 if link.session.ending or link.fate is not None or self.relay.draining:
                     self.relay.look_again(link)
-            try:
-                self.audit.commit()
-            except Refusal as refusal:
-                log.error("the audit cannot be written: %s", refusal.refused.message)
+            self._write(self.audit.commit)
 
     async def _drain(self, limit_seconds: float) -> None:
         self.accepting.cancel()
@@ -188,7 +187,9 @@ class _Worker:
         with trio.move_on_after(1.0):
             async with trio.open_nursery() as nursery:
                 for link in list(self.relay.links):
-                    nursery.start_soon(self.admissions.cancel_upstream, link)
+                    upstream = self.admissions.running(link)
+                    if upstream is not None:
+                        nursery.start_soon(self.admissions.cancel_at, upstream)
                     link.session.end(
                         Refused(State.SHUTDOWN, "the gateway is shutting down and did not wait longer", "Connect again.")
                     )
@@ -203,10 +204,17 @@ class _Worker:
             "system",
             {"what": what, "generation": self.generation, "policy": self.admissions.table.digest},
         )
-        self.audit.commit()
+        self._write(self.audit.commit)
+
+    def _write(self, write: Callable[[], None]) -> None:
+        """Records that nobody waits for: where they cannot be written the next commit tries again."""
+        try:
+            write()
+        except Refusal as refusal:
+            log.error("the audit cannot be written: %s", refusal.refused.message)
 
     def _finish(self) -> None:
         self.relay.close()
         self._record_system("worker stopped")
-        self.audit.close()
+        self._write(self.audit.close)
         self.desk.close()

@@ -101,7 +101,7 @@ class Side:
 class Link:
     """A session with its two sockets. `closed` is called once, after the sockets are."""
 
-    __slots__ = ("client", "closed", "database", "ending_since", "fate", "server", "session")
+    __slots__ = ("awaits", "client", "closed", "database", "ending_since", "fate", "server", "session")
 
     def __init__(
         self,
@@ -119,6 +119,7 @@ class Link:
         self.closed = closed
         self.fate: Status | None = None  # how the outstanding statements end, once the link must close
         self.ending_since = 0
+        self.awaits = 0  # the change of the catalogue that a held session waits to be read
 
 
 class Relay:
@@ -131,10 +132,11 @@ class Relay:
         self._sides: dict[int, Side] = {}
         self._again: dict[Link, None] = {}  # to be looked at next turn without a socket event
         self._early: dict[Side, bytes] = {}  # received before the hand-over
-        self._moved: dict[str, None] = {}  # databases whose catalogue changed
+        self._moved: list[Link] = []  # those through which the catalogue of their database changed
+        self._nap = trio.CancelScope()  # around the wait for sockets
         self.links: dict[Link, None] = {}
         self.draining = False
-        self.catalog_moved: Callable[[str], None] = lambda database: None
+        self.catalog_moved: Callable[[str], int] = lambda database: 0
         self.follow_policy: Callable[[], None] = lambda: None
 
     def add(self, link: Link, client_early: bytes, server_early: bytes) -> None:
@@ -147,7 +149,7 @@ class Relay:
             if early:
                 self._early[side] = early
         self.links[link] = None
-        self._again[link] = None
+        self.look_again(link)
 
     async def run(self) -> None:
         """Turns for ever."""
@@ -158,7 +160,7 @@ class Relay:
             if not events and not self._again:
                 events = poll(LINGER_SECONDS) if self.links else []
                 if not events:
-                    with trio.move_on_after(IDLE_SECONDS):
+                    with trio.move_on_after(IDLE_SECONDS) as self._nap:
                         await trio.lowlevel.wait_readable(ready)
                     yielded = time.monotonic_ns()
                     events = poll(0)
@@ -197,7 +199,10 @@ class Relay:
             side = sides[fd]
             touched[side.link] = None
             if mask & _OUT and not side.drain():
-                self._lost(side)
+                if side.server:
+                    side.backlog.clear()  # nobody takes it any more; what it said last is still to be read
+                else:
+                    self._lost(side)
             if mask & _READABLE and not side.ended:
                 if side.interest & _IN or side.server:  # a database that is gone may have left its last words
                     self._take(side, asked, answered)
@@ -235,7 +240,9 @@ class Relay:
 
     def _lost(self, side: Side) -> None:
         side.ended = True
-        if not side.server and side.link.fate is None:
+        if side.server:
+            self._epoll.unregister(side.fd)  # its hang-up would be an event for ever
+        elif side.link.fate is None:
             side.link.fate = "client-gone"
 
     def _commit(self, asked: list[tuple[Link, bytes]]) -> None:
@@ -247,8 +254,8 @@ class Relay:
                 for link, _ in asked:
                     link.session.refuse_staged(failure.refused)
                 return
-            for link, _ in asked:
-                link.session.staged.clear()
+        for link, _ in asked:
+            link.session.staged.clear()
 
     def _forward(self, link: Link) -> None:
         parts = link.session.to_server
@@ -260,7 +267,7 @@ class Relay:
         session.server(data, now)
         if session.catalog_moved and session.status == 73:
             session.catalog_moved = False
-            self._moved[link.database] = None
+            self._moved.append(link)
             session.held = "*" not in session.scope.rights.unmask  # what comes next may name what is new
         if session.waiting and not session.queue:
             self._again[link] = None
@@ -276,8 +283,8 @@ class Relay:
                 session.end(Refused(State.SHUTDOWN, "the gateway is shutting down", "Connect again."))
             if (link.fate is not None or session.ending) and self._ends(link, now):
                 closing.append(link)
-        for database in self._moved:
-            self.catalog_moved(database)
+        for link in self._moved:
+            link.awaits = self.catalog_moved(link.database)
         self._moved.clear()
         return closing
 
@@ -311,6 +318,8 @@ class Relay:
 
     def _interest(self, side: Side, wants: int) -> None:
         if side.ended:
+            if side.server:
+                return
             wants &= ~_IN
         if wants != side.interest:
             side.interest = wants
@@ -326,22 +335,24 @@ class Relay:
         del self.links[link]
         self._again.pop(link, None)
         for side in (link.server, link.client):
-            self._epoll.unregister(side.fd)
+            if not (side.server and side.ended):
+                self._epoll.unregister(side.fd)
             del self._sides[side.fd]
             side.sock.close()
         link.closed(link)
 
-    def release(self, database: str) -> None:
-        """The catalogue has been read anew: sessions that waited for it go on."""
+    def release(self, database: str, changes: int) -> None:
+        """The catalogue has been read as it was after so many changes: sessions that waited for these go on."""
         for link in self.links:
-            if link.session.held and link.database == database:
+            if link.session.held and link.database == database and link.awaits <= changes:
                 link.session.held = False
-                self._again[link] = None
+                self.look_again(link)
 
     def look_again(self, link: Link) -> None:
         """Have the next turn visit this link although no socket of it is ready."""
         if link in self.links:
             self._again[link] = None
+            self._nap.cancel()
 
     def cut(self, link: Link, fate: Status) -> None:
         """End the link whatever it does; its outstanding statements get this outcome."""

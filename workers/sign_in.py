@@ -60,6 +60,9 @@ class Gate(Protocol[A]):
     async def connect(self, admission: A) -> Upstream:
         """The server's session of its own. Raises Refusal."""
 
+    def lost(self, admission: A) -> None:
+        """The client went away between `connect` and its greeting; the server's session is closed."""
+
     async def cancel(self, pid: int, secret: bytes, address: str) -> None:
         """A cancel request with a key that may be right or wrong."""
 
@@ -111,8 +114,13 @@ async def sign_in(wire: Wire, gate: Gate[A]) -> SignedIn[A] | None:
                 admission = await gate.admit(attempt)
                 upstream = await gate.connect(admission)
                 waits_for_us = False
-                secret = await _greet(wire, upstream, attempt.minor)
-                tune(wire.sock)
+                try:
+                    secret = await _greet(wire, upstream, attempt.minor)
+                    tune(wire.sock)
+                except BaseException:
+                    await upstream.close()
+                    gate.lost(admission)
+                    raise
                 return SignedIn(wire, upstream, admission, attempt, secret)
         if deadline.cancelled_caught and waits_for_us:
             raise Unavailable(Refused(State.UNREACHABLE, "the sign-in took too long"))
@@ -237,9 +245,5 @@ async def _greet(wire: Wire, upstream: Upstream, minor: int) -> bytes:
         greeting.append(messages.backend_key_data(upstream.pid, secret))
     greeting += upstream.notices
     greeting.append(messages.ready_for_query(upstream.status))
-    try:
-        await wire.write_all(b"".join(greeting))
-    except BaseException:
-        await upstream.close()
-        raise
+    await wire.write_all(b"".join(greeting))
     return secret

@@ -121,6 +121,9 @@ class Upstream:
         except (Closed, ProtocolError) as error:
             self.wire.close()
             raise _unavailable("the connection to the database broke") from error
+        except trio.Cancelled:
+            self.wire.close()  # the rest of the answer would be taken for the next one's
+            raise
         if failed:
             raise _unavailable(f"the database refused the gateway's own query (SQLSTATE {failed})")
         return rows

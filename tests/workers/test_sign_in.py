@@ -55,6 +55,7 @@ class FakeGate:
     attempts: list[Attempt] = field(default_factory=list)
     cancels: list[tuple[int, bytes]] = field(default_factory=list)
     servers: list[socket.socket] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
     secret: bytes = b"1234"
 
     async def admit(self, attempt: Attempt) -> str:
@@ -72,6 +73,9 @@ class FakeGate:
         self.servers.append(theirs)
         address = Address(socket.AF_UNIX, "", "", "disable", None, 1.0)
         return Upstream(Wire(ours), address, 4242, self.secret, 0, b"I", list(PARAMETERS), [NOTICE])
+
+    def lost(self, admission: str) -> None:
+        self.losses.append(admission)
 
     async def cancel(self, pid: int, secret: bytes, address: str) -> None:
         self.cancels.append((pid, secret))
@@ -336,6 +340,22 @@ async def test_a_client_that_leaves_before_its_token_hears_nothing(ending: bytes
     assert visit.signed == [None]
 
 
+async def test_a_client_that_leaves_before_its_greeting_gives_its_place_back() -> None:
+    gate = FakeGate()
+    async with visiting(gate) as visit:
+        await visit.wire.write_all(STARTUP)
+        await visit.wire.read_frame(100)
+        await visit.wire.write_all(messages.password_message("token"))
+        visit.wire.close()
+        with trio.fail_after(5):
+            while not visit.signed:
+                await trio.lowlevel.checkpoint()
+        (server,) = gate.servers
+        assert server.recv(100) == messages.TERMINATE, "the server's session does not linger"
+    assert visit.signed == [None]
+    assert gate.losses == ["alice"]
+
+
 # --- lengths and junk -------------------------------------------------------------------------------
 
 LENGTHS = [0, 1, 2, 3, 4, 7, 10_005, 2**31 - 1, 2**31, 2**32 - 1]
@@ -555,6 +575,9 @@ class RealGate:
         hosts = (("127.0.0.1", self.server.port),)
         target = Target(hosts, admission.database, "scrammed", PASSWORD)
         return await connect(target, admission.params)
+
+    def lost(self, admission: Attempt) -> None:
+        raise AssertionError("every client here stays")
 
     async def cancel(self, pid: int, secret: bytes, address: str) -> None:
         upstream = self.keys.get((pid, secret))
