@@ -127,7 +127,7 @@ def test_filters_find_what_they_name(gateway: Gateway) -> None:
     session = next(entry["session"] for entry in mine if entry["kind"] == "intent")
     assert gateway.audit("--session", session)
     assert gateway.audit("--user", "filter-fay", "--database", "dev") == []
-    assert gateway.audit("--user", "filter-fay", "--table", "customers")
+    assert gateway.audit("--user", "filter-fay", "--table", "public.customers")
     assert gateway.audit("--user", "filter-fay", "--since", "2999-01-01T00:00:00Z") == []
     identifier = mine[-1]["id"]
     shown = gateway.sluice("audit", "show", identifier, "--json")
