@@ -11,7 +11,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from gateway.audit.records import Status
-from gateway.errors import State
+from gateway.errors import Refused, State
 from gateway.masking.kernels import data_rows_end
 from gateway.masking.plan import scrub
 from gateway.session.inflight import RESYNC, Ask, Item
@@ -271,6 +271,8 @@ def _empty_query(s: Session, frame: bytes) -> bytes | None:
 
 def _portal_suspended(s: Session, frame: bytes) -> bytes | None:
     item = _head(s, Ask.EXECUTE)
+    if item.ruling is None:
+        raise ProtocolError("more results than statements")
     s.settle_success(item, "PORTAL SUSPENDED", item.rows_max)
     s.queue.popleft()
     return None
@@ -282,6 +284,8 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
         s.settle_success(item, "FUNCTION CALL", 0)
     if item.index < len(item.intents):
         raise ProtocolError("fewer results than statements")
+    if len(frame) != 6:
+        raise ProtocolError("a ReadyForQuery holds one byte")
     s.queue.popleft()
     _copy_over(s)
     s.lexing_doubt = False
@@ -294,14 +298,12 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
 
 def _error(s: Session, frame: bytes) -> bytes | None:
     body = frame[5:]
-    if b"\0VFATAL\0" in body or b"\0VPANIC\0" in body:
-        s.server_said_last = True
-    if not s.queue:
-        return None
-    item = s.queue[0]
-    if item.ask is Ask.SYNC:  # a deferred constraint that fails at the implicit commit
+    fatal = b"\0VFATAL\0" in body or b"\0VPANIC\0" in body
+    s.server_said_last = s.server_said_last or fatal
+    if not s.queue or s.queue[0].ask is Ask.SYNC:  # a deferred constraint that fails at the implicit commit
         return _scrubbed(s, None, frame)
-    answer = _worded(s, item, frame)
+    item = s.queue[0]
+    answer = _scrubbed(s, item.ruling, frame) if fatal or item.refused is None else _ours(s, item, item.refused)
     status: Status = "refused" if item.refused is not None else "error"
     sqlstate = str(item.refused.sqlstate) if item.refused is not None else _sqlstate(body)
     if sqlstate == "57014":
@@ -319,15 +321,12 @@ def _error(s: Session, frame: bytes) -> bytes | None:
     return answer
 
 
-def _worded(s: Session, item: Item, frame: bytes) -> bytes | None:
-    """The error as the client may read it: ours where we refused, the server's without values where it could carry one."""
-    if item.refused is not None and not s.server_said_last:
-        refused = item.refused
-        index = min(item.index, len(item.intents) - 1)
-        seq = item.intents[index] if index >= 0 else 0
-        detail = f"Audit record {s.chain.record_id(seq)}." if seq else ""
-        return error_response("ERROR", refused.sqlstate, refused.message, detail, refused.hint)
-    return _scrubbed(s, item.ruling, frame)
+def _ours(s: Session, item: Item, refused: Refused) -> bytes:
+    """The error of what was refused, in our words."""
+    index = min(item.index, len(item.intents) - 1)
+    seq = item.intents[index] if index >= 0 else 0
+    detail = f"Audit record {s.chain.record_id(seq)}." if seq else ""
+    return error_response("ERROR", refused.sqlstate, refused.message, detail, refused.hint)
 
 
 def _scrubbed(s: Session, ruling: Ruling | None, frame: bytes) -> bytes | None:
@@ -378,11 +377,13 @@ def _copy_over(s: Session) -> None:
 
 def _copy_in(s: Session, frame: bytes) -> bytes | None:
     _head(s, Ask.QUERY, Ask.EXECUTE)
-    _swallow_syncs(s)
     if s.copy_ended_early:
         s.copy_ended_early -= 1
-    else:
-        s.copy_in = s.copy_open = True
+        return None
+    if not s.copy_in:  # its text could not be read, so the client's messages went on as they came
+        _swallow_syncs(s)
+    s.copy_in = s.copy_open = True
+    s.copy_sync_dropped = False  # the server has ignored it, and the client sends another after its data
     return None
 
 
@@ -397,7 +398,6 @@ def _swallow_syncs(s: Session) -> None:
     head = s.queue.popleft()
     while s.queue and s.queue[0].ask is Ask.SYNC:
         s.queue.popleft()
-        s.copy_sync_dropped = True
     if s.queue:
         raise ProtocolError("messages were sent where COPY data was awaited")
     s.queue.append(head)

@@ -26,25 +26,31 @@ RESYNC = frozenset({Ask.QUERY, Ask.SYNC, Ask.FUNCTION})  # answered by ReadyForQ
 
 
 class Statement:
-    """A prepared statement and its rulings in the scope that read it: of a text, or of what PREPARE or DECLARE held."""
+    """A prepared statement and its rulings in the scope that read it: of a text, or of what PREPARE or DECLARE held.
 
-    __slots__ = ("_facts", "_scope", "script", "sql")
+    The server read its text once, when it was defined: a later reading of string literals changes nothing in it.
+    """
 
-    def __init__(self, sql: bytes, script: Script, scope: Scope, facts: Facts | None = None) -> None:
+    __slots__ = ("_reading", "_scope", "script", "sql")
+
+    def __init__(self, sql: bytes, script: Script, scope: Scope, *, as_text: bool = True) -> None:
         self.sql = sql
         self.script = script
         self._scope = scope
-        self._facts = facts
+        self._reading = scope.strings_conform if as_text else None  # None: its facts alone tell what it is
 
     @classmethod
     def of_facts(cls, facts: Facts, scope: Scope) -> "Statement":
         """One that SQL made."""
-        return cls(b"", scope.script_of((facts,)), scope, facts)
+        return cls(b"", scope.script_of((facts,)), scope, as_text=False)
 
     def in_scope(self, scope: Scope) -> Script:
         """Its rulings in the scope of now."""
         if self._scope is not scope:
-            self.script = scope.script_of((self._facts,)) if self._facts is not None else scope.script(self.sql)
+            if scope.strings_conform is self._reading:
+                self.script = scope.script(self.sql)
+            else:
+                self.script = scope.script_of(tuple(ruling.facts for ruling in self.script.rulings))
             self._scope = scope
         return self.script
 

@@ -3,21 +3,36 @@
 SQL PREPARE and Parse share one namespace, DECLARE and Bind another. A name enters when the server confirms it. In
 between it is known as under way, and trusted only by messages that the server will skip if that definition fails:
 those before the next Sync.
+
+The server cuts a name at 63 bytes (NAMEDATALEN) and reads it in the client_encoding of the moment, so that two names of
+ours may be one of its own. Only short ASCII names are kept: they mean the same always.
 """
 
+from gateway.errors import Refused, State
 from gateway.session.inflight import Item, Portal, Statement
 from parser.facts import Facts
 
 NAMES_MAX = 10_000  # statements, portals and cursors of one session, each
 TEXT_BYTES_MAX = 16 * 1024 * 1024  # prepared texts of one session, together
+NAME_BYTES_MAX = 63
+
+NO_STATEMENT = Refused("26000", "this prepared statement does not exist", "Prepare it in this session first.")
+NO_PORTAL = Refused("34000", "this portal does not exist", "Bind it in this transaction first.")
+_FULL = Refused(
+    State.BUDGET,
+    "this session holds too many prepared statements, portals or cursors",
+    "Close or deallocate those that are no longer needed.",
+)
+_UNCERTAIN = Refused(
+    State.FEATURE,
+    f"names of prepared statements and portals have at most {NAME_BYTES_MAX} characters, all of them ASCII",
+    "Give it a shorter name in ASCII.",
+)
+_WITH_HOLD = " with hold for "
 
 
 class Ambiguous(Exception):
     """The name is being redefined across a Sync: only the server's answer tells what it means."""
-
-
-class Full(Exception):
-    """The session holds as many named things as it may."""
 
 
 class Names:
@@ -31,7 +46,7 @@ class Names:
         self._statements: dict[bytes, Statement] = {}
         self._portals: dict[bytes, Portal] = {}
         self._prepared: dict[str, Facts] = {}  # SQL PREPARE
-        self._cursors: dict[str, Facts] = {}  # SQL DECLARE
+        self._cursors: dict[str, Facts] = {}  # SQL DECLARE, whole
         self._pending_statements: dict[bytes, Item] = {}
         self._pending_portals: dict[bytes, Item] = {}
         self._text_bytes = 0
@@ -78,9 +93,9 @@ class Names:
         """What FETCH FROM name reads, whether DECLARE or Bind made it. Raises Ambiguous."""
         if name.encode() in self._pending_portals:
             raise Ambiguous
-        facts = self._cursors.get(name)
-        if facts is not None:
-            return facts
+        declared = self._cursors.get(name)
+        if declared is not None:
+            return declared.inner
         portal = self._portals.get(name.encode())
         if portal is None or len(portal.statement.script.rulings) != 1:
             return None
@@ -101,10 +116,13 @@ class Names:
         if self._pending_portals.get(item.name) is item:
             del self._pending_portals[item.name]
         assert item.portal is not None
+        self.drop_portal(item.name)
         self._portals[item.name] = item.portal
 
     def abandon(self, item: Item) -> None:
-        """The definition failed or was skipped."""
+        """The message failed or was skipped: what it would have defined or described is not."""
+        if item.portal is not None:
+            item.portal.asked = False
         if self._pending_statements.get(item.name) is item:
             del self._pending_statements[item.name]
         if self._pending_portals.get(item.name) is item:
@@ -115,7 +133,9 @@ class Names:
         gone = self._statements.pop(name, None)
         if gone is not None:
             self._text_bytes -= len(gone.sql)
-        self._prepared.pop(name.decode("utf-8", "replace"), None)
+        prepared = self._prepared.pop(name.decode("utf-8", "replace"), None)
+        if prepared is not None:
+            self._text_bytes -= len(prepared.shape)
 
     def drop_portal(self, name: bytes) -> None:
         """CloseComplete or CLOSE."""
@@ -128,11 +148,16 @@ class Names:
         assert named is not None
         match named.action:
             case "prepare" if facts.inner is not None:
-                self.drop_statement(named.name.encode())
-                self._prepared[named.name] = facts.inner
+                name = named.name.encode()
+                self.drop_statement(name)
+                if self.objection(name, len(facts.inner.shape)) is None:
+                    self._prepared[named.name] = facts.inner
+                    self._text_bytes += len(facts.inner.shape)
             case "declare" if facts.inner is not None:
-                self.drop_portal(named.name.encode())
-                self._cursors[named.name] = facts.inner
+                name = named.name.encode()
+                self.drop_portal(name)
+                if self.objection(name, 0) is None:
+                    self._cursors[named.name] = facts
             case "deallocate" if named.name == "*":
                 self.forget_statements()
             case "deallocate":
@@ -153,19 +178,25 @@ class Names:
 
     def forget_sql(self) -> None:
         """Code ran that cannot be read: what PREPARE and DECLARE defined is not known any more."""
+        self._text_bytes -= sum(len(facts.shape) for facts in self._prepared.values())
         self._prepared.clear()
         self._cursors.clear()
 
     def transaction_ended(self) -> None:
-        """Portals of the protocol end with the transaction; cursors may be WITH HOLD and stay known."""
+        """Portals end with the transaction, cursors too unless they are WITH HOLD."""
         if self._portals:
             self._portals.clear()
+        if self._cursors:
+            self._cursors = {name: facts for name, facts in self._cursors.items() if _WITH_HOLD in facts.shape}
 
-    def make_room(self, text_bytes: int) -> None:
-        """Raises Full when one more named thing would be too many."""
+    def objection(self, name: bytes, text_bytes: int) -> Refused | None:
+        """Why one more thing of this name cannot be kept."""
+        if not name.isascii() or len(name) > NAME_BYTES_MAX:
+            return _UNCERTAIN
         if (
             len(self._statements) + len(self._prepared) + len(self._pending_statements) >= NAMES_MAX
             or len(self._portals) + len(self._cursors) + len(self._pending_portals) >= NAMES_MAX
             or self._text_bytes + text_bytes > TEXT_BYTES_MAX
         ):
-            raise Full
+            return _FULL
+        return None

@@ -48,6 +48,7 @@ class Session:
         "held",
         "late",
         "lexing_doubt",
+        "lexing_moved",
         "limits",
         "made",
         "names",
@@ -125,6 +126,9 @@ class Session:
         self.refusals = 0
         for name, value in parameters:
             self.parameter(name, value)
+        # The server came to read text in another way and may come back with a transaction's end: no text goes out while an
+        # answer is outstanding.
+        self.lexing_moved = False
 
     @property
     def idle(self) -> bool:
@@ -167,7 +171,7 @@ class Session:
         """Gives every outstanding intent its outcome; nothing may be called afterwards."""
         self.now = now
         for item in self.queue:
-            self.settle_failure(item, status, "")
+            self.settle_failure(item, "refused" if item.refused is not None else status, "")
         if self.late is not None:
             self.settle_failure(self.late, "refused", "")
         self.queue.clear()
@@ -189,8 +193,10 @@ class Session:
         """ParameterStatus: the server's word on how it reads text."""
         if name == "standard_conforming_strings":
             self.conforming = value == "on"  # the next statement asks for a scope of that reading
+            self.lexing_moved = True
         elif name == "client_encoding":
-            self.encoding_safe = value.upper() not in _UNSAFE_ENCODINGS
+            safe, self.encoding_safe = self.encoding_safe, value.upper() not in _UNSAFE_ENCODINGS
+            self.lexing_moved = self.lexing_moved or safe is not self.encoding_safe
 
     def ask(self, kind: Ask) -> Item:
         """A new outstanding message."""
@@ -234,7 +240,7 @@ class Session:
             if intent:
                 duration = (self.now - item.started) // 1000
                 self.chain.outcome(self.now, intent, status, 0, item.nbytes, None, "", sqlstate, duration)
-            if status == "error":
+            if status in ("error", "cancelled"):
                 status = "not-run"
         item.index = len(item.intents)
         item.nbytes = 0

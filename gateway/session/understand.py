@@ -10,12 +10,12 @@ from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from gateway.errors import Refused, State
+from gateway.errors import Refused
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
-from gateway.session.names import Ambiguous, Full
+from gateway.session.names import NAME_BYTES_MAX, NO_PORTAL, NO_STATEMENT, Ambiguous
 from parser.errors import ProtocolError
 from parser.facts import Facts
-from parser.messages import copy_in_response, execute, parse, query
+from parser.messages import copy_in_response, parse, query
 from parser.messages import frame as build
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _NAME_FRAME_BYTES_MAX = 65536  # Describe, Execute, Close: names only
 COPY_DATA_BYTES_MAX = 0x3FFFFFFF  # PostgreSQL's own limit on a large message
 
 REFUSED_QUERY = query("sluice_refused")  # a syntax error
-REFUSED_EXTENDED = execute("sluice_refused")  # a portal that never exists
+REFUSED_EXTENDED = parse("sluice_refused", "sluice_refused")  # read before its name is looked at
 REFUSED_UNNAMED = parse("", "sluice_refused")  # a failing Parse of the unnamed statement also ends the one before
 FLUSH = build(b"H")
 SYNC = build(b"S")
@@ -38,16 +38,11 @@ _UNKNOWN_FACTS = Facts(
     complete=False,
     reason="it runs a statement or cursor that this session did not define in plain sight",
 )
-_FULL = Refused(
-    State.BUDGET,
-    "this session holds too many prepared statements, portals or cursors",
-    "Close or deallocate those that are no longer needed.",
-)
 
 
 def failing_frame(ask: Ask) -> bytes:
     """What is sent in place of a refused message, so that the server's own state machine stays in charge."""
-    return REFUSED_QUERY if ask is Ask.QUERY else REFUSED_EXTENDED
+    return REFUSED_EXTENDED if ask is Ask.EXECUTE else REFUSED_QUERY
 
 
 def feed(s: Session, data: bytes) -> None:
@@ -141,6 +136,7 @@ def _resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | 
     prepared: dict[str, Facts] = {}
     cursors: dict[str, Facts] = {}
     rulings: list[Ruling] = []
+    opaque = False  # code before it in the text may have made and ended any name
     for ruling in script.rulings:
         named = ruling.facts.named
         if named is not None:
@@ -150,11 +146,12 @@ def _resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | 
             elif named.action == "declare" and inner is not None:
                 cursors[named.name] = inner
             elif named.action == "execute":
-                known = prepared.get(named.name) or s.names.prepared(named.name)
+                known = None if opaque else prepared.get(named.name) or s.names.prepared(named.name)
                 ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
             elif named.action == "fetch":
-                known = cursors.get(named.name) or s.names.cursor(named.name)
+                known = None if opaque else cursors.get(named.name) or s.names.cursor(named.name)
                 ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
+        opaque = opaque or not ruling.facts.complete or "procedural" in ruling.facts.effects
         rulings.append(ruling)
     refused = next((ruling.refused for ruling in rulings if ruling.refused is not None), None)
     return tuple(rulings), refused
@@ -170,7 +167,7 @@ def _refused_unresolved(script: Script) -> Refused | None:
 
 
 def _query(s: Session, frame: bytes) -> bool:
-    if s.unsettled:
+    if s.unsettled or (s.lexing_moved and s.queue):
         return False
     if s.skipping:
         return True
@@ -222,7 +219,7 @@ def _function_call(s: Session, frame: bytes) -> bool:
 
 
 def _parse(s: Session, frame: bytes) -> bool:
-    if s.unsettled:
+    if s.unsettled or (s.lexing_moved and s.queue):
         return False
     if s.skipping:
         return True
@@ -238,14 +235,11 @@ def _parse(s: Session, frame: bytes) -> bool:
     if refused is not None:
         s.record(item, script.rulings, refused)
     else:
-        try:
-            s.names.make_room(len(sql))
-        except Full:
-            item.refused = _FULL
+        item.refused = s.names.objection(name, len(sql))
     if item.refused is not None:
         s.to_server.append(REFUSED_EXTENDED if name else REFUSED_UNNAMED)
         return True
-    item.statement = Statement(sql, script, s.scope)
+    item.statement = Statement(sql, script, s.scope, as_text=s.encoding_safe and not s.lexing_doubt)
     item.rulings = script.rulings
     s.names.ask_statement(item)
     s.to_server.append(frame)
@@ -264,15 +258,15 @@ def _bind(s: Session, frame: bytes) -> bool:
     name = frame[portal_end + 1 : name_end]
     try:
         statement = s.names.statement(name, s.epoch)
+        facts = s.names.prepared(name.decode("utf-8", "replace")) if statement is None else None
     except Ambiguous:
         return False
-    facts = s.names.prepared(name.decode("utf-8", "replace")) if statement is None else None
     if facts is not None:
         statement = Statement.of_facts(facts, s.scope)
     item = s.ask(Ask.BIND)
     item.name = frame[5:portal_end]
-    if statement is None:
-        item.refused = Refused("26000", "this prepared statement does not exist", "Prepare it in this session first.")
+    item.refused = s.names.objection(item.name, 0) if statement is not None else NO_STATEMENT
+    if statement is None or item.refused is not None:
         s.to_server.append(REFUSED_EXTENDED)
         return True
     item.portal = Portal(item.name, statement)
@@ -293,14 +287,14 @@ def _execute(s: Session, frame: bytes) -> bool:
     name = frame[5:name_end]
     try:
         portal = s.names.portal(name, s.epoch)
+        facts = s.names.cursor(name.decode("utf-8", "replace")) if portal is None else None
     except Ambiguous:
         return False
+    if facts is not None:
+        portal = Portal(name, Statement.of_facts(facts, s.scope))
     if portal is None:
-        facts = s.names.cursor(name.decode("utf-8", "replace"))
-        if facts is not None:
-            return _run(s, frame, Portal(name, Statement.of_facts(facts, s.scope)))
         item = s.ask(Ask.EXECUTE)
-        item.refused = Refused("34000", "this portal does not exist", "Bind it in this transaction first.")
+        item.refused = NO_PORTAL
         s.to_server.append(REFUSED_EXTENDED)
         return True
     return _run(s, frame, portal)
@@ -374,7 +368,7 @@ def _close(s: Session, frame: bytes) -> bool:
     if len(frame) < 7 or frame[5] not in b"SP" or frame.find(0, 6) != len(frame) - 1:
         raise ProtocolError("a Close names a statement or a portal")
     item = s.ask(Ask.CLOSE)
-    item.name = frame[6:-1]
+    item.name = frame[6:-1][:NAME_BYTES_MAX]
     item.statement_kind = frame[5] == 83
     s.to_server.append(frame)
     return True
@@ -383,8 +377,8 @@ def _close(s: Session, frame: bytes) -> bool:
 def _sync(s: Session, frame: bytes) -> bool:
     if len(frame) != 5:
         raise ProtocolError("a Sync is empty")
-    if s.copy_in:
-        s.copy_sync_dropped = True  # the server ignores it while it takes COPY data (manual, section 55.2.6)
+    if s.copy_in or s.late is not None:
+        s.copy_sync_dropped = s.copy_in  # the server ignores it while it takes COPY data (manual, section 55.2.6)
         return True
     s.ask(Ask.SYNC)
     s.epoch += 1

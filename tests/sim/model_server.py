@@ -1,8 +1,8 @@
 """A model of PostgreSQL's protocol state machine, small enough to be read against the manual (section 55.2).
 
 It knows a handful of texts: `select N`, `begin`, `commit`, `rollback`, `boom` (fails), `prepare NAME as TEXT`,
-`execute NAME`, `deallocate NAME`, `declare NAME cursor for TEXT`, `fetch NAME`. Like the real server it keeps its answers until Sync,
-Flush or the end of a simple query, and discards everything between an error and the next Sync.
+`execute NAME`, `deallocate NAME`, `declare NAME cursor for TEXT`, `fetch NAME`. Like the real server it keeps its
+answers until Sync, Flush or the end of a simple query, and discards everything between an error and the next Sync.
 """
 
 from struct import pack, unpack_from
