@@ -363,7 +363,8 @@ class Relay:
         """Ends all links at once; for a worker that stops."""
         now = time.time_ns()
         for link in list(self.links):
-            link.session.close(link.fate or "drained", now)
+            link.fate = link.fate or "drained"
+            link.session.close(link.fate, now)
             self._close(link)
         self._row.set(Counter.SESSIONS, 0)
         self._epoll.close()
