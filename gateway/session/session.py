@@ -124,11 +124,12 @@ class Session:
         self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns
         self.statements = 0
         self.refusals = 0
-        for name, value in parameters:
-            self.parameter(name, value)
-        # The server came to read text in another way and may come back with a transaction's end: no text goes out while an
+        # The server came to read text in another way and may come back with a transaction's end: no text is read while an
         # answer is outstanding.
         self.lexing_moved = False
+        for name, value in parameters:
+            self.parameter(name, value)
+        self.lexing_moved = False  # what it said at sign-in is where it began
 
     @property
     def idle(self) -> bool:
