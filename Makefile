@@ -11,7 +11,10 @@ ARGS ?=
 env: $(STAMP)
 
 # uv where it is installed, because it is quick; else the standard library's venv and pip. Both may run again at any time.
-$(STAMP): pyproject.toml $(NODE_DIR)/package-lock.json
+# It also compiles the hot modules (setup.py), so it runs again when one of them changes; SLUICE_PURE=1 leaves them interpreted.
+COMPILED := $(shell sed -n 's/^    "\(.*\.py\)",$$/\1/p' setup.py)
+$(STAMP): pyproject.toml setup.py $(COMPILED) $(NODE_DIR)/package-lock.json
+	@find parser gateway workers -name '*.so' -delete; rm -rf build
 	@if command -v uv >/dev/null 2>&1; then \
 		test -x $(BIN)/python || uv venv --quiet .venv; \
 		uv pip install --quiet --python $(BIN)/python -e '.[test,demo,load]'; \
@@ -47,4 +50,5 @@ storm: env
 		$(BIN)/python -m pytest --timeout 600 -s tests/live/test_kill.py tests/live/test_cancel.py $(ARGS)
 
 clean:
+	find . -maxdepth 4 -name '*.so' -not -path './.venv/*' -delete
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(NODE_DIR)/node_modules

@@ -1,6 +1,19 @@
 """What every test gets: hypothesis with seeded examples and no time limit for one (machines may be busy)."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("steady")
+
+
+def pytest_sessionstart() -> None:
+    """Compiled modules that are older than their source would be tested in its place."""
+    root = Path(__file__).parent.parent
+    for room in ("parser", "gateway", "workers"):
+        for compiled in (root / room).rglob("*.so"):
+            source = compiled.with_name(compiled.name.partition(".")[0] + ".py")
+            if source.exists() and source.stat().st_mtime > compiled.stat().st_mtime:
+                pytest.exit(f"{source.relative_to(root)} is newer than its compiled form: run `make env`", returncode=2)

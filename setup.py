@@ -1,0 +1,43 @@
+"""Builds the hot modules as C extensions (mypyc) where a C compiler is there; SLUICE_PURE=1 leaves all interpreted.
+
+The interpreted source stays the reference: the same files, typed and unchanged, and a module that cannot be compiled is used
+as it is. Types of packages that are not there while building count as Any.
+"""
+
+import os
+import sys
+
+from setuptools import Extension, setup
+
+COMPILED = [
+    "parser/fingerprint.py",
+    "gateway/audit/chain.py",
+    "gateway/masking/rows.py",
+    "gateway/scope.py",
+    "gateway/session/inflight.py",
+    "gateway/session/names.py",
+    "gateway/session/understand.py",
+    "gateway/session/answers.py",
+    "gateway/session/session.py",
+    "workers/relay.py",
+]
+MYPY = ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports"]
+
+
+def extensions() -> list[Extension]:
+    """The extensions to build; none where they are not wanted or mypyc cannot make them."""
+    if os.environ.get("SLUICE_PURE") == "1":
+        return []
+    try:
+        from mypyc.build import mypycify
+
+        built = mypycify([*MYPY, *COMPILED], opt_level="3")
+    except (ImportError, SystemExit) as reason:
+        print(f"the hot modules stay interpreted: {reason}", file=sys.stderr)
+        return []
+    for extension in built:
+        extension.optional = True  # without a compiler there is no extension, and no failure either
+    return built
+
+
+setup(ext_modules=extensions())
