@@ -11,7 +11,7 @@ from struct import Struct, error
 from gateway.classify.catalog import CatalogColumn, CatalogTable
 from gateway.errors import Refused, State
 from gateway.masking.basis import MaskBasis, Source
-from gateway.masking.masks import CellMask
+from gateway.masking.masks import CellMask, How
 from parser.errors import ProtocolError
 from parser.facts import Copy, Facts, Output, Relation
 
@@ -94,8 +94,12 @@ class CopyPlan:
         if dialect.header and all(_plain(cells[place.index], dialect) == place.name for place in self.places):
             return line  # the header, or a row that tells no more than it
         for place in self.places:
-            cell = cells[place.index]
-            new = place.mask.cell(None if cell == dialect.null else _plain(cell, dialect))
+            cell, mask = cells[place.index], place.mask
+            null = cell == dialect.null
+            if mask.how is How.FIXED:
+                new = None if null and mask.nulls else mask.value
+            else:
+                new = mask.cell(None if null else _plain(cell, dialect))
             cells[place.index] = dialect.null if new is None else new
         return dialect.delimiter.join(cells) + b"\n"
 
@@ -216,6 +220,10 @@ def _split(line: bytes, dialect: _Dialect) -> list[bytes]:
     """The raw cells of exactly one row."""
     if line[-1:] != b"\n":
         raise ProtocolError("a row of COPY data does not end its line")
+    if b'"' not in line if dialect.csv else b"\\" not in line:
+        if line.find(b"\n") != len(line) - 1 or b"\r" in line:
+            raise ProtocolError("a frame of COPY data is not one row")
+        return line[:-1].split(dialect.delimiter)
     end = len(line) - 1
     cells: list[bytes] = []
     at = 0

@@ -62,6 +62,7 @@ def feed(s: Session, data: bytes) -> None:
             end = data_rows_end(data, at)
             replaced = _rows(s, data, at, end)
         elif kind == _COPY_DATA:
+            end = _copy_run(data, end, size)
             replaced = _copy_rows(s, data[at:end])
         else:
             handler = _HANDLERS.get(kind)
@@ -151,9 +152,19 @@ def _rows(s: Session, data: bytes, at: int, end: int) -> bytes | None:
     return masked
 
 
-def _copy_rows(s: Session, frame: bytes) -> bytes | None:
+def _copy_run(data: bytes, end: int, size: int) -> int:
+    """Where the unbroken run of whole CopyData frames ends, whose first one ends at `end`."""
+    while size - end >= 5 and data[end] == _COPY_DATA:
+        length = _LENGTH(data, end + 1)[0]
+        if length < 4 or end + 1 + length > size:
+            break
+        end += 1 + length
+    return end
+
+
+def _copy_rows(s: Session, frames: bytes) -> bytes | None:
     item = _head(s, Ask.QUERY, Ask.EXECUTE)
-    item.nbytes += len(frame)
+    item.nbytes += len(frames)
     ruling = item.ruling
     if ruling is None:
         raise ProtocolError("more results than statements")
@@ -161,7 +172,7 @@ def _copy_rows(s: Session, frame: bytes) -> bytes | None:
         if s.copy_both or ruling.basis.inert:
             return None
         raise ProtocolError("COPY data of a statement that is no COPY")
-    return None if ruling.copy.clear else ruling.copy.mask(frame)
+    return None if ruling.copy.clear else ruling.copy.mask(frames)
 
 
 def _parse_complete(s: Session, frame: bytes) -> bytes | None:
