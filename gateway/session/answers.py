@@ -17,7 +17,6 @@ from gateway.masking.plan import scrub
 from gateway.session.inflight import RESYNC, Ask, Item
 from gateway.session.understand import SYNC
 from parser.errors import ProtocolError
-from parser.facts import Facts
 from parser.messages import command_rows, error_response
 
 if TYPE_CHECKING:
@@ -29,10 +28,6 @@ MASKED_FRAME_BYTES_MAX = 64 * 1024 * 1024  # a row that must be masked is held w
 FRAME_BYTES_MAX = 0x3FFFFFFF + 16
 _DATA_ROW = 68
 _COPY_DATA = 100
-_LEXING_SAFE = {
-    "standard_conforming_strings": frozenset({"on", "true", "yes", "1"}),
-    "client_encoding": frozenset({"utf8", "utf-8", "unicode", "latin1", "sql_ascii"}),
-}
 
 Handler = Callable[["Session", bytes], bytes | None]  # None: pass unchanged
 
@@ -121,7 +116,8 @@ def _pass(s: Session, data: bytes) -> bytes:
 
 
 def _head(s: Session, *kinds: Ask) -> Item:
-    if not s.queue or s.queue[0].ask not in kinds:
+    """What the answer belongs to. What was refused can only fail."""
+    if not s.queue or s.queue[0].ask not in kinds or s.queue[0].refused is not None:
         raise ProtocolError("an answer to nothing that was asked")
     return s.queue[0]
 
@@ -234,7 +230,7 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
         _copy_over(s)
     s.settle_success(item, command, rows)
     if ruling.facts.effects != _READ:
-        _settle(s, ruling.facts)
+        s.changed_by(ruling.facts)
     if item.ask is Ask.EXECUTE:
         s.queue.popleft()
     return None
@@ -247,28 +243,6 @@ _READ = frozenset({"read"})
 def _command(frame: bytes) -> tuple[str, int]:
     command, rows = command_rows(frame[5:])
     return command, rows or 0
-
-
-def _settle(s: Session, facts: Facts) -> None:
-    """What a completed statement changes in the session."""
-    if not facts.complete or "procedural" in facts.effects:
-        s.names.forget_sql()  # it may have made and ended any name
-    elif facts.named is not None:
-        s.names.settle(facts)
-    if "ddl" in facts.effects or "procedural" in facts.effects:
-        s.catalog_moved = True
-    if facts.creates and "*" not in s.scope.rights.unmask:
-        s.made = s.made | {relation.name for relation in facts.creates}
-    for setting in facts.settings:
-        if setting.name == "*":
-            if "DISCARD" in facts.kinds[0]:
-                s.names.forget_statements()
-            s.lexing_doubt = True
-        else:
-            name = "client_encoding" if setting.name == "names" else setting.name
-            safe = _LEXING_SAFE.get(name)
-            if safe is not None and (setting.value is None or setting.value.lower() not in safe):
-                s.lexing_doubt = True
 
 
 def _empty_query(s: Session, frame: bytes) -> bytes | None:
@@ -290,7 +264,9 @@ def _portal_suspended(s: Session, frame: bytes) -> bytes | None:
 
 
 def _ready(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s, Ask.QUERY, Ask.SYNC, Ask.FUNCTION)
+    if not s.queue or s.queue[0].ask not in RESYNC:
+        raise ProtocolError("an answer to nothing that was asked")
+    item = s.queue[0]
     if item.ask is Ask.FUNCTION and item.ruling is not None:
         s.settle_success(item, "FUNCTION CALL", 0)
     if item.index < len(item.intents):
@@ -406,12 +382,10 @@ def _copy_both(s: Session, frame: bytes) -> bytes | None:
 
 def _swallow_syncs(s: Session) -> None:
     """While the server takes COPY data it ignores Sync, so those already sent will never be answered."""
-    head = s.queue.popleft()
-    while s.queue and s.queue[0].ask is Ask.SYNC:
-        s.queue.popleft()
-    if s.queue:
+    while len(s.queue) > 1 and s.queue[1].ask is Ask.SYNC:
+        del s.queue[1]
+    if len(s.queue) > 1:
         raise ProtocolError("messages were sent where COPY data was awaited")
-    s.queue.append(head)
 
 
 def _copy_out(s: Session, frame: bytes) -> bytes | None:

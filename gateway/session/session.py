@@ -17,11 +17,17 @@ from gateway.session import answers, understand
 from gateway.session.inflight import Ask, Item
 from gateway.session.names import Names
 from parser.errors import ProtocolError
+from parser.facts import Facts
 from parser.messages import error_response, notice_response
 
 # Encodings whose characters may end in a byte that looks like ASCII (manual, section 23.3.1): the server would read
 # other tokens than we do.
 _UNSAFE_ENCODINGS = frozenset({"SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "MULE_INTERNAL"})
+
+_LEXING_SAFE = {
+    "standard_conforming_strings": frozenset({"on", "true", "yes", "1"}),
+    "client_encoding": frozenset({"utf8", "utf-8", "unicode", "latin1", "sql_ascii"}),
+}
 
 
 class Session:
@@ -198,6 +204,27 @@ class Session:
         elif name == "client_encoding":
             safe, self.encoding_safe = self.encoding_safe, value.upper() not in _UNSAFE_ENCODINGS
             self.lexing_moved = self.lexing_moved or safe is not self.encoding_safe
+
+    def changed_by(self, facts: Facts) -> None:
+        """What a completed statement changes in the session."""
+        if not facts.complete or "procedural" in facts.effects:
+            self.names.forget_sql()  # it may have made and ended any name
+        elif facts.named is not None:
+            self.names.settle(facts)
+        if "ddl" in facts.effects or "procedural" in facts.effects:
+            self.catalog_moved = True
+        if facts.creates and "*" not in self.scope.rights.unmask:
+            self.made = self.made | {relation.name for relation in facts.creates}
+        for setting in facts.settings:
+            if setting.name == "*":
+                if "DISCARD" in facts.kinds[0]:
+                    self.names.forget_statements()
+                self.lexing_doubt = True
+            else:
+                name = "client_encoding" if setting.name == "names" else setting.name
+                safe = _LEXING_SAFE.get(name)
+                if safe is not None and (setting.value is None or setting.value.lower() not in safe):
+                    self.lexing_doubt = True
 
     def ask(self, kind: Ask) -> Item:
         """A new outstanding message."""

@@ -1,4 +1,4 @@
-"""A session without sockets: the test plays the client, the relay and the server, with a real policy, catalogue and audit."""
+"""A session without sockets: the test plays client, relay and server, with a real policy, catalogue and audit."""
 
 from collections.abc import Sequence
 from struct import error, unpack_from

@@ -1,4 +1,4 @@
-"""From the database: answers matched with what was asked, masked, scrubbed, recorded; whatever else comes ends the session."""
+"""From the database: answers matched with what was asked, masked, scrubbed, recorded; anything else ends the session."""
 
 import random
 from struct import pack
@@ -322,6 +322,16 @@ def test_answers_that_do_not_follow_from_one_query_end_the_session(answers: list
     assert SECRET not in rig.to_client
 
 
+@pytest.mark.parametrize("answer", [PARSED, BOUND, DONE, SECRET_ROW, NO_DATA, copy_in_response(1), READY])
+@pytest.mark.parametrize("asked", [[query("drop table orders")], [parse("s", "drop table orders")], [bind("", "no")]])
+def test_what_was_refused_can_only_fail(asked: list[bytes], answer: bytes) -> None:
+    rig = Rig()
+    rig.ask(*asked)
+    rig.say(answer)
+    assert rig.session.ending
+    assert SECRET not in rig.to_client
+
+
 def test_suspended_portal_of_nothing_ends_the_session() -> None:
     rig = Rig()
     rig.ask(execute("nowhere"), SYNC)
@@ -332,7 +342,8 @@ def test_suspended_portal_of_nothing_ends_the_session() -> None:
 GOOD = [
     *UNASKED, VALUE, FAILED, IN_TRANSACTION, failure("23505", SECRET.decode()), frame(b"E"), frame(b"E", b"\0"),
     frame(b"N", b"SNOTICE\0"), frame(b"S", b"client_encoding"), frame(b"S", b"standard_conforming_strings\0off\0"),
-    frame(b"A"), command_complete("INSERT 0 1"), frame(b"C", b"\xff\0"), frame(b"T", description(("a", CUSTOMERS, 3, VARCHAR))[:-3]),
+    frame(b"A"), command_complete("INSERT 0 1"), frame(b"C", b"\xff\0"),
+    frame(b"T", description(("a", CUSTOMERS, 3, VARCHAR))[:-3]),
 ]  # fmt: skip
 TEXTS = (
     EMAILS, query("copy customers to stdout"), query("copy customers from stdin"), query("select 1; select 2"),
