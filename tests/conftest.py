@@ -1,4 +1,4 @@
-"""What every test gets: hypothesis with seeded examples and no time limit for one (machines may be busy)."""
+"""What every test gets: hypothesis with seeded examples and no time limit for one (machines may be busy), and the order."""
 
 from pathlib import Path
 
@@ -17,3 +17,8 @@ def pytest_sessionstart() -> None:
             source = compiled.with_name(compiled.name.partition(".")[0] + ".py")
             if source.exists() and source.stat().st_mtime > compiled.stat().st_mtime:
                 pytest.exit(f"{source.relative_to(root)} is newer than its compiled form: run `make env`", returncode=2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Live tests last: their servers are children of this process, and tests of forking and reaping count children."""
+    items.sort(key=lambda item: "tests/live/" in item.nodeid)

@@ -3,8 +3,8 @@
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import TracebackType
 
 PROTOCOL_3_0 = 196608
@@ -102,7 +102,13 @@ class Tap:
         self.port: int = self._listener.getsockname()[1]
         self.to_client = bytearray()
         self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         while True:
@@ -112,8 +118,8 @@ class Tap:
                 return
             server = socket.create_connection(("127.0.0.1", self._upstream))
             self._sockets += [client, server]
-            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, self.to_client), daemon=True).start()
+            self._start(self._pump, client, server, None)
+            self._start(self._pump, server, client, self.to_client)
 
     def _pump(self, source: socket.socket, target: socket.socket, kept: bytearray | None) -> None:
         try:
@@ -126,6 +132,12 @@ class Tap:
             pass
 
     def close(self) -> None:
+        """Wakes and ends all its threads."""
+        for end in (self._listener, *self._sockets):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(timeout=10)
         for end in (self._listener, *self._sockets):
             end.close()
 
