@@ -8,16 +8,15 @@ _RULE = "built-in: no stored values in settings"
 
 
 def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
-    """The refusal of a set_config whose value comes out of a table with columns that are masked: SHOW, ParameterStatus and
-    current_setting would give it back."""
-    if basis.inert or not facts.reads:
+    """The refusal of a set_config whose value is computed (the reader leaves such a statement unread), because it may be
+    that of a masked column: SHOW, ParameterStatus and current_setting would give it back."""
+    if facts.complete or basis.inert:
         return None
-    calls = any(name == "set_config" for _, name in facts.functions)
-    if not calls or all(setting.value is not None for setting in facts.settings):
+    if not any(name == "set_config" for _, name in facts.functions):
         return None
     return Refused(
         State.DENIED,
-        f'denied by "{_RULE}": a setting would take its value from a table with masked columns',
+        f'denied by "{_RULE}": a setting would take a computed value, which may be that of a masked column',
         "Give set_config a literal or a parameter as its value.",
         _RULE,
     )

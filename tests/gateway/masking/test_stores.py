@@ -1,0 +1,60 @@
+"""Values of masked columns cannot be put aside in a setting, from where they would come back without a mask."""
+
+import pytest
+
+from gateway.masking.basis import basis
+from gateway.masking.stores import kept_aside
+from tests.gateway.masking.shop import basis_of, catalog, facts, rights
+from tests.gateway.session.rig import ALL, CLEAR, scope_of
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select set_config('app.kept', email, false) from customers",
+        "select set_config('app.kept', (select email from customers limit 1), true)",
+        "select pg_catalog.set_config('app.kept', name || 'x', false) from customers",
+        "with c as (select email as e from customers) select set_config('app.kept', e, false) from c",
+        "select id from customers where set_config('app.kept', email, false) is not null",
+        "select set_config('a.b', 'x', false), set_config('app.kept', email, false) from customers",
+        "select set_config('app.kept', email, false) from elsewhere",
+        "select set_config('app.kept', kept.value, false) from (values ('a')) as kept (value)",  # not told apart
+    ],
+)
+def test_set_config_of_a_computed_value_is_refused(sql: str) -> None:
+    refused = kept_aside(facts(sql), basis_of(sql))
+    assert refused is not None
+    assert refused.sqlstate == "42501"
+    assert refused.rule in refused.message
+    assert refused.hint
+    assert "app.kept" not in refused.message + refused.hint
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select set_config('search_path', '', false)",
+        "select set_config('app.user', $1, true)",
+        "select set_config('app.user', '7', true), email from customers",
+        "select set_config('app.user', $1, true), email from customers",
+        "what is this",
+        "select current_setting('app.user')",
+        "select email from customers",
+        "set app.user = '7'",
+    ],
+)
+def test_other_settings_pass(sql: str) -> None:
+    assert kept_aside(facts(sql), basis_of(sql)) is None
+
+
+def test_who_may_see_the_values_may_keep_them() -> None:
+    sql = "select set_config('app.kept', email, false) from customers"
+    seen = basis(facts(sql), rights(["*"]), catalog(), key=b"", made=frozenset())
+    assert kept_aside(facts(sql), seen) is None
+
+
+def test_who_may_do_anything_but_not_see_it_is_refused_too() -> None:
+    script = scope_of(ALL).script(b"select set_config('search_path', email, false) from customers")
+    assert script.refused is not None
+    assert script.rulings[0].decision.verdict == "deny"
+    assert scope_of(CLEAR).script(b"select set_config('search_path', email, false) from customers").refused is None
