@@ -1,9 +1,13 @@
 """What every test gets: hypothesis with seeded examples and no time limit for one (machines may be busy), and the order."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# numpy's BLAS starts a thread a core as it is imported, and tests of forking need a process with one thread
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("steady")

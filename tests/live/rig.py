@@ -133,6 +133,12 @@ with = "null"
 """
 
 
+def gateway_environment() -> dict[str, str]:
+    """What a gateway finds in the world: nothing of libpq's, and nothing that only the test process needs."""
+    kept = {name: value for name, value in clean_environment().items() if name != "OPENBLAS_NUM_THREADS"}
+    return kept | {"PYTHONPATH": str(ROOT)}
+
+
 def wait_for(what: str, true: Callable[[], Any], seconds: float = 20) -> Any:
     """Polls until `true()` is, and returns it; fails by name after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -305,7 +311,7 @@ class Gateway:
         self.policy_file.write_text(policy)
 
     def sluice(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        environment = clean_environment() | {"PYTHONPATH": str(ROOT), "SLUICE_CONFIG": str(self.config)}
+        environment = gateway_environment() | {"SLUICE_CONFIG": str(self.config)}
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=self.folder,
@@ -322,7 +328,7 @@ class Gateway:
             self._process = subprocess.Popen(
                 [*COMMAND, "serve", "--config", str(self.config)],
                 cwd=self.folder,
-                env=clean_environment() | {"PYTHONPATH": str(ROOT)},
+                env=gateway_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,

@@ -19,7 +19,6 @@ FUNCTION_LINES_MAX = 60
 # Modules whose test bears another name: they act only together. The list may shrink, never grow.
 TESTED_TOGETHER = {
     "gateway/scope.py": "tests/sim/test_session.py",
-    "gateway/session/answers.py": "tests/sim/test_session.py",
     "gateway/session/inflight.py": "tests/sim/test_session.py",
     "gateway/session/understand.py": "tests/sim/test_session.py",
     "parser/literals.py": "tests/parser/test_tokenizer.py",
