@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 COMPILED = [
     "parser/fingerprint.py",
     "gateway/audit/chain.py",
+    "gateway/masking/copies.py",
     "gateway/masking/rows.py",
     "gateway/scope.py",
     "gateway/session/inflight.py",
