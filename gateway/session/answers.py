@@ -300,11 +300,11 @@ def _error(s: Session, frame: bytes) -> bytes | None:
     _copy_over(s)
     if item.ask not in RESYNC:
         _skip(s)
-        if dropped_sync and s.skipping:
-            s.ask(Ask.SYNC)
-            s.epoch += 1
-            s.skipping = False
-            s.to_server.append(SYNC)
+    if dropped_sync and (s.skipping or item.ask is Ask.QUERY):
+        s.ask(Ask.SYNC)
+        s.epoch += 1
+        s.skipping = False
+        s.to_server.append(SYNC)
     return answer
 
 
@@ -370,7 +370,7 @@ def _copy_in(s: Session, frame: bytes) -> bytes | None:
     if not s.copy_in:  # its text could not be read, so the client's messages went on as they came
         _swallow_syncs(s)
     s.copy_in = s.copy_open = True
-    s.copy_sync_dropped = False  # the server has ignored it, and the client sends another after its data
+    s.copy_sync_dropped = False  # the server would have ignored it; the client sends another after its data
     return None
 
 

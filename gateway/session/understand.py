@@ -378,7 +378,8 @@ def _sync(s: Session, frame: bytes) -> bool:
     if len(frame) != 5:
         raise ProtocolError("a Sync is empty")
     if s.copy_in or s.late is not None:
-        s.copy_sync_dropped = s.copy_in  # the server ignores it while it takes COPY data (manual, section 55.2.6)
+        # The server ignores it while it takes COPY data (manual, section 55.2.6); if it never does, it is still to be sent.
+        s.copy_sync_dropped = s.copy_in and not s.copy_open
         return True
     s.ask(Ask.SYNC)
     s.epoch += 1

@@ -300,6 +300,43 @@ def test_copy_that_fails_before_it_begins_is_answered_for_the_sync_that_was_kept
     assert rig.session.idle
 
 
+def test_sync_while_the_server_takes_data_is_ignored_as_the_server_does() -> None:
+    rig = rig_in("in copy")
+    assert rig.ask(SYNC, frame(b"d", b"1\n"), SYNC) == [frame(b"d", b"1\n")]
+    assert kinds(rig.say(failure("22P02"), READY)) == b"EZ"
+    assert rig.session.idle
+    assert rig.outcomes() == [("COPY FROM", "error", 0)]
+
+
+def test_sync_behind_a_simple_copy_that_never_begins_is_answered() -> None:
+    rig = Rig(WRITE)
+    rig.ask(COPY, SYNC)
+    assert kinds(rig.say(failure("42P01"), READY)) == b"EZ"
+    assert rig.to_server.endswith(SYNC)
+    assert kinds(rig.say(READY)) == b"Z"
+    assert rig.session.idle
+
+
+def test_copy_fail_is_handed_on() -> None:
+    rig = rig_in("in copy")
+    fail = frame(b"f", b"changed my mind\0")
+    assert rig.ask(frame(b"d", b"1\n"), fail) == [frame(b"d", b"1\n"), fail]
+    assert kinds(rig.say(failure("57014"), READY)) == b"EZ"
+    assert rig.outcomes() == [("COPY FROM", "cancelled", 0)]
+
+
+def test_copies_of_one_text_follow_each_other() -> None:
+    rig = Rig(WRITE)
+    rig.ask(query("copy orders from stdin; copy invoices from stdin"))
+    for tag in ("COPY 1", "COPY 2"):
+        rig.say(copy_in_response(1))
+        assert rig.ask(frame(b"d", b"1\n"), COPY_DONE) == [frame(b"d", b"1\n"), COPY_DONE]
+        rig.say(command_complete(tag))
+    rig.say(READY)
+    assert rig.session.idle
+    assert rig.outcomes() == [("COPY FROM", "ok", 1), ("COPY FROM", "ok", 2)]
+
+
 def test_copy_fully_pipelined_in_the_extended_protocol() -> None:
     rig = Rig(WRITE)
     sent = [parse("", "copy orders from stdin"), bind("", ""), execute(""), frame(b"d", b"1\n"), COPY_DONE, SYNC]
@@ -402,6 +439,19 @@ def test_text_in_an_encoding_that_hides_ascii_needs_every_right(encoding: str) -
     assert rig.ask(query("select 1")) == [REFUSED_QUERY]
     rig = Rig(CLEAR, parameters=[("client_encoding", encoding)])
     assert rig.ask(query("select 1")) == [query("select 1")]
+
+
+def test_encoding_that_changes_in_a_pipeline_leaves_what_follows_unread() -> None:
+    rig = Rig(ALL)
+    rig.ask(parse("", "set client_encoding = 'SJIS'"), bind("", ""), execute(""), parse("", "select item from orders"))
+    rig.say(PARSED, BOUND, command_complete("SET"))
+    assert kinds(rig.again()) == b"P"
+    assert rig.session.lexing_doubt
+    assert kinds(rig.ask(bind("", ""), execute(""), SYNC)) == b"BDES"  # what it shows may be anything
+    said = rig.say(PARSED, BOUND, VALUE, SECRET_ROW, DONE, parameter_status("client_encoding", "SJIS"), READY)
+    assert SECRET not in b"".join(said)
+    assert not rig.session.encoding_safe
+    assert not rig.session.lexing_doubt
 
 
 def test_execute_in_the_text_of_unreadable_code_is_unknown() -> None:
