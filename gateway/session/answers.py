@@ -224,9 +224,11 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
     item = _head(s, Ask.QUERY, Ask.EXECUTE)
     ruling = item.ruling
     if ruling is None:
+        if s.copy_both:
+            return None  # the end of a replication stream is said twice
         raise ProtocolError("more results than statements")
     command, rows = _command(frame)
-    if item.index == len(item.rulings) - 1:
+    if item.index == len(item.rulings) - 1 and not s.copy_both:
         _copy_over(s)
     s.settle_success(item, command, rows)
     if ruling.facts.effects != _READ:

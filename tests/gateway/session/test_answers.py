@@ -179,7 +179,10 @@ def test_replication_streams_both_ways_for_those_who_may_see_everything() -> Non
     status = frame(b"d", b"r" + bytes(33))
     assert rig.ask(status) == [status]
     assert kinds(rig.ask(COPY_DONE)) == b"c"
-    assert kinds(rig.say(frame(b"d", b"w" + bytes(20)), COPY_DONE, command_complete("COPY 0"), READY)) == b"dcCZ"
+    said = rig.say(frame(b"d", b"w" + bytes(20)), COPY_DONE, DONE, command_complete("START_REPLICATION"), READY)
+    assert kinds(said) == b"dcCCZ"
+    assert [status for _, status, _ in rig.outcomes()] == ["ok"]
+    assert rig.session.idle
 
 
 def test_data_without_a_plan_is_never_handed_on() -> None:

@@ -4,7 +4,10 @@ import random
 from struct import pack
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gateway.session.inflight import RESYNC, Ask
 from gateway.session.understand import COPY_DATA_BYTES_MAX, REFUSED_EXTENDED, REFUSED_QUERY, limits
 from parser.messages import (
     bind,
@@ -494,3 +497,45 @@ def test_nothing_is_read_behind_terminate_once_all_is_answered() -> None:
     assert rig.session.ending
     assert rig.to_client == b""
     assert rig.intents() == 0
+
+
+SENT = (
+    query("select 1"), query("execute a"), query("prepare a as select 1"), COPY, parse("s", "select email from customers"),
+    parse("s", "fetch c"), bind("p", "s", [b"x", None]), execute("p", 5), describe("S", "s"), describe("P", "p"),
+    close("S", "s"), SYNC, FLUSH, frame(b"F", bytes(10)), frame(b"d", b"1\n"), COPY_DONE, frame(b"f", b"no\0"), frame(b"X"),
+)  # fmt: skip
+
+
+def mutate(message: bytes, at: int, value: int) -> bytes:
+    changed = bytearray(message)
+    changed[at % len(changed)] = value
+    return bytes(changed)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from([READ, WRITE, ALL]),
+    st.lists(
+        st.one_of(
+            st.sampled_from(SENT),
+            st.builds(mutate, st.sampled_from(SENT), st.integers(0, 60), st.integers(0, 255)),
+            st.binary(max_size=30),
+            st.sampled_from([None, None]),
+        ),
+        max_size=20,
+    ),
+)
+def test_whatever_the_client_sends_only_the_session_ends(policy: str, steps: list[bytes | None]) -> None:
+    """None: the server, which fails whatever it is asked next."""
+    rig = Rig(policy)
+    for step in steps:
+        if step is not None:
+            rig.ask(step)
+        elif rig.session.queue and not rig.session.ending:
+            resynchronises = rig.session.queue[0].ask in RESYNC
+            rig.say(*([READY] if rig.session.queue[0].ask is Ask.SYNC else [failure("22012")]))
+            if resynchronises and rig.session.queue and rig.session.queue[0].ask is not Ask.SYNC:
+                rig.say(READY)
+            rig.again()
+    rig.close()
+    assert rig.chain.open_intents == 0
