@@ -1,0 +1,323 @@
+"""Who gets in, with what, and when their session ends: a whole worker before a real PostgreSQL."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gateway.errors import State
+from parser import messages
+from tests.workers.relay_rig import no_file_grows, until
+from tests.workers.worker_rig import POLICY, Guest, House, housed, quiet, running_server
+from workers import admission
+from workers.embedded import EmbeddedServer
+from workers.slab import Counter
+
+pytestmark = pytest.mark.trio
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedServer]:
+    with running_server() as running:
+        yield running
+
+
+def sessions(house: House) -> int:
+    return house.slot.slab.total(Counter.SESSIONS)
+
+
+# --- the way in -------------------------------------------------------------------------------------
+
+
+async def test_a_session_is_on_record_from_its_beginning_to_its_end(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest(application_name="desk")
+        assert await guest.cell("select 7") == "7"
+        (opened,) = house.events("session opened")
+        assert opened.session is not None
+        assert (opened.session.user, opened.session.database, opened.session.application) == (
+            "ada",
+            "shop",
+            "desk",
+        )
+        assert opened.session.groups == ("owners",)
+        await guest.wire.write_all(messages.TERMINATE)
+        await quiet(house)
+        (closed,) = house.events("session closed")
+        assert (closed.data["statements"], closed.data["refused"]) == (1, 0)
+        assert closed.session == opened.session
+        assert sessions(house) == 0
+
+
+@pytest.mark.parametrize(
+    ("sign_in", "state"),
+    [
+        ({"database": "nowhere"}, State.NO_DATABASE),
+        ({"groups": ("strangers",)}, State.NOT_SIGNED_IN),
+        ({"token": "junk"}, State.BAD_TOKEN),
+        ({"replication": "database", "groups": ("analysts",)}, State.DENIED),
+        ({"role": "app_ro", "groups": ("analysts",)}, State.DENIED),
+        ({"database": "down"}, State.UNREACHABLE),
+    ],
+)
+async def test_a_refused_sign_in_says_why_and_holds_nothing(
+    tmp_path: Path, server: EmbeddedServer, sign_in: dict[str, str], state: State
+) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest(**sign_in)  # type: ignore[arg-type]
+        assert guest.refused == state
+        assert sessions(house) == 0
+        assert not house.events("session opened")
+        if state is not State.UNREACHABLE:
+            (refused,) = house.events("sign-in refused")
+            assert refused.session is not None
+            assert refused.session.user == "ada"
+            assert refused.data["why"]
+            assert house.slot.row.get(Counter.SIGN_INS_REFUSED) == 1
+
+
+async def test_a_grants_role_and_the_clients_parameters_travel_in_the_start_up(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest(groups=("readers",), options="-c statement_timeout=1234", role="app_ro")
+        assert await guest.cell("select current_user") == "app_ro"
+        assert await guest.cell("show statement_timeout") == "1234ms"
+        assert await guest.cell("reset all; select current_user") == "app_ro"
+
+
+async def test_the_last_place_is_given_once_and_given_back(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server, gateway="max_sessions = 2") as house:
+        first, _ = await house.guest(), await house.guest()
+        third = await house.guest()
+        assert third.refused == State.TOO_MANY
+        first.wire.close()
+        await until(lambda: sessions(house) == 1, "the place is free")
+        fourth = await house.guest()
+        assert await fourth.cell("select 4") == "4"
+
+
+async def test_clients_that_leave_during_their_sign_in_keep_no_place(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server, gateway="max_sessions = 3") as house:
+        for _ in range(12):
+            guest = await house.knock()
+            packet = messages.startup_message([("user", "ada"), ("database", "shop")])
+            await guest.wire.write_all(packet + messages.password_message(house.token()))
+            guest.wire.close()
+        welcome = house.slot.row
+        await until(
+            lambda: welcome.get(Counter.SIGN_INS) + len(house.events("sign-in refused")) > 0, "they came"
+        )
+        await until(lambda: sessions(house) == 0, "they left")
+        opened = house.events("session opened")
+        assert opened, "the server had greeted some"
+        assert len(house.events("session closed")) == len(opened)
+        with psycopg.connect(server.dsn(), autocommit=True) as admin:
+            count = "select count(*) from pg_stat_activity where usename = 'sluice' and application_name <> 'sluice'"
+            await until(lambda: admin.execute(count).fetchone() == (0,), "the server's sessions are over")
+
+
+async def test_an_audit_that_cannot_be_written_lets_nobody_in(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        with no_file_grows():
+            guest = await house.guest()
+            assert guest.refused == State.AUDIT
+        assert sessions(house) == 0
+        again = await house.guest()
+        assert await again.cell("select 1") == "1"
+
+
+# --- cancels ----------------------------------------------------------------------------------------
+
+
+async def test_a_cancel_request_ends_the_statement_and_not_the_session(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest()
+        await guest.wire.write_all(messages.query("select pg_sleep(60)"))
+        await until(lambda: next(iter(house.worker.relay.links)).session.queue, "it runs")
+        canceller = await house.knock()
+        await canceller.wire.write_all(messages.cancel_request(*guest.key))
+        assert error_state_of(await guest.replies()) == "57014"
+        assert await guest.cell("select 1") == "1"
+        assert house.outcomes() == ["cancelled", "ok"]
+
+
+async def test_guesses_are_counted_by_host_not_by_connection(tmp_path: Path, server: EmbeddedServer) -> None:
+    """Each cancel request comes on a connection of its own, with a port of its own."""
+    async with housed(tmp_path, server) as house:
+        asked: list[str] = []
+        request = house.worker.desk.request
+
+        async def watched(pid: int, secret: bytes, address: str) -> bool:
+            asked.append(address)
+            return await request(pid, secret, address)
+
+        house.worker.desk.request = watched  # type: ignore[method-assign]
+        for _ in range(3):
+            guest = await house.knock()
+            await guest.wire.write_all(messages.cancel_request(1, b"evil"))
+            assert await guest.replies() == [(b"", b"")]
+            guest.wire.close()
+        assert asked == ["127.0.0.1"] * 3
+
+
+# --- the end of rights ------------------------------------------------------------------------------
+
+
+def error_state_of(seen: list[tuple[bytes, bytes]]) -> str:
+    return messages.read_error_fields(next(body for kind, body in seen if kind == b"E"))["C"]
+
+
+async def ended_within(guest: Guest, seconds: float) -> str:
+    started = time.monotonic()
+    state = await guest.last_words()
+    assert time.monotonic() - started < seconds
+    return state
+
+
+async def test_an_idle_session_ends_when_its_token_does(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest(token=house.token(ends_in=1.5))
+        assert await guest.cell("select 1") == "1"
+        assert await ended_within(guest, 3.0) == State.NOT_SIGNED_IN
+        await quiet(house)
+
+
+async def test_a_running_statement_ends_in_peace_before_the_session_does(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest(token=house.token(ends_in=1))
+        seen = await guest.ask("select pg_sleep(2.5)")
+        assert [kind for kind, _ in seen] == [b"T", b"D", b"C", b"Z"]
+        assert await ended_within(guest, 2.0) == State.NOT_SIGNED_IN
+        await quiet(house)
+        assert house.outcomes() == ["ok"]
+
+
+async def test_a_statement_after_the_tokens_end_is_not_run(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest(token=house.token(ends_in=1))
+        await guest.ask("begin")
+        (link,) = house.worker.relay.links
+        link.session.until = 0  # as it will be, and before the housekeeping sees it
+        house.worker.admissions._live[link].admission.principal = replace(
+            house.worker.admissions._live[link].admission.principal, expires=0.0
+        )
+        assert await guest.error("select 'too late'") == State.NOT_SIGNED_IN
+        await quiet(house)
+        assert len([entry for entry in house.records() if entry.kind == "intent"]) == 1
+
+
+async def test_a_session_ends_when_its_grant_does(tmp_path: Path, server: EmbeddedServer) -> None:
+    ends = (datetime.now(UTC) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    grant = f'[[grant]]\nname = "for a moment"\ngroups = ["guests"]\nallow = ["read"]\nexpires = {ends}\n'
+    async with housed(tmp_path, server, POLICY + grant) as house:
+        guest = await house.guest(groups=("guests",))
+        assert await guest.cell("select 1") == "1"
+        assert await ended_within(guest, 4.0) == State.NOT_SIGNED_IN
+        assert (await house.guest(groups=("guests",))).refused == State.NOT_SIGNED_IN
+
+
+async def test_a_new_policy_decides_the_next_statement_of_running_sessions(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    rail = (
+        '[[guardrail]]\nname = "no people"\nstatements = ["SELECT"]\neffect = "deny"\nmessage = "Not now."\n'
+    )
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest(groups=("analysts",))
+        assert await guest.cell("select 1") == "1"
+        await house.publish(POLICY + rail)
+        assert await guest.error("select 1") == State.DENIED
+        await house.publish(POLICY)
+        assert await guest.cell("select 1") == "1", "the session itself was kept"
+        assert [
+            entry.ruling.generation for entry in house.records() if entry.kind == "intent" and entry.ruling
+        ] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("change", ["grant removed", "role changed"])
+async def test_a_policy_that_takes_the_right_away_ends_the_session(
+    tmp_path: Path, server: EmbeddedServer, change: str
+) -> None:
+    without = POLICY.replace('groups = ["readers"]', 'groups = ["nobody"]')
+    other = POLICY.replace('role = "app_ro"', 'role = "sluice"')
+    async with housed(tmp_path, server) as house:
+        reader, owner = await house.guest(groups=("readers",)), await house.guest()
+        await house.publish(without if change == "grant removed" else other)
+        assert await ended_within(reader, 3.0) == State.NOT_SIGNED_IN
+        assert await owner.cell("select 1") == "1"
+
+
+async def test_a_policy_that_comes_during_a_sign_in_decides_its_first_statement(
+    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rights were found under the old policy; the server answers late, and by then the new one is in force."""
+    rail = (
+        '[[guardrail]]\nname = "no people"\nstatements = ["SELECT"]\neffect = "deny"\nmessage = "Not now."\n'
+    )
+    reach = admission.connect
+    async with housed(tmp_path, server) as house:
+
+        async def late(*arguments: object, **options: object) -> object:
+            upstream = await reach(*arguments, **options)  # type: ignore[arg-type]
+            await house.publish(POLICY + rail)
+            house.worker._follow_generation()
+            return upstream
+
+        monkeypatch.setattr(admission, "connect", late)
+        guest = await house.guest(groups=("analysts",))
+        assert await guest.error("select 1") == State.DENIED
+        (intent,) = [entry for entry in house.records() if entry.kind == "intent"]
+        assert intent.ruling is not None
+        assert intent.ruling.generation == 2
+
+
+# --- scopes -----------------------------------------------------------------------------------------
+
+
+async def test_equal_rights_share_a_scope_and_the_number_of_scopes_is_bounded(
+    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "SCOPES_MAX", 4)
+    async with housed(tmp_path, server) as house:
+        first, second = await house.guest("ada"), await house.guest("bob")
+        scopes = {id(link.session.scope) for link in house.worker.relay.links}
+        assert len(scopes) == 1
+        maker = await house.guest(groups=("analysts",))
+        for number in range(10):  # each makes its own table, and so reads names its own way
+            assert error_free(await maker.ask(f"create temp table own_{number} (n int)"))
+            assert error_free(await maker.ask(f"select n from own_{number}"))
+            assert len(house.worker.admissions._scopes) <= 4
+        assert await first.cell("select 1") == await second.cell("select 1") == "1"
+
+
+def error_free(seen: list[tuple[bytes, bytes]]) -> bool:
+    return all(kind != b"E" for kind, _ in seen)
+
+
+async def test_a_new_catalogue_makes_sessions_ask_for_new_scopes(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest(groups=("analysts",))
+        assert await guest.cell("select id from people") == "1"
+        (link,) = house.worker.relay.links
+        before = link.session.scope
+        house.worker.admissions.catalog_renewed("elsewhere")
+        assert not before.stale
+        house.worker.admissions.catalog_renewed("shop")
+        assert before.stale
+        assert await guest.cell("select id from people") == "1"
+        assert link.session.scope is not before
