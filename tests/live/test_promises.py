@@ -142,6 +142,24 @@ def test_200_cancels_over_two_workers_each_hit_their_statement_and_no_other(gate
     print(f"cancels: median {took[100] * 1000:.0f} ms, slowest {took[-1] * 1000:.0f} ms")
 
 
+def test_a_burst_of_cancels_from_one_host_loses_none(postgres: Postgres, gateway: Gateway) -> None:
+    """An application that gives up on all its statements at once asks once for each of them."""
+    sessions = [signed_in(gateway) for _ in range(60)]
+    active = "select count(*) from pg_stat_activity where state = 'active' and query ~ 'in_a_burst''$'"
+    with closing([wire for wire, _, _ in sessions]), postgres.connect(autocommit=True) as admin:
+        for wire, _, _ in sessions:
+            wire.send(query("select pg_sleep(30), 'in_a_burst'"))
+        wait_for("all to run", lambda: admin.execute(active).fetchone() == (60,))
+        with ThreadPoolExecutor(60) as pool:
+            asked = [pool.submit(cancel, gateway, pid, secret) for _, pid, secret in sessions]
+            for one in asked:
+                one.result(timeout=20)
+        wait_for("all to be cancelled", lambda: admin.execute(active).fetchone() == (0,), 5)
+        for wire, _, _ in sessions:
+            seen = wire.replies()
+            assert [error_fields(body)["C"] for kind, body in seen if kind == b"E"] == ["57014"]
+
+
 def test_wrong_keys_cancel_nothing_and_the_right_one_still_does(gateway: Gateway) -> None:
     wire, pid, secret = signed_in(gateway)
     with closing([wire]):

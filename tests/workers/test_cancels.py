@@ -130,11 +130,40 @@ async def test_a_guesser_is_slowed_and_right_keys_cost_nothing(
         assert await desk.request(7, b"key1", "10.0.0.1")
     for _ in range(5):
         assert not await desk.request(7, b"evil", "10.0.0.1")
-    assert not await desk.request(7, b"key1", "10.0.0.1"), "five wrong keys use a second up"
+    started = trio.current_time()
     assert await desk.request(7, b"key1", "10.0.0.2"), "another address is not its business"
-    await trio.sleep(0.21)
+    assert trio.current_time() == started
     assert await desk.request(7, b"key1", "10.0.0.1")
+    assert 0.1 < trio.current_time() - started < 0.3, "five wrong keys use a second up"
+    for _ in range(10):
+        assert not await desk.request(7, b"evil", "10.0.0.1")
+    assert 1.5 < trio.current_time() - started < 2.5
     desk.close()
+
+
+@pytest.mark.trio
+async def test_a_flood_of_guesses_is_not_looked_at_for_ever(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    desk = CancelDesk(tmp_path, 0, 1)
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for _ in range(200):
+            nursery.start_soon(desk.request, 7, b"evil", "10.0.0.1")
+    assert trio.current_time() - started < 5.1
+    desk.close()
+
+
+@pytest.mark.trio
+async def test_right_keys_in_a_burst_are_all_heard(tmp_path: Path) -> None:
+    session = Session()
+    async with desks(tmp_path, 2) as made:
+        for pid in range(100):
+            made[pid % 2].register(pid, b"key", session.cancel)
+        async with trio.open_nursery() as nursery:
+            for pid in range(100):
+                nursery.start_soon(made[0].request, pid, b"key", "10.0.0.1")
+    assert session.cancelled == 100
 
 
 @pytest.mark.parametrize("slots", [1, 2, 5])
