@@ -24,5 +24,6 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Live tests last: their servers are children of this process, and tests of forking and reaping count children."""
-    items.sort(key=lambda item: "tests/live/" in item.nodeid)
+    """Tests of forking first, in a process that has one thread yet; live tests last, for their servers are children of this
+    process, and tests of reaping count children."""
+    items.sort(key=lambda item: ("tests/live/" in item.nodeid) - ("test_spawn.py" in item.nodeid))

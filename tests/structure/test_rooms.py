@@ -19,8 +19,6 @@ FUNCTION_LINES_MAX = 60
 # Modules whose test bears another name: they act only together. The list may shrink, never grow.
 TESTED_TOGETHER = {
     "parser/literals.py": "tests/parser/test_tokenizer.py",
-    "workers/catalogs.py": "tests/live/test_masking_live.py",
-    "workers/process.py": "tests/live/test_kill.py",
 }
 # A library enters through one door, so that it can be replaced there.
 DOORS = {
