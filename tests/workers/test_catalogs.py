@@ -206,7 +206,9 @@ async def test_a_server_that_hangs_keeps_no_other_waiting(
         await keeper.catalogs.of(slow, keeper.target)
         kept = keeper.catalogs._kept["slow"]
         await keeper.catalogs._hang_up(kept)
-        kept.target = Target((("127.0.0.1", port),), "postgres", "sluice", sslmode="disable")
+        kept.target = Target(
+            (("127.0.0.1", port),), "postgres", "sluice", sslmode="disable", connect_timeout=60.0
+        )
         keeper.catalogs.moved("slow")
         await until(kept.lock.locked, "it hangs")
         keeper.catalogs.moved("shop")
