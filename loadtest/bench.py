@@ -13,12 +13,12 @@ import sys
 import time
 from pathlib import Path
 
-from servers import PGBOUNCER, ROWS, Servers, Target, programs, running
+from servers import PGBOUNCER, ROOT, ROWS, Servers, Target, programs, running
 from wire import Client
 
 MODES = ("simple", "extended", "prepared")
 CLIENTS = 16
-BENCH = Path(__file__).parents[1] / "bench.md"
+BENCH = ROOT / "bench.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 PEOPLE = "select id, name, email, ssn, city from people"
 
@@ -101,7 +101,8 @@ def versions() -> str:
 
     parts = [first_line([str(programs() / "postgres"), "--version"]), f"Python {platform.python_version()}"]
     parts += [first_line([PGBOUNCER, "--version"])] if PGBOUNCER else []
-    return ", ".join(parts)
+    compiled = any((ROOT / "gateway").rglob("*.so"))
+    return ", ".join([*parts, f"Sluice with its hot modules {'compiled' if compiled else 'interpreted'}"])
 
 
 def measure(targets: list[Target], rounds: int, seconds: float) -> list[str]:
