@@ -29,8 +29,9 @@ def test_idle_sessions_hear_why_they_end(make_gateway: Callable[..., Gateway]) -
     assert time.monotonic() - started < LIMIT_SECONDS, "nobody had to be waited for"
 
 
+@pytest.mark.parametrize("turn", range(6))  # a newcomer may knock in the very moment the drain begins
 def test_open_transaction_ends_in_peace_and_newcomers_are_turned_away(
-    make_gateway: Callable[..., Gateway],
+    make_gateway: Callable[..., Gateway], turn: int
 ) -> None:
     gateway = make_gateway(drain_seconds=30)
     connection = gateway.connect("dev")
