@@ -106,6 +106,7 @@ class _Worker:
     async def _accept(self) -> None:
         with self.accepting:
             await sockets.serve(self.slot.listener, self.admissions.welcome, signing_in_max=SIGNING_IN_MAX)
+        self.slot.listener.close()  # with the supervisor's copy closed too, the kernel turns newcomers away
 
     async def _until_stopped(self) -> None:
         while not self.stopping:
@@ -191,7 +192,6 @@ class _Worker:
 
     async def _drain(self, limit_seconds: float) -> None:
         self.accepting.cancel()
-        self.slot.listener.close()  # with the supervisor's copy closed too, the kernel turns newcomers away
         self.relay.draining = True
         for link in list(self.relay.links):
             self.relay.look_again(link)
