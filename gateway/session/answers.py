@@ -38,10 +38,10 @@ def feed(s: Session, data: bytes) -> None:
         data = _pass(s, data)
     rest = s.server_rest
     if rest:
-        rest += data
-        if len(rest) < s.server_need:
+        if len(rest) + len(data) < s.server_need:
+            rest += data
             return
-        data = bytes(rest)
+        data = b"".join((rest, data))
         rest.clear()
     at = run = 0
     size = len(data)
