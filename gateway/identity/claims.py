@@ -1,6 +1,6 @@
 """Signing in: a token becomes a Principal, or nothing does.
 
-RFC 7519 read narrowly (RELIABILITY J1): the algorithm comes from the issuer's key, `iss` and `aud` are equal
+RFC 7519 read narrowly: the algorithm comes from the issuer's key, `iss` and `aud` are equal
 strings, times are whole numbers, no name occurs twice, base64url has one spelling. What a header says of keys
 (jku, x5u, jwk, x5c) is not looked at; any `crit` is refused.
 """
