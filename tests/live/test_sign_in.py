@@ -26,6 +26,13 @@ def test_grant_names_the_upstream_role(gateway: Gateway) -> None:
         assert connection.execute("select current_user").fetchone() == ("app_ro",)
 
 
+@pytest.mark.parametrize("statement", ["discard all", "reset all", "reset role"])
+def test_upstream_role_outlives_a_driver_that_resets_its_session(gateway: Gateway, statement: str) -> None:
+    with gateway.connect("shop", "ann", ("analysts",)) as connection:
+        connection.execute(statement)
+        assert connection.execute("select current_user").fetchone() == ("app_ro",)
+
+
 @pytest.mark.parametrize("database", ["dev_md5", "dev_plain", "dev_trust"])
 def test_gateway_signs_in_upstream_in_every_way(gateway: Gateway, database: str) -> None:
     with gateway.connect(database) as connection:
