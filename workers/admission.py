@@ -270,7 +270,7 @@ class Admissions:
         scope = self._scopes.get(key)
         if scope is None:
             if len(self._scopes) >= SCOPES_MAX:
-                self._forget_scopes()
+                self._scopes.pop(next(iter(self._scopes))).stale = True  # its sessions ask again
             scope = Scope(
                 rights,
                 catalog,

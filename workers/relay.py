@@ -12,6 +12,7 @@ import select
 import socket
 import ssl
 import time
+import traceback
 from collections.abc import Callable, Iterable
 
 import trio
@@ -175,9 +176,19 @@ class Relay:
         self.follow_policy()
         touched, asked, answered = self._gather(events)
         for link, data in asked:  # understand
-            link.session.client(data, now)
+            try:
+                link.session.client(data, now)
+            except AssertionError:
+                raise
+            except Exception as fault:
+                self._broken(link, fault)
         for link, data in answered:  # mask
-            self._mask(link, data, now)
+            try:
+                self._mask(link, data, now)
+            except AssertionError:
+                raise
+            except Exception as fault:
+                self._broken(link, fault)
         closing = self._endings(touched, now)
         self._commit(asked)
         for link in touched:
@@ -237,6 +248,17 @@ class Relay:
                 self._again[side.link] = None
         elif data is not None:
             self._lost(side)
+
+    def _broken(self, link: Link, fault: Exception) -> None:
+        """What a peer's bytes led to and nobody foresaw ends this session, not the worker. Nothing of it leaves; only the
+        places go to the log, since an exception's text may quote a value."""
+        places = " < ".join(f"{at.name}:{at.lineno}" for at in reversed(traceback.extract_tb(fault.__traceback__)))
+        log.error("a session ended on an unexpected %s in %s", type(fault).__name__, places)
+        session = link.session
+        for parts in (session.to_server, session.to_client, session.staged):
+            parts.clear()
+        session.end(Refused("XX000", "internal error"))
+        self.cut(link, "unresolved")
 
     def _lost(self, side: Side) -> None:
         side.ended = True

@@ -105,7 +105,9 @@ def _streams(s: Session, kind: int) -> bool:
     if kind == _DATA_ROW:
         plan = _row_plan(item)
         return plan is None or plan.rows.clear
-    return kind == _COPY_DATA and (s.copy_both or ruling.copy is None or ruling.copy.clear)
+    if kind != _COPY_DATA:
+        return False
+    return ruling.copy.clear if ruling.copy is not None else s.copy_both or ruling.basis.inert
 
 
 def _pass(s: Session, data: bytes) -> bytes:

@@ -13,7 +13,9 @@ import trio
 import trio.testing
 
 from gateway.errors import Refused, State
+from gateway.scope import Scope
 from gateway.session.inflight import Ask
+from gateway.session.session import Session
 from gateway.session.understand import failing_frame
 from parser import messages
 from tests.workers.relay_rig import (
@@ -584,3 +586,25 @@ def test_unix_sockets_serve_as_well(rig: Rig) -> None:
     pair.client.sock.sendall(messages.query("select 1"))
     rig.relay.turn(readable(pair.link.client))
     assert pending(pair.server.sock) == messages.query("select 1")
+
+
+@pytest.mark.trio
+async def test_an_unforeseen_exception_ends_its_session_alone_and_quotes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unforeseen(session: Session) -> Scope:
+        raise ValueError("a value of canary")
+
+    async with turning(tmp_path) as rig:
+        odd, other = rig.open(), rig.open()
+        odd.link.session.rescope = unforeseen
+        odd.link.session.until = 0  # its rights are asked again with the next statement
+        await odd.ask("select 'canary'")
+        assert await odd.last_words() == "XX000"
+        await other.ask("select 1")
+        assert await other.served() == messages.query("select 1")
+        await other.says(answer())
+        await other.heard()
+        assert rig.closed == [odd.link]
+    assert "ValueError" in caplog.text
+    assert "canary" not in caplog.text
