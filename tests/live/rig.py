@@ -356,8 +356,14 @@ class Gateway:
 
     def workers(self) -> list[int]:
         """Process ids of the supervisor's living children."""
-        children = psutil.Process(self.process.pid).children()
-        return [child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        living = []
+        for child in psutil.Process(self.process.pid).children():
+            try:
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    living.append(child.pid)
+            except psutil.NoSuchProcess:  # reaped since it was listed
+                continue
+        return living
 
     def remaining(self) -> list[int]:
         """Every process of ours that still runs: `serve` leads a session of its own."""

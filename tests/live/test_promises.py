@@ -246,11 +246,11 @@ def test_a_stopped_worker_is_replaced_in_eight_seconds_and_others_do_not_notice(
 ) -> None:
     gateway = make_gateway()
     victim, other = sorted(gateway.workers())
-    sessions = [gateway.connect("dev") for _ in range(10)]
+    sessions = [gateway.connect("dev") for _ in range(20)]
     owners = [worker_of(session) for session in sessions]
     untouched = [session for session, owner in zip(sessions, owners, strict=True) if owner == other]
     assert untouched, "the kernel gave each worker some"
-    assert len(untouched) < 10
+    assert len(untouched) < len(sessions)
     os.kill(victim, signal.SIGSTOP)
     stopped = time.monotonic()
     slowest = 0.0
