@@ -2,21 +2,32 @@
 
 from dataclasses import dataclass, field
 
+from parser.facts import Column, Relation
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogColumn:
-    """`label` is None where nothing sensitive was found. `generated`: computed by the server, left out of COPY table."""
+    """`label` is None where nothing sensitive was found. `generated`: computed by the server, left out of COPY table.
+
+    `bases`: for a column of a view, the base columns that may flow into it, views followed all the way down (schemas always
+    given); None where that is not known. Empty for a column of a table, which is its own base.
+    """
 
     number: int  # attnum, 1-based
     name: str
     type_oid: int  # of the base type for domains
     label: str | None = None
     generated: bool = False
+    bases: frozenset[Column] | None = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogTable:
-    """A table, view, materialised view, foreign or partitioned table; `kind` is pg_class.relkind."""
+    """A table, view, materialised view, foreign or partitioned table; `kind` is pg_class.relkind.
+
+    `behind`: for a view, the tables that reading it reads, views followed all the way down (schemas always given); None where
+    that is not known. Empty for a table.
+    """
 
     oid: int
     schema: str
@@ -25,6 +36,7 @@ class CatalogTable:
     columns: tuple[CatalogColumn, ...]
     by_number: dict[int, CatalogColumn] = field(repr=False, hash=False, compare=False, default_factory=dict)
     by_name: dict[str, CatalogColumn] = field(repr=False, hash=False, compare=False, default_factory=dict)
+    behind: frozenset[Relation] | None = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

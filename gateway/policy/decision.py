@@ -19,10 +19,42 @@ class GrantNote:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """The strictest of the limits of one sort, and the rule (grant or guardrail) that sets it."""
+
+    rule: str
+    most: float  # rows or seconds; integral for rows
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one grant allows one principal in a window: `what` is rows, bytes or statements."""
+
+    grant: str
+    what: Literal["rows", "bytes", "statements"]
+    most: int
+    window_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a statement that may run must stay within. `affected_rows`: rows changed, by its command tag."""
+
+    affected_rows: Limit | None = None
+    statement_seconds: Limit | None = None
+    budgets: tuple[Budget, ...] = ()
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The verdict over one statement under one policy generation and one catalogue version.
 
     `refused` is set for deny, and for hold as long as nothing can release it. `grant` is None only when refused.
+    `wants_estimate`: a rule could make the verdict stricter once the planner's estimate of its rows is known; the statement
+    must not run before it was decided again with it.
     """
 
     verdict: Verdict
@@ -31,3 +63,5 @@ class Decision:
     grant: GrantNote | None
     refused: Refused | None = None
     message: str = ""  # a warning's text
+    limits: Limits = NO_LIMITS
+    wants_estimate: bool = False
