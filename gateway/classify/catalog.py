@@ -25,7 +25,7 @@ class CatalogColumn:
 class CatalogTable:
     """A table, view, materialised view, foreign or partitioned table; `kind` is pg_class.relkind.
 
-    `behind`: for a view, the tables that reading it reads, views followed all the way down (schemas always given); None where
+    `behind`: for a view, the tables that reading it reads, views followed all the way down (schemas given); None where
     that is not known. Empty for a table.
     """
 
