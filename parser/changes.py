@@ -23,6 +23,7 @@ def change(r: Reading, start: int, end: int, env: Env) -> list[Item]:
         raise Unread("a statement behind WITH was not understood")
     r.kinds.setdefault(kind.upper())
     r.effects.add("write")
+    r.changes += 1
     if word[start] == "with":
         env, start = with_queries(r, start, end, None, env)
     if word[start] != kind:

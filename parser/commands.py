@@ -100,6 +100,7 @@ def _adopt(r: Reading, inner: Facts) -> None:
     r.writes.update(dict.fromkeys(inner.writes))
     r.columns_written |= inner.columns_written
     r.unfiltered = inner.unfiltered
+    r.changes = inner.changes
     r.settings += inner.settings
     r.creates += inner.creates
 

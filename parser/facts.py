@@ -80,6 +80,7 @@ class Facts:
     `kinds`: upper-case phrases, outermost first and everything inside it, CTEs, EXPLAIN ANALYZE's and PREPARE's inner
     statement included: ("SELECT", "DELETE"), ("ALTER TABLE", "ALTER TABLE DROP COLUMN"), ("DROP TABLE",), ("COPY FROM",),
     ("SET",), ("TRUNCATE",). A rule's kind K matches kind k when k == K or k starts with K + " ".
+    `changes`: how many INSERT, UPDATE, DELETE and MERGE statements are in it, nested ones included.
     `unfiltered`: an UPDATE or DELETE whose WHERE is missing or cannot exclude a row.
     `complete`: False where anything was not understood; `reason` says what in words that quote no literal. The gateway then
     treats the statement as the worst it could be.
@@ -95,6 +96,7 @@ class Facts:
     functions: frozenset[tuple[str | None, str]] = frozenset()  # (schema or None, folded name); also x.f
     outputs: tuple[Output, ...] | None = None  # None: not known (a star, or not read)
     unfiltered: bool = False
+    changes: int = 0
     settings: tuple[Setting, ...] = ()
     copy: Copy | None = None
     named: Named | None = None

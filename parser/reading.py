@@ -78,6 +78,7 @@ class Reading:
     __slots__ = (
         "by_value",
         "change",
+        "changes",
         "columns_read",
         "columns_written",
         "compared",
@@ -115,6 +116,7 @@ class Reading:
         self.functions: set[tuple[str | None, str]] = set()
         self.outputs: tuple[Output, ...] | None = ()
         self.unfiltered = False
+        self.changes = 0
         self.settings: list[Setting] = []
         self.copy: Copy | None = None
         self.named: Named | None = None

@@ -194,6 +194,7 @@ def _facts(
         functions=frozenset(reading.functions),
         outputs=reading.outputs if complete else None,
         unfiltered=reading.unfiltered or not complete,
+        changes=reading.changes,
         settings=tuple(reading.settings),
         copy=reading.copy,
         named=reading.named,
