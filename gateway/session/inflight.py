@@ -1,10 +1,13 @@
 """What the client has asked and the server has not yet answered."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
 from gateway.errors import Refused
+from gateway.policy.decision import Budget, Limit
 from gateway.scope import ResultPlan, Ruling, Scope, Script
+from gateway.session.budgets import Purse
 from parser.facts import Facts
 
 
@@ -23,6 +26,25 @@ class Ask(IntEnum):
 
 
 RESYNC = frozenset({Ask.QUERY, Ask.SYNC, Ask.FUNCTION})  # answered by ReadyForQuery, even after an error
+
+ROWS_UNKNOWN = 1 << 62  # the estimate of a statement whose estimate cannot be had: more than any limit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """The planner's estimate that the client's next frame waits for: what the session asks the relay, and what the relay
+    gives back with the answer. Each asking is an object of its own.
+
+    `sql` is one statement. `types`: what follows the text in the client's Parse; None for a simple query. `values`: what
+    follows both names in its Bind; None where no values are known, and then a plan for any values is estimated. `settings`:
+    name and value of the settings that the session has changed and that change what the text means: search_path,
+    client_encoding, standard_conforming_strings, DateStyle, IntervalStyle, TimeZone. Others are not taken over.
+    """
+
+    sql: bytes
+    types: bytes | None = None
+    values: bytes | None = None
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 class Statement:
@@ -84,7 +106,14 @@ class Item:
     portal: Portal | None = None
     plan: ResultPlan | None = None
     nbytes = 0
+    rows_seen = 0  # of a result whose rows are budgeted
     rows_max = 0  # Execute: how many rows it asked for, 0 for all
+    limit: Limit | None = None  # the rows it may change
+    leads: "Item | None" = None  # asked by the gateway to prepare the execution of this item
+    converted = False  # a Query that is asked as Parse, Bind, Describe and Execute
+    held = b""  # its CommandComplete, kept until the commit has gone well
+    purses: tuple[tuple[Purse, Budget], ...] = ()  # what its rows and bytes are charged to
+    broken: Refused | None = None  # its budget ran out, or its time: whatever the server answers, this is said
 
     def __init__(self, ask: Ask, epoch: int, started: int) -> None:
         self.ask = ask
