@@ -31,6 +31,7 @@ class Counter(IntEnum):
     SIGN_INS_REFUSED = 9
     CANCELS = 10
     RESTARTS = 11  # written by the supervisor while the slot has no worker
+    BUDGETS_FULL = 12  # times that a use could not be counted because the table of budgets was full
 
 
 _GAUGES = (Counter.BEAT, Counter.SESSIONS, Counter.AUDIT_LAG)

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.identity.keys import IssuerKeys
 from gateway.settings import Settings
+from workers.budgets import Budgets
 from workers.configuration import Secrets
 from workers.slab import Row, Slab
 
@@ -79,6 +80,7 @@ class Slot:
     control: socket.socket  # SOCK_SEQPACKET to the supervisor, non-blocking
     parent_fd: int  # readable (end of file) when the supervisor is gone: exit at once
     slab: Slab
+    budgets: Budgets
     settings: Settings
     secrets: Secrets
     keys: IssuerKeys

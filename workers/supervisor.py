@@ -19,6 +19,7 @@ from typing import Any
 
 from gateway.errors import ConfigError, Unavailable
 from workers import configuration, listeners
+from workers.budgets import Budgets
 from workers.configuration import Loaded
 from workers.publication import Publisher
 from workers.run_folder import AlreadyRunning, RunFolder
@@ -59,6 +60,7 @@ class Supervisor:
         self._environ = environ
         self._notifier = Notifier(environ)
         self._slab = Slab(slots)
+        self._budgets = Budgets(slots)
         self._seats = [
             Seat(index, listener, self._slab.row(index))
             for index, listener in enumerate(listeners.open_listeners(loaded.settings.gateway.listen, slots))
@@ -133,6 +135,7 @@ class Supervisor:
             control=theirs,
             parent_fd=self._parent_read,
             slab=self._slab,
+            budgets=self._budgets,
             settings=loaded.settings,
             secrets=loaded.secrets,
             keys=loaded.keys,

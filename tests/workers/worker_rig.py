@@ -25,6 +25,7 @@ from gateway.settings import load as load_settings
 from parser import messages
 from tests.workers.relay_rig import PATIENCE_SECONDS, until
 from workers.audit_trail import read_all
+from workers.budgets import Budgets
 from workers.configuration import Secrets
 from workers.embedded import EmbeddedServer, free_port, wheel_programs
 from workers.process import _Worker
@@ -261,6 +262,7 @@ def make_slot(folder: Path, port: int, gateway: str = "") -> tuple[Slot, socket.
         control=theirs,
         parent_fd=-1,
         slab=Slab(1),
+        budgets=Budgets(1),
         settings=settings,
         secrets=Secrets(b"m" * 32, passwords),
         keys=keys,
