@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, Setting
 from parser.keywords import QUERY_STARTS, SET_OPERATIONS
+from parser.known import Known
 from parser.lineage import Item, Scope
 from parser.tokens import Kind, Token
 
@@ -28,10 +29,11 @@ class Words:
     `word[i]`: the keyword or name of an unquoted identifier, the mark of an operator or bracket, else one character for the
     class: `"` quoted name, `'` string, `0` number, `$` parameter. "" behind the end. A quoted name is never a keyword.
     `text[i]`: the token's text. `named[i]`: it is an identifier, quoted or not. `match[i]`: where the bracket that opens
-    at i closes. `tokens` is without comments. Several entries behind the end are padding.
+    at i closes. `tokens` is without comments. Several entries behind the end are padding. `known`, `sql` and
+    `strings_conform` are what the message was read with.
     """
 
-    __slots__ = ("kind", "match", "named", "queries", "text", "tokens", "word")
+    __slots__ = ("kind", "known", "match", "named", "queries", "sql", "strings_conform", "text", "tokens", "word")
 
     def __init__(
         self, word: list[str], text: list[str], kind: list[Kind], match: dict[int, int], tokens: list[Token]
@@ -42,6 +44,9 @@ class Words:
         self.named = [k is Kind.IDENT or k is Kind.QUOTED for k in kind]
         self.match = match
         self.tokens = tokens
+        self.known: Known | None = None
+        self.sql = b""
+        self.strings_conform = True
         self.queries: dict[int, bool] = {}  # brackets known to hold a query or not
 
     def is_query(self, at: int) -> bool:
@@ -91,6 +96,7 @@ class Reading:
         "inner",
         "inside",
         "kinds",
+        "known",
         "label",
         "named",
         "outputs",
@@ -104,6 +110,7 @@ class Reading:
 
     def __init__(self, words: Words, query: "QueryReader", change: "ChangeReader", inside: "InsideReader") -> None:
         self.words = words
+        self.known = words.known
         self.query = query  # these three are here because queries, changes and statements contain each other
         self.change = change
         self.inside = inside

@@ -6,6 +6,7 @@ value: the gateway then takes the statement for the worst it could be.
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from parser import fingerprint
@@ -15,6 +16,7 @@ from parser.definitions import define
 from parser.facts import Facts
 from parser.keywords import QUERY_STARTS
 from parser.kinds import ALL_EFFECTS
+from parser.known import Known
 from parser.lineage import outputs
 from parser.queries import query
 from parser.reading import BRACKETS_MAX, Reading, Unread, Words
@@ -35,10 +37,13 @@ _CLASS = {
 }
 
 
-def read(sql: bytes, *, standard_conforming_strings: bool = True) -> tuple[Facts, ...]:
+def read(
+    sql: bytes, *, standard_conforming_strings: bool = True, known: Known | None = None
+) -> tuple[Facts, ...]:
     """What each statement of the text does; () for a text without one. Never raises.
 
-    A text that cannot be cut into tokens gives one Facts of unknown kind.
+    A text that cannot be cut into tokens gives one Facts of unknown kind. With `known` names are resolved against the
+    database; without it they stand for whatever they may mean.
     """
     commented = b"--" in sql or b"/*" in sql
     try:
@@ -64,12 +69,14 @@ def read(sql: bytes, *, standard_conforming_strings: bool = True) -> tuple[Facts
     if not places:
         return ()
     notes = _tags(comments, tokens, places) if comments else [()] * len(places)
-    return tuple(
-        [
-            _facts(words, start, end, tokens[start:end] if len(places) > 1 else tokens, own)
-            for (start, end), own in zip(places, notes, strict=True)
-        ]
-    )
+    words.known, words.sql, words.strings_conform = known, sql, standard_conforming_strings
+    statements = []
+    for (start, end), own in zip(places, notes, strict=True):
+        facts = _facts(words, start, end, tokens[start:end] if len(places) > 1 else tokens, own)
+        statements.append(facts)
+        if words.known is not None and len(places) > 1:
+            words.known = words.known.after(facts)
+    return tuple(statements)
 
 
 def _unknown(reason: str, tokens: Sequence[Token] = ()) -> Facts:
@@ -203,6 +210,7 @@ def _facts(
         complete=complete,
         reason=reason,
         by_value=reading.by_value or not complete,
+        resolved=words.known is not None,
         shape=shape,
         fingerprint=fingerprint.digest(shape),
         tags=tags,
@@ -211,7 +219,9 @@ def _facts(
 
 def _inside(words: Words, start: int, end: int) -> Facts:
     """The statement inside another one."""
-    return _facts(words, start, end, words.tokens[start:end])
+    facts = _facts(words, start, end, words.tokens[start:end])
+    text = words.sql[words.tokens[start].start : words.tokens[end - 1].end]
+    return replace(facts, text=text, strings_conform=words.strings_conform)
 
 
 def _statement(r: Reading, start: int, end: int) -> None:

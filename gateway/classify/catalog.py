@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from parser.facts import Column, Relation
+from parser.known import Body, Calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,11 @@ class CatalogTable:
 
 @dataclass(frozen=True, slots=True)
 class CatalogFunction:
-    """`volatility` is i, s or v as in pg_proc; `builtin`: in pg_catalog."""
+    """`volatility` is i, s or v as in pg_proc; `builtin`: in pg_catalog.
+
+    An aggregate has the worst volatility of the functions behind it, and the language "aggregate" unless all of them are
+    compiled and immutable. `columns` and `body`: see parser.known.Routine.
+    """
 
     schema: str
     name: str
@@ -49,6 +54,9 @@ class CatalogFunction:
     language: str
     security_definer: bool
     builtin: bool
+    returns_set: bool = False
+    columns: tuple[str, ...] | None = None
+    body: Body | None = None
 
 
 @dataclass(slots=True)
@@ -59,6 +67,9 @@ class Catalog:
     tables: dict[int, CatalogTable]  # by oid, pg_catalog and information_schema included
     names: dict[str, tuple[CatalogTable, ...]]  # by bare name, every schema
     functions: dict[str, tuple[CatalogFunction, ...]]  # by bare name
+    operators: Calls = field(default_factory=dict)  # these three: see parser.known.Known
+    casts: Calls = field(default_factory=dict)
+    implicit: tuple[tuple[str, str], ...] = ()
 
     def find(self, schema: str | None, name: str) -> tuple[CatalogTable, ...]:
         """Every table the name may mean: without a schema, whatever search_path may select. Empty: unknown."""

@@ -1,0 +1,127 @@
+"""What names mean in one session: the catalogue seen through its search_path and its own temporary objects.
+
+This is what the parser asks while it reads (parser.known.Known). It is made with a scope, costs nothing until it is asked,
+and remembers its answers.
+"""
+
+from gateway.classify.catalog import Catalog, CatalogFunction, CatalogTable
+from parser.facts import Facts, Relation
+from parser.known import Calls, Routine, Table
+from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
+
+_SYSTEM = "pg_catalog"  # searched first unless the path names it (manual, section 5.10.5)
+_TEMPORARY = "pg_temp"
+_COMPUTING = PURE | ABOUT_DEFINITIONS | COUNTING
+_COMPILED = frozenset(("internal", "c"))  # only a superuser makes such functions
+_MOVES_NAMES = frozenset(("search_path", "role", "session_authorization", "*"))  # "$user" follows the role
+
+
+class Resolver:
+    """See the module. `search_path`: the schemas in force in their order, "$user" already replaced; None: not known, so any
+    schema may be meant. `made`: bare names of relations that the session made itself, which may shadow any other.
+
+    Where several schemas of the path have a relation of the name it is not known which is meant: the server passes over
+    those that its role may not use.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        search_path: tuple[str, ...] | None = None,
+        made: frozenset[str] = frozenset(),
+    ) -> None:
+        self._catalog = catalog
+        self._path = search_path
+        self._made = made
+        self._tables: dict[tuple[str | None, str], Table | None] = {}
+        self._routines: dict[tuple[str | None, str], tuple[Routine, ...]] = {}
+
+    @property
+    def operators(self) -> Calls:
+        """See Known."""
+        return self._catalog.operators
+
+    @property
+    def casts(self) -> Calls:
+        """See Known."""
+        return self._catalog.casts
+
+    @property
+    def implicit(self) -> tuple[tuple[str, str], ...]:
+        """See Known."""
+        return self._catalog.implicit
+
+    def table(self, schema: str | None, name: str) -> Table | None:
+        """See Known."""
+        key = (schema, name)
+        if key not in self._tables:
+            found = self._meant(schema, name)
+            self._tables[key] = _table(found) if found is not None else None
+        return self._tables[key]
+
+    def routines(self, schema: str | None, name: str) -> tuple[Routine, ...]:
+        """See Known."""
+        key = (schema, name)
+        found = self._routines.get(key)
+        if found is None:
+            candidates = self._catalog.functions.get(name, ())
+            found = tuple(self._routine(one) for one in candidates if self._searched(schema, one.schema))
+            self._routines[key] = found
+        return found
+
+    def after(self, facts: Facts) -> "Resolver":
+        """See Known."""
+        moved = not facts.complete or "procedural" in facts.effects
+        moved = moved or any(setting.name in _MOVES_NAMES for setting in facts.settings)
+        made = {relation.name for relation in facts.creates}
+        if "ddl" in facts.effects:
+            made.update(relation.name for relation in facts.writes)
+        if not moved and not made:
+            return self
+        return Resolver(self._catalog, None if moved else self._path, self._made | made)
+
+    def _searched(self, schema: str | None, candidate: str) -> bool:
+        if schema is not None:
+            return candidate == schema
+        return self._path is None or candidate == _SYSTEM or candidate in self._path
+
+    def _meant(self, schema: str | None, name: str) -> CatalogTable | None:
+        """The one relation that the name can mean."""
+        if schema is None and name in self._made:
+            return None
+        found = self._catalog.find(None, name)
+        if schema is None and any(table.schema.startswith(_TEMPORARY) for table in found):
+            return None  # it may be this session's
+        found = tuple(table for table in found if self._searched(schema, table.schema))
+        if len(found) > 1 and schema is None and self._path is not None and _SYSTEM not in self._path:
+            found = tuple(table for table in found if table.schema == _SYSTEM) or found
+        return found[0] if len(found) == 1 else None
+
+    def _routine(self, function: CatalogFunction) -> Routine:
+        body = function.body
+        if body is not None and not body.relies.isdisjoint(self._made):
+            body = None
+        return Routine(
+            function.schema,
+            function.name,
+            function.language,
+            function.volatility,
+            function.security_definer,
+            function.returns_set,
+            function.builtin,
+            computes(function),
+            function.columns,
+            body,
+        )
+
+
+def computes(function: CatalogFunction) -> bool:
+    """Whether its result is made of its arguments alone: compiled, and either immutable or known by name to."""
+    if function.language not in _COMPILED:
+        return False
+    return function.volatility == "i" or function.name in _COMPUTING
+
+
+def _table(table: CatalogTable) -> Table:
+    columns = tuple(column.name for column in table.columns)
+    return Table(Relation(table.schema, table.name), columns, frozenset(columns), table.kind != "v")
