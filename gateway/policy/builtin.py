@@ -1,32 +1,35 @@
 """The guardrails that hold in production with no configuration at all.
 
-They bind every grant, also one that allows everything. Broad updates (many rows, though not all) need an estimate of the
-rows and are not told apart from others here.
+They bind every grant, also one that allows everything.
 """
 
-from gateway.policy.guardrails import Finding, spoken_kinds
+from gateway.policy.affected import broad
+from gateway.policy.guardrails import PLAIN, Finding, Said, spoken_kinds
 from gateway.policy.kinds import fits
 from gateway.policy.needs import Needs
 from gateway.policy.rules import BUILT_IN
 from parser.facts import Facts
 
+# An UPDATE, DELETE, MERGE or upsert of this many rows by the planner's estimate is held.
+BROAD_ROWS = 10_000
+
 DEFAULT_DENY = f"{BUILT_IN}: deny by default"
 
 _FILE_FUNCTIONS = ("pg_read_", "pg_ls_", "pg_stat_file", "lo_import", "lo_export", "pg_file_", "pg_logdir_ls")
 _FILE_VIEWS = ("pg_hba_file_rules", "pg_ident_file_mappings", "pg_show_all_file_settings", "pg_current_logfile")
-_PLAIN = "Write it as plain statements, one by one."
 
 
-def speak(facts: Facts, needs: Needs) -> list[Finding]:
+def speak(facts: Facts, needs: Needs, estimated_rows: int | None = None) -> Said:
     """What the production defaults say of a statement, denials first."""
     kinds = spoken_kinds(facts, needs)
-    found: list[Finding] = []
+    said = Said()
 
-    def say(effect: str, rule: str, hint: str) -> None:
-        found.append(Finding(f"{BUILT_IN}: {rule} in production", effect, "", hint))
+    def say(effect: str, rule: str, hint: str, rows: int | None = None) -> None:
+        finding = Finding(f"{BUILT_IN}: {rule} in production", effect, "", hint)
+        said.add(finding, rows, estimated_rows)
 
     if needs.unread:
-        say("deny", "nothing that cannot be read", _PLAIN)
+        say("deny", "nothing that cannot be read", PLAIN)
     if any(fits("DROP", kind) for kind in kinds):
         say("deny", "no DROP", "Leave the object in place; work in a temporary table if you need one.")
     if any(fits("TRUNCATE", kind) for kind in kinds):
@@ -43,4 +46,7 @@ def speak(facts: Facts, needs: Needs) -> list[Finding]:
         say("deny", "no functions that reach the server's files", "Read from tables only.")
     if "ddl" in facts.effects and not needs.own:
         say("hold", "no DDL without approval", "Work with the tables as they are, or in a CREATE TEMP TABLE.")
-    return found
+    if broad(facts) and not needs.own:
+        hint = "Narrow the WHERE, or change the rows in smaller steps."
+        say("hold", "no broad UPDATE or DELETE without approval", hint, BROAD_ROWS)
+    return said

@@ -8,7 +8,7 @@ import msgspec
 from gateway.policy.rules import STRICTNESS, Classify, Grant, Guardrail, Mask, Policy, merge
 from gateway.settings import Settings
 
-FORMAT = 1  # of the table's bytes; a table of another format is refused
+FORMAT = 2  # of the table's bytes; a table of another format is refused
 T = TypeVar("T", bound=msgspec.Struct)
 KEEP_LAST = 4  # characters that "partial" leaves where a mask does not say
 

@@ -1,54 +1,79 @@
 """The verdict over one statement: a deny beats a missing grant, that beats a hold, and a hold beats a warning."""
 
+from collections.abc import Iterable
+
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refused, State
 from gateway.policy import builtin, guardrails
-from gateway.policy.decision import Decision, GrantNote
-from gateway.policy.guardrails import Finding
-from gateway.policy.needs import Need, needs
+from gateway.policy.affected import counted
+from gateway.policy.decision import NO_LIMITS, STRICTNESS, Budget, Decision, GrantNote, Limit, Limits, Verdict
+from gateway.policy.guardrails import PLAIN, UNNEST, Finding, Said
+from gateway.policy.needs import Need, Needs, needs
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Grant
 from parser.facts import Facts
 
 _STRENGTH = ("read", "write", "ddl", "admin", "all")
+_HOUR, _MINUTE = 3600, 60
 
 
-def decide(facts: Facts, rights: Rights, catalog: Catalog) -> Decision:
+def decide(
+    facts: Facts,
+    rights: Rights,
+    catalog: Catalog,
+    estimated_rows: int | None = None,
+    own: frozenset[str] = frozenset(),
+) -> Decision:
     """The verdict over a statement of a session with these rights. Pure and total.
+
+    `estimated_rows`: the planner's estimate of the rows that the statement returns or changes, None where it was not asked
+    yet (see Decision.wants_estimate); it can make the verdict stricter and never milder. `own`: bare names that now
+    certainly mean temporary relations of the session.
 
     What is held is refused: nothing can release it here. A refusal is 42501, names its rule and no value, and its
     hint tells how to mend the statement.
     """
-    needed = needs(facts, rights, catalog)
-    found = guardrails.speak(facts, needed, rights.guardrails)
+    needed = needs(facts, rights, catalog, own)
+    said = guardrails.speak(facts, needed, rights.guardrails, catalog, estimated_rows, own)
     if rights.production:
-        found += builtin.speak(facts, needed)
+        built_in = builtin.speak(facts, needed, estimated_rows)
+        said.found += built_in.found
+        said.waiting += built_in.waiting
+    found = said.found
     for finding in found:
         if finding.effect == "deny":
             return _refuse("deny", finding, found, facts)
     for need in needed.wanted:
         if not rights.may(need.word):
             return _ungranted(need, facts)
+    grants = _spoken(rights.grants, needed.wanted)
+    uncounted = _uncounted(facts, needed, grants)
+    if uncounted is not None:
+        return _beyond(uncounted, found, facts)
     for finding in found:
         if finding.effect == "hold":
             return _refuse("hold", finding, found, facts)
-    grants = _spoken(rights.grants, needed.wanted)
     note = GrantNote(grants[0].name, grants[0].granted_by, grants[0].reason)
-    names = tuple(one.name for one in grants)
-    if not found:
-        return Decision("allow", names, facts, note)
-    warnings = "; ".join(_words(finding) for finding in found)
-    return Decision("warn", (*(one.rule for one in found), *names), facts, note, message=warnings)
+    verdict: Verdict = "warn" if found else "allow"
+    return Decision(
+        verdict,
+        (*(one.rule for one in found), *(one.name for one in grants)),
+        facts,
+        note,
+        message="; ".join(_words(finding) for finding in found),
+        limits=_limits(facts, needed, said, grants),
+        wants_estimate=any(STRICTNESS[one.effect] > STRICTNESS[verdict] for one in said.waiting),
+    )
 
 
-def _refuse(verdict: str, finding: Finding, found: list[Finding], facts: Facts) -> Decision:
+def _refuse(verdict: Verdict, finding: Finding, found: list[Finding], facts: Facts) -> Decision:
     if verdict == "hold":
         message = f"held by {_words(finding)} (it needs an approval, which nobody can give here)"
     else:
         message = f"denied by {_words(finding)}"
     refused = Refused(State.DENIED, message, finding.hint, finding.rule)
     rules = (finding.rule, *(one.rule for one in found if one is not finding))
-    return Decision("hold" if verdict == "hold" else "deny", rules, facts, None, refused)
+    return Decision(verdict, rules, facts, None, refused)
 
 
 def _words(finding: Finding) -> str:
@@ -60,6 +85,12 @@ def _ungranted(need: Need, facts: Facts) -> Decision:
     message = f'denied by "{builtin.DEFAULT_DENY}": the statement {need.what}, and no grant here allows {need.word}'
     refused = Refused(State.DENIED, message, need.hint, builtin.DEFAULT_DENY)
     return Decision("deny", (builtin.DEFAULT_DENY,), facts, None, refused)
+
+
+def _beyond(finding: Finding, found: list[Finding], facts: Facts) -> Decision:
+    message = f'denied by grant "{finding.rule}": {finding.words}'
+    refused = Refused(State.DENIED, message, finding.hint, finding.rule)
+    return Decision("deny", (finding.rule, *(one.rule for one in found)), facts, None, refused)
 
 
 def _spoken(grants: tuple[Grant, ...], wanted: tuple[Need, ...]) -> list[Grant]:
@@ -75,3 +106,39 @@ def _spoken(grants: tuple[Grant, ...], wanted: tuple[Need, ...]) -> list[Grant]:
 
 def _covers(grant: Grant, need: Need) -> bool:
     return need.word in grant.allow or "all" in grant.allow
+
+
+def _uncounted(facts: Facts, needed: Needs, grants: list[Grant]) -> Finding | None:
+    """The denial of a statement that may change rows uncounted under a grant that limits them."""
+    limited = next((one.name for one in grants if one.max_affected_rows is not None), None)
+    if limited is None or needed.own:
+        return None
+    words = "the rows it may change are limited, and cannot be counted"
+    if needed.unread:
+        return Finding(limited, "deny", words, PLAIN)
+    return Finding(limited, "deny", words, UNNEST) if counted(facts) == "never" else None
+
+
+def _limits(facts: Facts, needed: Needs, said: Said, grants: list[Grant]) -> Limits:
+    """The strictest limits of the grants and guardrails, and every budget."""
+    rows = list(said.limits)
+    if not needed.own and counted(facts) == "tag":
+        rows += [Limit(one.name, one.max_affected_rows) for one in grants if one.max_affected_rows is not None]
+    seconds = [Limit(one.name, one.max_statement_seconds) for one in grants if one.max_statement_seconds is not None]
+    budgets = tuple(budget for one in grants for budget in _budgets(one))
+    if not rows and not seconds and not budgets:
+        return NO_LIMITS
+    return Limits(_strictest(rows), _strictest(seconds), budgets)
+
+
+def _strictest(limits: Iterable[Limit]) -> Limit | None:
+    return min(limits, key=lambda one: (one.most, one.rule), default=None)
+
+
+def _budgets(grant: Grant) -> Iterable[Budget]:
+    if grant.max_rows_per_hour is not None:
+        yield Budget(grant.name, "rows", grant.max_rows_per_hour, _HOUR)
+    if grant.max_bytes_per_hour is not None:
+        yield Budget(grant.name, "bytes", grant.max_bytes_per_hour, _HOUR)
+    if grant.max_statements_per_minute is not None:
+        yield Budget(grant.name, "statements", grant.max_statements_per_minute, _MINUTE)

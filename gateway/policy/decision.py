@@ -7,6 +7,8 @@ from gateway.errors import Refused
 from parser.facts import Facts
 
 Verdict = Literal["allow", "deny", "hold", "warn"]
+STRICTNESS: dict[str, int] = {"allow": 0, "warn": 1, "hold": 2, "deny": 3}
+ROWS_UNKNOWN = 2**63 - 1  # the estimate where the planner gives none: more than any rule's
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Decision:
 
     `refused` is set for deny, and for hold as long as nothing can release it. `grant` is None only when refused.
     `wants_estimate`: a rule could make the verdict stricter once the planner's estimate of its rows is known; the statement
-    must not run before it was decided again with it.
+    must not run before it was decided again with it. Never set where the statement is refused anyway.
     """
 
     verdict: Verdict

@@ -1,21 +1,24 @@
-"""Which guardrails of the policy speak of a statement.
+"""Which guardrails of the policy speak of a statement, and which set it a limit.
 
 A statement whose effects cannot be read counts as the worst it could be: every guardrail in force for the session speaks
-of it. Names are matched as the statement writes them, so a rule on a table does not see through views and functions:
-those are for grants, roles and masks.
+of it. Names are matched with all that they reach (`gateway.policy.reach`).
 """
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
+from gateway.classify.catalog import Catalog
 from gateway.policy import kinds
+from gateway.policy.affected import counted, estimable
+from gateway.policy.decision import Limit
 from gateway.policy.needs import Needs
+from gateway.policy.reach import Reach, columns, fits_column, fits_function, fits_relation, relations
 from gateway.policy.rules import Guardrail
-from parser.facts import Column, Facts, Relation
+from parser.facts import Facts
 
 _DEFINITIONS = ("CREATE", "DROP", "ALTER", "TRUNCATE")
+PLAIN = "Write it as plain statements, one by one."
+UNNEST = "Write the change as a statement of its own, without WITH, EXPLAIN or COPY around it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,47 @@ class Finding:
     hint: str
 
 
-def speak(facts: Facts, needs: Needs, rails: Iterable[Guardrail]) -> list[Finding]:
-    """What the guardrails say of the statement, in the order of their names."""
-    found: list[Finding] = []
+@dataclass(slots=True)
+class Said:
+    """What rules say of a statement. `waiting`: what they would say too if the planner's estimate of its rows were high.
+    `limits`: the most rows it may change."""
+
+    found: list[Finding] = field(default_factory=list)
+    waiting: list[Finding] = field(default_factory=list)
+    limits: list[Limit] = field(default_factory=list)
+
+    def add(self, finding: Finding, rows: int | None = None, estimated_rows: int | None = None) -> None:
+        """One more rule, which speaks of statements of at least `rows` estimated rows."""
+        if rows is None or (estimated_rows is not None and estimated_rows >= rows):
+            self.found.append(finding)
+        elif estimated_rows is None:
+            self.waiting.append(finding)
+
+
+def speak(
+    facts: Facts,
+    needs: Needs,
+    rails: Iterable[Guardrail],
+    catalog: Catalog,
+    estimated_rows: int | None = None,
+    own: frozenset[str] = frozenset(),
+) -> Said:
+    """What the guardrails say of the statement, in the order of their names. `own`: see `gateway.policy.reach`."""
+    said = Said()
+    seen = _Seen(facts, needs, catalog, own)
     for rail in rails:
-        if rail.min_estimated_rows is None and (needs.unread or _meets(rail, facts, needs)):
-            hint = _hint(rail) if not needs.unread else "Write it as plain statements, one by one."
-            found.append(Finding(rail.name, rail.effect, rail.message, hint))
-    return found
+        if needs.unread:
+            said.add(Finding(rail.name, rail.effect, rail.message, PLAIN))
+        elif not _meets(rail, seen):
+            continue
+        elif rail.max_affected_rows is not None:
+            _limit(said, rail, rail.max_affected_rows, seen)
+        elif rail.min_estimated_rows is None:
+            said.add(Finding(rail.name, rail.effect, rail.message, _hint(rail)))
+        elif estimable(facts):
+            finding = Finding(rail.name, rail.effect, rail.message, _hint(rail))
+            said.add(finding, rail.min_estimated_rows, estimated_rows)
+    return said
 
 
 def spoken_kinds(facts: Facts, needs: Needs) -> tuple[str, ...]:
@@ -45,26 +81,63 @@ def spoken_kinds(facts: Facts, needs: Needs) -> tuple[str, ...]:
     return tuple(kind for kind in facts.kinds if kind.split()[0] not in _DEFINITIONS)
 
 
-def _meets(rail: Guardrail, facts: Facts, needs: Needs) -> bool:
-    """Whether all conditions of the rule hold."""
+class _Seen:
+    """The statement with what its names reach, worked out when a rule first asks."""
+
+    __slots__ = ("_catalog", "_columns", "_own", "_relations", "facts", "needs")
+
+    def __init__(self, facts: Facts, needs: Needs, catalog: Catalog, own: frozenset[str]) -> None:
+        self.facts = facts
+        self.needs = needs
+        self._catalog = catalog
+        self._own = own
+        self._relations: Reach | None = None
+        self._columns: Reach | None = None
+
+    def relations(self) -> Reach:
+        if self._relations is None:
+            named = (*self.facts.reads, *self.facts.writes, *self.facts.creates)
+            self._relations = relations(named, self._catalog, self._own)
+        return self._relations
+
+    def columns(self) -> Reach:
+        if self._columns is None:
+            self._columns = columns(self.facts, self._catalog, self._own)
+        return self._columns
+
+
+def _meets(rail: Guardrail, seen: _Seen) -> bool:
+    """Whether all conditions of the rule hold but those on numbers of rows."""
+    facts, needs = seen.facts, seen.needs
     if rail.statements:
         own = spoken_kinds(facts, needs)
         if not any(kinds.fits(one, kind) for one in rail.statements for kind in own):
             return False
     if rail.without_where and (needs.own or not facts.unfiltered):
         return False
-    if rail.tables and not any(
-        _relation(one, table) for one in rail.tables for table in (*facts.reads, *facts.writes, *facts.creates)
-    ):
-        return False
-    if rail.columns and not _columns(rail.columns, facts):
-        return False
-    return not rail.functions or any(
-        _relation(one, Relation(schema, name)) for one in rail.functions for schema, name in facts.functions
-    )
+    if rail.tables:
+        reach = seen.relations()
+        if not reach.unknown and not any(fits_relation(p, one) for p in rail.tables for one in reach.relations):
+            return False
+    if rail.columns:
+        reach = seen.columns()
+        if not reach.unknown and not any(fits_column(p, one) for p in rail.columns for one in reach.columns):
+            return False
+    return not rail.functions or any(fits_function(p, *one) for p in rail.functions for one in facts.functions)
+
+
+def _limit(said: Said, rail: Guardrail, most: int, seen: _Seen) -> None:
+    """The session's own temporary tables have no limit."""
+    how = "none" if seen.needs.own else counted(seen.facts)
+    if how == "tag":
+        said.limits.append(Limit(rail.name, most))
+    elif how == "never":
+        said.add(Finding(rail.name, rail.effect, rail.message, UNNEST))
 
 
 def _hint(rail: Guardrail) -> str:
+    if rail.min_estimated_rows is not None:
+        return "Narrow the WHERE, or work in smaller steps."
     if rail.without_where:
         return "Add a WHERE that selects the rows you mean."
     if rail.functions:
@@ -74,36 +147,3 @@ def _hint(rail: Guardrail) -> str:
     if rail.tables and not rail.statements:
         return "Leave the table out of the statement."
     return "Leave this kind of statement out."
-
-
-def _relation(pattern: str, relation: Relation) -> bool:
-    """"table" fits any schema; "schema.table" also fits a name that the statement does not qualify."""
-    schema, dot, name = pattern.rpartition(".")
-    if dot and relation.schema is not None and not _like(schema, relation.schema):
-        return False
-    return _like(name, relation.name)
-
-
-def _columns(patterns: tuple[str, ...], facts: Facts) -> bool:
-    """Whether a column is read or written; a whole row is all columns, and so is a table written without a list."""
-    columns = set(facts.columns_read | facts.columns_written)
-    listed = {column.relation for column in facts.columns_written}
-    columns |= {Column(relation, "*") for relation in facts.writes if relation not in listed}
-    if facts.copy is not None and facts.copy.relation is not None:
-        names = facts.copy.columns or ("*",)
-        columns |= {Column(facts.copy.relation, name) for name in names}
-    for pattern in patterns:
-        table, _, name = pattern.rpartition(".")
-        for column in columns:
-            if _relation(table, column.relation) and (column.name == "*" or _like(name, column.name)):
-                return True
-    return False
-
-
-def _like(pattern: str, name: str) -> bool:
-    return _compiled(pattern).fullmatch(name) is not None
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)

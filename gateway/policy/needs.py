@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from gateway.classify.catalog import Catalog
 from gateway.policy import functions
+from gateway.policy.reach import TEMPORARY
 from gateway.policy.rights import Rights
 from gateway.policy.session_settings import barred
 from parser.facts import Facts, Relation
 from parser.routines import EFFECTS
 
-TEMPORARY = "pg_temp"
 _SYSTEM_SCHEMAS = frozenset(("pg_catalog", "information_schema", "pg_toast"))
 # Catalogues that hold password hashes and the server's files.
 _SECRET = frozenset(
@@ -64,9 +64,9 @@ _BY_EFFECT = {
 }
 
 
-def needs(facts: Facts, rights: Rights, catalog: Catalog) -> Needs:
-    """What the statement needs; pure and total."""
-    own = _is_own(facts)
+def needs(facts: Facts, rights: Rights, catalog: Catalog, own_names: frozenset[str] = frozenset()) -> Needs:
+    """What the statement needs; pure and total. `own_names`: bare names that now mean temporary relations of the session."""
+    own = _is_own(facts, own_names)
     wanted: set[Need] = set()
     for effect in facts.effects:
         need = _BY_EFFECT.get("write" if own and effect == "ddl" else effect)
@@ -103,11 +103,18 @@ _FUNCTION = {
 }
 
 
-def _is_own(facts: Facts) -> bool:
-    """Whether every definition and change in the statement is of the session's own temporary tables."""
-    targets = (*facts.writes, *facts.creates)
-    if not targets or any(one.schema != TEMPORARY for one in targets) or not facts.complete:
+def _is_own(facts: Facts, names: frozenset[str]) -> bool:
+    """Whether every definition and change in the statement is of the session's own temporary tables.
+
+    A bare name is theirs where it means something that is there; what is made under a bare name is not temporary.
+    """
+    if not facts.complete or not (facts.writes or facts.creates):
         return False
+    if any(one.schema != TEMPORARY for one in facts.creates):
+        return False
+    for one in facts.writes:
+        if one.schema != TEMPORARY and not (one.schema is None and one.name in names):
+            return False
     return all(kind in _OWN or kind in _ROWS for kind in facts.kinds)
 
 

@@ -22,18 +22,12 @@ Method = Literal["redact", "partial", "hash", "null", "clear"]
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 Names = tuple[Text, ...]
 Count = Annotated[int, Meta(ge=1, le=2**53)]
+Rows = Annotated[int, Meta(ge=0, le=2**53)]
 When = Annotated[datetime.datetime, Meta(tz=True)]
 
 STRICTNESS: dict[str, int] = {"clear": 0, "partial": 1, "hash": 2, "redact": 3, "null": 4}
 BUILT_IN = "built-in"  # how the names of the rules start that no file holds
 
-_BUDGETS = (
-    "max_rows_per_hour",
-    "max_bytes_per_hour",
-    "max_statements_per_minute",
-    "max_statement_seconds",
-    "max_affected_rows",
-)
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CHANNEL = re.compile(r"console|(slack|webhook):\S+")
 _FUNCTION = re.compile(r'[^\s().]+(\.[^\s().]+)?(\([^()]*\))?')
@@ -63,14 +57,16 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_bytes_per_hour: Count | None = None
     max_statements_per_minute: Count | None = None
     max_statement_seconds: Annotated[float, Meta(gt=0, le=31_622_400)] | None = None
-    max_affected_rows: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    max_affected_rows: Rows | None = None
 
 
 class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is stopped for whom. All conditions given must meet the statement; `actors` fits any actor of a chain.
 
     `statements` are kinds as in `parser.facts` ("DROP" fits "DROP TABLE"), "*" any. `tables` are "table" or
-    "schema.table", `columns` one name more, `functions` "name" or "schema.name"; * and ? are wildcards.
+    "schema.table", `columns` one name more, `functions` "name" or "schema.name", whatever arguments stand behind it; * and ?
+    are wildcards. With `max_affected_rows` the rule stops nothing by itself: it limits the rows that what meets its other
+    conditions may change.
     """
 
     name: Text
@@ -86,6 +82,7 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: Names = ()
     functions: Names = ()
     min_estimated_rows: Count | None = None
+    max_affected_rows: Rows | None = None
     message: str = ""
 
 
@@ -234,9 +231,17 @@ def _grant(rule: Grant, path: Path, text: str, file: str) -> None:
 
 def _guardrail(rule: Guardrail, path: Path, text: str, file: str) -> None:
     conditions = (rule.statements, rule.tables, rule.columns, rule.functions)
-    if not any(conditions) and not rule.without_where and rule.min_estimated_rows is None:
+    numbers = (rule.min_estimated_rows, rule.max_affected_rows)
+    if not any(conditions) and not rule.without_where and numbers == (None, None):
         mend = 'add statements = ["DROP"], without_where = true, tables, columns or functions'
         fail(text, file, path, "it looks at nothing", mend)
+    if rule.max_affected_rows is not None:
+        if rule.effect != "deny":
+            why = "a change of too many rows is taken back, and cannot be held or warned of any more"
+            fail(text, file, (*path, "effect"), why, 'set effect = "deny"')
+        if rule.min_estimated_rows is not None:
+            mend = "make two rules of it"
+            fail(text, file, (*path, "max_affected_rows"), "min_estimated_rows stands beside it", mend)
     for index, kind in enumerate(rule.statements):
         if why := why_unknown(kind):
             fail(text, file, (*path, "statements", index), "no statement starts like this", why)
@@ -244,11 +249,14 @@ def _guardrail(rule: Guardrail, path: Path, text: str, file: str) -> None:
         if column.count(".") not in (1, 2):
             mend = 'write it as "customers.email" or "public.customers.email"'
             fail(text, file, (*path, "columns", index), "not a column of a table", mend)
-    for key, names in (("tables", rule.tables), ("functions", rule.functions)):
-        for index, name in enumerate(names):
-            if name.count(".") > 1 or "(" in name:
-                mend = 'write it as "name" or "schema.name"'
-                fail(text, file, (*path, key, index), f"not one of the {key}", mend)
+    for index, name in enumerate(rule.tables):
+        if name.count(".") > 1 or "(" in name:
+            mend = 'write it as "name" or "schema.name"'
+            fail(text, file, (*path, "tables", index), "not a table", mend)
+    for index, name in enumerate(rule.functions):
+        if not _FUNCTION.fullmatch(name):
+            mend = 'write it as "name", "schema.name" or "schema.name(integer)"'
+            fail(text, file, (*path, "functions", index), "not a function", mend)
 
 
 def _approval(rule: Approval, path: Path, text: str, file: str) -> None:
@@ -289,14 +297,7 @@ def _mask(rule: Mask, path: Path, text: str, file: str) -> None:
 def _notes(policy: Policy) -> list[str]:
     """What the rules ask for that nothing enforces yet."""
     notes: list[str] = []
-    for grant in policy.grants:
-        for budget in _BUDGETS:
-            if getattr(grant, budget) is not None:
-                notes.append(f'{_at(policy, grant.name)}: grant "{grant.name}": {budget} is not enforced yet')
     for rail in policy.guardrails:
-        if rail.min_estimated_rows is not None:
-            what = "min_estimated_rows is not looked at yet, so this guardrail never speaks"
-            notes.append(f'{_at(policy, rail.name)}: guardrail "{rail.name}": {what}')
         if rail.effect == "hold":
             what = "nothing can release what is held yet, so it is denied"
             notes.append(f'{_at(policy, rail.name)}: guardrail "{rail.name}": {what}')

@@ -2,7 +2,9 @@
 
 import pytest
 
+from gateway.policy.builtin import BROAD_ROWS
 from gateway.policy.decide import decide
+from gateway.policy.decision import ROWS_UNKNOWN
 from parser.statements import read
 from tests.gateway.policy.verdicts import CATALOG, passes, rights, verdict
 
@@ -63,3 +65,56 @@ def test_production_defaults_bind_even_a_grant_of_everything(sql: str, outcome: 
 )
 def test_production_lets_granted_everyday_work_pass(sql: str) -> None:
     assert passes(sql, "all", environment="production")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE t SET a = 1 WHERE a > 1", "DELETE FROM t WHERE a > 1", "EXPLAIN ANALYZE DELETE FROM t WHERE a > 1",
+        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET a = 1",
+        "INSERT INTO t SELECT * FROM s ON CONFLICT (a) DO UPDATE SET a = 1",
+        "INSERT INTO t TABLE s ON CONFLICT (a) DO UPDATE SET a = 1",
+        "WITH d AS (DELETE FROM t WHERE a > 1 RETURNING a) SELECT * FROM d",
+        'UPDATE t AS "x where current of y" SET a = 1 WHERE a > 1',
+        "WITH d AS (DELETE FROM t WHERE a > 1 RETURNING a) UPDATE s SET a = 1 WHERE CURRENT OF c",
+    ],
+)  # fmt: skip
+def test_a_broad_change_is_held_by_its_estimate(sql: str) -> None:
+    given_rights = rights("all", environment="production")
+    first = verdict(sql, given_rights)
+    assert (first.verdict, first.wants_estimate) == ("allow", True)
+    assert verdict(sql, given_rights, BROAD_ROWS - 1).verdict == "allow"
+    for rows in (BROAD_ROWS, ROWS_UNKNOWN):
+        held = verdict(sql, given_rights, rows)
+        assert held.verdict == "hold"
+        assert held.refused is not None
+        assert held.refused.hint.startswith("Narrow the WHERE")
+    elsewhere = verdict(sql, rights("all"))
+    assert (elsewhere.verdict, elsewhere.wants_estimate) == ("allow", False)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO t VALUES (1)", "INSERT INTO t SELECT * FROM s", "SELECT * FROM t", "COPY t FROM STDIN",
+        "INSERT INTO t VALUES (1), (2) ON CONFLICT (a) DO UPDATE SET a = 1", "UPDATE t SET a = 1 WHERE CURRENT OF c",
+        "DELETE FROM pg_temp.t WHERE a > 1", "PREPARE p AS DELETE FROM t WHERE a > 1", "EXPLAIN DELETE FROM t WHERE a > 1",
+        "SELECT * FROM t FOR UPDATE",
+    ],
+)  # fmt: skip
+def test_other_statements_are_never_estimated_for_it(sql: str) -> None:
+    given_rights = rights("all", environment="production")
+    for rows in (None, ROWS_UNKNOWN):
+        decision = verdict(sql, given_rights, rows)
+        assert (decision.verdict, decision.wants_estimate) == ("allow", False)
+
+
+def test_the_sessions_own_temporary_tables_are_free_by_their_bare_names() -> None:
+    given_rights = rights("read write", environment="production")
+    own = frozenset({"x", "y"})
+    for sql in ("DROP TABLE x, y", "TRUNCATE x", "DELETE FROM x", "ALTER TABLE x ADD COLUMN b int", "CREATE INDEX ON x (a)"):
+        decision = verdict(sql, given_rights, own=own)
+        assert (decision.verdict, decision.wants_estimate) == ("allow", False)
+        assert verdict(sql, given_rights).verdict in ("deny", "hold")
+    for sql in ("DROP TABLE x, t", "DROP TABLE public.x", "CREATE TABLE x (a int)", "DROP SCHEMA x", "DROP FUNCTION x"):
+        assert verdict(sql, given_rights, own=own).verdict == "deny"

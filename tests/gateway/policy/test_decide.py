@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.identity.principal import Principal
+from gateway.policy.compile import compile
 from gateway.policy.decide import decide
+from gateway.policy.decision import NO_LIMITS, Budget, Limit, Limits
+from gateway.policy.rules import load
+from gateway.policy.table import PolicyTable
+from gateway.settings import Settings
 from parser.facts import Facts
 from parser.statements import read
 from tests.gateway.policy.verdicts import CATALOG, rights, verdict
@@ -62,6 +68,66 @@ def test_the_grant_that_allows_least_is_named() -> None:
     note = verdict("BEGIN", text).grant
     assert note is not None
     assert (note.name, note.granted_by, note.reason) == ("g", "lead", "T-1")
+
+
+BUDGETED = """
+[[grant]]
+name = "reader"
+allow = ["read"]
+max_rows_per_hour = 10
+max_statement_seconds = 30
+[[grant]]
+name = "writer"
+allow = ["write"]
+max_bytes_per_hour = 20
+max_statements_per_minute = 3
+max_statement_seconds = 1.5
+max_affected_rows = 7
+"""
+
+
+def limits(sql: str, text: str = BUDGETED) -> Limits:
+    table = PolicyTable(compile([load(text, "p")], Settings()))
+    given_rights = table.rights(Principal("alice", "i", (), (), 9e9, "t"), "shop", "dev", 0.0, 1)
+    decision = verdict(sql, given_rights)
+    assert decision.refused is None
+    return decision.limits
+
+
+def test_limits_are_those_of_the_grants_that_the_statement_runs_under() -> None:
+    assert limits("SELECT * FROM t") == Limits(None, Limit("reader", 30), (Budget("reader", "rows", 10, 3600),))
+    written = (Budget("writer", "bytes", 20, 3600), Budget("writer", "statements", 3, 60))
+    assert limits("INSERT INTO t VALUES (1)") == Limits(None, Limit("writer", 1.5), written)
+    both = limits("DELETE FROM t USING s WHERE s.a = t.a")
+    assert both == Limits(
+        Limit("writer", 7), Limit("writer", 1.5), (*written, Budget("reader", "rows", 10, 3600))
+    )
+
+
+def test_of_several_limits_the_strictest_counts() -> None:
+    rails = "".join(
+        f'[[guardrail]]\nname = "r{most}"\neffect = "deny"\nmax_affected_rows = {most}\n' for most in (0, 5, 9)
+    )
+    sql = "DELETE FROM t WHERE a = 1"
+    assert limits(sql, BUDGETED + rails).affected_rows == Limit("r0", 0)
+    assert limits(sql, BUDGETED + rails.rpartition("[[")[0]).affected_rows == Limit("r0", 0)
+    assert limits(sql, BUDGETED + "[[" + rails.rpartition("[[")[2]).affected_rows == Limit("writer", 7)
+    assert limits("SELECT 1", '[[grant]]\nname = "g"\nallow = ["all"]\nmax_affected_rows = 1\n') is NO_LIMITS
+
+
+@pytest.mark.parametrize(
+    "sql", ["WITH d AS (DELETE FROM t WHERE a = 1 RETURNING 1) SELECT 1", "DO $$ BEGIN END $$", "SELECT unheard_of()"]
+)
+def test_a_grant_that_limits_changed_rows_does_not_cover_changes_that_nobody_counts(sql: str) -> None:
+    table = PolicyTable(
+        compile([load('[[grant]]\nname = "g"\nallow = ["all"]\nmax_affected_rows = 5\n', "p")], Settings())
+    )
+    given_rights = table.rights(Principal("alice", "i", (), (), 9e9, "t"), "shop", "dev", 0.0, 1)
+    refused = verdict(sql, given_rights).refused
+    assert refused is not None
+    assert refused.rule == "g"
+    assert refused.message == 'denied by grant "g": the rows it may change are limited, and cannot be counted'
+    assert refused.hint
 
 
 SECRET = "s3cr3tvalue"

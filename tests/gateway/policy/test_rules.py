@@ -53,6 +53,13 @@ name = "large"
 min_estimated_rows = 100000
 effect = "warn"
 
+[[guardrail]]
+name = "small steps"
+statements = ["DELETE"]
+functions = ["public.f(integer)"]
+max_affected_rows = 100
+effect = "deny"
+
 [[approval]]
 name = "production writes"
 approvers = { groups = ["dba"] }
@@ -96,6 +103,8 @@ def test_every_key_of_the_contract_is_read() -> None:
     assert grant.max_affected_rows == 1000
     assert policy.guardrails[0].statements == ("DROP", "TRUNCATE", "ALTER TABLE DROP COLUMN")
     assert policy.guardrails[1].columns == ("customers.email",)
+    assert policy.guardrails[2].min_estimated_rows == 100_000
+    assert policy.guardrails[3].max_affected_rows == 100
     assert policy.approvals[0].approvers.groups == ("dba",)
     assert policy.classify[1].functions == ("public.order_total(integer)",)
     assert policy.masks[0].method == "partial"
@@ -104,12 +113,11 @@ def test_every_key_of_the_contract_is_read() -> None:
 
 def test_what_is_not_enforced_yet_is_said_aloud() -> None:
     notes = "\n".join(read(WHOLE).notes)
-    for word in (
-        "max_rows_per_hour", "max_bytes_per_hour", "max_statements_per_minute", "max_statement_seconds",
-        "max_affected_rows", "min_estimated_rows", "nothing can release", "approvals are not asked",
-    ):  # fmt: skip
+    for word in ("nothing can release", "approvals are not asked"):
         assert word in notes
-    assert "policy.toml:2: " in notes
+    assert "policy.toml:28: " in notes
+    for word in ("max_rows_per_hour", "max_affected_rows", "max_statement_seconds", "min_estimated_rows"):
+        assert word not in notes
 
 
 def test_a_plain_policy_has_no_notes() -> None:
@@ -146,7 +154,12 @@ def test_a_plain_policy_has_no_notes() -> None:
         (RAIL + 'statements = [" "]\n', 4, "guardrail[0].statements[0]", "DROP TABLE"),
         (RAIL + 'columns = ["email"]\n', 4, "guardrail[0].columns[0]", "customers.email"),
         (RAIL + 'tables = ["a.b.c"]\n', 4, "guardrail[0].tables[0]", "schema.name"),
-        (RAIL + 'functions = ["f(int)"]\n', 4, "guardrail[0].functions[0]", "schema.name"),
+        (RAIL + 'functions = ["f(int"]\n', 4, "guardrail[0].functions[0]", "schema.name"),
+        (RAIL.replace("deny", "hold") + "max_affected_rows = 1\n", 3, "guardrail[0].effect", 'effect = "deny"'),
+        (RAIL + "max_affected_rows = -1\n", 4, "guardrail[0].max_affected_rows", "give whole number >= 0"),
+        (
+            RAIL + "min_estimated_rows = 5\nmax_affected_rows = 1\n", 5, "guardrail[0].max_affected_rows", "two rules",
+        ),
         ('[[guardrail]]\nname = "r"\neffect = "block"\n', 3, "guardrail[0].effect", "use one of: deny, hold, warn"),
         ('[[approval]]\nname = "a"\napprovers = {}\n', 3, "approval[0].approvers", 'groups = ["dba"]'),
         (

@@ -47,9 +47,15 @@ def rights(allow: str, rails: str = "", environment: str = "dev", role: str = ""
     return table.rights(Principal("alice", "i", (), (), 9e9, "t"), "shop", environment, 0.0, 1)
 
 
-def verdict(sql: str, given_rights: Rights) -> Decision:
+def verdict(
+    sql: str,
+    given_rights: Rights,
+    estimated_rows: int | None = None,
+    own: frozenset[str] = frozenset(),
+    catalog: Catalog = CATALOG,
+) -> Decision:
     (facts,) = read(sql.encode())
-    return decide(facts, given_rights, CATALOG)
+    return decide(facts, given_rights, catalog, estimated_rows, own)
 
 
 def passes(sql: str, allow: str, **more: str) -> bool:
