@@ -16,6 +16,7 @@ class State(StrEnum):
     TOO_MANY = "53300"
     DISK_FULL = "53100"
     BUDGET = "53400"
+    CANCELLED = "57014"
     SHUTDOWN = "57P01"
     STARTING = "57P03"
     AUDIT = "58030"

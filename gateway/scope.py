@@ -24,7 +24,9 @@ ENTRIES_MAX = 4096  # cached texts in each cache; a full cache starts anew
 TEXT_BYTES_MAX = 16384  # longer texts are read anew each time
 PLANS_MAX = 64  # row descriptions remembered for one statement
 
-_LEXING = frozenset({"standard_conforming_strings", "client_encoding", "names", "*"})
+_NAMING = frozenset({"search_path", "role", "session_authorization", "*"})
+_LEXING = frozenset({"standard_conforming_strings", "client_encoding", "names"}) | _NAMING
+_COMPILED = frozenset({"internal", "c"})  # only a superuser makes such functions
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Ruling:
     card: RulingCard
     refused: Refused | None
     tags: Tags | None  # what the audit keeps of the text's comments
+    moves_path: bool  # once it has run, unqualified names may mean something else
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
 
     def plan(self, row_description: bytes) -> ResultPlan:
@@ -70,7 +73,6 @@ class Script:
     named: bool  # holds a statement that makes, runs or ends a named thing
     unsettling: bool  # later texts cannot be read until this one is answered
     takes_copy: bool  # COPY … FROM STDIN
-    warnings: tuple[str, ...]
 
 
 def _columns_card(masked: tuple[tuple[str, str, str], ...], cleared: tuple[str, ...]) -> ColumnsCard | None:
@@ -83,8 +85,8 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_by_key", "_by_text", "_mask_key", "_resolved", "catalog", "made", "policy_hash", "rights", "stale",
-        "strings_conform",
+        "_by_key", "_by_text", "_mask_key", "_resolved", "catalog", "made", "policy_hash", "rights", "search_path",
+        "stale", "strings_conform",
     )  # fmt: skip
 
     def __init__(
@@ -96,11 +98,13 @@ class Scope:
         mask_key: bytes = b"",
         strings_conform: bool = True,
         made: frozenset[str] = frozenset(),
+        search_path: tuple[str, ...] | None = None,
     ) -> None:
         self.rights = rights
         self.catalog = catalog
         self.policy_hash = policy_hash
         self.made = made  # bare names of relations that the session made itself
+        self.search_path = search_path  # None: not known
         self.stale = False
         self._mask_key = mask_key
         self.strings_conform = strings_conform
@@ -159,6 +163,10 @@ class Scope:
             held = self._resolved[key] = (inner, self._rule(facts))  # holding `inner` keeps its id its own
         return held[1]
 
+    def estimated(self, ruling: Ruling, rows: int) -> Ruling:
+        """The ruling once the planner's estimate of the statement's rows is known."""
+        return self._rule(ruling.facts, rows)
+
     def _remember(self, cache: dict[bytes, Script], key: bytes, script: Script) -> None:
         if len(cache) >= ENTRIES_MAX:
             cache.clear()
@@ -173,11 +181,10 @@ class Scope:
             named=any(facts.named is not None for facts in statements),
             unsettling=any(_unsettles(facts) for facts in statements),
             takes_copy=any(facts.copy is not None and facts.copy.target == "stdin" for facts in statements),
-            warnings=tuple(r.decision.message for r in rulings if r.decision.verdict == "warn"),
         )
 
-    def _rule(self, facts: Facts) -> Ruling:
-        decision = decide(facts, self.rights, self.catalog)
+    def _rule(self, facts: Facts, rows: int | None = None) -> Ruling:
+        decision = decide(facts, self.rights, self.catalog, rows)
         masks = basis(facts, self.rights, self.catalog, key=self._mask_key, made=self.made)
         refused, copy, copy_card = decision.refused, None, None
         if refused is None:
@@ -191,7 +198,8 @@ class Scope:
             if refused is not None:
                 decision = replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules))
         card = self._card(facts, decision)
-        return Ruling(facts, decision, masks, copy, copy_card, card, refused, facts.tags or None)
+        moves = _moves_path(facts, self.catalog)
+        return Ruling(facts, decision, masks, copy, copy_card, card, refused, facts.tags or None, moves)
 
     def _dotted(self, relation: Relation) -> str:
         """The relation as the audit names it: with its schema where the catalogue leaves no choice."""
@@ -225,6 +233,20 @@ class Scope:
                 grant=GrantInfo(grant.name, grant.granted_by, grant.reason) if grant else None,
             )
         )
+
+
+def _moves_path(facts: Facts, catalog: Catalog) -> bool:
+    """Whether the statement may change the session's search_path, or the role that "$user" stands for. A function of
+    somebody's own may do so with set_config."""
+    if not facts.complete or "procedural" in facts.effects:
+        return True
+    if any(setting.name in _NAMING for setting in facts.settings):
+        return True
+    return any(
+        not one.builtin and one.language not in _COMPILED
+        for _, name in facts.functions
+        for one in catalog.functions.get(name, ())
+    )
 
 
 def _unsettles(facts: Facts) -> bool:

@@ -19,6 +19,7 @@ from gateway.session.session import Session
 from gateway.settings import Database
 from workers import tls
 from workers.audit_log import AuditLog
+from workers.budgets import Budgets
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
 from workers.relay import Link, Relay
@@ -70,6 +71,7 @@ class Admissions:
         self._relay = relay
         self._desk = desk
         self._catalogs = catalogs
+        self._ledger = Budgets(1).ledger(0, slot.row)
         self._scopes: dict[tuple[object, ...], Scope] = {}
         self._live: dict[Link, _Live] = {}
         self._count = 0
@@ -200,6 +202,7 @@ class Admissions:
             card=admission.card,
             parameters=upstream.parameters,
             frame_bytes_max=self._slot.settings.gateway.message_bytes_max,
+            purse_of=partial(self._ledger.purse, admission.principal),
         )
         session.until = self._until(admission)
         link = Link(session, signed.wire.sock, upstream.sock, admission.database.name, self._closed)
@@ -247,7 +250,9 @@ class Admissions:
             raise Refusal(_EXPIRED)
         admission.rights = rights
         session.until = self._until(admission)
-        return self._scope(rights, conforming=session.conforming, made=session.made)
+        return self._scope(
+            rights, conforming=session.conforming, made=session.made, path=session.search_path
+        )
 
     def _until(self, admission: Admission) -> int:
         ends = min(admission.rights.until, admission.principal.expires + claims.LEEWAY_SECONDS)
@@ -262,11 +267,18 @@ class Admissions:
         except Refusal as refusal:
             raise Refusal(_GONE) from refusal
 
-    def _scope(self, rights: Rights, *, conforming: bool = True, made: frozenset[str] = frozenset()) -> Scope:
+    def _scope(
+        self,
+        rights: Rights,
+        *,
+        conforming: bool = True,
+        made: frozenset[str] = frozenset(),
+        path: tuple[str, ...] | None = None,
+    ) -> Scope:
         catalog = self._catalogs.get(rights.database)
         if catalog is None:  # forgotten since: nothing is known of any table
             catalog = Catalog(0, {}, {}, {})
-        key = (rights.key, rights.database, catalog.version, conforming, made)
+        key = (rights.key, rights.database, catalog.version, conforming, made, path)
         scope = self._scopes.get(key)
         if scope is None:
             if len(self._scopes) >= SCOPES_MAX:
@@ -278,6 +290,7 @@ class Admissions:
                 mask_key=self._slot.secrets.mask_key,
                 strings_conform=conforming,
                 made=made,
+                search_path=path,
             )
             scope.stale = rights.generation != self.generation  # a policy came into force during the sign-in
             self._scopes[key] = scope

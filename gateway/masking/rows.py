@@ -32,6 +32,17 @@ def mask(frames: bytes, columns: int, masks: Sequence[tuple[int, CellMask]]) -> 
     return b"".join(parts)
 
 
+def count(frames: bytes, start: int, end: int) -> int:
+    """How many frames there are between two offsets, where whole ones begin and end."""
+    at = start
+    found = 0
+    while at < end:
+        (length,) = _LENGTH(frames, at + 1)
+        at += 1 + length
+        found += 1
+    return found
+
+
 def _row(
     frames: bytes, at: int, end: int, columns: int, masks: Sequence[tuple[int, CellMask]], parts: list[bytes]
 ) -> int:

@@ -14,8 +14,10 @@ from gateway.audit.records import Status
 from gateway.errors import Refused, State
 from gateway.masking.kernels import data_rows_end
 from gateway.masking.plan import scrub
+from gateway.masking.rows import count
+from gateway.session import bounds, paths
 from gateway.session.inflight import RESYNC, Ask, Item
-from gateway.session.understand import SYNC
+from gateway.session.understand import REFUSED_QUERY
 from parser.errors import ProtocolError
 from parser.messages import command_rows, error_response
 
@@ -76,7 +78,7 @@ def feed(s: Session, data: bytes) -> None:
     if run < at:
         s.to_client.append(data[run:at] if run or at < size else data)
     if not s.queue:
-        s.unsettled = s.flushed = False
+        s.unsettled = s.flushed = s.bounded = False
 
 
 def _keep(s: Session, data: bytes, at: int, size: int) -> int:
@@ -87,6 +89,8 @@ def _keep(s: Session, data: bytes, at: int, size: int) -> int:
         if end - at > 65536 and _streams(s, data[at]):
             s.server_pass = end - size
             s.queue[0].nbytes += end - at
+            if s.queue[0].purses:
+                bounds.passed(s, s.queue[0], 1, end - at)  # begun, so it passes whole; the next one may not
             return size
         if end - at > MASKED_FRAME_BYTES_MAX:
             raise ProtocolError("a message that must be read whole is too long")
@@ -100,7 +104,7 @@ def _streams(s: Session, kind: int) -> bool:
         return False
     item = s.queue[0]
     ruling = item.ruling
-    if ruling is None:
+    if ruling is None or item.broken is not None:
         return False
     if kind == _DATA_ROW:
         plan = _row_plan(item)
@@ -142,7 +146,12 @@ def _row_plan(item: Item) -> ResultPlan | None:
 
 def _rows(s: Session, data: bytes, at: int, end: int) -> bytes | None:
     item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    if item.own:
+        paths.take(s, data[at:end])
+        return b""
     item.nbytes += end - at
+    if item.purses and not bounds.passed(s, item, count(data, at, end), end - at):
+        return b""
     plan = item.plan or _row_plan(item)
     if plan is None or plan.rows.clear:
         return None
@@ -166,6 +175,8 @@ def _copy_rows(s: Session, frames: bytes) -> bytes | None:
     ruling = item.ruling
     if ruling is None:
         raise ProtocolError("more results than statements")
+    if item.purses and not bounds.passed(s, item, count(frames, 0, len(frames)), len(frames)):
+        return b""
     if ruling.copy is None:
         if s.copy_both or ruling.basis.inert:
             return None
@@ -174,19 +185,28 @@ def _copy_rows(s: Session, frames: bytes) -> bytes | None:
 
 
 def _parse_complete(s: Session, frame: bytes) -> bytes | None:
-    s.names.confirm_statement(_head(s, Ask.PARSE))
+    item = _head(s, Ask.PARSE)
     s.queue.popleft()
+    if item.own or item.leads is not None:
+        return b""
+    s.names.confirm_statement(item)
     return None
 
 
 def _bind_complete(s: Session, frame: bytes) -> bytes | None:
-    s.names.confirm_portal(_head(s, Ask.BIND))
+    item = _head(s, Ask.BIND)
     s.queue.popleft()
+    if item.own or item.leads is not None:
+        return b""
+    s.names.confirm_portal(item)
     return None
 
 
 def _close_complete(s: Session, frame: bytes) -> bytes | None:
     item = _head(s, Ask.CLOSE)
+    if item.own:
+        s.queue.popleft()
+        return b""
     if item.statement_kind:
         s.names.drop_statement(item.name)
     else:
@@ -202,7 +222,7 @@ def _row_description(s: Session, frame: bytes) -> bytes | None:
         if ruling is None:
             raise ProtocolError("more results than statements")
         item.plan = ruling.plan(frame[5:])
-        return None
+        return None if item.broken is None else b""
     return _described(s, item, frame[5:])
 
 
@@ -214,7 +234,7 @@ def _described(s: Session, item: Item, description: bytes) -> bytes | None:
     if item.portal is not None:
         item.portal.description = description or b"\0\0"
     s.queue.popleft()
-    return b"" if item.hidden else None
+    return b"" if item.hidden or (item.leads is not None and not description) else None
 
 
 def _parameter_description(s: Session, frame: bytes) -> bytes | None:
@@ -226,18 +246,33 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
     item = _head(s, Ask.QUERY, Ask.EXECUTE)
     ruling = item.ruling
     if ruling is None:
+        if item.own:
+            s.queue.popleft()
+            return b""
         if s.copy_both:
             return None  # the end of a replication stream is said twice
         raise ProtocolError("more results than statements")
     command, rows = _command(frame)
+    if item.broken is not None and item.ask is Ask.QUERY:
+        s.settle_broken(item)
+        return b""
+    limit = item.limit
+    if item.broken is not None or (limit is not None and (item.converted or rows > limit.most)):
+        return bounds.completed(s, item, frame, rows)
     if item.index == len(item.rulings) - 1 and not s.copy_both:
         _copy_over(s)
-    s.settle_success(item, command, rows)
-    if ruling.facts.effects != _READ:
-        s.changed_by(ruling.facts)
+    _succeeded(s, item, ruling, command, rows)
     if item.ask is Ask.EXECUTE:
         s.queue.popleft()
     return None
+
+
+def _succeeded(s: Session, item: Item, ruling: Ruling, command: str, rows: int) -> None:
+    s.settle_success(item, command, rows)
+    if ruling.facts.effects != _READ:
+        s.changed_by(ruling.facts)
+    if paths.moves(s, (ruling,)):
+        paths.moved(s)
 
 
 _READ = frozenset({"read"})
@@ -262,6 +297,8 @@ def _portal_suspended(s: Session, frame: bytes) -> bytes | None:
     item = _head(s, Ask.EXECUTE)
     if item.ruling is None:
         raise ProtocolError("more results than statements")
+    if item.broken is not None or item.limit is not None:
+        return bounds.completed(s, item, frame, None)
     s.settle_success(item, "PORTAL SUSPENDED", item.rows_max)
     s.queue.popleft()
     return None
@@ -273,10 +310,22 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
     item = s.queue[0]
     if item.ask is Ask.FUNCTION and item.ruling is not None:
         s.settle_success(item, "FUNCTION CALL", 0)
+    answer: bytes | None = b"" if item.own else None
+    if item.held:
+        ruling = item.ruling
+        assert ruling is not None
+        _succeeded(s, item, ruling, *_command(item.held))
+        answer = item.held + frame
     if item.index < len(item.intents):
         raise ProtocolError("fewer results than statements")
     if len(frame) != 6:
         raise ProtocolError("a ReadyForQuery holds one byte")
+    if item.broken is not None and item.refused is None:  # all of its answer came before the cancel did
+        item.refused = item.broken
+        if frame[5] == _IN_TRANSACTION:
+            s.to_server.append(REFUSED_QUERY)  # an error would have ended the transaction
+            return b""
+        answer = _ours(s, item, item.broken) + frame
     s.queue.popleft()
     _copy_over(s)
     s.lexing_doubt = False
@@ -284,32 +333,48 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
     if s.status == 73:
         s.names.transaction_ended()
         s.tainted = None
-    return None
+    if s.search_path is None:
+        paths.settled(s)
+    return answer
+
+
+_IN_TRANSACTION = ord("T")
 
 
 def _error(s: Session, frame: bytes) -> bytes | None:
     body = frame[5:]
     fatal = b"\0VFATAL\0" in body or b"\0VPANIC\0" in body
     s.server_said_last = s.server_said_last or fatal
-    if not s.queue or s.queue[0].ask is Ask.SYNC:  # a deferred constraint that fails at the implicit commit
+    if not s.queue:
         return _scrubbed(s, None, frame)
     item = s.queue[0]
-    answer = _scrubbed(s, item.ruling, frame) if fatal or item.refused is None else _ours(s, item, item.refused)
-    status: Status = "refused" if item.refused is not None else "error"
-    sqlstate = str(item.refused.sqlstate) if item.refused is not None else _sqlstate(body)
-    if sqlstate == "57014":
-        status = "cancelled"
+    if item.ask is Ask.SYNC:  # a deferred constraint that fails at the implicit commit
+        s.settle_failure(item, "error", _sqlstate(body))
+        item.held = b""
+        return b"" if item.own and not fatal else _scrubbed(s, None, frame)
+    status, sqlstate, refused = _verdict(item, _sqlstate(body))
+    answer = _scrubbed(s, item.ruling, frame) if fatal or refused is None else _ours(s, item, refused)
+    if item.leads is not None:
+        item = item.leads
     s.settle_failure(item, status, sqlstate)
     dropped_sync = s.copy_sync_dropped
     _copy_over(s)
     if item.ask not in RESYNC:
         _skip(s)
-    if dropped_sync and (s.skipping or item.ask is Ask.QUERY):
-        s.ask(Ask.SYNC)
-        s.epoch += 1
-        s.skipping = False
-        s.to_server.append(SYNC)
-    return answer
+    if item.converted or (dropped_sync and (s.skipping or item.ask is Ask.QUERY)):
+        bounds.resync(s)
+    return b"" if item.own and not fatal else answer
+
+
+def _verdict(item: Item, sqlstate: str) -> tuple[Status, str, Refused | None]:
+    """What a failure of this item means, its SQLSTATE, and our words for it where they take the place of the server's."""
+    if item.refused is None and item.broken is not None:
+        item.refused = item.broken
+    if item.refused is not None:
+        return "refused", str(item.refused.sqlstate), item.refused
+    if sqlstate == State.CANCELLED:
+        return "cancelled", sqlstate, item.overdue
+    return "error", sqlstate, None
 
 
 def _ours(s: Session, item: Item, refused: Refused) -> bytes:

@@ -53,10 +53,11 @@ class Statement:
     The server read its text once, when it was defined: a later reading of string literals changes nothing in it.
     """
 
-    __slots__ = ("_reading", "_scope", "script", "sql")
+    __slots__ = ("_reading", "_scope", "script", "sql", "types")
 
     def __init__(self, sql: bytes, script: Script, scope: Scope, *, as_text: bool = True) -> None:
         self.sql = sql
+        self.types: bytes | None = None  # of its parameters, as in Parse
         self.script = script
         self._scope = scope
         self._reading = scope.strings_conform if as_text else None  # None: its facts alone tell what it is
@@ -80,13 +81,14 @@ class Statement:
 class Portal:
     """A bound statement. `description` is the body of its RowDescription once the server has sent one, b"" for NoData."""
 
-    __slots__ = ("asked", "description", "name", "statement")
+    __slots__ = ("asked", "description", "name", "statement", "values")
 
     def __init__(self, name: bytes, statement: Statement) -> None:
         self.name = name
         self.statement = statement
         self.description: bytes | None = None
         self.asked = False  # a Describe for it is under way
+        self.values: bytes | None = None  # of its parameters, as in Bind, where a rule looks at the rows they select
 
 
 class Item:
@@ -99,7 +101,8 @@ class Item:
     intents: Sequence[int] = ()
     index = 0  # which ruling the next answer belongs to
     refused: Refused | None = None
-    hidden = False  # asked by the gateway: the client must not see the answer
+    hidden = False  # asked by the gateway: the client must not see the answer, but for an error
+    own = False  # asked by the gateway for itself: the client sees nothing of it
     name = b""
     statement_kind = False  # Close: a statement rather than a portal
     statement: Statement | None = None
@@ -113,7 +116,8 @@ class Item:
     converted = False  # a Query that is asked as Parse, Bind, Describe and Execute
     held = b""  # its CommandComplete, kept until the commit has gone well
     purses: tuple[tuple[Purse, Budget], ...] = ()  # what its rows and bytes are charged to
-    broken: Refused | None = None  # its budget ran out, or its time: whatever the server answers, this is said
+    broken: Refused | None = None  # a budget ran out in its result: whatever the server answers, this is said
+    overdue: Refused | None = None  # it runs for too long and is being cancelled: this is said of that
 
     def __init__(self, ask: Ask, epoch: int, started: int) -> None:
         self.ask = ask

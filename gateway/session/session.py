@@ -12,9 +12,11 @@ from gateway.audit.chain import Chain
 from gateway.audit.records import SessionCard, Status
 from gateway.errors import Refusal, Refused, State
 from gateway.masking.basis import MaskBasis
+from gateway.policy.decision import Budget
 from gateway.scope import Ruling, Scope
-from gateway.session import answers, understand
-from gateway.session.inflight import Ask, Item
+from gateway.session import answers, bounds, paths, understand
+from gateway.session.budgets import Purse, Purses
+from gateway.session.inflight import Ask, Item, Wanted
 from gateway.session.names import Names
 from parser.errors import ProtocolError
 from parser.facts import Facts
@@ -34,6 +36,9 @@ class Session:
     """One client session and its upstream session, without their sockets. See the module."""
 
     __slots__ = (
+        "answered",
+        "bounded",
+        "cancelling",
         "card",
         "catalog_moved",
         "chain",
@@ -50,6 +55,7 @@ class Session:
         "encoding_safe",
         "ending",
         "epoch",
+        "estimate",
         "flushed",
         "held",
         "late",
@@ -59,10 +65,17 @@ class Session:
         "made",
         "names",
         "now",
+        "open_epoch",
+        "path_doubt",
+        "path_moved",
+        "path_reported",
+        "purse_of",
+        "purses",
         "queue",
         "refusals",
         "rescope",
         "scope",
+        "search_path",
         "server_need",
         "server_pass",
         "server_rest",
@@ -76,7 +89,10 @@ class Session:
         "to_server",
         "unsettled",
         "until",
+        "user_schema",
         "waiting",
+        "wanted",
+        "wants_cancel",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +103,7 @@ class Session:
         card: SessionCard,
         parameters: list[tuple[str, str]],
         frame_bytes_max: int,
+        purse_of: Purses,
     ) -> None:
         self.scope = scope
         self.rescope = rescope  # a scope for the policy and catalogue of now; raises Refusal when the right is gone
@@ -133,6 +150,20 @@ class Session:
         # The server came to read text in another way and may come back with a transaction's end: no text is read while an
         # answer is outstanding.
         self.lexing_moved = False
+        self.search_path: tuple[str, ...] | None = None  # None: not known
+        self.path_doubt = True  # it is to be asked for
+        self.path_moved = False  # since the transaction began
+        self.path_reported: str | None = None
+        self.user_schema: str | None = card.info.role  # what "$user" stands for
+        self.open_epoch = -1  # the epoch in which extended messages were sent last
+        self.purse_of = purse_of
+        self.purses: dict[Budget, Purse] = {}
+        self.bounded = False  # nothing may be sent before the outstanding statement's rows are known
+        self.wants_cancel = False  # what runs is to be cancelled; the relay takes and clears it
+        self.cancelling = False  # … and has not said yet that it is done
+        self.wanted: Wanted | None = None  # the client's next frame waits for this estimate; the relay takes it
+        self.estimate: int | None = None  # of the client's next frame
+        self.answered = 0  # POSIX nanoseconds of the last completed statement
         for name, value in parameters:
             self.parameter(name, value)
         self.lexing_moved = False  # what it said at sign-in is where it began
@@ -166,6 +197,23 @@ class Session:
         if not self.server_said_last:
             self.end(Refused(State.UNREACHABLE, "the database closed the connection"))
         self.ending = True
+
+    def estimated(self, wanted: Wanted, rows: int) -> None:
+        """The planner's answer to what was wanted; the relay looks at the session again."""
+        if self.wanted is wanted:
+            self.wanted = None
+            self.estimate = rows
+
+    def overdue(self, now: int) -> bool:
+        """Whether the server works on something for longer than it may: the relay then asks it to cancel that."""
+        if self.cancelling or not bounds.overdue(self, now):
+            return False
+        self.cancelling = True
+        return True
+
+    def cancel_sent(self) -> None:
+        """The server has got the cancel that was asked for: it can hit nothing later any more."""
+        self.cancelling = False
 
     def end(self, refused: Refused) -> None:
         """Tells the client why its session ends."""
@@ -204,6 +252,11 @@ class Session:
         elif name == "client_encoding":
             safe, self.encoding_safe = self.encoding_safe, value.upper() not in _UNSAFE_ENCODINGS
             self.lexing_moved = self.lexing_moved or safe is not self.encoding_safe
+        elif name == "search_path":
+            self.path_reported = value
+            self.search_path = None
+            if not self.queue:
+                paths.settled(self)
 
     def changed_by(self, facts: Facts) -> None:
         """What a completed statement changes in the session."""
@@ -216,7 +269,9 @@ class Session:
         if facts.creates and "*" not in self.scope.rights.unmask:
             self.made = self.made | {relation.name for relation in facts.creates}
         for setting in facts.settings:
-            if setting.name == "*":
+            if setting.name in ("role", "session_authorization"):
+                self.user_schema = None
+            elif setting.name == "*":
                 if "DISCARD" in facts.kinds[0]:
                     self.names.forget_statements()
                 self.lexing_doubt = True
@@ -229,6 +284,7 @@ class Session:
     def ask(self, kind: Ask) -> Item:
         """A new outstanding message."""
         item = Item(kind, self.epoch, self.now)
+        self.open_epoch = self.epoch
         self.queue.append(item)
         return item
 
@@ -241,6 +297,8 @@ class Session:
             intents.append(self.chain.intent(self.now, self.card, ruling.card, ruling.tags))
             if not ruling.basis.inert:
                 self.tainted = ruling.basis
+            if ruling.decision.limits.budgets and refused is None:
+                bounds.meter(self, item, ruling)
         item.intents = intents
         if refused is not None:
             item.refused = refused
@@ -258,7 +316,22 @@ class Session:
                 self.now, intent, "ok", rows, item.nbytes, card, command, "", (self.now - item.started) // 1000
             )
         item.index = index + 1
-        item.nbytes = 0
+        item.nbytes = item.rows_seen = 0
+        item.plan = None
+        self.answered = self.now
+
+    def settle_broken(self, item: Item) -> None:
+        """The item's current statement completed, but its result was not delivered to the end."""
+        intent, broken = item.intents[item.index], item.broken
+        assert broken is not None
+        if intent:
+            duration = (self.now - item.started) // 1000
+            sqlstate = str(broken.sqlstate)
+            self.chain.outcome(
+                self.now, intent, "refused", item.rows_seen, item.nbytes, None, "", sqlstate, duration
+            )
+        item.index += 1
+        item.nbytes = item.rows_seen = 0
         item.plan = None
 
     def settle_failure(self, item: Item, status: Status, sqlstate: str) -> None:
@@ -267,7 +340,9 @@ class Session:
             intent = item.intents[index]
             if intent:
                 duration = (self.now - item.started) // 1000
-                self.chain.outcome(self.now, intent, status, 0, item.nbytes, None, "", sqlstate, duration)
+                seen = item.rows_seen
+                self.chain.outcome(self.now, intent, status, seen, item.nbytes, None, "", sqlstate, duration)
+                item.rows_seen = 0
             if status in ("error", "cancelled"):
                 status = "not-run"
         item.index = len(item.intents)

@@ -11,11 +11,21 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from gateway.errors import Refused
+from gateway.session import bounds, paths
+from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_UNNAMED
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
 from gateway.session.names import NAME_BYTES_MAX, NO_PORTAL, NO_STATEMENT, Ambiguous
+from gateway.session.rulings import (
+    asks_estimate,
+    estimated,
+    fresh,
+    refused_at_parse,
+    resolve,
+    script_of,
+    wants_estimate,
+)
 from parser.errors import ProtocolError
-from parser.facts import Facts
-from parser.messages import copy_in_response, parse, query
+from parser.messages import copy_in_response, query
 from parser.messages import frame as build
 
 if TYPE_CHECKING:
@@ -27,18 +37,6 @@ _NAME_FRAME_BYTES_MAX = 65536  # Describe, Execute, Close: names only
 COPY_DATA_BYTES_MAX = 0x3FFFFFFF  # PostgreSQL's own limit on a large message
 
 REFUSED_QUERY = query("sluice_refused")  # a syntax error
-REFUSED_EXTENDED = parse("sluice_refused", "sluice_refused")  # read before its name is looked at
-REFUSED_UNNAMED = parse("", "sluice_refused")  # a failing Parse of the unnamed statement also ends the one before
-FLUSH = build(b"H")
-SYNC = build(b"S")
-
-_UNKNOWN_FACTS = Facts(
-    kinds=("UNKNOWN",),
-    effects=frozenset({"read", "write", "ddl", "privilege", "session", "unsafe-io", "procedural"}),
-    complete=False,
-    reason="it runs a statement or cursor that this session did not define in plain sight",
-)
-
 
 def failing_frame(ask: Ask) -> bytes:
     """What is sent in place of a refused message, so that the server's own state machine stays in charge."""
@@ -72,6 +70,10 @@ def feed(s: Session, data: bytes) -> None:
         if (s.copy_in or s.late is not None) and kind not in _IN_COPY:
             # Then both sides disagree about where they are.
             raise ProtocolError(f"message type {chr(kind)!r} during COPY")
+        if s.bounded or s.cancelling or s.wanted is not None:
+            _wait(s)
+            s.client_need = 0
+            break
         end = at + 1 + length
         if end > size:
             if kind == 100:  # CopyData is handed on, or dropped, as it comes
@@ -87,6 +89,7 @@ def feed(s: Session, data: bytes) -> None:
             _wait(s)
             break
         s.flushed = False
+        s.estimate = None
         at = end
         if s.ending:
             return
@@ -116,56 +119,6 @@ def _wait(s: Session) -> None:
         s.flushed = True
 
 
-def _fresh(s: Session) -> None:
-    scope = s.scope
-    if scope.stale or s.now >= s.until or scope.strings_conform is not s.conforming or scope.made is not s.made:
-        s.scope = s.rescope(s)
-        s.made = s.scope.made
-
-
-def _script(s: Session, sql: bytes) -> Script:
-    _fresh(s)
-    if s.encoding_safe and not s.lexing_doubt:
-        return s.scope.script(sql)
-    reason = "the session's client_encoding or standard_conforming_strings does not let its text be read safely"
-    return s.scope.unread(reason, "")
-
-
-def _resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | None]:
-    """The rulings of a text that runs named things: EXECUTE and FETCH become what they run. Raises Ambiguous."""
-    prepared: dict[str, Facts] = {}
-    cursors: dict[str, Facts] = {}
-    rulings: list[Ruling] = []
-    opaque = False  # code before it in the text may have made and ended any name
-    for ruling in script.rulings:
-        named = ruling.facts.named
-        if named is not None:
-            inner = ruling.facts.inner
-            if named.action == "prepare" and inner is not None:
-                prepared[named.name] = inner
-            elif named.action == "declare" and inner is not None:
-                cursors[named.name] = inner
-            elif named.action == "execute":
-                known = None if opaque else prepared.get(named.name) or s.names.prepared(named.name)
-                ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
-            elif named.action == "fetch":
-                known = None if opaque else cursors.get(named.name) or s.names.cursor(named.name)
-                ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
-        opaque = opaque or not ruling.facts.complete or "procedural" in ruling.facts.effects
-        rulings.append(ruling)
-    refused = next((ruling.refused for ruling in rulings if ruling.refused is not None), None)
-    return tuple(rulings), refused
-
-
-def _refused_unresolved(script: Script) -> Refused | None:
-    """The refusal at Parse: what EXECUTE and FETCH run is only known when they do."""
-    for ruling in script.rulings:
-        named = ruling.facts.named
-        if ruling.refused is not None and (named is None or named.action not in ("execute", "fetch")):
-            return ruling.refused
-    return None
-
-
 def _query(s: Session, frame: bytes) -> bool:
     if s.unsettled or (s.lexing_moved and s.queue):
         return False
@@ -173,12 +126,35 @@ def _query(s: Session, frame: bytes) -> bool:
         return True
     if frame.find(0, 5) != len(frame) - 1:
         raise ProtocolError("a Query holds one string")
-    script = _script(s, frame[5:-1])
+    if s.path_doubt and paths.asks(s):
+        return False
+    sql = frame[5:-1]
+    script = script_of(s, sql)
     try:
-        rulings, refused = _resolve(s, script) if script.named else (script.rulings, script.refused)
+        rulings, refused = resolve(s, script) if script.named else (script.rulings, script.refused)
     except Ambiguous:
         return False
-    return _send_query(s, frame, script, rulings, refused)
+    if refused is None and wants_estimate(rulings):
+        if asks_estimate(s, rulings, sql):
+            return False
+        rulings, refused = estimated(s, rulings)
+    if refused is None and (limit := bounds.rows_limit(rulings)) is not None:
+        if s.queue:
+            return False
+        if len(rulings) > 1:
+            refused = bounds.SEVERAL
+    else:
+        limit = None
+    if refused is None:
+        refused = bounds.charge(s, rulings)
+    if limit is None or refused is not None:
+        return _send_query(s, frame, script, rulings, refused)
+    item = Item(Ask.EXECUTE, s.epoch, s.now)
+    s.record(item, rulings, None)
+    _warn(s, rulings)
+    bounds.send_query(s, script, sql, item, limit)
+    s.unsettled = script.unsettling or paths.moves(s, rulings)
+    return True
 
 
 def _send_query(
@@ -186,8 +162,7 @@ def _send_query(
 ) -> bool:
     item = Item(Ask.QUERY, s.epoch, s.now)
     s.record(item, rulings, refused)
-    for text in script.warnings:
-        s.warn(text)
+    _warn(s, rulings)
     if refused is not None and script.takes_copy and not s.queue:
         s.late = item
         s.to_client.append(copy_in_response(0))
@@ -199,7 +174,7 @@ def _send_query(
         return True
     s.staged.append((item, len(s.to_server)))
     s.to_server.append(frame)
-    s.unsettled = script.unsettling
+    s.unsettled = script.unsettling or paths.moves(s, rulings)
     s.copy_in = script.takes_copy  # its data may come before the server has said that it takes any
     return True
 
@@ -209,7 +184,7 @@ def _function_call(s: Session, frame: bytes) -> bool:
         return False
     if s.skipping:
         return True
-    _fresh(s)
+    fresh(s)
     script = s.scope.unread("a function is called by its number", "function call")
     _send_query(s, frame, script, script.rulings, script.refused)
     item = s.queue[-1]
@@ -227,11 +202,13 @@ def _parse(s: Session, frame: bytes) -> bool:
     text_end = frame.find(0, name_end + 1)
     if name_end < 0 or text_end < 0:
         raise ProtocolError("a Parse holds a name, a text and types")
+    if s.path_doubt and paths.asks(s):
+        return False
     name, sql = frame[5:name_end], frame[name_end + 1 : text_end]
-    script = _script(s, sql)
+    script = script_of(s, sql)
     item = s.ask(Ask.PARSE)
     item.name = name
-    refused = _refused_unresolved(script) if script.named else script.refused
+    refused = refused_at_parse(script) if script.named else script.refused
     if refused is not None:
         s.record(item, script.rulings, refused)
     else:
@@ -240,6 +217,7 @@ def _parse(s: Session, frame: bytes) -> bool:
         s.to_server.append(REFUSED_EXTENDED if name else REFUSED_UNNAMED)
         return True
     item.statement = Statement(sql, script, s.scope, as_text=s.encoding_safe and not s.lexing_doubt)
+    item.statement.types = frame[text_end + 1 :]
     item.rulings = script.rulings
     s.names.ask_statement(item)
     s.to_server.append(frame)
@@ -251,6 +229,8 @@ def _bind(s: Session, frame: bytes) -> bool:
         return False
     if s.skipping:
         return True
+    if s.path_doubt and paths.asks(s):
+        return False
     portal_end = frame.find(0, 5)
     name_end = frame.find(0, portal_end + 1)
     if portal_end < 0 or name_end < 0:
@@ -271,6 +251,8 @@ def _bind(s: Session, frame: bytes) -> bool:
         return True
     item.portal = Portal(item.name, statement)
     item.rulings = statement.script.rulings
+    if wants_estimate(item.rulings):
+        item.portal.values = frame[name_end + 1 :]
     s.names.ask_portal(item)
     s.to_server.append(frame)
     return True
@@ -301,12 +283,18 @@ def _execute(s: Session, frame: bytes) -> bool:
 
 
 def _run(s: Session, frame: bytes, portal: Portal) -> bool:
-    _fresh(s)
+    fresh(s)
     script = portal.statement.in_scope(s.scope)
     try:
-        rulings, refused = _resolve(s, script) if script.named else (script.rulings, script.refused)
+        rulings, refused = resolve(s, script) if script.named else (script.rulings, script.refused)
     except Ambiguous:
         return False
+    if refused is None and wants_estimate(rulings):
+        if asks_estimate(s, rulings, portal.statement.sql, portal.statement.types, portal.values):
+            return False
+        rulings, refused = estimated(s, rulings)
+    if refused is None:
+        refused = bounds.charge(s, rulings)
     if refused is None and rulings and not rulings[0].basis.inert and portal.description is None and not portal.asked:
         _describe_hidden(s, portal)
     item = s.ask(Ask.EXECUTE)
@@ -316,13 +304,20 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     if refused is not None:
         s.to_server.append(REFUSED_EXTENDED)
         return True
-    for text in script.warnings:
-        s.warn(text)
+    _warn(s, rulings)
     s.staged.append((item, len(s.to_server)))
     s.to_server.append(frame)
-    s.unsettled = script.unsettling
+    s.unsettled = script.unsettling or paths.moves(s, rulings)
     s.copy_in = script.takes_copy
+    item.limit = bounds.rows_limit(rulings)
+    s.bounded = item.limit is not None
     return True
+
+
+def _warn(s: Session, rulings: tuple[Ruling, ...]) -> None:
+    for ruling in rulings:
+        if ruling.decision.verdict == "warn":
+            s.warn(ruling.decision.message)
 
 
 def _describe_hidden(s: Session, portal: Portal) -> None:

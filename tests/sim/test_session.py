@@ -16,8 +16,10 @@ from gateway.errors import Refused
 from gateway.identity.principal import Principal
 from gateway.policy import compile as policy_compile
 from gateway.policy import rules
+from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
+from gateway.session.budgets import Purse
 from gateway.session.session import Session
 from gateway.settings import load as load_settings
 from tests.sim.model_server import ModelServer, build
@@ -40,6 +42,12 @@ user = "sluice"
 """
 REFUSED = frozenset({"boom", "drop table x"})
 NOW = 1_800_000_000
+PATH = [("search_path", "public")]  # reported by the server, as from PostgreSQL 18 on
+
+
+def no_budget(budget: Budget) -> Purse:
+    raise AssertionError("there are no budgets here")
+
 
 
 def make_scope() -> Scope:
@@ -60,7 +68,7 @@ class Rig:
         self.rng = rng
         self.chain = Chain("host", 0, bytes(16))
         card = SessionCard(SessionInfo("s1", "alice"))
-        self.session = Session(scope, lambda _: scope, self.chain, card, [], 1 << 20)
+        self.session = Session(scope, lambda _: scope, self.chain, card, PATH, 1 << 20, no_budget)
         self.server = ModelServer()
         self.seen = b""  # by the client
         self.uplink = b""  # to the server

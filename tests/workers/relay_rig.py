@@ -17,8 +17,10 @@ from gateway.classify.catalog import Catalog
 from gateway.identity.principal import Principal
 from gateway.policy import compile as policy_compile
 from gateway.policy import rules
+from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
+from gateway.session.budgets import Purse
 from gateway.session.session import Session
 from gateway.settings import load as load_settings
 from parser import messages
@@ -27,6 +29,13 @@ from workers.audit_trail import read_all
 from workers.relay import Link, Relay
 from workers.slab import Slab
 from workers.sockets import Wire
+
+PATH = [("search_path", "public")]  # reported by the server, as from PostgreSQL 18 on
+
+
+def no_budget(budget: Budget) -> Purse:
+    raise AssertionError("there are no budgets here")
+
 
 SETTINGS = """
 [[issuer]]
@@ -141,7 +150,7 @@ class Rig:
         near_client, far_client = client_ends or loopback()
         near_server, far_server = server_ends or loopback()
         card = SessionCard(SessionInfo(f"s{len(self.pairs)}", "alice"))
-        session = Session(scope, lambda session: session.scope, self.audit.chain, card, [], 1 << 20)
+        session = Session(scope, lambda session: session.scope, self.audit.chain, card, PATH, 1 << 20, no_budget)
         link = Link(session, near_client, near_server, "shop", self.closed.append)
         self.relay.add(link, client_early, server_early)
         pair = Pair(Wire(far_client), Wire(far_server), link)

@@ -11,6 +11,7 @@ from gateway.errors import Refused
 from gateway.identity.principal import Principal
 from gateway.policy import compile as policy_compile
 from gateway.policy import rules
+from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
 from gateway.session.session import Session
@@ -50,6 +51,7 @@ name = "auditors"
 allow = ["all"]
 unmask = ["*"]
 """
+PATH = (("search_path", "public"),)  # reported by the server, as from PostgreSQL 18 on
 AUDIT_FAILS = Refused("58030", "the audit cannot be written")
 
 PARSED, BOUND, CLOSED, NO_DATA, SUSPENDED = (frame(kind) for kind in (b"1", b"2", b"3", b"n", b"s"))
@@ -65,12 +67,19 @@ FLUSH = frame(b"H")
 COPY_DONE = frame(b"c")
 
 
-def scope_of(policy: str, *, conforming: bool = True, made: frozenset[str] = frozenset(), generation: int = 1) -> Scope:
+def scope_of(
+    policy: str,
+    *,
+    conforming: bool = True,
+    made: frozenset[str] = frozenset(),
+    path: tuple[str, ...] | None = None,
+    generation: int = 1,
+) -> Scope:
     settings = load_settings(SETTINGS, "sluice.toml", {})
     table = PolicyTable(policy_compile.compile([rules.load(policy, "policy.toml")], settings))
     principal = Principal("alice", "local", (), (), NOW + 3600.0, "t1")
     rights = table.rights(principal, "shop", "", float(NOW), generation, None)
-    return Scope(rights, catalog(), table.digest, strings_conform=conforming, made=made)
+    return Scope(rights, catalog(), table.digest, strings_conform=conforming, made=made, search_path=path)
 
 
 def cut(data: bytes) -> list[bytes]:
@@ -106,6 +115,20 @@ def failure(sqlstate: str, message: str = "it failed", detail: str = "") -> byte
     return error_response("ERROR", sqlstate, message, detail)
 
 
+class Counter:
+    """A budget that only this session uses."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.spent = 0
+
+    def left(self, now: int) -> int:
+        return max(self.most - self.spent, 0)
+
+    def spend(self, amount: int, now: int) -> None:
+        self.spent += amount
+
+
 class Rig:
     """One session. `to_server` and `to_client` keep all that went out; `ask` and `say` give what left because of them."""
 
@@ -114,13 +137,21 @@ class Rig:
         policy: str = READ,
         *,
         parameters: Sequence[tuple[str, str]] = (),
+        tells_path: bool = True,
         frame_bytes_max: int = 1 << 16,
     ) -> None:
         self.policy = policy
+        self.purses: dict[str, Counter] = {}
         self.chain = Chain("host", 0, bytes(16))
         card = SessionCard(SessionInfo("s1", "alice"))
         self.session = Session(
-            scope_of(policy), self._rescope, self.chain, card, list(parameters), frame_bytes_max
+            scope_of(policy, path=("public",) if tells_path else None),
+            self._rescope,
+            self.chain,
+            card,
+            [*(PATH if tells_path else ()), *parameters],
+            frame_bytes_max,
+            self._purse,
         )
         self.now = NOW * 10**9
         self.to_server = b""
@@ -129,7 +160,16 @@ class Rig:
 
     def _rescope(self, session: Session) -> Scope:
         self.rescoped += 1
-        return scope_of(self.policy, conforming=session.conforming, made=session.made, generation=self.rescoped + 1)
+        return scope_of(
+            self.policy,
+            conforming=session.conforming,
+            made=session.made,
+            path=session.search_path,
+            generation=self.rescoped + 1,
+        )
+
+    def _purse(self, budget: Budget) -> Counter:
+        return self.purses.setdefault(budget.what, Counter(budget.most))
 
     def ask(self, *frames: bytes, audit_fails: bool = False) -> list[bytes]:
         """The client's bytes, then the commit; what goes to the server."""

@@ -1,0 +1,217 @@
+"""What a statement that runs must stay within: the rows it changes, the rows and bytes it returns, its time.
+
+**Rows changed.** Whether a write stayed within `max_affected_rows` is known from its command tag, so it must not be
+committed before that was read. An Execute commits at the next Sync at the earliest: nothing of the client goes on until its
+tag is there. A Query would commit by itself, so it is asked as Parse, Bind, Describe, Execute, and the Sync follows the tag.
+A write that changed too much is followed by a message that fails instead, and the server itself takes everything back.
+
+**Rows and bytes returned** are counted as they pass. When a budget ends in the middle of a result, no more of it is
+delivered and the server is asked to cancel it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.errors import Refused, State
+from gateway.policy.decision import NO_LIMITS, Budget, Limit
+from gateway.session.budgets import Purse
+from gateway.session.inflight import Ask, Item, Portal, Statement
+from parser.messages import execute, parse
+from parser.messages import frame as build
+
+if TYPE_CHECKING:
+    from gateway.scope import Ruling, Script
+    from gateway.session.session import Session
+
+REFUSED_EXTENDED = parse("sluice_refused", "sluice_refused")  # a syntax error, read before its name is looked at
+REFUSED_UNNAMED = parse("", "sluice_refused")  # a failing Parse of the unnamed statement also ends the one before
+SYNC = build(b"S")
+FLUSH = build(b"H")
+_BIND_UNNAMED = build(b"B", b"\0\0" + bytes(6))  # no parameters, every result column as text
+_DESCRIBE_UNNAMED = build(b"D", b"P\0")
+_CLOSE_UNNAMED = build(b"C", b"S\0")
+_EXECUTE_UNNAMED = execute("")
+_READING = frozenset({"read", "session"})
+_KEYS = {
+    "rows": "max_rows_per_hour",
+    "bytes": "max_bytes_per_hour",
+    "statements": "max_statements_per_minute",
+}
+
+SEVERAL = Refused(
+    State.DENIED,
+    "the rows that a statement changes are limited here, so it cannot be sent together with others",
+    "Send this statement in a message of its own.",
+)
+
+
+def rows_limit(rulings: tuple[Ruling, ...]) -> Limit | None:
+    """The limit on the rows that one of the statements changes."""
+    for ruling in rulings:
+        limits = ruling.decision.limits
+        if limits is not NO_LIMITS and limits.affected_rows is not None:
+            return limits.affected_rows
+    return None
+
+
+def send_query(s: Session, script: Script, sql: bytes, item: Item, limit: Limit) -> None:
+    """Asks a limited write that came as Query; `item` has its intents. The session's queue is empty.
+
+    The unnamed statement and portal, which a Query ends too, are used for it.
+    """
+    s.names.drop_statement(b"")
+    s.names.drop_portal(b"")
+    portal = Portal(b"", Statement(sql, script, s.scope))
+    portal.asked = True
+    for kind in (Ask.PARSE, Ask.BIND, Ask.DESCRIBE_PORTAL):
+        ahead = s.ask(kind)
+        ahead.rulings = item.rulings
+        ahead.leads = item
+        ahead.portal = portal if kind is Ask.DESCRIBE_PORTAL else None
+    item.portal = portal
+    item.limit = limit
+    item.converted = True
+    s.queue.append(item)
+    s.to_server += (build(b"P", b"\0" + sql + b"\0\0\0"), _BIND_UNNAMED, _DESCRIBE_UNNAMED)
+    s.staged.append((item, len(s.to_server)))
+    s.to_server += (_EXECUTE_UNNAMED, FLUSH)
+    s.flushed = s.bounded = True
+
+
+def completed(s: Session, item: Item, frame: bytes, rows: int | None) -> bytes | None:
+    """The command tag of a limited write, or of a result that is not delivered any more; `rows` None: the tag is still
+    to come. What goes to the client; the item stays in the queue until the server has answered what is sent now."""
+    if item.broken is not None:
+        return _take_back(s, item, item.broken)
+    limit = item.limit
+    assert limit is not None
+    if rows is None:
+        return _take_back(s, item, _uncounted(limit))
+    if rows > limit.most:
+        return _take_back(s, item, _too_many(limit, rows))
+    assert item.converted
+    s.queue.popleft()
+    closing = s.ask(Ask.CLOSE)
+    closing.own = True
+    commit = s.ask(Ask.SYNC)
+    commit.rulings, commit.intents, commit.index = item.rulings, item.intents, item.index
+    commit.plan, commit.nbytes, commit.started = item.plan, item.nbytes, item.started
+    commit.held = frame
+    s.to_server += (_CLOSE_UNNAMED, SYNC)
+    s.epoch += 1
+    return b""
+
+
+def _take_back(s: Session, item: Item, refused: Refused) -> bytes:
+    item.refused = refused
+    s.refusals += 1
+    s.to_server.append(REFUSED_UNNAMED if item.converted else REFUSED_EXTENDED)
+    return b""
+
+
+def resync(s: Session) -> None:
+    """After the failure of something that the gateway sent extended messages for: it sends their Sync too."""
+    s.ask(Ask.SYNC)
+    s.epoch += 1
+    s.skipping = False
+    s.to_server.append(SYNC)
+
+
+def _too_many(limit: Limit, rows: int) -> Refused:
+    return Refused(
+        State.DENIED,
+        f'denied by "{limit.rule}": the statement changed {rows:,} rows and may change {int(limit.most):,}; '
+        "everything it did was taken back",
+        "Narrow the WHERE, or change the rows in smaller steps.",
+        limit.rule,
+    )
+
+
+def _uncounted(limit: Limit) -> Refused:
+    return Refused(
+        State.DENIED,
+        f'denied by "{limit.rule}": the rows it changes are limited, and cannot be counted while its result is fetched in '
+        "parts; everything it did was taken back",
+        "Fetch the whole result at once.",
+        limit.rule,
+    )
+
+
+# --- budgets ---
+
+
+def _purse(s: Session, budget: Budget) -> Purse:
+    purse = s.purses.get(budget)
+    if purse is None:
+        purse = s.purses[budget] = s.purse_of(budget)
+    return purse
+
+
+def charge(s: Session, rulings: tuple[Ruling, ...]) -> Refused | None:
+    """Takes the statements from their budgets; the refusal when one is used up."""
+    for ruling in rulings:
+        for budget in ruling.decision.limits.budgets:
+            purse = _purse(s, budget)
+            if purse.left(s.now) <= 0:
+                return _used_up(budget)
+            if budget.what == "statements":
+                purse.spend(1, s.now)
+    return None
+
+
+def meter(s: Session, item: Item, ruling: Ruling) -> None:
+    """Has the rows and bytes of the statement's answer counted, where a budget wants it."""
+    for budget in ruling.decision.limits.budgets:
+        if budget.what != "statements" and all(budget != known for _, known in item.purses):
+            item.purses = (*item.purses, (_purse(s, budget), budget))
+
+
+def passed(s: Session, item: Item, rows: int, nbytes: int) -> bool:
+    """Rows of the answer, or bytes of one; whether they may be delivered. What only reads is cut off when its budget ends;
+    a statement that changes something is let finish, or it would be done without its client knowing."""
+    if item.broken is not None:
+        return False
+    item.rows_seen += rows
+    for purse, budget in item.purses:
+        amount = rows if budget.what == "rows" else nbytes
+        over = purse.left(s.now) < amount
+        purse.spend(amount, s.now)
+        if over and all(ruling.facts.effects <= _READING for ruling in item.rulings):
+            item.broken = _used_up(budget)
+    if item.broken is None:
+        return True
+    s.wants_cancel = s.cancelling = True
+    return False
+
+
+def _used_up(budget: Budget) -> Refused:
+    return Refused(
+        State.BUDGET,
+        f'{_KEYS[budget.what]} of grant "{budget.grant}" is used up',
+        "Ask for less at once, or wait until the window has moved on.",
+        budget.grant,
+    )
+
+
+# --- time ---
+
+
+def overdue(s: Session, now: int) -> bool:
+    """Whether what the server works on has run for too long; it then must be cancelled. Says so once a statement."""
+    if not s.queue:
+        return False
+    item = s.queue[0]
+    ruling = item.ruling
+    if ruling is None or item.refused is not None or item.broken is not None or item.overdue is not None:
+        return False
+    limit = ruling.decision.limits.statement_seconds
+    if limit is None or now - max(item.started, s.answered) < limit.most * 1e9:
+        return False
+    item.overdue = Refused(
+        State.CANCELLED,
+        f'cancelled by "{limit.rule}": the statement ran for longer than {limit.most:g} seconds',
+        "Ask for less at once.",
+        limit.rule,
+    )
+    return True

@@ -1,0 +1,114 @@
+"""What the policy says of a text in this session: its rulings in the scope of now, names and estimates put in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.errors import Refused
+from gateway.session.inflight import ROWS_UNKNOWN, Wanted
+from parser.facts import Facts
+
+if TYPE_CHECKING:
+    from gateway.scope import Ruling, Script
+    from gateway.session.session import Session
+
+_UNKNOWN_FACTS = Facts(
+    kinds=("UNKNOWN",),
+    effects=frozenset({"read", "write", "ddl", "privilege", "session", "unsafe-io", "procedural"}),
+    complete=False,
+    reason="it runs a statement or cursor that this session did not define in plain sight",
+)
+
+
+def fresh(s: Session) -> None:
+    """Has the session's scope be that of now. Raises Refusal when the right behind it is gone."""
+    scope = s.scope
+    if (
+        scope.stale
+        or s.now >= s.until
+        or scope.strings_conform is not s.conforming
+        or scope.made is not s.made
+        or scope.search_path != s.search_path
+    ):
+        s.scope = s.rescope(s)
+        s.made = s.scope.made
+        s.search_path = s.scope.search_path
+
+
+def script_of(s: Session, sql: bytes) -> Script:
+    """The rulings over a text as the server would read it now."""
+    fresh(s)
+    if s.encoding_safe and not s.lexing_doubt:
+        return s.scope.script(sql)
+    reason = "the session's client_encoding or standard_conforming_strings does not let its text be read safely"
+    return s.scope.unread(reason, "")
+
+
+def resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | None]:
+    """The rulings of a text that runs named things: EXECUTE and FETCH become what they run. Raises Ambiguous."""
+    prepared: dict[str, Facts] = {}
+    cursors: dict[str, Facts] = {}
+    rulings: list[Ruling] = []
+    opaque = False  # code before it in the text may have made and ended any name
+    for ruling in script.rulings:
+        named = ruling.facts.named
+        if named is not None:
+            inner = ruling.facts.inner
+            if named.action == "prepare" and inner is not None:
+                prepared[named.name] = inner
+            elif named.action == "declare" and inner is not None:
+                cursors[named.name] = inner
+            elif named.action == "execute":
+                known = None if opaque else prepared.get(named.name) or s.names.prepared(named.name)
+                ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
+            elif named.action == "fetch":
+                known = None if opaque else cursors.get(named.name) or s.names.cursor(named.name)
+                ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
+        opaque = opaque or not ruling.facts.complete or "procedural" in ruling.facts.effects
+        rulings.append(ruling)
+    refused = next((ruling.refused for ruling in rulings if ruling.refused is not None), None)
+    return tuple(rulings), refused
+
+
+def refused_at_parse(script: Script) -> Refused | None:
+    """The refusal at Parse: what EXECUTE and FETCH run is only known when they do."""
+    for ruling in script.rulings:
+        named = ruling.facts.named
+        if ruling.refused is not None and (named is None or named.action not in ("execute", "fetch")):
+            return ruling.refused
+    return None
+
+
+# --- the planner's estimates ---
+
+
+def wants_estimate(rulings: tuple[Ruling, ...]) -> bool:
+    """Whether a rule could be stricter once the number of rows is known."""
+    return any(ruling.decision.wants_estimate for ruling in rulings)
+
+
+def asks_estimate(
+    s: Session,
+    rulings: tuple[Ruling, ...],
+    sql: bytes,
+    types: bytes | None = None,
+    values: bytes | None = None,
+) -> bool:
+    """Whether the frame must wait for the planner's answer, which is asked for once. Only the text of one statement can be
+    estimated; that of several, and of what runs by name, counts as unknown."""
+    if s.estimate is not None:
+        return False
+    if len(rulings) != 1 or not sql or rulings[0].facts.named is not None:
+        s.estimate = ROWS_UNKNOWN
+        return False
+    path = ", ".join('"' + name.replace('"', '""') + '"' for name in s.search_path or ())
+    s.wanted = Wanted(sql, types, values, (("search_path", path),) if s.search_path is not None else ())
+    return True
+
+
+def estimated(s: Session, rulings: tuple[Ruling, ...]) -> tuple[tuple[Ruling, ...], Refused | None]:
+    """The rulings now that the estimate is there."""
+    rows, s.estimate = s.estimate, None
+    assert rows is not None
+    decided = tuple(s.scope.estimated(ruling, rows) for ruling in rulings)
+    return decided, next((ruling.refused for ruling in decided if ruling.refused is not None), None)
