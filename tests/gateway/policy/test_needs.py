@@ -113,6 +113,8 @@ def test_writing_to_the_catalogues_needs_admin(sql: str) -> None:
         "SET client_encoding TO DEFAULT", "SET standard_conforming_strings = on", "SET my.own = 'x'", "RESET ROLE",
         "SET standard_conforming_strings = 'TRUE'", "SET statement_timeout = 5", "DEALLOCATE ALL", "SET ROLE NONE",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "RESET SESSION AUTHORIZATION", "SHOW search_path",
+        "SET SESSION AUTHORIZATION DEFAULT", "SET LOCAL role TO DEFAULT", "SET role = none", "SET SCHEMA 'x'",
+        "SET search_path = pg_temp, a", "SELECT set_config('search_path', 'a', true)", "SET default_transaction_read_only = off",
         "RESET client_encoding", "SET TRANSACTION READ ONLY", "RESET standard_conforming_strings",
     ],
 )  # fmt: skip
@@ -129,6 +131,22 @@ def test_everyday_traffic_of_a_session_passes_any_grant(sql: str) -> None:
         ("SELECT set_config('role', $1, false)", "admin"),
         ("SELECT set_config('Role', 'x', false)", "admin"),
         ("SET SESSION AUTHORIZATION x", "admin"),
+        ("SET SESSION ROLE postgres", "admin"),
+        ("set/**/role 'postgres'", "admin"),
+        (r'SET U&"r\006fle" = postgres', "admin"),
+        (r"SELECT set_config(E'r\157le', 'postgres', false)", "admin"),
+        ('SELECT pg_catalog . "set_config"(\'role\', \'postgres\', false)', "admin"),
+        ("SELECT set_config('session_authorization', 'postgres', true)", "admin"),
+        ("PREPARE p AS SELECT set_config('role', 'postgres', false)", "admin"),
+        ("WITH a AS (SELECT set_config('role', 'postgres', false)) SELECT 1", "admin"),
+        ("EXPLAIN ANALYZE SELECT set_config('role', 'postgres', false)", "admin"),
+        ("COPY (SELECT set_config('role', 'postgres', false)) TO STDOUT", "admin"),
+        ("DECLARE c CURSOR FOR SELECT set_config('role', 'postgres', false)", "admin"),
+        ("SELECT 1 WHERE set_config('role', 'postgres', false) = ''", "admin"),
+        ("SELECT set_config(is_local := false, setting_name := 'role', new_value := 'search_path')", "all"),
+        ("SET LOCAL SESSION AUTHORIZATION postgres", "admin"),
+        ("ALTER ROLE x SET role = postgres", "admin"),
+        ("ALTER ROLE ALL IN DATABASE d SET search_path TO postgres", "admin"),
         ("SET log_statement = 'all'", "admin"),
         ("SET auto_explain.log_min_duration = 0", "admin"),
         ("SET local_preload_libraries = 'x'", "admin"),
@@ -155,7 +173,13 @@ def test_the_role_of_the_grant_is_not_left() -> None:
     assert passes("SET ROLE app_ro", "read", role="app_ro")
     assert passes("RESET ROLE", "read", role="app_ro")
     assert passes("DISCARD ALL", "read", role="app_ro")
-    for sql in ("SET ROLE NONE", "SET ROLE other", "RESET SESSION AUTHORIZATION", "SET ROLE 'APP_RO'"):
+    assert passes("RESET ALL", "read", role="app_ro")
+    assert passes("SELECT set_config('role', 'app_ro', true)", "read", role="app_ro")
+    assert not passes("ALTER DATABASE d SET role = 'app_ro'", "read write ddl", role="app_ro")
+    for sql in (
+        "SET ROLE NONE", "SET ROLE other", "RESET SESSION AUTHORIZATION", "SET ROLE 'APP_RO'", "SET SESSION AUTHORIZATION app_ro",
+        "SET SESSION AUTHORIZATION DEFAULT", "SELECT set_config('role', 'none', false)", "RESET session_authorization",
+    ):  # fmt: skip
         assert not passes(sql, "read", role="app_ro")
 
 

@@ -1,9 +1,15 @@
 """Which settings may be changed, by name and value."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
+import psycopg
 import pytest
 
 from gateway.policy.session_settings import barred
 from parser.facts import Setting
+from workers.embedded import EmbeddedServer, wheel_programs
 
 
 def word(name: str, value: str | None, role: str | None = None, *, reset: bool = False) -> str:
@@ -68,3 +74,24 @@ def test_a_name_behind_a_known_beginning_is_not_quoted() -> None:
     found = barred(Setting("log_s3cr3t", "x"), None, reset=False)
     assert found is not None
     assert "s3cr3t" not in repr(found)
+
+
+def test_every_setting_that_only_a_superuser_may_change_is_barred_and_no_other() -> None:
+    home = Path(tempfile.mkdtemp(prefix="sluice-settings-"))
+    home.chmod(0o755)
+    server = EmbeddedServer(wheel_programs(), home)
+    try:
+        server.create()
+        server.start()
+        with psycopg.connect(server.dsn()) as owner:
+            rows = owner.execute("SELECT name, context FROM pg_catalog.pg_settings").fetchall()
+    finally:
+        server.stop()
+        shutil.rmtree(home)
+    assert len(rows) > 300
+    passing = {name for name, _ in rows if not word(name, "x")}
+    superusers = {name for name, context in rows if context.startswith("superuser")}
+    assert not passing & superusers
+    users = {name for name, context in rows if context == "user"}
+    stricter = ("client_encoding", "standard_conforming_strings", "local_preload_libraries", "log_", "debug_", "trace_")
+    assert all(name.startswith(stricter) for name in users - passing)
