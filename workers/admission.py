@@ -15,13 +15,14 @@ from gateway.identity.principal import Principal
 from gateway.policy import startup
 from gateway.policy.table import PolicyTable, Rights
 from gateway.scope import Scope
+from gateway.session.inflight import ROWS_UNKNOWN, Wanted
 from gateway.session.session import Session
 from gateway.settings import Database
 from workers import tls
 from workers.audit_log import AuditLog
-from workers.budgets import Budgets
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
+from workers.estimates import Estimates, Place
 from workers.relay import Link, Relay
 from workers.sign_in import Attempt, SignedIn, TlsMode, sign_in
 from workers.slab import Counter
@@ -63,7 +64,13 @@ class Admissions:
     """The gate of one worker (workers.sign_in.Gate), and the keeper of its scopes."""
 
     def __init__(
-        self, slot: Slot, audit: AuditLog, relay: Relay, desk: CancelDesk, catalogs: Catalogs
+        self,
+        slot: Slot,
+        audit: AuditLog,
+        relay: Relay,
+        desk: CancelDesk,
+        catalogs: Catalogs,
+        estimates: Estimates,
     ) -> None:
         gateway = slot.settings.gateway
         self._slot = slot
@@ -71,7 +78,8 @@ class Admissions:
         self._relay = relay
         self._desk = desk
         self._catalogs = catalogs
-        self._ledger = Budgets(1).ledger(0, slot.row)
+        self._estimates = estimates
+        self._ledger = slot.budgets.ledger(slot.index, slot.row)
         self._scopes: dict[tuple[object, ...], Scope] = {}
         self._live: dict[Link, _Live] = {}
         self._count = 0
@@ -209,6 +217,21 @@ class Admissions:
         self._live[link] = live
         self._desk.register(upstream.pid, signed.secret, partial(self.cancel_upstream, link))
         self._relay.add(link, bytes(signed.wire.buffer), bytes(upstream.buffer))
+
+    async def estimate(self, link: Link, wanted: Wanted) -> int:
+        """The planner's estimate for a statement of this session."""
+        live = self._live.get(link)
+        if live is None:
+            return ROWS_UNKNOWN  # it ended meanwhile
+        admission = live.admission
+        place = Place(
+            admission.database.name,
+            admission.target,
+            admission.rights.role,
+            link.session.scope.catalog.version,
+            tuple(admission.parameters),
+        )
+        return await self._estimates.rows(place, wanted)
 
     async def cancel_upstream(self, link: Link) -> None:
         """Asks the server to cancel what the session runs, if it runs anything."""

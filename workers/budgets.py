@@ -165,7 +165,7 @@ class Account:
                 break
         return -1
 
-    def spend(self, amount: int, now: int) -> None:
+    def spend(self, count: int, now: int) -> None:
         """Counts so many in the current window, at most 2^40 - 1: more than that no budget allows."""
         ledger = self._ledger
         own = self._own
@@ -178,8 +178,8 @@ class Account:
         place = own + 1 + (number & 1)
         counts = ledger.own[place]
         if counts & ~_COUNT_MAX == began:
-            amount += counts & _COUNT_MAX
-        ledger.own[place] = began | (amount if amount < _COUNT_MAX else _COUNT_MAX)
+            count += counts & _COUNT_MAX
+        ledger.own[place] = began | (count if count < _COUNT_MAX else _COUNT_MAX)
 
 
 def _home(words: memoryview, key: int) -> int:

@@ -12,13 +12,15 @@ import trio
 from gateway.errors import Refusal, Refused, State
 from gateway.identity.keys import IssuerKeys
 from gateway.policy.table import PolicyTable
+from gateway.session.inflight import Wanted
 from workers import sockets
 from workers.admission import Admissions
 from workers.audit_log import AuditLog
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
 from workers.configuration import unpack_key_files
-from workers.relay import Relay
+from workers.estimates import Estimates
+from workers.relay import Link, Relay
 from workers.shared_policy import NotSealed, PolicyShelf, unseal
 from workers.slot import (
     BootFailed,
@@ -80,7 +82,8 @@ class _Worker:
         self.relay = Relay(self.audit, slot.row)
         self.desk = CancelDesk(slot.run_dir, slot.index, slot.slots)
         self.catalogs = Catalogs(slot.slab, slot.row, self._catalog_renewed)
-        self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs)
+        self.estimates = Estimates()
+        self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates)
         self.relay.catalog_moved = self.catalogs.moved
         self.relay.follow_policy = self.admissions.follow_policy = self._follow_generation
 
@@ -90,6 +93,9 @@ class _Worker:
             await self._first_policy()
             await nursery.start(self.desk.serve)
             nursery.start_soon(self.catalogs.keep)
+            nursery.start_soon(self.estimates.keep)
+            self.relay.estimate = lambda link, wanted: nursery.start_soon(self._estimate, link, wanted)
+            self.relay.cancel = lambda link: nursery.start_soon(self._cancel, link)
             nursery.start_soon(self._control, nursery)
             nursery.start_soon(self._housekeeping)
             nursery.start_soon(self.relay.run)
@@ -99,6 +105,7 @@ class _Worker:
             self._record_system("worker started")
             await self._until_stopped()
             await self.catalogs.close()
+            await self.estimates.close()
             nursery.cancel_scope.cancel()
         self._finish()
         return 0
@@ -174,6 +181,13 @@ class _Worker:
         if self.relay.links:
             self._record_system("policy in force")
 
+    async def _estimate(self, link: Link, wanted: Wanted) -> None:
+        self.relay.estimated(link, wanted, await self.admissions.estimate(link, wanted))
+
+    async def _cancel(self, link: Link) -> None:
+        await self.admissions.cancel_upstream(link)
+        self.relay.cancelled(link)
+
     def _catalog_renewed(self, name: str, changes: int) -> None:
         self.admissions.catalog_renewed(name)
         self.relay.release(name, changes)
@@ -183,6 +197,7 @@ class _Worker:
         while True:
             await trio.sleep(HOUSEKEEPING_SECONDS)
             self._follow_generation()
+            self.relay.cancel_overdue(time.time_ns())
             now = time.time()
             for link in list(self.relay.links):
                 self.admissions.check(link, now)

@@ -19,6 +19,7 @@ import trio
 
 from gateway.audit.records import Status
 from gateway.errors import Refused, State, Unavailable
+from gateway.session.inflight import Wanted
 from gateway.session.session import Session
 from workers.audit_log import AuditLog
 from workers.slab import Counter, Row
@@ -102,7 +103,9 @@ class Side:
 class Link:
     """A session with its two sockets. `closed` is called once, after the sockets are."""
 
-    __slots__ = ("awaits", "client", "closed", "database", "ending_since", "fate", "server", "session")
+    __slots__ = (
+        "awaits", "client", "closed", "database", "ending_since", "estimating", "fate", "resumes", "server", "session"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -121,6 +124,8 @@ class Link:
         self.fate: Status | None = None  # how the outstanding statements end, once the link must close
         self.ending_since = 0
         self.awaits = 0  # the change of the catalogue that a held session waits to be read
+        self.estimating: Wanted | None = None  # the estimate that was asked for last
+        self.resumes = False  # what its client waited for is there, whatever the server has still to answer
 
 
 class Relay:
@@ -139,6 +144,9 @@ class Relay:
         self.draining = False
         self.catalog_moved: Callable[[str], int] = lambda database: 0
         self.follow_policy: Callable[[], None] = lambda: None
+        # Both only begin something, and what they began calls `estimated` or `cancelled` later.
+        self.estimate: Callable[[Link, Wanted], None] = lambda link, wanted: None
+        self.cancel: Callable[[Link], None] = lambda link: None
 
     def add(self, link: Link, client_early: bytes, server_early: bytes) -> None:
         """Takes over a signed-in session. The bytes were received before the hand-over."""
@@ -177,7 +185,11 @@ class Relay:
         touched, asked, answered = self._gather(events)
         for link, data in asked:  # understand
             try:
-                link.session.client(data, now)
+                session = link.session
+                session.client(data, now)
+                if session.wanted is not None and session.wanted is not link.estimating:
+                    link.estimating = session.wanted
+                    self.estimate(link, session.wanted)
             except AssertionError:
                 raise
             except Exception as fault:
@@ -231,8 +243,9 @@ class Relay:
         for side, data in early.items():
             (answered if side.server else asked).append((side.link, data))
         for link in touched:
-            if link.session.waiting and not link.session.queue:
+            if link.session.waiting and (link.resumes or not link.session.queue):
                 asked.append((link, b""))
+            link.resumes = False
             for side in (link.client, link.server):
                 if side.tls and not side.ended and side.interest & _IN and side.sock.pending():  # type: ignore[attr-defined]
                     self._take(side, asked, answered)
@@ -287,6 +300,9 @@ class Relay:
     def _mask(self, link: Link, data: bytes, now: int) -> None:
         session = link.session
         session.server(data, now)
+        if session.wants_cancel:
+            session.wants_cancel = False
+            self.cancel(link)
         if session.catalog_moved and session.status == 73:
             session.catalog_moved = False
             self._moved.append(link)
@@ -369,6 +385,26 @@ class Relay:
             if link.session.held and link.database == database and link.awaits <= changes:
                 link.session.held = False
                 self.look_again(link)
+
+    def estimated(self, link: Link, wanted: Wanted, rows: int) -> None:
+        """What the planner said to what a session wanted: its client's statements go on."""
+        link.session.estimated(wanted, rows)
+        self._resume(link)
+
+    def cancel_overdue(self, now: int) -> None:
+        """Cancels what runs for longer than it may. Called about twice a second; `now` in POSIX nanoseconds."""
+        for link in self.links:
+            if link.session.overdue(now):
+                self.cancel(link)
+
+    def cancelled(self, link: Link) -> None:
+        """The server has got the cancel, or cannot be reached: what the client sends next cannot be hit by it any more."""
+        link.session.cancel_sent()
+        self._resume(link)
+
+    def _resume(self, link: Link) -> None:
+        link.resumes = True
+        self.look_again(link)
 
     def look_again(self, link: Link) -> None:
         """Have the next turn visit this link although no socket of it is ready."""
