@@ -16,7 +16,8 @@ BROAD_ROWS = 10_000
 DEFAULT_DENY = f"{BUILT_IN}: deny by default"
 
 _FILE_FUNCTIONS = ("pg_read_", "pg_ls_", "pg_stat_file", "lo_import", "lo_export", "pg_file_", "pg_logdir_ls")
-_FILE_VIEWS = ("pg_hba_file_rules", "pg_ident_file_mappings", "pg_show_all_file_settings", "pg_current_logfile")
+_FILE_VIEWS = ("pg_hba_file_rules", "pg_ident_file_mappings", "pg_file_settings")  # the first two are functions too
+_MORE_FILE_FUNCTIONS = (*_FILE_VIEWS, "pg_show_all_file_settings", "pg_current_logfile")
 
 
 def speak(facts: Facts, needs: Needs, estimated_rows: int | None = None) -> Said:
@@ -42,7 +43,7 @@ def speak(facts: Facts, needs: Needs, estimated_rows: int | None = None) -> Said
         say("deny", "no changes of roles and grants", "Leave changes of roles and grants out.")
     if facts.copy is not None and facts.copy.target in ("file", "program"):
         say("deny", "no COPY of files and programs", "Use COPY … FROM STDIN or TO STDOUT (psql: \\copy).")
-    if any(name.startswith(_FILE_FUNCTIONS) or name in _FILE_VIEWS for _, name in facts.functions):
+    if _reaches_files(facts):
         say("deny", "no functions that reach the server's files", "Read from tables only.")
     if "ddl" in facts.effects and not needs.own:
         say("hold", "no DDL without approval", "Work with the tables as they are, or in a CREATE TEMP TABLE.")
@@ -50,3 +51,9 @@ def speak(facts: Facts, needs: Needs, estimated_rows: int | None = None) -> Said
         hint = "Narrow the WHERE, or change the rows in smaller steps."
         say("hold", "no broad UPDATE or DELETE without approval", hint, BROAD_ROWS)
     return said
+
+
+def _reaches_files(facts: Facts) -> bool:
+    if any(name.startswith(_FILE_FUNCTIONS) or name in _MORE_FILE_FUNCTIONS for _, name in facts.functions):
+        return True
+    return any(one.name in _FILE_VIEWS and one.schema in (None, "pg_catalog") for one in facts.reads)

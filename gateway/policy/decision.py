@@ -8,7 +8,6 @@ from parser.facts import Facts
 
 Verdict = Literal["allow", "deny", "hold", "warn"]
 STRICTNESS: dict[str, int] = {"allow": 0, "warn": 1, "hold": 2, "deny": 3}
-ROWS_UNKNOWN = 2**63 - 1  # the estimate where the planner gives none: more than any rule's
 
 
 @dataclass(frozen=True, slots=True)

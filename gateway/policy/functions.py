@@ -2,7 +2,7 @@
 
 `parser.routines.EFFECTS` names the built-in functions that reach out; the parser has already put those effects into the
 facts. Here the catalogue judges all others: what is not volatile cannot change anything (manual, section 36.7), what is
-volatile and not listed as harmless counts as the worst its kind may do.
+volatile and not listed as harmless counts as the worst it may do: a body in any language can run any statement.
 """
 
 from typing import Literal
@@ -12,10 +12,9 @@ from parser.keywords import SYNTAX_CALLS
 from parser.routines import EFFECTS
 
 # How a call counts: "code" runs a text or an owner's rights, "unknown" is in no catalogue.
-Power = Literal["read", "write", "admin", "code", "unknown"]
+Power = Literal["read", "admin", "code", "unknown"]
 
-_RANK: dict[Power, int] = {"read": 0, "write": 1, "admin": 2, "code": 3, "unknown": 4}
-_TRUSTED = frozenset(("sql", "plpgsql", "plperl", "pltcl", "plv8"))
+_RANK: dict[Power, int] = {"read": 0, "admin": 1, "code": 2, "unknown": 3}
 _COMPILED = frozenset(("c", "internal"))
 
 # Volatile in pg_proc, and yet they only read, wait, roll dice or tell of the session.
@@ -75,8 +74,4 @@ def _power(function: CatalogFunction) -> Power:
         return "read" if function.volatility != "v" or name in _HARMLESS else "admin"
     if function.volatility != "v":
         return "read"
-    if compiled and name in _HARMLESS_EXTENSIONS:
-        return "read"
-    if function.security_definer or function.language not in _TRUSTED:
-        return "code"
-    return "write"
+    return "read" if compiled and name in _HARMLESS_EXTENSIONS else "code"

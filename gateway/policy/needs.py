@@ -96,9 +96,8 @@ def needs(facts: Facts, rights: Rights, catalog: Catalog, own_names: frozenset[s
 
 
 _FUNCTION = {
-    "write": Need("write", "calls a function that may change rows", "Leave volatile functions out."),
     "admin": Need("admin", "calls a function that reaches the server itself", "Leave such functions out."),
-    "code": Need("all", "calls a function with rights or code of its own", "Leave such functions out."),
+    "code": Need("all", "calls a function whose code may do anything", "Leave volatile functions out."),
     "unknown": Need("all", "calls a function that is not in the catalogue", "Correct the function's name."),
 }
 

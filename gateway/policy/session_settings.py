@@ -29,8 +29,8 @@ _IDENTITY = ("role", "session_authorization")
 _SERVER = frozenset(
     """allow_in_place_tablespaces allow_system_table_mods backtrace_functions compute_query_id deadlock_timeout
     dynamic_library_path extension_control_path event_triggers ignore_checksum_failure ignore_invalid_pages
-    ignore_system_indexes jit_debugging_support jit_dump_bitcode jit_profiling_support jit_provider lc_messages lo_compat_privileges
-    local_preload_libraries max_stack_depth session_preload_libraries session_replication_role
+    ignore_system_indexes jit_debugging_support jit_dump_bitcode jit_profiling_support jit_provider lc_messages
+    lo_compat_privileges local_preload_libraries max_stack_depth session_preload_libraries session_replication_role
     shared_preload_libraries ssl_renegotiation_limit temp_file_limit update_process_title wal_compression
     wal_consistency_checking wal_init_zero wal_recycle zero_damaged_pages krb_server_keyfile
     commit_delay""".split()  # noqa: SIM905 - a table to read

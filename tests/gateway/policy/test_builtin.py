@@ -4,7 +4,7 @@ import pytest
 
 from gateway.policy.builtin import BROAD_ROWS
 from gateway.policy.decide import decide
-from gateway.policy.decision import ROWS_UNKNOWN
+from gateway.session.inflight import ROWS_UNKNOWN
 from parser.statements import read
 from tests.gateway.policy.verdicts import CATALOG, passes, rights, verdict
 
@@ -39,6 +39,8 @@ def test_what_is_not_only_the_sessions_own_is_not_excused(sql: str) -> None:
         ("COPY t FROM '/x'", "deny", "files and programs"),
         ("SELECT pg_read_file('x')", "deny", "the server's files"),
         ("SELECT lo_import('x')", "deny", "the server's files"),
+        ("SELECT * FROM pg_hba_file_rules", "deny", "the server's files"),
+        ("TABLE pg_catalog.pg_file_settings", "deny", "the server's files"),
         ("SELECT ('x').pg_ls_dir", "deny", "the server's files"),
         ("DO $$ BEGIN END $$", "deny", "cannot be read"),
         ("SELECT FROM FROM", "deny", "cannot be read"),

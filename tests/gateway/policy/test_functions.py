@@ -22,8 +22,8 @@ def catalog(*functions: tuple[str, str, str, str, bool]) -> Catalog:
         ("pg_catalog", "v", "internal", False, "admin"),
         ("public", "i", "c", False, "read"),
         ("public", "s", "plpython3u", True, "read"),
-        ("public", "v", "sql", False, "write"),
-        ("public", "v", "plpgsql", False, "write"),
+        ("public", "v", "sql", False, "code"),
+        ("public", "v", "plpgsql", False, "code"),
         ("public", "v", "plpgsql", True, "code"),
         ("public", "v", "c", False, "code"),
         ("public", "v", "plperlu", False, "code"),
@@ -40,7 +40,7 @@ def test_a_function_counts_by_its_definition(
 
 def test_the_worst_of_a_name_counts_unless_the_schema_is_told() -> None:
     known = catalog(("pg_catalog", "f", "i", "internal", False), ("public", "f", "v", "plpgsql", False))
-    assert power(None, "f", known) == "write"
+    assert power(None, "f", known) == "code"
     assert power("pg_catalog", "f", known) == "read"
 
 
@@ -66,7 +66,7 @@ def test_grammar_that_looks_like_a_call_is_no_function() -> None:
     assert power(None, "coalesce", catalog()) == "read"
     assert power(None, "uuid", catalog()) == "read"
     assert power("public", "coalesce", catalog()) == "unknown"
-    assert power(None, "coalesce", catalog(("public", "coalesce", "v", "plpgsql", False))) == "write"
+    assert power(None, "coalesce", catalog(("public", "coalesce", "v", "plpgsql", False))) == "code"
 
 
 def test_nothing_known_is_unknown() -> None:

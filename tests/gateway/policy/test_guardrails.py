@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.decision import ROWS_UNKNOWN, STRICTNESS
+from gateway.policy.decision import STRICTNESS
+from gateway.session.inflight import ROWS_UNKNOWN
 from tests.gateway.policy.verdicts import rights, verdict
 
 
