@@ -33,6 +33,7 @@ _DESCRIBE_UNNAMED = build(b"D", b"P\0")
 _CLOSE_UNNAMED = build(b"C", b"S\0")
 _EXECUTE_UNNAMED = execute("")
 _READING = frozenset({"read", "session"})
+_ABOUT_SESSION = frozenset({"session"})
 _KEYS = {
     "rows": "max_rows_per_hour",
     "bytes": "max_bytes_per_hour",
@@ -149,8 +150,11 @@ def _purse(s: Session, budget: Budget) -> Purse:
 
 
 def charge(s: Session, rulings: tuple[Ruling, ...]) -> Refused | None:
-    """Takes the statements from their budgets; the refusal when one is used up."""
+    """Takes the statements from their budgets; the refusal when one is used up. What only concerns the session is free, so
+    that a transaction can always be ended."""
     for ruling in rulings:
+        if ruling.facts.effects <= _ABOUT_SESSION:
+            continue
         for budget in ruling.decision.limits.budgets:
             purse = _purse(s, budget)
             if purse.left(s.now) <= 0:

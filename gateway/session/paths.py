@@ -60,7 +60,7 @@ def moved(s: Session) -> None:
 
 def moves(s: Session, rulings: tuple[Ruling, ...]) -> bool:
     """Whether one of the statements may change it, or ends a transaction, or a part of one, in which it was changed."""
-    for ruling in rulings:
+    for ruling in rulings:  # noqa: SIM110 - on every execution, and a loop compiles to less
         if ruling.moves_path or (s.path_moved and ruling.facts.kinds[0].startswith("ROLLBACK")):
             return True
     return False

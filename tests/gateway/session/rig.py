@@ -143,7 +143,7 @@ class Rig:
         self.policy = policy
         self.purses: dict[str, Counter] = {}
         self.chain = Chain("host", 0, bytes(16))
-        card = SessionCard(SessionInfo("s1", "alice"))
+        card = SessionCard(SessionInfo("s1", "alice", role="app"))
         self.session = Session(
             scope_of(policy, path=("public",) if tells_path else None),
             self._rescope,

@@ -1,0 +1,115 @@
+"""What a text means in this session now: named things, and the planner's estimates that a rule waits for."""
+
+from parser.messages import bind, command_complete, execute, parse, query
+from tests.gateway.session.rig import (
+    BOUND,
+    NO_DATA,
+    PARSED,
+    READY,
+    SYNC,
+    Rig,
+    failure,
+    field,
+    kinds,
+)  # fmt: skip
+
+BROAD = """
+[[grant]]
+name = "writers"
+allow = ["read", "write"]
+[[guardrail]]
+name = "no broad updates"
+statements = ["UPDATE"]
+min_estimated_rows = 100
+effect = "deny"
+"""
+UPDATE = b"update orders set total = 0 where id > 5"
+DONE = command_complete("UPDATE 1")
+CUT = failure("42601")
+
+
+def answered(rig: Rig, rows: int) -> list[bytes]:
+    """The relay brings the estimate and looks at the session again; what goes to the server."""
+    assert rig.session.wanted is not None
+    rig.session.estimated(rig.session.wanted, rows)
+    return rig.ask(b"")
+
+
+def test_statement_waits_for_the_estimate_that_a_rule_looks_at() -> None:
+    rig = Rig(BROAD)
+    assert rig.ask(query(UPDATE)) == []
+    wanted = rig.session.wanted
+    assert wanted is not None
+    assert (wanted.sql, wanted.types, wanted.values) == (UPDATE, None, None)
+    assert wanted.settings == (("search_path", '"public"'),)
+    assert rig.ask(query("select 1")) == []
+    assert answered(rig, 99) == [query(UPDATE), query("select 1")]
+
+
+def test_estimate_beyond_the_rules_number_refuses() -> None:
+    rig = Rig(BROAD)
+    rig.ask(query(UPDATE))
+    assert query(UPDATE) not in answered(rig, 100)
+    said = rig.say(CUT, READY)
+    assert field("C", said[0]) == "42501"
+    assert "no broad updates" in field("M", said[0])
+
+
+def test_estimate_serves_one_execution_only() -> None:
+    rig = Rig(BROAD)
+    rig.ask(query(UPDATE))
+    answered(rig, 5)
+    rig.say(DONE, READY)
+    assert rig.ask(query(UPDATE)) == []
+    assert rig.session.wanted is not None
+
+
+def test_answer_to_an_older_question_counts_for_nothing() -> None:
+    rig = Rig(BROAD)
+    rig.ask(query(UPDATE))
+    older = rig.session.wanted
+    assert older is not None
+    answered(rig, 5)
+    rig.say(DONE, READY)
+    rig.ask(query(UPDATE))
+    rig.session.estimated(older, 5)
+    assert rig.ask(b"") == []
+
+
+def test_prepared_statement_is_estimated_with_its_values_at_execute() -> None:
+    rig = Rig(BROAD)
+    text = "update orders set total = 0 where id > $1"
+    sent = rig.ask(parse("s", text, [23]), bind("", "s", [b"7"]), execute(""), SYNC)
+    assert kinds(sent) == b"PBH"
+    wanted = rig.session.wanted
+    assert wanted is not None
+    assert wanted.sql == text.encode()
+    assert wanted.types == b"\0\1\0\0\0\x17"
+    assert wanted.values is not None
+    assert b"\0\0\0\x017" in wanted.values
+    rig.say(PARSED, BOUND)
+    assert kinds(answered(rig, 3)) == b"DES"
+    assert kinds(rig.say(NO_DATA, DONE, READY)) == b"CZ"
+
+
+def test_what_runs_by_name_has_no_known_number_of_rows() -> None:
+    rig = Rig(BROAD)
+    rig.ask(query(b"prepare p as " + UPDATE))
+    rig.say(command_complete("PREPARE"), READY)
+    rig.ask(query("execute p"))
+    assert rig.session.wanted is None
+    assert field("C", rig.say(CUT, READY)[0]) == "42501"
+
+
+def test_one_of_several_statements_has_no_known_number_of_rows() -> None:
+    rig = Rig(BROAD)
+    rig.ask(query(UPDATE + b"; select 1"))
+    assert rig.session.wanted is None
+    assert field("C", rig.say(CUT, READY)[0]) == "42501"
+
+
+def test_session_that_ends_while_it_waits_leaves_nothing_open() -> None:
+    rig = Rig(BROAD)
+    rig.ask(query(UPDATE))
+    rig.close()
+    assert rig.intents() == 0
