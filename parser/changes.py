@@ -1,16 +1,17 @@
 """Reading INSERT, UPDATE, DELETE and MERGE: what they write, read and return."""
 
 from parser.expressions import scan
-from parser.facts import Column, Relation
-from parser.lineage import Item, Scope, Source, outputs
+from parser.facts import Column, Output
+from parser.lineage import FREE, Item, Scope, Source, blend, outputs
 from parser.queries import query, select_list, with_queries
 from parser.reading import Env, Reading, Unread
 from parser.selective import excludes_nothing
-from parser.tables import from_list
+from parser.tables import base_source, from_list
 
 CHANGES = frozenset(("insert", "update", "delete", "merge"))
 _UPDATE_CLAUSES = frozenset(("set", "from", "where", "returning"))
 _DELETE_CLAUSES = frozenset(("using", "where", "returning"))
+Assigned = dict[str, Output]  # what a statement puts into columns of its target; "*": into any
 
 
 def change(r: Reading, start: int, end: int, env: Env) -> list[Item]:
@@ -44,7 +45,8 @@ def _target(r: Reading, at: int, stops: frozenset[str]) -> tuple[Source, int]:
         at += 2 if bracket else 1
     relation, at = r.relation(at)
     at += bracket or word[at] == "*"
-    source = Source(relation.name, relation, target=True)
+    source = base_source(r, relation)
+    source.target = True
     if word[at] == "as":
         at += 1
         if not words.named[at]:
@@ -54,7 +56,8 @@ def _target(r: Reading, at: int, stops: frozenset[str]) -> tuple[Source, int]:
     elif words.named[at] and word[at] not in stops:
         source.alias, source.explicit = words.text[at], True
         at += 1
-    r.writes.setdefault(relation)
+    assert source.relation is not None
+    r.writes.setdefault(source.relation)
     return source, at
 
 
@@ -90,9 +93,10 @@ def _update(r: Reading, at: int, end: int, env: Env) -> list[Item]:
     if "from" in clauses:
         from_list(r, *clauses["from"], scope, None, env)
         r.effects.add("read")
-    assignments(r, *clauses["set"], target, scope, env)
+    assigned: Assigned = {}
+    assignments(r, *clauses["set"], target, scope, env, assigned)
     _where(r, clauses.get("where"), scope, env)
-    return _returning(r, clauses.get("returning"), target, scope, env)
+    return _returning(r, clauses.get("returning"), target, scope, env, assigned)
 
 
 def _delete(r: Reading, at: int, end: int, env: Env) -> list[Item]:
@@ -105,7 +109,7 @@ def _delete(r: Reading, at: int, end: int, env: Env) -> list[Item]:
         from_list(r, *clauses["using"], scope, None, env)
         r.effects.add("read")
     _where(r, clauses.get("where"), scope, env)
-    return _returning(r, clauses.get("returning"), target, scope, env)
+    return _returning(r, clauses.get("returning"), target, scope, env, {})
 
 
 def _where(r: Reading, place: tuple[int, int] | None, scope: Scope, env: Env) -> None:
@@ -125,9 +129,14 @@ def _where(r: Reading, place: tuple[int, int] | None, scope: Scope, env: Env) ->
 
 
 def _returning(
-    r: Reading, place: tuple[int, int] | None, target: Source, scope: Scope, env: Env
+    r: Reading,
+    place: tuple[int, int] | None,
+    target: Source,
+    scope: Scope,
+    env: Env,
+    assigned: Assigned,
 ) -> list[Item]:
-    """RETURNING [WITH (OLD AS o, NEW AS n)] list."""
+    """RETURNING [WITH (OLD AS o, NEW AS n)] list. Columns of the target hold what was assigned to them; `old` does not."""
     if place is None:
         return []
     start, end = place
@@ -140,13 +149,18 @@ def _returning(
             names[words.word[begin]] = words.text[stop - 1]
         start = words.match[start + 1] + 1
     r.effects.add("read")
-    for name in names.values():
-        scope.add(Source(name, target.relation, qualified_only=True, explicit=True))
+    target.assigned = assigned
+    for name, alias in names.items():
+        row = Source(alias, target.relation, qualified_only=True, explicit=True, table=target.table)
+        row.assigned = assigned if name == "new" else None
+        scope.add(row)
     return select_list(r, start, end, scope, env)
 
 
-def assignments(r: Reading, start: int, end: int, target: Source, scope: Scope, env: Env) -> None:
-    """A SET list: the columns are written, the values read."""
+def assignments(
+    r: Reading, start: int, end: int, target: Source, scope: Scope, env: Env, assigned: Assigned
+) -> None:
+    """A SET list: the columns are written, the values read; into `assigned` goes what each column is given."""
     words = r.words
     relation = target.relation
     assert relation is not None
@@ -164,20 +178,55 @@ def assignments(r: Reading, start: int, end: int, target: Source, scope: Scope, 
         else:
             raise Unread("an assignment was not understood")
         r.columns_written.update(Column(relation, name) for name in names)
-        scan(r, equals + 1, stop, scope, env)
+        _assign(assigned, names, _given(r, equals + 1, stop, len(names), scope, env))
 
 
-def _columns(r: Reading, at: int, relation: Relation) -> int:
-    """The optional column list of an INSERT; the token behind it."""
+def _given(r: Reading, start: int, end: int, count: int, scope: Scope, env: Env) -> list[Output]:
+    """What stands behind the = of an assignment to so many columns: one value for each, or one that stands for all."""
     words = r.words
+    if count > 1:
+        opening = start + (words.word[start] == "row")
+        if words.word[opening] == "(" and words.match[opening] == end - 1:
+            if words.is_query(opening):
+                return [item.out for item in query(r, opening + 1, end - 1, scope, env)]
+            return [scan(r, begin, stop, scope, env) for begin, stop in r.split(opening + 1, end - 1)]
+    return [scan(r, start, end, scope, env)]
+
+
+def _assign(assigned: Assigned, names: list[str], outs: list[Output]) -> None:
+    """Note what columns are given, by position; everything for all of them where the counts differ."""
+    if len(names) != len(outs):
+        outs = [blend(outs)] * len(names)
+    for name, out in zip(names, outs, strict=True):
+        if out.columns or out.opaque:
+            assigned[name] = blend((assigned.get(name, FREE), out))
+
+
+def _columns(r: Reading, at: int, target: Source) -> tuple[list[str] | None, int]:
+    """The optional column list of an INSERT, or the table's own columns; the token behind it. None: not known."""
+    words = r.words
+    relation = target.relation
+    assert relation is not None
+    names = list(target.table.columns) if target.table is not None else None
     if words.word[at] == "(" and not words.is_query(at):
-        r.columns_written.update(Column(relation, name) for name in r.names(at))
+        names = r.names(at)
+        r.columns_written.update(Column(relation, name) for name in names)
         at = words.match[at] + 1
     else:
         r.columns_written.add(Column(relation, "*"))
     if words.word[at] == "overriding":
         at += 3
-    return at
+    return names, at
+
+
+def _proposed(names: list[str] | None, outs: list[Output], *, exact: bool) -> Assigned:
+    """What an INSERT puts into each column. A shorter list of values leaves the last columns out."""
+    assigned: Assigned = {}
+    if names is None or not exact or len(outs) > len(names):
+        _assign(assigned, ["*"], [blend(outs)])
+    else:
+        _assign(assigned, names[: len(outs)], outs)
+    return assigned
 
 
 def _insert(r: Reading, at: int, end: int, env: Env) -> list[Item]:
@@ -185,31 +234,34 @@ def _insert(r: Reading, at: int, end: int, env: Env) -> list[Item]:
     if word[at] != "into":
         raise Unread("INSERT without INTO")
     target, at = _target(r, at + 1, frozenset(("values", "select", "with", "table", "default", "overriding")))
-    relation = target.relation
-    assert relation is not None
-    at = _columns(r, at, relation)
+    names, at = _columns(r, at, target)
     stop = conflict = r.find(frozenset(("on", "returning")), at, end)
     while conflict < end and not (
         word[conflict] == "returning" or (word[conflict + 1] == "conflict" and word[conflict + 2] in ("do", "(", "on"))
     ):
         stop = conflict = r.find(frozenset(("on", "returning")), conflict + 1, end)
     if word[at] == "values":
-        _values(r, at + 1, stop, env)
+        items = _values(r, at + 1, stop, env)
     elif word[at] == "default" and word[at + 1] == "values":
+        items = []
         if at + 2 != stop:
             raise Unread("INSERT was not understood")
     else:
-        query(r, at, stop, None, env)
+        items = query(r, at, stop, None, env)
+    exact = not any(item.many for item in items)
+    assigned = _proposed(names, [item.out for item in items], exact=exact)
     scope = Scope(None, [target])
     returning = r.find(frozenset(("returning",)), stop, end)
     if stop < returning:
-        _conflict(r, stop + 2, returning, target, env)
-    return _returning(r, (returning + 1, end) if returning < end else None, target, scope, env)
+        _conflict(r, stop + 2, returning, target, env, assigned)
+    return _returning(r, (returning + 1, end) if returning < end else None, target, scope, env, assigned)
 
 
-def _values(r: Reading, at: int, end: int, env: Env) -> None:
-    """The rows of INSERT … VALUES; literals in bulk are passed over quickly."""
+def _values(r: Reading, at: int, end: int, env: Env) -> list[Item]:
+    """The rows of INSERT … VALUES, each column with what any row puts there; literals in bulk are passed over quickly."""
     words = r.words
+    start = at
+    columns: dict[int, Output] = {}
     word, match, named = words.word, words.match, words.named
     while True:
         if word[at] != "(":
@@ -218,28 +270,27 @@ def _values(r: Reading, at: int, end: int, env: Env) -> None:
         if close >= end:
             raise Unread("brackets do not pair")
         if any(named[at + 1 : close]) or "(" in word[at + 1 : close]:
-            scan(r, at + 1, close, None, env)
+            for number, (begin, stop) in enumerate(r.split(at + 1, close)):
+                out = scan(r, begin, stop, None, env)
+                if out is not FREE:
+                    columns[number] = blend((columns.get(number, FREE), out))
         at = close + 1
         if at == end:
-            return
+            count = max(columns, default=-1) + 1
+            return [Item(None, columns.get(number, FREE)) for number in range(count)]
         if word[at] != ",":
-            _values_query(r, at, end, env)
-            return
+            # VALUES with something behind the rows (ORDER BY, UNION …) is a query like any other
+            return query(r, start - 1, end, None, env)
         at += 1
 
 
-def _values_query(r: Reading, at: int, end: int, env: Env) -> None:
-    """VALUES with something behind the rows (ORDER BY, UNION …) is a query like any other."""
-    start = at
-    while r.words.word[start] != "values" or r.words.word[start + 1] != "(":
-        start -= 1
-    query(r, start, end, None, env)
-
-
-def _conflict(r: Reading, at: int, end: int, target: Source, env: Env) -> None:
-    """[(index …) [WHERE …] | ON CONSTRAINT name] DO NOTHING | DO UPDATE SET … [WHERE …]; stands behind CONFLICT."""
+def _conflict(r: Reading, at: int, end: int, target: Source, env: Env, assigned: Assigned) -> None:
+    """[(index …) [WHERE …] | ON CONSTRAINT name] DO NOTHING | DO UPDATE SET … [WHERE …]; stands behind CONFLICT. What is
+    set goes into `assigned`."""
     word, match = r.words.word, r.words.match
-    scope = Scope(None, [target, Source("excluded", target.relation, qualified_only=True)])
+    excluded = Source("excluded", target.relation, qualified_only=True, table=target.table)
+    excluded.assigned = dict(assigned)
+    scope = Scope(None, [target, excluded])
     action = r.find(frozenset(("do",)), at, end)
     if word[at] == "(":
         for begin, stop in r.split(at + 1, match[at]):
@@ -256,7 +307,7 @@ def _conflict(r: Reading, at: int, end: int, target: Source, env: Env) -> None:
         raise Unread("ON CONFLICT was not understood")
     r.kinds.setdefault("INSERT ON CONFLICT")
     where = r.find(frozenset(("where",)), action + 3, end)
-    assignments(r, action + 3, where, target, scope, env)
+    assignments(r, action + 3, where, target, scope, env, assigned)
     if where < end:
         scan(r, where + 1, end, scope, env)
 
@@ -280,13 +331,15 @@ def _merge(r: Reading, at: int, end: int, env: Env) -> list[Item]:
     r.effects.add("read")
     scan(r, on + 1, when, scope, env)
     open_ended = excludes_nothing(r, on + 1, when, alone=False)
+    assigned: Assigned = {}
     while when < returning:
         stop = _next_when(r, when + 1, returning)
-        changes, by_source = _merge_action(r, when + 1, stop, target, scope, env)
+        changes, by_source = _merge_action(r, when + 1, stop, target, scope, env, assigned)
         if changes and (open_ended or by_source):
             r.unfiltered = True
         when = stop
-    return _returning(r, (returning + 1, end) if returning < end else None, target, scope, env)
+    scope.sources.append(scope.sources.pop(0))  # RETURNING * gives the source's columns before the target's
+    return _returning(r, (returning + 1, end) if returning < end else None, target, scope, env, assigned)
 
 
 def _next_when(r: Reading, at: int, end: int) -> int:
@@ -303,12 +356,10 @@ def _next_when(r: Reading, at: int, end: int) -> int:
 
 
 def _merge_action(
-    r: Reading, at: int, end: int, target: Source, scope: Scope, env: Env
+    r: Reading, at: int, end: int, target: Source, scope: Scope, env: Env, assigned: Assigned
 ) -> tuple[bool, bool]:
     """[NOT] MATCHED [BY …] [AND condition] THEN action. Whether rows that were there change, and BY SOURCE."""
     word, match = r.words.word, r.words.match
-    relation = target.relation
-    assert relation is not None
     at += word[at] == "not"
     if word[at] != "matched":
         raise Unread("MERGE was not understood")
@@ -333,12 +384,14 @@ def _merge_action(
     if action == "delete" and at == end:
         return True, by_source
     if action == "update" and word[at] == "set":
-        assignments(r, at + 1, end, target, scope, env)
+        assignments(r, at + 1, end, target, scope, env, assigned)
         return True, by_source
     if action == "insert":
-        at = _columns(r, at, relation)
+        names, at = _columns(r, at, target)
         if word[at] == "values" and word[at + 1] == "(" and match[at + 1] == end - 1:
-            scan(r, at + 2, end - 1, scope, env)
+            outs = [scan(r, begin, stop, scope, env) for begin, stop in r.split(at + 2, end - 1)]
+            for name, out in _proposed(names, outs, exact=True).items():
+                _assign(assigned, [name], [out])
             return False, False
         if word[at] == "default" and word[at + 1] == "values" and at + 2 == end:
             return False, False

@@ -5,6 +5,8 @@ operators' precedence does not matter. What matters is whether an operand or an 
 a column from a keyword of the same spelling.
 """
 
+from collections.abc import Iterable
+
 from parser.facts import Column, Output, Setting
 from parser.keywords import (
     AFTER_OPERAND,
@@ -19,8 +21,8 @@ from parser.keywords import (
 )
 from parser.lineage import FREE, OPAQUE, Scope
 from parser.reading import Env, Reading, Unread
-from parser.references import COMPUTING, FIELDS, LONG_TYPES, resolve, type_end, whole
-from parser.routines import COUNTING, EFFECTS
+from parser.references import FIELDS, LONG_TYPES, TYPE_NAMES, called, counts, field, resolve, type_end, whole
+from parser.routines import EFFECTS
 from parser.tokens import Kind
 
 _OPENERS = frozenset(("from", "order", "where", "when", "asymmetric"))  # in front of an operand, rarely
@@ -30,6 +32,18 @@ _FRAME = word_set(
     """
 )
 _FORMS = frozenset(("nfc", "nfd", "nfkc", "nfkd"))
+_MARKS = frozenset(("grouping", "merge_action"))  # tell of the query, not of the values
+# Operators behind the words that stand for them.
+_SPELLED = {
+    "like": ("~~", "!~~"),
+    "ilike": ("~~*", "!~~*"),
+    "similar": ("~", "!~"),
+    "between": (">=", "<=", ">", "<"),
+    "in": ("=", "<>"),
+    "is": ("=",),
+    "case": ("=",),
+    "nullif": ("=",),
+}
 
 
 def scan(r: Reading, start: int, end: int, scope: Scope | None, env: Env, *, item: bool = False) -> Output:
@@ -105,6 +119,8 @@ class _Scan:
                 self.word(word[at], words.kind[at] is Kind.QUOTED)
             else:
                 self.mark(word[at])
+        if self.r.implicit:
+            self.behind(self.r.implicit)
         if not self.columns and not self.opaque:
             return FREE
         return Output(frozenset(self.columns), self.opaque)
@@ -120,24 +136,22 @@ class _Scan:
             if words.is_query(at):
                 self.subquery(at)
                 return
+            if words.named[at + 1] and words.word[at + 2] == ")" and words.word[at + 3] == "." and self.field(at):
+                return
             self.operand = True
         elif w == ")" or w == "]" or w == "'" or w == "0" or w == "$" or (w == "*" and self.operand):
             self.operand = False
         elif w == ".":
             if words.named[at + 1]:
                 # (value).name is a field, or the function called with the value
-                self.r.functions.add((None, words.text[at + 1]))
-                name = words.text[at + 1]
-                effects = EFFECTS.get(name)
-                if effects:
-                    self.r.effects |= effects
-                    self.opaque = True
+                self.attribute(words.text[at + 1])
             elif words.word[at + 1] != "*":
                 raise Unread("a point in an unexpected place")
             self.at = at + 2
             self.operand = False
             return
         elif w == "::":
+            self.cast(at + 1)
             self.at = type_end(self.r, at + 1)
             self.operand = False
             return
@@ -145,7 +159,47 @@ class _Scan:
             raise Unread("brackets do not pair")
         else:
             self.operand = True
+            if self.r.operators:
+                self.behind(self.r.operators.get("<>" if w == "!=" else w, ()))
         self.at = at + 1
+
+    def field(self, opening: int) -> bool:
+        """`(t).x` of a relation in scope."""
+        words = self.r.words
+        if not words.named[opening + 4] or words.word[opening + 1] in NOT_A_NAME:
+            return False
+        out = field(self.r, self.scope, words.text[opening + 1], words.text[opening + 4], opening + 1)
+        if out is None:
+            return False
+        self.take(out)
+        self.at = opening + 5
+        self.operand = False
+        return True
+
+    def attribute(self, name: str) -> None:
+        """`(value).name`: a field, or the function called with the value."""
+        r = self.r
+        r.functions.add((None, name))
+        effects = EFFECTS.get(name)
+        if effects:
+            r.effects |= effects
+            self.take(OPAQUE)
+        elif r.known is not None and r.known.routines(None, name):
+            self.take(called(r, None, name))
+
+    def behind(self, calls: Iterable[tuple[str, str]]) -> None:
+        """The functions behind an operator or a cast that is not PostgreSQL's own run with it."""
+        for schema, name in calls:
+            self.r.functions.add((schema, name))
+            self.r.effects |= EFFECTS.get(name, frozenset())
+            self.take(called(self.r, schema, name))
+
+    def cast(self, at: int) -> None:
+        """A cast to the type at a token."""
+        r = self.r
+        if r.casts and r.words.named[at]:
+            parts, _ = r.name(at)
+            self.behind(r.casts.get(TYPE_NAMES.get(parts[-1], parts[-1]), ()))
 
     def subquery(self, opening: int, *, existence: bool = False) -> None:
         close = self.r.words.match[opening]
@@ -158,6 +212,11 @@ class _Scan:
 
     def word(self, w: str, quoted: bool) -> None:
         at = self.at
+        if self.r.operators and not quoted:
+            for symbol in _SPELLED.get(w, ()):
+                self.behind(self.r.operators.get(symbol, ()))
+            if w == "operator" and self.r.words.word[at + 1] == "(":
+                self.behind(self.r.operators.get(self.r.words.word[self.r.words.match[at + 1] - 1], ()))
         if at <= self.loose:
             if w in NOT_A_NAME and not quoted:
                 self.at = at + 1
@@ -269,7 +328,6 @@ class _Scan:
         schema = parts[-2] if len(parts) > 1 else None
         syntax = unquoted and schema is None and name in SYNTAX_CALLS
         close = words.match[opening]
-        known = schema is None or schema == "pg_catalog" or (schema == "information_schema" and name[:4] == "_pg_")
         if not syntax:
             r.functions.add((schema, name))
             effects = EFFECTS.get(name)
@@ -280,13 +338,11 @@ class _Scan:
         if syntax and name in FREE_GRAMMAR_CALLS:
             self.loose = max(self.loose, close)
             self.take(OPAQUE)
-        elif not (known and name in COMPUTING) and not (known and name in COUNTING) and not (
-            name == "current_setting" and self.plain_setting(opening)
-        ):
-            self.take(OPAQUE)
+        elif not syntax and not (name == "current_setting" and self.plain_setting(opening)):
+            self.take(called(r, schema, name))
         if syntax and name == "treat":
             self.treat(opening, close)
-        if known and name in COUNTING:
+        if (syntax and name in _MARKS) or counts(r, schema, name):
             self.free = max(self.free, close)
         if words.is_query(opening):
             self.subquery(opening)
@@ -308,8 +364,7 @@ class _Scan:
         parts, _ = r.name(at + 1)
         r.functions.add(("pg_catalog", parts[-1]))
         r.effects |= EFFECTS.get(parts[-1], frozenset())
-        if parts[-1] not in COMPUTING:
-            self.take(OPAQUE)
+        self.take(called(r, "pg_catalog", parts[-1]))
 
     def plain_setting(self, opening: int) -> bool:
         """current_setting of one of the server's own settings, which hold no stored data."""
@@ -351,6 +406,7 @@ class _Scan:
         elif w == "collate":
             _, self.at = self.r.name(at + 1)
         elif w == "as":
+            self.cast(at + 1)
             self.at = type_end(self.r, at + 1)
         elif w == "over":
             self.over(at + 1)

@@ -6,7 +6,7 @@ The parser knows no catalogue. Whoever has one hands the reader something of thi
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from parser.facts import Effect, Facts, Output, Relation
+from parser.facts import Column, Effect, Facts, Output, Relation
 
 # Every table has them (manual, section 5.6); they hold no stored data, but `*` leaves them out.
 SYSTEM_COLUMNS = frozenset(("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
@@ -34,6 +34,7 @@ class Body:
     reads: tuple[Relation, ...]
     writes: tuple[Relation, ...]
     functions: frozenset[tuple[str | None, str]]
+    columns_read: frozenset[Column]
     outputs: tuple[Output, ...]
     relies: frozenset[str] = frozenset()
 

@@ -1,13 +1,15 @@
 """Where a value comes from: names in scope, and the base columns that may flow through them.
 
-Everything is resolved by names alone, without the catalogue. Where a name may mean several things the answer holds all
-of them: never less tainted than the truth. `Output` (parser.facts) is the unit: columns, opaque, plain.
+Relations that the database is known to have (parser.known) have exactly their columns; of all others names alone decide.
+Where a name may mean several things the answer holds all of them: never less tainted than the truth. `Output`
+(parser.facts) is the unit: columns, opaque, plain.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from parser.facts import Column, Output, Relation
+from parser.known import SYSTEM_COLUMNS, Table
 
 FREE = Output()
 OPAQUE = Output(opaque=True)
@@ -46,8 +48,9 @@ def row_of(relation: Relation) -> Output:
 class Source:
     """One entry of a FROM list under the name by which its columns are qualified.
 
-    A base relation has `relation`; its `items` are then the columns that an alias list renamed. A derived one has its
-    columns in `items` and, where other columns may exist, what they may hold in `rest`.
+    A base relation has `relation`, and `table` where its columns are known; its `items` are the columns that an alias list
+    renamed. A derived one has its columns in `items` and, where other columns may exist, what they may hold in `rest`.
+    `assigned`: what the statement itself puts into columns of its target ("*": into any), as RETURNING shows them.
     """
 
     alias: str | None
@@ -57,9 +60,15 @@ class Source:
     target: bool = False  # the relation that an UPDATE, DELETE or MERGE changes
     qualified_only: bool = False  # old, new, excluded: bare names never mean them
     explicit: bool = False  # the alias was written
+    table: Table | None = None
+    assigned: dict[str, Output] | None = None
 
     def column(self, name: str) -> tuple[Output, bool] | None:
         """What `name` may hold, and whether it is certain that this source has it. None: it has not."""
+        if self.table is not None:
+            if name in self.table.names or (self.table.system and name in SYSTEM_COLUMNS):
+                return self.own(name), True
+            return None
         found: list[Output] = []
         loose: list[Output] = []
         certain = open_ended = False
@@ -76,7 +85,7 @@ class Source:
         if self.relation is not None:
             if certain:
                 return found[0], True
-            return Output(frozenset((Column(self.relation, name),)), plain=True), False
+            return self.own(name), False
         if not found or open_ended:
             found += loose
             certain = False
@@ -87,10 +96,19 @@ class Source:
             return None
         return (found[0], certain) if len(found) == 1 else (blend(found), certain)
 
+    def own(self, name: str) -> Output:
+        """A column of the base relation, with what the statement may have put there."""
+        assert self.relation is not None
+        out = Output(frozenset((Column(self.relation, name),)), plain=True)
+        if not self.assigned:
+            return out
+        put = [self.assigned[one] for one in (name, "*") if one in self.assigned]
+        return blend((out, *put)) if put else out
+
     def whole(self) -> Output:
         """Everything a row of it may hold."""
         if self.relation is not None:
-            return row_of(self.relation)
+            return blend((row_of(self.relation), *(self.assigned or {}).values()))
         outs = [item.out for item in self.items]
         if self.rest is not None:
             outs.append(self.rest)
@@ -98,11 +116,22 @@ class Source:
 
     def star(self) -> list[Item]:
         """What `*` makes of it."""
+        if self.table is not None:
+            return [Item(name, self.own(name)) for name in self.table.columns]
         if self.relation is not None:
-            return [*self.items, Item(None, row_of(self.relation), many=True, base=self.relation)]
+            whole = self.whole()
+            base = None if self.assigned else self.relation
+            return [*self.items, Item(None, whole, many=True, base=base)]
         if self.rest is not None:
             return [*self.items, Item(None, self.rest, many=True)]
         return self.items
+
+
+    def closed(self) -> bool:
+        """Whether its columns and their order are known, if not all of their names."""
+        if self.table is not None:
+            return True
+        return self.relation is None and self.rest is None and not any(item.many for item in self.items)
 
 
 @dataclass(slots=True)
@@ -140,13 +169,18 @@ def bare(scope: Scope, name: str) -> tuple[Output, bool]:
 
 
 def _bare(scope: Scope, name: str) -> tuple[Output, bool]:
+    """A column of the innermost level that is certain to have it and of every level that may; where no level is certain to,
+    also the row of a relation of that name."""
     found: list[Output] = []
+    rows: list[Source] = []
     hits = False
     level: Scope | None = scope
     while level is not None:
         sure: list[Output] = []
         perhaps: list[Output] = []
         for source in level.sources:
+            if not rows and source.alias == name:
+                rows.append(source)
             if source.qualified_only:
                 continue
             got = source.column(name)
@@ -154,18 +188,42 @@ def _bare(scope: Scope, name: str) -> tuple[Output, bool]:
                 (sure if got[1] else perhaps).append(got[0])
                 if source.target and not found:
                     hits = True
-            if source.alias == name:
-                perhaps.append(source.whole())
-                hits = hits or source.target
         found += sure
         if perhaps and (not sure or level.merged):
             found += perhaps
         if sure:
+            rows.clear()
             break
         level = level.parent
+    for source in rows:
+        found.append(source.whole())
+        hits = hits or source.target
     if not found:
-        return OPAQUE, False
+        return _nowhere(scope, name), False
     return (found[0] if len(found) == 1 else blend(found)), hits
+
+
+def _nowhere(scope: Scope, name: str) -> Output:
+    """A name that nothing in scope has: what is known of the relations is behind the times, or something was misread."""
+    columns: set[Column] = set()
+    level: Scope | None = scope
+    while level is not None:
+        columns.update(Column(source.relation, name) for source in level.sources if source.relation is not None)
+        level = level.parent
+    return Output(frozenset(columns), opaque=True)
+
+
+def row_named(scope: Scope, name: str) -> bool:
+    """Whether the name means the row of a relation in scope and can mean no column."""
+    level: Scope | None = scope
+    found = False
+    while level is not None:
+        for source in level.sources:
+            if not source.qualified_only and source.column(name) is not None:
+                return False
+            found = found or source.alias == name
+        level = level.parent
+    return found
 
 
 def qualifier(scope: Scope, name: str) -> list[Source]:
@@ -229,6 +287,44 @@ def collapsed(items: list[Item]) -> list[Item]:
     """The result of a query that refers to itself: any column may hold what any other does."""
     everything = blend(item.out for item in items)
     return [Item(item.name, everything, many=item.many) for item in items]
+
+
+def marked(items: list[Item], number: int) -> tuple[list[Item], list[Column]]:
+    """Columns that stand for a query's own, and their marks: what flows into them is told when the query was read."""
+    own = Relation("", str(number))  # no relation has an empty schema
+    marks = [Column(own, str(at)) for at in range(len(items))]
+    return [Item(item.name, Output(frozenset((mark,)))) for item, mark in zip(items, marks, strict=True)], marks
+
+
+def settled(items: list[Item], marks: list[Column]) -> list[Item]:
+    """The columns of a query that refers to itself, each mark replaced by all that can reach its column."""
+    if len(items) != len(marks) or any(item.many for item in items):
+        own = frozenset(marks)
+        everything = blend(item.out for item in items)
+        whole = Output(everything.columns - own, everything.opaque)
+        return [Item(item.name, whole, many=item.many) for item in items]
+    places = {mark: at for at, mark in enumerate(marks)}
+    out = []
+    for item in items:
+        if places.keys().isdisjoint(item.out.columns):
+            out.append(item)
+            continue
+        columns: set[Column] = set()
+        opaque = False
+        seen: set[int] = set()
+        waiting = [item.out]
+        while waiting:
+            one = waiting.pop()
+            opaque = opaque or one.opaque
+            for column in one.columns:
+                at = places.get(column)
+                if at is None:
+                    columns.add(column)
+                elif at not in seen:
+                    seen.add(at)
+                    waiting.append(items[at].out)
+        out.append(Item(item.name, Output(frozenset(columns), opaque)))
+    return out
 
 
 def outputs(items: list[Item]) -> tuple[Output, ...] | None:

@@ -13,13 +13,17 @@ from parser.lineage import (
     Scope,
     blend,
     collapsed,
+    marked,
     merged,
     qualified_relation,
     qualifier,
     renamed,
+    settled,
 )
+from parser.naming import column_name
 from parser.reading import COLUMNS_MAX, Cte, Env, Reading, Unread
-from parser.references import whole
+from parser.references import row_sources, whole
+from parser.rowsets import made_row
 from parser.tables import from_list, relation_source
 
 _CLAUSES = word_set(
@@ -31,8 +35,13 @@ _STATEMENTS_IN_WITH = frozenset(("insert", "update", "delete", "merge"))
 Clauses = list[tuple[str, int, int]]  # keyword, first token behind it, end
 
 
-def query(r: Reading, start: int, end: int, parent: Scope | None, env: Env) -> list[Item]:
-    """Read the tokens from start to end as a query; its result's columns. Raises Unread."""
+def query(
+    r: Reading, start: int, end: int, parent: Scope | None, env: Env, own: Cte | None = None
+) -> list[Item]:
+    """Read the tokens from start to end as a query; its result's columns. Raises Unread.
+
+    `own`: the WITH query whose body this is and which may refer to itself behind its first UNION.
+    """
     words = r.words
     word, match = words.word, words.match
     while word[start] == "(" and match[start] == end - 1:
@@ -52,6 +61,9 @@ def query(r: Reading, start: int, end: int, parent: Scope | None, env: Env) -> l
             before = arms[0] if arms else None
             arms.append(_arm(r, start, end if stop else clauses[at][1] - 1, clauses[first:at], parent, env, before))
             if not stop:
+                if own is not None and own.items is None and not any(item.many for item in arms[0]):
+                    r.recursions += 1
+                    own.items, own.marks = marked(renamed(arms[0], list(own.names)), r.recursions)
                 start = clauses[at][1]
                 if word[start] in ("all", "distinct"):
                     start += 1
@@ -181,6 +193,8 @@ def _item(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Ite
             out = scan(r, begin, behind, scope, env)  # a plain column under another name
         elif label is None and behind == stop:
             label = text[stop - 1]
+    if label is None and r.known is not None:
+        label = column_name(r, begin, stop)
     return [Item(label, out)]
 
 
@@ -201,8 +215,10 @@ def _star(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Ite
         items = [item for source in sources for item in source.star()]
         if any(source.target for source in sources):
             r.hits.add(begin)
+    elif (rows := row_sources(r, scope, begin, stop - 2)):
+        items = [item for source in rows for item in source.star()]
     else:
-        return [Item(None, scan(r, begin, stop - 2, scope, env), many=True)]
+        return made_row(r, begin, stop - 2, scope, env)
     for item in items:
         r.columns_read |= item.out.columns
     return items
@@ -332,14 +348,17 @@ def with_queries(r: Reading, at: int, end: int, parent: Scope | None, env: Env) 
             at += 1
         if word[at] != "(":
             raise Unread("a WITH query was not understood")
-        own = env[name] if recursive else Cte(None)
-        own.own, own.used = True, False
-        items = _with_body(r, at + 1, match[at], parent, env)
-        if own.used:
+        own = env[name] if recursive else None
+        if own is not None:
+            own.own, own.used, own.names = True, False, names
+        items = _with_body(r, at + 1, match[at], parent, env, own)
+        if own is not None and own.marks:
+            items = settled(items, own.marks)
+            r.columns_read.difference_update(own.marks)
+        elif own is not None and own.used:
             items = collapsed(items)
-        at = match[at] + 1
-        at, items = _search_cycle(r, at, end, items)
-        env[name] = Cte(renamed(items, names))
+        at, items = _search_cycle(r, match[at] + 1, end, renamed(items, names))
+        env[name] = Cte(items)
         if word[at] != ",":
             return env, at
         at += 1
@@ -364,13 +383,15 @@ def _declare(r: Reading, at: int, end: int, env: Env) -> None:
         at += 1
 
 
-def _with_body(r: Reading, start: int, end: int, parent: Scope | None, env: Env) -> list[Item]:
+def _with_body(
+    r: Reading, start: int, end: int, parent: Scope | None, env: Env, own: Cte | None
+) -> list[Item]:
     first = r.words.word[start]
     if first == "with":
         ahead = r.find(_STATEMENTS_IN_WITH | {"select", "values", "table"}, start + 1, end)
         first = r.words.word[ahead]
     if first not in _STATEMENTS_IN_WITH:
-        return query(r, start, end, parent, env)
+        return query(r, start, end, parent, env, own)
     kept, unfiltered = r.outputs, r.unfiltered
     items = r.change(r, start, end, env)
     r.outputs = kept
@@ -379,13 +400,20 @@ def _with_body(r: Reading, start: int, end: int, parent: Scope | None, env: Env)
 
 
 def _search_cycle(r: Reading, at: int, end: int, items: list[Item]) -> tuple[int, list[Item]]:
-    """SEARCH and CYCLE clauses add columns that we do not follow."""
-    word = r.words.word
+    """SEARCH … BY a, b SET name and CYCLE a, b SET name [TO … DEFAULT …] USING name add columns made of those listed."""
+    words = r.words
+    word, text = words.word, words.text
+    added: list[Item] = []
     while word[at] in ("search", "cycle"):
-        at = r.find(frozenset(("set",)), at, end) + 2
+        stop = r.find(frozenset(("set",)), at, end)
+        start = at + 1 if word[at] == "cycle" else r.find(frozenset(("by",)), at, stop) + 1
+        listed = {text[begin] for begin, _ in r.split(start, stop)}
+        out = blend(item.out for item in items if item.name in listed or item.name is None or item.many)
+        added.append(Item(text[stop + 1], out))
+        at = stop + 2
         if word[at] == "to":
             at = r.find(frozenset(("using",)), at, end)
         if word[at] == "using":
+            added.append(Item(text[at + 1], out))
             at += 2
-        items = [*items, Item(None, Output(blend(i.out for i in items).columns, opaque=True))]
-    return at, items
+    return at, items + added

@@ -1,10 +1,10 @@
 """The state of reading one statement: its tokens, and what was found so far."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, Setting
 from parser.keywords import QUERY_STARTS, SET_OPERATIONS
-from parser.known import Known
+from parser.known import Calls, Known
 from parser.lineage import Item, Scope
 from parser.tokens import Kind, Token
 
@@ -82,6 +82,7 @@ class Reading:
 
     __slots__ = (
         "by_value",
+        "casts",
         "change",
         "changes",
         "columns_read",
@@ -93,15 +94,18 @@ class Reading:
         "effects",
         "functions",
         "hits",
+        "implicit",
         "inner",
         "inside",
         "kinds",
         "known",
         "label",
         "named",
+        "operators",
         "outputs",
         "query",
         "reads",
+        "recursions",
         "settings",
         "unfiltered",
         "words",
@@ -111,6 +115,10 @@ class Reading:
     def __init__(self, words: Words, query: "QueryReader", change: "ChangeReader", inside: "InsideReader") -> None:
         self.words = words
         self.known = words.known
+        known = words.known
+        self.operators: Calls = known.operators if known is not None else {}
+        self.casts: Calls = known.casts if known is not None else {}
+        self.implicit = known.implicit if known is not None else ()
         self.query = query  # these three are here because queries, changes and statements contain each other
         self.change = change
         self.inside = inside
@@ -132,6 +140,7 @@ class Reading:
         self.by_value = False
         self.depth = 0
         self.compared = 0
+        self.recursions = 0  # queries that refer to themselves, for marks of their own
         self.label: str | None = None  # the bare alias that the last expression ended in
         self.hits: set[int] = set()  # tokens that name a column of the statement's own target
 
@@ -214,12 +223,15 @@ InsideReader = Callable[[Words, int, int], Facts]
 
 class Cte:
     """A WITH query in scope; `items` is None while it is not read yet. `own`: it is being read now, so that a reference
-    is to itself and adds nothing that its own columns do not hold. `used`: there was a reference."""
+    is to itself and adds nothing that its own columns do not hold. `used`: there was a reference. `names`: its column list;
+    `marks`: what stands for its own columns in a query that refers to itself, until it is read."""
 
-    __slots__ = ("items", "own", "used")
+    __slots__ = ("items", "marks", "names", "own", "used")
 
-    def __init__(self, items: list[Item] | None) -> None:
+    def __init__(self, items: list[Item] | None, names: Sequence[str] = ()) -> None:
         self.items = items
+        self.names = names
+        self.marks: list[Column] = []
         self.own = False
         self.used = False
 

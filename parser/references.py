@@ -1,13 +1,14 @@
-"""References in expressions: columns and rows by name, and the names of types."""
+"""References in expressions: columns and rows by name, functions by what they add, and the names of types."""
 
 from parser.facts import Output
 from parser.keywords import RESERVED
-from parser.lineage import OPAQUE, Scope, bare, blend, qualified_relation, qualifier
+from parser.lineage import FREE, OPAQUE, Scope, Source, bare, blend, qualified_relation, qualifier, row_named
 from parser.reading import Reading, Unread
-from parser.routines import ABOUT_DEFINITIONS, PURE, TAKES_ROWS
+from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE, TAKES_ROWS
 from parser.tokens import Kind
 
 COMPUTING = PURE | ABOUT_DEFINITIONS
+_BY_NAME = COMPUTING | COUNTING
 LONG_TYPES = {
     "double": ("precision",),
     "character": ("varying",),
@@ -16,6 +17,12 @@ LONG_TYPES = {
     "bit": ("varying",),
     "national": ("character", "char"),
 }
+# How SQL spells types that the catalogue has under another name.
+TYPE_NAMES = {
+    "smallint": "int2", "int": "int4", "integer": "int4", "bigint": "int8", "real": "float4", "float": "float8",
+    "double": "float8", "decimal": "numeric", "dec": "numeric", "boolean": "bool", "character": "bpchar", "char": "bpchar",
+    "national": "bpchar", "nchar": "bpchar",
+}  # fmt: skip
 FIELDS = frozenset(["year", "month", "day", "hour", "minute", "second"])
 
 
@@ -75,7 +82,7 @@ def resolve(r: Reading, scope: Scope | None, parts: list[str], at: int) -> Outpu
             if got is None or (name in TAKES_ROWS and not got[1]):
                 # `t.f` also means f(t)
                 r.functions.add((None, name))
-                outs.append(Output(source.whole().columns, opaque=name not in COMPUTING))
+                outs.append(blend((source.whole(), called(r, None, name))))
             if got is not None:
                 outs.append(got[0])
         out = outs[0] if len(outs) == 1 else blend(outs)
@@ -96,3 +103,52 @@ def whole(r: Reading, scope: Scope | None, parts: list[str], at: int) -> Output:
     out = blend([source.whole() for source in sources])
     r.columns_read |= out.columns
     return out
+
+
+def called(r: Reading, schema: str | None, name: str) -> Output:
+    """What a function adds to its arguments; notes what its body is known to do.
+
+    Where the database knows none of the name, or no database is known, PostgreSQL's own are told by their names.
+    """
+    routines = r.known.routines(schema, name) if r.known is not None else ()
+    if not routines:
+        own = schema is None or schema == "pg_catalog" or (schema == "information_schema" and name[:4] == "_pg_")
+        return FREE if own and name in _BY_NAME else OPAQUE
+    added = FREE
+    for routine in routines:
+        if routine.computes:
+            continue
+        body = routine.body
+        if body is None:
+            added = Output(added.columns, opaque=True)
+            continue
+        r.effects |= body.effects
+        r.reads.update(dict.fromkeys(body.reads))
+        r.writes.update(dict.fromkeys(body.writes))
+        r.columns_read |= body.columns_read
+        r.functions |= body.functions
+        added = blend((added, *body.outputs))
+    return added
+
+
+def counts(r: Reading, schema: str | None, name: str) -> bool:
+    """Whether a call tells nothing of its arguments but their number or type."""
+    if name not in COUNTING or schema not in (None, "pg_catalog"):
+        return False
+    return r.known is None or all(routine.builtin for routine in r.known.routines(schema, name))
+
+
+def row_sources(r: Reading, scope: Scope | None, start: int, end: int) -> list[Source]:
+    """The sources that `(name)` in these tokens means as a row; none where it may be a column, or is something else."""
+    words = r.words
+    if scope is None or end - start != 3 or words.word[start] != "(" or not words.named[start + 1]:
+        return []
+    name = words.text[start + 1]
+    return qualifier(scope, name) if row_named(scope, name) else []
+
+
+def field(r: Reading, scope: Scope | None, name: str, key: str, at: int) -> Output | None:
+    """`(name).key` where the name, at token `at`, can only be a row: what `name.key` means. None: it may be a column."""
+    if scope is None or not row_named(scope, name):
+        return None
+    return resolve(r, scope, [name, key], at)

@@ -88,8 +88,8 @@ ABOUT_DEFINITIONS = word_set(
     """
 )
 
-# The number of rows says nothing of the values counted.
-COUNTING = frozenset(("count", "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "pg_typeof"))
+# Say nothing of the values that they are given: their number or type alone.
+COUNTING = frozenset(("count", "pg_typeof"))
 
 # Take any value, a whole row too: `t.row_to_json` is `row_to_json(t)`.
 TAKES_ROWS = word_set(

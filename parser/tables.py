@@ -1,11 +1,13 @@
 """Reading FROM lists: tables, joins, subqueries and functions, into a scope."""
 
 from parser.expressions import scan
-from parser.facts import Output
+from parser.facts import Relation
+from parser.joins import Joins
 from parser.keywords import NOT_A_NAME
-from parser.lineage import FREE, OPAQUE, Item, Scope, Source, blend, renamed
+from parser.lineage import FREE, OPAQUE, Item, Scope, Source, renamed
 from parser.reading import Env, Reading, Unread
 from parser.references import resolve
+from parser.rowsets import defined, free_table, function_source, numbered, rows_from
 
 _JOINS = frozenset(["join", "left", "right", "full", "inner", "cross", "natural"])
 _JOIN_ENDS = _JOINS | {"on", "using", ","}
@@ -14,26 +16,34 @@ _JOIN_ENDS = _JOINS | {"on", "using", ","}
 def from_list(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None, env: Env) -> None:
     """Read a FROM list into the scope. `parent` is what a subquery that is not LATERAL can see."""
     word = r.words.word
+    joins = Joins(scope)
     at = _table(r, at, end, scope, parent, env)
+    joins.operand()
     while at < end:
         w = word[at]
         if w == ",":
+            joins.begin()
             at = _table(r, at + 1, end, scope, parent, env)
+            joins.operand()
         elif w in _JOINS:
+            how = w
             while word[at] in _JOINS or word[at] == "outer":
-                if word[at] == "natural":
-                    scope.merged = True
-                    scope.known.clear()
                 at += 1
                 if word[at - 1] == "join":
                     break
             at = _table(r, at, end, scope, parent, env)
+            joins.operand()
+            if how == "natural":
+                joins.using(r, None)
+            elif how == "cross":
+                joins.on()
         elif w == "on":
             stop = _condition_end(r, at + 1, end)
             scan(r, at + 1, stop, scope, env)
+            joins.on()
             at = stop
         elif w == "using" and word[at + 1] == "(":
-            at = _using(r, at + 1, scope)
+            at = _using(r, at + 1, scope, joins)
         else:
             raise Unread("a FROM list was not understood")
     if at != end:
@@ -51,14 +61,12 @@ def _condition_end(r: Reading, at: int, end: int) -> int:
         return at
 
 
-def _using(r: Reading, opening: int, scope: Scope) -> int:
+def _using(r: Reading, opening: int, scope: Scope, joins: Joins) -> int:
     words = r.words
-    scope.merged = True
-    scope.known.clear()
-    items = []
-    for name in r.names(opening):
-        out = resolve(r, scope, [name], opening)
-        items.append(Item(name, out))
+    names = r.names(opening)
+    items = joins.using(r, names)
+    if items is None:
+        items = [Item(name, resolve(r, scope, [name], opening)) for name in names]
     at = words.match[opening] + 1
     if words.word[at] == "as" and words.named[at + 1]:
         scope.add(Source(words.text[at + 1], None, items, qualified_only=True, explicit=True))
@@ -91,20 +99,17 @@ def _table(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None, en
             source = Source(None, None, group.star())
         return _alias(r, close + 1, end, source, scope, env)
     if word[at] == "rows" and word[at + 1] == "from" and word[at + 2] == "(":
-        out = _rows_from(r, at + 2, scope, env)
-        behind = match[at + 2] + 1
-        if word[behind] == "with" and word[behind + 1] == "ordinality":
-            behind += 2
-        return _alias(r, behind, end, Source(None, rest=out), scope, env)
+        source = rows_from(r, at + 2, scope, env)
+        return _alias(r, _ordinality(r, match[at + 2] + 1, source), end, source, scope, env)
     if word[at] in ("xmltable", "json_table") and word[at + 1] == "(":
-        out = _free_table(r, at + 1, scope, env)
-        return _alias(r, match[at + 1] + 1, end, Source(None, rest=out), scope, env)
+        source = free_table(r, at + 1, scope, env)
+        return _alias(r, match[at + 1] + 1, end, source, scope, env)
     if word[at] != "only" and not (words.named[at] and word[at] not in NOT_A_NAME):
         return _odd_function(r, at, end, scope, env)
     if word[at] != "only":
-        parts, behind = r.name(at)
+        _, behind = r.name(at)
         if word[behind] == "(":
-            return _function(r, at, parts[-1], match[behind] + 1, end, scope, env)
+            return _function(r, at, match[behind] + 1, end, scope, env)
     source, at = relation_source(r, at, env)
     return _alias(r, at, end, source, scope, env)
 
@@ -115,52 +120,20 @@ def _odd_function(r: Reading, at: int, end: int, scope: Scope, env: Env) -> int:
     if word[at] in ("", ";", ",", ")") or word[at] in _JOIN_ENDS - {"left", "right", "full"}:
         raise Unread("a table was expected")
     close = r.words.match[at + 1] + 1 if word[at + 1] == "(" else at + 1
-    return _function(r, at, word[at], close, end, scope, env)
+    return _function(r, at, close, end, scope, env)
 
 
-def _function(r: Reading, at: int, name: str, behind: int, end: int, scope: Scope, env: Env) -> int:
-    out = scan(r, at, behind, scope, env)
-    r.effects.add("read")
-    source = Source(name, rest=out)
-    word = r.words.word
-    if word[behind] == "with" and word[behind + 1] == "ordinality":
-        behind += 2
-    return _alias(r, behind, end, source, scope, env)
+def _function(r: Reading, at: int, behind: int, end: int, scope: Scope, env: Env) -> int:
+    source, unnamed = function_source(r, at, behind, scope, env)
+    return _alias(r, _ordinality(r, behind, source), end, source, scope, env, unnamed=unnamed)
 
 
-def _rows_from(r: Reading, opening: int, scope: Scope, env: Env) -> Output:
-    """ROWS FROM (f(…) [AS (column type, …)], …)."""
-    word, match = r.words.word, r.words.match
-    outs = []
-    for begin, stop in r.split(opening + 1, match[opening]):
-        if word[stop - 1] == ")" and (cut := r.find(frozenset(("as",)), begin, stop)) < stop:
-            stop = cut
-        outs.append(scan(r, begin, stop, scope, env))
-    return blend(outs)
-
-
-def _free_table(r: Reading, opening: int, scope: Scope, env: Env) -> Output:
-    """XMLTABLE and JSON_TABLE: every name in them may be a column, the result is not followed."""
-    words = r.words
-    columns = Output()
-    at = opening + 1
-    close = words.match[opening]
-    while at < close:
-        if words.word[at] == "(" and words.is_query(at):
-            items = r.query(r, at + 1, words.match[at], scope, env)
-            columns = blend([columns, *(item.out for item in items)])
-            at = words.match[at] + 1
-        elif words.named[at]:
-            parts, behind = r.name(at)
-            if words.word[behind] == "(":
-                if words.word[at] not in NOT_A_NAME and words.word[at] not in ("columns", "passing", "path"):
-                    r.functions.add((parts[-2] if len(parts) > 1 else None, parts[-1]))
-            elif words.word[at] not in NOT_A_NAME:
-                columns = blend((columns, resolve(r, scope, parts, at)))
-            at = behind
-        else:
-            at += 1
-    return Output(columns.columns, opaque=True)
+def _ordinality(r: Reading, at: int, source: Source) -> int:
+    """The token behind an optional WITH ORDINALITY."""
+    if r.words.word[at] == "with" and r.words.word[at + 1] == "ordinality":
+        numbered(source)
+        return at + 2
+    return at
 
 
 def relation_source(r: Reading, at: int, env: Env) -> tuple[Source, int]:
@@ -186,8 +159,18 @@ def relation_source(r: Reading, at: int, env: Env) -> tuple[Source, int]:
         if cte.items is None:
             return Source(relation.name, rest=FREE if cte.own else OPAQUE), at
         return Source(relation.name, None, cte.items), at
-    r.reads.setdefault(relation)
-    return Source(relation.name, relation), at
+    source = base_source(r, relation)
+    assert source.relation is not None
+    r.reads.setdefault(source.relation)
+    return source, at
+
+
+def base_source(r: Reading, relation: Relation) -> Source:
+    """A base relation: the one that its name is known to mean, or whatever it may mean."""
+    table = r.known.table(relation.schema, relation.name) if r.known is not None else None
+    if table is None:
+        return Source(relation.name, relation)
+    return Source(relation.name, table.relation, table=table)
 
 
 def _alias_ahead(r: Reading, at: int, end: int) -> bool:
@@ -195,8 +178,11 @@ def _alias_ahead(r: Reading, at: int, end: int) -> bool:
     return at < end and (words.word[at] == "as" or (words.named[at] and words.word[at] not in NOT_A_NAME))
 
 
-def _alias(r: Reading, at: int, end: int, source: Source, scope: Scope, env: Env) -> int:
-    """[[AS] alias [(columns)]] [TABLESAMPLE …]: puts the source into the scope."""
+def _alias(
+    r: Reading, at: int, end: int, source: Source, scope: Scope, env: Env, *, unnamed: bool = False
+) -> int:
+    """[[AS] alias [(columns)]] [TABLESAMPLE …]: puts the source into the scope. `unnamed`: its first column is a function's
+    only one and takes the alias as its name."""
     words = r.words
     word, match = words.word, words.match
     if _alias_ahead(r, at, end):
@@ -206,6 +192,8 @@ def _alias(r: Reading, at: int, end: int, source: Source, scope: Scope, env: Env
                 raise Unread("an alias was expected")
             source.alias = words.text[at]
             source.explicit = True
+            if unnamed:
+                source.items[0].name = source.alias
             at += 1
         if at < end and word[at] == "(":
             _columns(r, at, source)
@@ -226,12 +214,17 @@ def _alias(r: Reading, at: int, end: int, source: Source, scope: Scope, env: Env
 
 
 def _columns(r: Reading, opening: int, source: Source) -> None:
-    """An alias's column list renames; for a function it may also give types, and its columns are all alike."""
+    """An alias's column list renames; for a function it may also give types: then it names all columns."""
     names = r.names(opening)
-    if source.relation is not None:
+    if source.table is not None:
+        source.items = renamed(source.star(), names)
+        source.relation = source.table = None
+    elif source.relation is not None:
         whole_row = source.whole()
         source.items = [Item(name, whole_row) for name in names]
     elif source.rest is not None and not source.items:
         source.items = [Item(name, source.rest) for name in names]
+        if r.known is not None and defined(r, opening):
+            source.rest = None
     else:
         source.items = renamed(source.items, names)

@@ -1,0 +1,74 @@
+"""Joins of a FROM list: which columns USING and NATURAL make of two (manual, section 7.2.1.1).
+
+Joins are read from left to right with a stack of operands: JOIN waits for its ON or USING, which belongs to the last two;
+CROSS and NATURAL take their right side at once.
+"""
+
+from parser.lineage import Item, Scope, Source, blend
+from parser.reading import Reading, Unread
+
+
+class Joins:
+    """The operands of one FROM list that are not joined yet, each with the sources whose columns a bare name may mean."""
+
+    __slots__ = ("_mark", "_operands", "_scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._operands: list[list[Source]] = []
+        self._mark = len(scope.sources)
+
+    def begin(self) -> None:
+        """A comma, or the start: what comes next is joined with nothing before it."""
+        self._operands.clear()
+        self._mark = len(self._scope.sources)
+
+    def operand(self) -> None:
+        """A table reference was read: what it put into the scope is one operand."""
+        added = self._scope.sources[self._mark :]
+        self._operands.append([source for source in added if not source.qualified_only])
+        self._mark = len(self._scope.sources)
+
+    def on(self) -> None:
+        """The last two operands are one now, all of their columns side by side."""
+        left, right = self._pair()
+        self._operands.append(left + right)
+
+    def using(self, r: Reading, names: list[str] | None) -> list[Item] | None:
+        """The last two operands are one, with one column for each of the names (None: those both sides have). Those columns;
+        None where it is not known which columns there are."""
+        left, right = self._pair()
+        mine = [item for source in left for item in source.star()]
+        theirs = [item for source in right for item in source.star()]
+        known = all(source.closed() for source in (*left, *right))
+        common: list[Item] = []
+        if known and names is None:
+            known = all(item.name is not None for item in (*mine, *theirs))
+            right_names = {item.name for item in theirs}
+            names = [item.name for item in mine if item.name is not None and item.name in right_names]
+        for name in names or () if known else ():
+            pair = [item.out for items in (mine, theirs) for item in items if item.name == name]
+            common.append(Item(name, blend(pair)))
+            known = known and len(pair) == 2
+        if not known:
+            self._scope.merged = True
+            self._scope.known.clear()
+            self._operands.append(left + right)
+            return None
+        for source in (*left, *right):
+            source.qualified_only = True
+        taken = {item.name for item in common}
+        rest = [item for item in (*mine, *theirs) if item.name not in taken or item.name is None]
+        joined = Source(None, None, [*common, *rest])
+        self._scope.add(joined)
+        self._mark = len(self._scope.sources)
+        self._operands.append([joined])
+        for item in common:
+            r.columns_read |= item.out.columns
+        return common
+
+    def _pair(self) -> tuple[list[Source], list[Source]]:
+        if len(self._operands) < 2:
+            raise Unread("a join was not understood")
+        right = self._operands.pop()
+        return self._operands.pop(), right

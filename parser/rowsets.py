@@ -1,0 +1,124 @@
+"""Functions in FROM: the columns that they make, ROWS FROM, WITH ORDINALITY, column definitions, XMLTABLE and JSON_TABLE."""
+
+from parser.expressions import scan
+from parser.facts import Output
+from parser.keywords import NOT_A_NAME
+from parser.lineage import FREE, Item, Scope, Source, blend
+from parser.reading import Env, Reading
+from parser.references import resolve
+
+_AS = frozenset(("as",))
+
+
+def function_source(r: Reading, at: int, behind: int, scope: Scope, env: Env) -> tuple[Source, bool]:
+    """The function call in the tokens from `at` to `behind` as a source, and whether its only column takes the name of an
+    alias: that of a function which returns one value."""
+    name, columns = _columns(r, at, behind, scope, env)
+    r.effects.add("read")
+    if isinstance(columns, Output):
+        return Source(name, rest=columns), False
+    unnamed = len(columns) == 1 and columns[0].name is None
+    return Source(name, None, [Item(item.name or name, item.out) for item in columns]), unnamed
+
+
+def rows_from(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
+    """ROWS FROM (f(…) [AS (column type, …)], …)."""
+    word, match = r.words.word, r.words.match
+    r.effects.add("read")
+    items: list[Item] = []
+    rest: list[Output] = []
+    for begin, stop in r.split(opening + 1, match[opening]):
+        defined: list[str] | None = None
+        if word[stop - 1] == ")" and (cut := r.find(_AS, begin, stop)) < stop:
+            defined = r.names(cut + 1)
+            stop = cut
+        name, columns = _columns(r, begin, stop, scope, env)
+        if defined is not None:
+            out = columns if isinstance(columns, Output) else blend(item.out for item in columns)
+            items += [Item(column, out) for column in defined]
+        elif isinstance(columns, Output):
+            rest.append(columns)
+        else:
+            items += [Item(item.name or name, item.out) for item in columns]
+    if rest:
+        return Source(None, rest=blend((*rest, *(item.out for item in items))))
+    return Source(None, None, items)
+
+
+def numbered(source: Source) -> None:
+    """WITH ORDINALITY: one more column, a count."""
+    if source.closed():
+        source.items = [*source.items, Item("ordinality", FREE)]
+
+
+def made_row(r: Reading, start: int, end: int, scope: Scope, env: Env) -> list[Item]:
+    """What `(value).*` makes of the value in brackets: a function's columns, or any number of them."""
+    words = r.words
+    if words.word[start] == "(" and words.match[start] == end - 1 and words.named[start + 1]:
+        _, opening = r.name(start + 1)
+        if words.word[opening] == "(" and words.match[opening] == end - 2:
+            _, columns = _columns(r, start + 1, end - 1, scope, env)
+            if not isinstance(columns, Output) and all(item.name is not None for item in columns):
+                return columns
+    return [Item(None, scan(r, start, end, scope, env), many=True)]
+
+
+def defined(r: Reading, opening: int) -> bool:
+    """Whether the list in brackets behind an alias gives types too: then it names all of the columns."""
+    parts = r.split(opening + 1, r.words.match[opening])
+    return bool(parts) and all(stop - begin > 1 for begin, stop in parts)
+
+
+def _columns(
+    r: Reading, at: int, behind: int, scope: Scope, env: Env
+) -> tuple[str, list[Item] | Output]:
+    """The name of the function called, and its columns (the name None: one value without a name of its own); what any
+    column may hold where they are not known."""
+    words = r.words
+    parts, opening = r.name(at)
+    out = scan(r, at, behind, scope, env)
+    name = parts[-1]
+    if r.known is None or words.word[opening] != "(" or words.match[opening] != behind - 1:
+        return name, out
+    schema = parts[-2] if len(parts) > 1 else None
+    if name == "unnest" and schema in (None, "pg_catalog"):
+        arguments = r.split(opening + 1, behind - 1)
+        if len(arguments) > 1:
+            return name, [Item("unnest", scan(r, begin, stop, scope, env)) for begin, stop in arguments]
+    routines = r.known.routines(schema, name)
+    if not routines or routines[0].columns is None:
+        return name, out
+    columns = routines[0].columns
+    if any(one.columns != columns for one in routines):
+        return name, out
+    if not columns:
+        return name, [Item(None, out)]
+    body = routines[0].body
+    if len(routines) == 1 and body is not None and len(body.outputs) == len(columns):
+        given = scan(r, opening + 1, behind - 1, scope, env) if opening + 1 < behind - 1 else FREE
+        return name, [Item(column, blend((given, own))) for column, own in zip(columns, body.outputs, strict=True)]
+    return name, [Item(column, out) for column in columns]
+
+
+def free_table(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
+    """XMLTABLE and JSON_TABLE: every name in them may be a column, the result is not followed."""
+    words = r.words
+    columns = Output()
+    at = opening + 1
+    close = words.match[opening]
+    while at < close:
+        if words.word[at] == "(" and words.is_query(at):
+            items = r.query(r, at + 1, words.match[at], scope, env)
+            columns = blend([columns, *(item.out for item in items)])
+            at = words.match[at] + 1
+        elif words.named[at]:
+            parts, behind = r.name(at)
+            if words.word[behind] == "(":
+                if words.word[at] not in NOT_A_NAME and words.word[at] not in ("columns", "passing", "path"):
+                    r.functions.add((parts[-2] if len(parts) > 1 else None, parts[-1]))
+            elif words.word[at] not in NOT_A_NAME:
+                columns = blend((columns, resolve(r, scope, parts, at)))
+            at = behind
+        else:
+            at += 1
+    return Source(None, rest=Output(columns.columns, opaque=True))
