@@ -1,6 +1,7 @@
 """Reading everything that is no query, no change of rows and no definition: COPY, EXPLAIN, SET, cursors, maintenance …"""
 
 
+from parser.bodies import absorb, do_block, regard
 from parser.changes import CHANGES
 from parser.copies import copy_command
 from parser.expressions import scan
@@ -86,6 +87,8 @@ def _on_tables(r: Reading, first: str, at: int, end: int) -> None:
         begin += word[begin] == "only"
         if begin < close and words.named[begin]:
             r.writes.setdefault(r.relation(begin)[0])
+    if first == "cluster" and word[stop] == "on" and words.named[stop + 1]:  # CLUSTER index ON table, as before 8.3
+        r.writes.setdefault(r.relation(stop + 1)[0])
 
 
 # --- statements with a statement inside ---
@@ -93,27 +96,15 @@ def _on_tables(r: Reading, first: str, at: int, end: int) -> None:
 
 def _adopt(r: Reading, inner: Facts) -> None:
     """Take over everything the statement inside does."""
-    for kind in inner.kinds:
-        r.kinds.setdefault(kind)
-    r.effects |= inner.effects
-    _note(r, inner)
-    r.writes.update(dict.fromkeys(inner.writes))
-    r.columns_written |= inner.columns_written
-    r.unfiltered = inner.unfiltered
-    r.changes = inner.changes
-    r.settings += inner.settings
+    r.inner = inner
     r.creates += inner.creates
+    absorb(r, inner)
 
 
 def _note(r: Reading, inner: Facts) -> None:
     """Take over what the statement inside looks at."""
     r.inner = inner
-    r.reads.update(dict.fromkeys(inner.reads))
-    r.columns_read |= inner.columns_read
-    r.functions |= inner.functions
-    r.by_value = r.by_value or inner.by_value
-    if not inner.complete:
-        raise Unread(inner.reason)
+    regard(r, inner)
 
 
 def _explain(r: Reading, at: int, end: int) -> None:
@@ -218,7 +209,8 @@ def _ending(r: Reading, at: int, end: int) -> None:
 
 def _do(r: Reading, at: int, end: int) -> None:
     r.kinds.setdefault("DO")
-    r.effects.add("procedural")
+    r.effects.add("session")
+    do_block(r, at, end)
 
 
 def _call(r: Reading, at: int, end: int) -> None:

@@ -115,11 +115,17 @@ TABLE_ACTIONS = (
     "CLUSTER ON",
     "NO INHERIT",
     "INHERIT",
+    "NO DEPENDS ON",
+    "DEPENDS ON",
     "NOT OF",
     "OF",
     "OPTIONS",
     "SET",
     "RESET",
+)
+# What follows the name of ALTER TYPE.
+TYPE_ACTIONS = frozenset(
+    ("ADD ATTRIBUTE", "DROP ATTRIBUTE", "ALTER ATTRIBUTE", "RENAME ATTRIBUTE", "ADD VALUE", "RENAME VALUE")
 )
 CONSTRAINTS = frozenset(("constraint", "check", "unique", "primary", "foreign", "exclude", "not"))
 PRIVILEGED_ACTIONS = ("OWNER TO", "ROW LEVEL SECURITY")

@@ -4,10 +4,19 @@ from parser.facts import Output, Setting
 from parser.lineage import OPAQUE
 from parser.reading import Reading, Unread
 
+# SET has no sign between these and the value.
+_ONE_WORD = frozenset(("names", "schema", "role", "catalog"))
+_TWO_WORDS = {
+    ("time", "zone"): "timezone",
+    ("session", "authorization"): "session_authorization",
+    ("xml", "option"): "xmloption",
+}
+_BETWEEN = ("=", "to", ".")
+
 
 def set_command(r: Reading, at: int, end: int) -> None:
     words = r.words
-    word, text = words.word, words.text
+    word = words.word
     r.effects.add("session")
     r.by_value = True
     if word[at] == "constraints":
@@ -30,14 +39,35 @@ def set_command(r: Reading, at: int, end: int) -> None:
             word[at + 1] if word[at] == "session" else word[at], "SET"
         )
     )
-    special = {
-        ("time", "zone"): "timezone",
-        ("session", "authorization"): "session_authorization",
-        ("xml", "option"): "xmloption",
-    }.get((word[at], word[at + 1]))
+    _assign(r, at, end, local)
+
+
+def setting(r: Reading, at: int, end: int) -> None:
+    """The setting in a SET clause of a function (it holds while the function runs); stands behind SET."""
+    word = r.words.word
+    r.by_value = True
+    if (word[at], word[at + 1]) in _TWO_WORDS:
+        stop = at + 3
+    elif word[at] in _ONE_WORD and word[at + 1] not in _BETWEEN:
+        stop = at + 2
+    else:
+        _, behind = r.name(at)
+        stop = behind + 2
+        while stop < end and word[stop - 1] in ("+", "-"):
+            stop += 1
+        while stop < end and word[stop] == ",":
+            stop += 2 + (word[stop + 1] in ("+", "-"))
+    _assign(r, at, min(stop, end), True)
+
+
+def _assign(r: Reading, at: int, end: int, local: bool) -> None:
+    """name = value, and what has a grammar of its own (TIME ZONE, ROLE …)."""
+    words = r.words
+    word, text = words.word, words.text
+    special = _TWO_WORDS.get((word[at], word[at + 1]))
     if special is not None:
         r.settings.append(Setting(special, _value(r, at + 2, end), local))
-    elif word[at] in ("names", "schema", "role", "catalog") and word[at + 1] not in ("=", "to", "."):
+    elif word[at] in _ONE_WORD and word[at + 1] not in _BETWEEN:
         name = {"names": "client_encoding", "schema": "search_path"}.get(word[at], text[at])
         r.settings.append(Setting(name, _value(r, at + 1, end), local))
     else:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from parser import fingerprint
 from parser.changes import CHANGES, change
 from parser.commands import command
+from parser.cutting import columns, cut
 from parser.definitions import define
 from parser.facts import Facts
 from parser.keywords import QUERY_STARTS
@@ -19,22 +20,13 @@ from parser.kinds import ALL_EFFECTS
 from parser.known import Known
 from parser.lineage import outputs
 from parser.queries import query
-from parser.reading import BRACKETS_MAX, Reading, Unread, Words
+from parser.reading import Reading, Unread, Words
 from parser.tokenizer import LexError, tokenize
 from parser.tokens import Kind, Token
 
 TOKENS_MAX = 200_000  # of one message, but for INSERT … VALUES
-_PADDING = 6
+LEVELS_MAX = 4  # statements within statements: EXPLAIN, PREPARE, bodies of functions
 _DEFINITIONS = frozenset(("create", "alter", "drop", "comment"))
-_CLASS = {
-    Kind.QUOTED: '"',
-    Kind.STRING: "'",
-    Kind.BITS: "0",
-    Kind.HEX: "0",
-    Kind.INTEGER: "0",
-    Kind.NUMERIC: "0",
-    Kind.PARAM: "$",
-}
 
 
 def read(
@@ -62,8 +54,8 @@ def read(
     if len(tokens) > TOKENS_MAX and not _bulk(tokens):
         return (_unknown("the text is too long"),)
     try:
-        words = _columns(tokens)
-        places = _places(words, len(tokens))
+        words = columns(tokens)
+        places = cut(words)
     except Unread as unread:
         return (_unknown(unread.reason, tokens),)
     if not places:
@@ -113,75 +105,21 @@ def _tags(
     ]
 
 
-# --- cutting ---
-
-
-def _columns(tokens: list[Token]) -> Words:
-    """The tokens in columns, brackets matched. Raises Unread where brackets do not pair or are nested too deep."""
-    kinds = [token.kind for token in tokens]
-    texts = [token.text for token in tokens]
-    marked = _CLASS.get
-    word = [marked(kind, text) for kind, text in zip(kinds, texts, strict=True)]
-    match: dict[int, int] = {}
-    if "(" in word or "[" in word or ")" in word or "]" in word:
-        opened: list[int] = []
-        for at, w in enumerate(word):
-            if w == "(" or w == "[":
-                opened.append(at)
-                if len(opened) > BRACKETS_MAX:
-                    raise Unread("brackets are nested too deep")
-            elif w == ")" or w == "]":
-                if not opened or (word[opened[-1]] == "(") is not (w == ")"):
-                    raise Unread("brackets do not pair")
-                match[opened.pop()] = at
-        if opened:
-            raise Unread("brackets do not pair")
-    return Words(
-        word + [""] * _PADDING, texts + [""] * _PADDING, kinds + [Kind.SELF] * _PADDING, match, tokens
-    )
-
-
-def _places(words: Words, end: int) -> list[tuple[int, int]]:
-    """Where each statement begins and ends: at semicolons outside of brackets and of BEGIN ATOMIC … END."""
-    word, match = words.word, words.match
-    if ";" not in word:
-        return [(0, end)]
-    places = []
-    at = begin = 0
-    atomic = False
-    while at < end:
-        w = word[at]
-        if w == "(":
-            at = match[at]
-        elif w == "atomic" and word[at - 1] == "begin" and at - 1 > begin and _makes_function(words, begin):
-            atomic = True
-        elif atomic and w == "end" and word[at - 1] in (";", "atomic"):
-            atomic = False
-        elif w == ";" and not atomic:
-            if begin < at:
-                places.append((begin, at))
-            begin = at + 1
-        at += 1
-    if begin < end:
-        places.append((begin, end))
-    return places
-
-
-def _makes_function(words: Words, at: int) -> bool:
-    word = words.word
-    if word[at] != "create":
-        return False
-    at += 3 if word[at + 1] == "or" and word[at + 2] == "replace" else 1
-    return word[at] in ("function", "procedure")
-
-
 # --- one statement ---
 
 
 def _facts(
-    words: Words, start: int, end: int, tokens: Sequence[Token], tags: tuple[tuple[str, str], ...] = ()
+    words: Words,
+    start: int,
+    end: int,
+    tokens: Sequence[Token],
+    tags: tuple[tuple[str, str], ...] = (),
+    level: int = 0,
 ) -> Facts:
-    reading = Reading(words, query, change, _inside)
+    def inside(words: Words, start: int, end: int) -> Facts:
+        return _inside(words, start, end, level + 1)
+
+    reading = Reading(words, query, change, inside)
     reason = ""
     try:
         _statement(reading, start, end)
@@ -217,9 +155,12 @@ def _facts(
     )
 
 
-def _inside(words: Words, start: int, end: int) -> Facts:
-    """The statement inside another one."""
-    facts = _facts(words, start, end, words.tokens[start:end])
+def _inside(words: Words, start: int, end: int, level: int) -> Facts:
+    """The statement inside another one. Bodies may hold definitions with bodies in turn: so deep and no deeper."""
+    tokens = words.tokens[start:end]
+    if level > LEVELS_MAX:
+        return _unknown("statements are nested too deep", tokens)
+    facts = _facts(words, start, end, tokens, (), level)
     text = words.sql[words.tokens[start].start : words.tokens[end - 1].end]
     return replace(facts, text=text, strings_conform=words.strings_conform)
 
