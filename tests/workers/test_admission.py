@@ -12,7 +12,7 @@ import pytest
 from gateway.errors import State
 from parser import messages
 from tests.workers.relay_rig import no_file_grows, until
-from tests.workers.worker_rig import POLICY, Guest, House, housed, quiet, running_server
+from tests.workers.worker_rig import POLICY, Guest, House, error_state, housed, quiet, running_server
 from workers import admission
 from workers.embedded import EmbeddedServer
 from workers.slab import Counter
@@ -321,3 +321,80 @@ async def test_a_new_catalogue_makes_sessions_ask_for_new_scopes(
         assert before.stale
         assert await guest.cell("select id from people") == "1"
         assert link.session.scope is not before
+
+
+# --- limits, budgets and estimates ----------------------------------------------------------------------
+
+BOUNDED = """
+[[grant]]
+name = "owners read a little"
+groups = ["owners"]
+allow = ["read", "write"]
+unmask = ["*"]
+max_rows_per_hour = 1000
+[[grant]]
+name = "analysts read for a moment"
+groups = ["analysts"]
+allow = ["read", "write"]
+unmask = ["*"]
+max_statement_seconds = 1
+[[grant]]
+name = "readers have a role"
+groups = ["readers"]
+allow = ["read"]
+unmask = ["*"]
+role = "app_ro"
+[[guardrail]]
+name = "no broad reads"
+groups = ["readers"]
+databases = ["shop"]
+statements = ["SELECT"]
+min_estimated_rows = 100
+effect = "deny"
+message = "Read less."
+"""
+
+
+async def test_a_budget_is_one_for_all_sessions_of_a_principal(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server, BOUNDED) as house:
+        first, second, other = await house.guest(), await house.guest(), await house.guest(user="bob")
+        assert len(await first.ask("select generate_series(1, 600)")) > 600
+        assert await second.error("select generate_series(1, 600)") == State.BUDGET
+        assert await first.error("select 1") == State.BUDGET
+        assert await other.cell("select 1") == "1"
+        reader = await house.guest(groups=("readers",))
+        assert await reader.cell("select 2") == "2", "another grant's budget is another one"
+
+
+async def test_what_runs_too_long_is_cancelled_and_the_session_goes_on(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server, BOUNDED) as house:
+        guest = await house.guest(groups=("analysts",))
+        started = time.monotonic()
+        assert await guest.error("select pg_sleep(30)") == State.CANCELLED
+        assert 1.0 <= time.monotonic() - started < 10
+        assert await guest.cell("select 7") == "7"
+        assert house.outcomes() == ["cancelled", "ok"]
+
+
+async def test_a_read_that_the_planner_takes_for_broad_is_refused(tmp_path: Path, server: EmbeddedServer) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        admin.execute("create table many as select n as id from generate_series(1, 5000) n; analyze many, people")
+        admin.execute("grant select on many to app_ro")
+    async with housed(tmp_path, server, BOUNDED) as house:
+        guest = await house.guest(groups=("readers",))
+        assert await guest.error("select * from many") == State.DENIED
+        assert await guest.cell("select max(id) from many") == "5000"
+        assert await guest.cell("select id from people") == "1"
+        bound = [messages.parse("", "select id from many where id <= $1", (23,))]
+        bound.append(messages.bind("", "", (b"5",)))
+        bound += [messages.execute(""), messages.frame(b"S")]
+        await guest.wire.write_all(b"".join(bound))
+        assert sum(kind == b"D" for kind, _ in await guest.replies()) == 5
+        bound[1] = messages.bind("", "", (b"500",))
+        await guest.wire.write_all(b"".join(bound))
+        assert error_state(await guest.replies()) == State.DENIED
+        assert await guest.cell("select 7") == "7"
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        admin.execute("drop table many")

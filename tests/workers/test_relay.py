@@ -14,7 +14,7 @@ import trio.testing
 
 from gateway.errors import Refused, State
 from gateway.scope import Scope
-from gateway.session.inflight import Ask
+from gateway.session.inflight import ROWS_UNKNOWN, Ask, Wanted
 from gateway.session.session import Session
 from gateway.session.understand import failing_frame
 from parser import messages
@@ -38,7 +38,7 @@ from tests.workers.relay_rig import (
 from tests.workers.wire_rig import make_certificate
 from workers import relay as relay_module
 from workers.audit_log import AuditLog
-from workers.relay import RECEIVE_BYTES_MAX
+from workers.relay import RECEIVE_BYTES_MAX, Link
 from workers.slab import Counter
 from workers.sockets import Closed
 from workers.tls import server_context
@@ -252,6 +252,185 @@ async def test_who_sees_every_column_does_not_wait_for_the_catalogue(tmp_path: P
             assert await pair.served() == messages.query(text)
             await pair.says(messages.command_complete("CREATE TABLE") + READY)
             await pair.heard()
+
+
+# --- what is asked beside the session's own connection ---------------------------------------------
+
+
+RAILED = """
+[[grant]]
+name = "all"
+databases = ["shop"]
+allow = ["read", "write"]
+max_statement_seconds = 5
+max_rows_per_hour = 100
+[[guardrail]]
+name = "no broad reads"
+databases = ["shop"]
+statements = ["SELECT"]
+tables = ["public.big"]
+min_estimated_rows = 1000
+effect = "deny"
+message = "Read less."
+"""
+BROAD = "select n from public.big"
+
+
+class Purse:
+    """Counts alone."""
+
+    def __init__(self) -> None:
+        self.spent = 0
+
+    def left(self, now: int) -> int:
+        return 100 - self.spent
+
+    def spend(self, count: int, now: int) -> None:
+        self.spent += count
+
+
+def railed(rig: Rig) -> tuple[Pair, list[Wanted], list[Link]]:
+    """A session under the policy above, with what it asks the relay for."""
+    wanted: list[Wanted] = []
+    cancels: list[Link] = []
+    rig.relay.estimate = lambda link, one: wanted.append(one)
+    rig.relay.cancel = cancels.append
+    pair = rig.open(make_scope(RAILED))
+    purse = Purse()
+    pair.link.session.purse_of = lambda budget: purse
+    return pair, wanted, cancels
+
+
+@pytest.mark.trio
+async def test_a_statement_waits_for_its_estimate_and_others_go_on(tmp_path: Path) -> None:
+    async with turning(tmp_path) as rig:
+        pair, wanted, _ = railed(rig)
+        other = rig.open()
+        await pair.ask(BROAD)
+        await until(lambda: wanted, "it is asked for")
+        await pair.ask("select 2")
+        await other.ask("select 1")
+        await other.served()
+        rig.relay.look_again(pair.link)
+        await other.says(answer())
+        await other.heard()
+        assert pending(pair.server.sock) == b""
+        assert [one.sql for one in wanted] == [BROAD.encode()], "it is asked for once"
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        started = trio.current_time()
+        rig.relay.estimated(pair.link, wanted[0], 10)
+        assert await pair.served() == messages.query(BROAD)
+        assert trio.current_time() - started < relay_module.IDLE_SECONDS / 2, "nobody waits for the sleeper"
+        await pair.says(answer())
+        await pair.heard()
+        assert await pair.served() == messages.query("select 2")
+
+
+@pytest.mark.trio
+async def test_an_estimate_that_is_too_high_refuses_its_statement_and_the_session_goes_on(tmp_path: Path) -> None:
+    async with turning(tmp_path) as rig:
+        pair, wanted, _ = railed(rig)
+        for turn in range(2):
+            await pair.ask(BROAD)
+            await until(lambda turn=turn: len(wanted) > turn, "it is asked for")
+            rig.relay.estimated(pair.link, wanted[turn], ROWS_UNKNOWN)
+            assert await pair.served() == failing_frame(Ask.QUERY)
+            await pair.says(messages.error_response("ERROR", "42601", "syntax error") + READY)
+            body = next(body for kind, body in await pair.heard() if kind == b"E")
+            assert messages.read_error_fields(body)["C"] == State.DENIED
+        assert wanted[0] is not wanted[1]
+
+
+@pytest.mark.trio
+async def test_an_estimate_goes_on_while_the_server_has_still_to_answer(tmp_path: Path) -> None:
+    """The Flush that makes the server answer needs no answer of its own."""
+    async with turning(tmp_path) as rig:
+        pair, wanted, _ = railed(rig)
+        parse, bind = messages.parse("", BROAD), messages.bind("", "")
+        await pair.client.write_all(parse + bind + messages.execute("") + messages.frame(b"S"))
+        await until(lambda: wanted, "it is asked for")
+        rig.relay.estimated(pair.link, wanted[0], 10)
+        seen = b""
+        while b"E" + messages.execute("")[1:5] not in seen:
+            seen += await pair.served()
+        assert pair.link.session.queue, "nothing was answered yet"
+
+
+@pytest.mark.trio
+async def test_an_estimate_for_a_session_that_has_ended_is_dropped(tmp_path: Path) -> None:
+    async with turning(tmp_path) as rig:
+        pair, wanted, _ = railed(rig)
+        await pair.ask(BROAD)
+        await until(lambda: wanted, "it is asked for")
+        rig.relay.cut(pair.link, "drained")
+        await until(lambda: rig.closed, "it is closed")
+        rig.relay.estimated(pair.link, wanted[0], 10)
+        rig.relay.cancelled(pair.link)
+        other = rig.open()
+        await other.ask("select 1")
+        await other.served()
+        assert rig.outcomes() == []
+
+
+@pytest.mark.trio
+async def test_what_runs_too_long_is_cancelled_and_nothing_is_sent_until_that_has_arrived(tmp_path: Path) -> None:
+    async with turning(tmp_path) as rig:
+        pair, _, cancels = railed(rig)
+        await pair.ask("select 1")
+        await pair.served()
+        started = pair.link.session.queue[0].started
+        rig.relay.cancel_overdue(started + 4 * 10**9)
+        assert cancels == []
+        rig.relay.cancel_overdue(started + 6 * 10**9)
+        rig.relay.cancel_overdue(started + 7 * 10**9)
+        assert cancels == [pair.link], "one is under way"
+        await pair.says(answer())
+        await pair.heard()
+        await pair.ask("select 2")
+        other = rig.open()
+        await other.ask("select 1")
+        await other.served()
+        await other.says(answer())
+        await other.heard()
+        assert pending(pair.server.sock) == b"", "the cancel could hit it"
+        rig.relay.cancelled(pair.link)
+        assert await pair.served() == messages.query("select 2")
+
+
+@pytest.mark.trio
+async def test_data_of_a_copy_goes_on_after_its_cancel(tmp_path: Path) -> None:
+    """The server looks for a cancel only between its messages."""
+    async with turning(tmp_path) as rig:
+        pair, _, cancels = railed(rig)
+        await pair.ask("copy public.small from stdin")
+        await pair.served()
+        await pair.says(messages.copy_in_response(1))
+        await pair.heard(b"G")
+        rig.relay.cancel_overdue(pair.link.session.queue[0].started + 6 * 10**9)
+        assert cancels == [pair.link]
+        data = messages.frame(b"d", b"1\n")
+        await pair.client.write_all(data)
+        await until(lambda: pair.link.session.waiting, "it waits")
+        rig.relay.cancelled(pair.link)
+        assert await pair.served() == data
+
+
+@pytest.mark.trio
+async def test_a_result_that_uses_its_budget_up_is_cancelled_in_that_turn(tmp_path: Path) -> None:
+    async with turning(tmp_path) as rig:
+        pair, _, cancels = railed(rig)
+        await pair.ask("select n from public.small")
+        await pair.served()
+        await pair.says(row_description() + data_row(b"x") * 101)
+        await until(lambda: cancels, "it is cancelled")
+        assert cancels == [pair.link]
+        assert not pair.link.session.wants_cancel
+        rig.relay.cancelled(pair.link)
+        await pair.says(messages.error_response("ERROR", "57014", "canceling statement") + READY)
+        seen = await pair.heard()
+        assert messages.read_error_fields(seen[-2][1])["C"] == State.BUDGET
+        await pair.ask("select n from public.small")
+        assert await pair.served() == failing_frame(Ask.QUERY)
 
 
 # --- backpressure -----------------------------------------------------------------------------------

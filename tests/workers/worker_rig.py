@@ -300,6 +300,7 @@ async def housed(
         if not worker.audit.closed:
             worker._finish()
         kept = [each.connection for each in worker.catalogs._kept.values() if each.connection is not None]
+        kept += [connection for pool in worker.estimates._pools.values() for connection, _ in pool.idle]
         for end in (*house.guests, *(connection.sock for connection in kept)):
             end.close()
         for end in (alive_read, alive_write, control, slot.control, slot.listener):
