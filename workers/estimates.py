@@ -115,7 +115,9 @@ class Estimates:
                 rows = await self._ask(place, question)
             except Refusal as refusal:
                 log.warning("no estimates from %s: %s", place.database, refusal.refused.message)
-            except (Closed, ProtocolError) as fault:
+            except AssertionError:
+                raise
+            except Exception as fault:  # what a server's bytes led to ends no worker; its text may quote a value
                 log.warning("no estimate from %s: %s", place.database, type(fault).__name__)
         if rows < ROWS_UNKNOWN:
             self._known[question.digest] = (trio.current_time() + KNOWN_SECONDS, rows)

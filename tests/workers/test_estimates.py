@@ -1,8 +1,10 @@
 """Estimates come from the planner of a real server, for values as they are bound, and fail closed."""
 
 import json
+import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from struct import pack
 
 import psycopg
@@ -358,6 +360,58 @@ async def test_a_server_that_is_not_there_or_hangs_is_unknown_in_time(
                 assert await estimates.rows(away, Wanted(b"select 1")) == ROWS_UNKNOWN
         assert about(await estimates.rows(place(server), Wanted(b"select * from big")), 20000)
     await listener.aclose()
+
+
+LOGGED_IN = messages.authentication_ok() + messages.ready_for_query()
+PLAN = b'[{"Plan": {"Node Type": "Result", "Plan Rows": 7}}]'
+GOOD = (
+    messages.command_complete("BEGIN")
+    + messages.ready_for_query(b"T")
+    + messages.frame(b"D", b"\0\1" + pack("!i", len(PLAN)) + PLAN)
+    + messages.ready_for_query(b"T")
+    + messages.ready_for_query()
+)
+
+
+@pytest.mark.trio
+async def test_whatever_a_server_answers_is_an_estimate_or_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer with bytes changed, cut and put in, in pieces of any size."""
+    monkeypatch.setattr(estimates_module, "ANSWER_SECONDS", 5.0)
+    chance = random.Random(20260103)
+    answers = [GOOD, GOOD[:-1], b""]
+    for _ in range(300):
+        changed = bytearray(GOOD)
+        for _ in range(chance.randint(1, 3)):
+            at = chance.randrange(len(changed))
+            changed[at : at + chance.randint(0, 2)] = chance.randbytes(chance.randint(0, 2))
+        answers.append(bytes(changed))
+    given: list[bytes] = []
+
+    async def speak(stream: trio.SocketStream) -> None:
+        async with stream:
+            with suppress(trio.BrokenResourceError):
+                await stream.receive_some()
+                await stream.send_all(LOGGED_IN)
+                await stream.receive_some()
+                rest = given[-1]
+                while rest:
+                    size = chance.choice((1, 7, 64, 1 << 16))
+                    await stream.send_all(rest[:size])
+                    rest = rest[size:]
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, speak, 0, host="127.0.0.1"))
+        port = listener.socket.getsockname()[1]
+        target = Target((("127.0.0.1", port),), "postgres", "sluice", sslmode="disable", connect_timeout=2.0)
+        for number, answer in enumerate(answers):
+            given.append(answer)
+            estimates = Estimates()
+            rows = await estimates.rows(Place("odd", target, None, number), Wanted(b"select 1"))
+            assert 0 <= rows <= ROWS_UNKNOWN
+            if number < 3:
+                assert rows == (7, ROWS_UNKNOWN, ROWS_UNKNOWN)[number]
+            await estimates.close()
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.trio
