@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from gateway.errors import State
+from gateway.session.inflight import ROWS_UNKNOWN, Wanted
 from parser import messages
 from tests.workers.relay_rig import no_file_grows, until
 from tests.workers.worker_rig import POLICY, Guest, House, error_state, housed, quiet, running_server
@@ -398,3 +399,14 @@ async def test_a_read_that_the_planner_takes_for_broad_is_refused(tmp_path: Path
         assert await guest.cell("select 7") == "7"
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
         admin.execute("drop table many")
+
+
+async def test_a_session_that_has_ended_gets_no_estimate(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest()
+        (link,) = house.worker.relay.links
+        wanted = Wanted(b"select 1")
+        assert await house.worker.admissions.estimate(link, wanted) == 1
+        await guest.wire.write_all(messages.TERMINATE)
+        await quiet(house)
+        assert await house.worker.admissions.estimate(link, wanted) == ROWS_UNKNOWN
