@@ -202,12 +202,13 @@ def _used_up(budget: Budget) -> Refused:
 
 
 def overdue(s: Session, now: int) -> bool:
-    """Whether what the server works on has run for too long; it then must be cancelled. Says so once a statement."""
+    """Whether what the server works on has run for too long and must be cancelled. It is said again as long as it runs: a
+    cancel may come between two statements of one Query and stop neither."""
     if not s.queue:
         return False
     item = s.queue[0]
     ruling = item.ruling
-    if ruling is None or item.refused is not None or item.broken is not None or item.overdue is not None:
+    if ruling is None or item.refused is not None or item.broken is not None:
         return False
     limit = ruling.decision.limits.statement_seconds
     if limit is None or now - max(item.started, s.answered) < limit.most * 1e9:

@@ -98,12 +98,20 @@ def asks_estimate(
     estimated; that of several, and of what runs by name, counts as unknown."""
     if s.estimate is not None:
         return False
-    if len(rulings) != 1 or not sql or rulings[0].facts.named is not None:
+    if len(rulings) != 1 or not sql or not _planned_alike(s, rulings[0].facts):
         s.estimate = ROWS_UNKNOWN
         return False
     path = ", ".join('"' + name.replace('"', '""') + '"' for name in s.search_path or ())
-    s.wanted = Wanted(sql, types, values, (("search_path", path),) if s.search_path is not None else ())
+    s.wanted = Wanted(sql, types, values, (("search_path", path),))
     return True
+
+
+def _planned_alike(s: Session, facts: Facts) -> bool:
+    """Whether another connection with the session's search_path would plan the same statement over the same tables."""
+    if facts.named is not None or s.search_path is None or s.user_schema is None:
+        return False
+    relations = (*facts.reads, *facts.writes)
+    return not any(one.schema == "pg_temp" or (one.schema is None and one.name in s.made) for one in relations)
 
 
 def estimated(s: Session, rulings: tuple[Ruling, ...]) -> tuple[tuple[Ruling, ...], Refused | None]:

@@ -169,9 +169,11 @@ def test_a_pipeline_cannot_commit_before_its_write_was_counted(server: Postgres,
 )
 def test_a_write_whose_rows_no_tag_tells_is_refused(server: Postgres, bounded: Gateway, text: str) -> None:
     before = total(server)
-    with bounded.connect("shop", "will", ("writers",), autocommit=True) as connection:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            run(connection, text, SIMPLE)
+    with (
+        bounded.connect("shop", "will", ("writers",), autocommit=True) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        run(connection, text, SIMPLE)
     assert total(server) == before
 
 
@@ -192,8 +194,7 @@ def test_row_budgets_hold_over_all_workers(bounded: Gateway) -> None:
                 try:
                     rows += len(connection.execute("select id from bounded limit 100").fetchall())
                 except psycopg.errors.ConfigurationLimitExceeded as error:
-                    refused += 1
-                    assert "max_rows_per_hour" in str(error)
+                    refused += "max_rows_per_hour" in str(error)
             connection.execute("rollback")
     assert rows == 1000
     assert refused == 6

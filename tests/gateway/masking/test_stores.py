@@ -47,6 +47,28 @@ def test_other_settings_pass(sql: str) -> None:
     assert kept_aside(facts(sql), basis_of(sql)) is None
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select pg_notify('c', email) from customers",
+        "select pg_catalog.pg_notify('c', (select email from customers limit 1))",
+        "with c as (select email as e from customers) select pg_notify('c', e) from c",
+        "select lo_from_bytea(0, email::bytea) from customers",
+        "select pg_notify('c', x::text) from (select customers from customers) x",
+        "select pg_notify('c', z) from elsewhere as z",
+    ],
+)
+def test_masked_values_are_not_sent_on(sql: str) -> None:
+    refused = kept_aside(facts(sql), basis_of(sql))
+    assert refused is not None
+    assert "no masked values in messages" in refused.message
+
+
+@pytest.mark.parametrize("sql", ["select pg_notify('c', 'x')", "select pg_notify('c', $1)", "notify c, 'x'"])
+def test_messages_of_the_statement_itself_pass(sql: str) -> None:
+    assert kept_aside(facts(sql), basis_of(sql)) is None
+
+
 def test_who_may_see_the_values_may_keep_them() -> None:
     sql = "select set_config('app.kept', email, false) from customers"
     seen = basis(facts(sql), rights(["*"]), catalog(), key=b"", made=frozenset())

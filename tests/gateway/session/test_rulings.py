@@ -113,3 +113,20 @@ def test_session_that_ends_while_it_waits_leaves_nothing_open() -> None:
     rig.ask(query(UPDATE))
     rig.close()
     assert rig.intents() == 0
+
+
+def test_tables_of_the_sessions_own_are_unknown_to_the_planner_elsewhere() -> None:
+    rig = Rig(BROAD)
+    rig.session.made = frozenset({"orders"})
+    rig.ask(query(UPDATE))
+    assert rig.session.wanted is None
+    assert field("C", rig.say(CUT, READY)[0]) == "42501"
+
+
+def test_unknown_search_path_leaves_the_number_of_rows_unknown() -> None:
+    rig = Rig(BROAD, tells_path=False)
+    rig.ask(query(UPDATE))
+    rig.say(failure("42P05"), READY)
+    rig.ask(b"")
+    assert rig.session.wanted is None
+    assert field("C", rig.say(CUT, READY)[0]) == "42501"
