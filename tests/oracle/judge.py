@@ -160,8 +160,8 @@ class Judge:
         return flows
 
     def flow(self, output: Output) -> Flow:
-        """Our output in the analyser's numbers, read as the masking reads it: a column that its relation has not drops out as
-        long as another relation is listed that has one of the name; else it may be anything."""
+        """Our output in the analyser's numbers, read as the masking reads it: a column that its relation has not drops out
+        as long as another relation is listed that has one of the name; else it may be anything."""
         found: set[tuple[int, int]] = set(OPAQUE if output.opaque else ())
         names: dict[str, list[Flow | None]] = {}
         for column in output.columns:
