@@ -3,6 +3,7 @@
 import re
 
 from parser.literals import LexError, clip, escaped, is_escape_character, text_of, unicode_escaped
+from parser.rows import Rows, is_mark
 from parser.tokens import Kind, Token
 
 SELF = frozenset(",()[].;:+-*/%^<>=")
@@ -64,24 +65,29 @@ class _MoreNeeded(Exception):
 class Scanner:
     """Reads the tokens of `text` (bytes as Latin-1), which begins `base` bytes into the statement text, into `out`.
 
-    `standard` is standard_conforming_strings, `comments` asks for comments. Unless `final`, a token is given out only where
-    no byte that may follow could change it."""
+    `standard` is standard_conforming_strings, `comments` asks for comments, `rows` leaves out plain rows of long
+    VALUES lists. Unless `final`, a token is given out only where no byte that may follow could change it."""
 
-    __slots__ = ("base", "comments", "final", "out", "standard", "text")
+    __slots__ = ("base", "comments", "final", "out", "rows", "standard", "text")
 
-    def __init__(self, text: str, base: int, final: bool, standard: bool, comments: bool) -> None:
+    def __init__(
+        self, text: str, base: int, final: bool, standard: bool, comments: bool, rows: Rows | None
+    ) -> None:
         self.text = text
         self.base = base
         self.final = final
         self.standard = standard
         self.comments = comments
+        self.rows = rows
         self.out: list[Token] = []
 
     def read(self) -> int:
         """Returns where in `text` the first token held back begins; LexError at the first bad one."""
-        text, out, base, match = self.text, self.out, self.base, _NEXT.match
+        text, out, base, match, rows = self.text, self.out, self.base, _NEXT.match, self.rows
         sure = len(text) if self.final else len(text) - 3  # three more bytes settle a short token: 1e+5, 0x_f
         pos = start = 0
+        if rows and not rows.depth and is_mark(rows.before, ")"):
+            pos = rows.after(text, 0)
         try:
             while True:
                 found = match(text, pos)
@@ -91,6 +97,8 @@ class Scanner:
                 start, pos = found.span(what)
                 if what == _MARK:
                     out.append(_new(Token, (_A_SELF, text[start:pos], base + start, base + pos)))
+                    if rows and rows.depth >= 0 and rows.ended(text[start], self.before(2)):
+                        pos = rows.after(text, pos)
                 elif what == _STRING:
                     pos = self.string(start, pos)
                 elif what == _QUOTED:
@@ -106,11 +114,22 @@ class Scanner:
                 elif what == _NAME:
                     name = text[start:pos]
                     name = name.lower() if name.isascii() else _value(_lower(name))
+                    if rows and name == "values" and not is_mark(self.before(1), "."):
+                        rows.depth = 0
                     out.append(_new(Token, (_AN_IDENT, clip(name), base + start, base + pos)))
                 else:
                     pos = self.short(what, start, pos)
         except _MoreNeeded:
             return start
+        finally:
+            if rows and out:
+                rows.before = out[-1]
+
+    def before(self, back: int) -> Token | None:
+        """The token that is `back` tokens before the next one, as far as it is known."""
+        if len(self.out) >= back:
+            return self.out[-back]
+        return self.rows.before if self.rows else None
 
     def give(self, kind: Kind, value: str, start: int, end: int) -> int:
         self.out.append(_new(Token, (kind, value, self.base + start, self.base + end)))

@@ -1,8 +1,9 @@
 """PostgreSQL's lexer: bytes of SQL to tokens (manual, section 4.1; the rules of versions 13 to 18).
 
 Two readers give the same tokens. `Tokenizer` takes the text in any pieces and has the exact reader (scanner.py) do it.
-`tokenize` takes whole texts; it first tries one regular expression over all of it, which knows the plain forms only,
-and hands a text with anything else in it (comments, escapes, dollar quotes, odd numbers) to the exact reader.
+`columns` and `tokenize` take whole texts; they first try one regular expression over all of it, which knows the plain
+forms only, and hand a text with anything else in it (escapes, dollar quotes, nested comments, odd numbers) to the exact
+reader. Where it is asked for, most plain rows of a long VALUES list are left out (rows.py).
 
 Where the versions differ the later reading is taken: a number or parameter with letters behind it (`1a`, `$1a`) is an
 error as from 15 on, `1_000` and `0x1f` are one number as from 16 on, vertical tab is white space as from 16 on. An older
@@ -14,80 +15,152 @@ is turned into UTF-8 again. The bytes were proved to be UTF-8 before.
 
 import codecs
 import re
-from itertools import accumulate, repeat
+from itertools import accumulate, compress
+from operator import add
+from typing import TypeVar
 
-from parser.literals import LexError
+from parser.literals import LexError, clip
+from parser.rows import Rows
 from parser.scanner import SELF, Scanner
-from parser.tokens import Kind, Token
+from parser.tokens import Columns, Kind, Token
 
-__all__ = ["LexError", "Tokenizer", "tokenize"]
+__all__ = ["LexError", "Tokenizer", "columns", "tokenize"]
 
 # --- the quick reader: one expression over the whole text ---
 
-# What the group takes is a token in its plain form; what it does not take, and is no white space, makes the group empty
-# (None in the list that split() gives), and the exact reader has to do it. No alternative can match in two ways: the
-# time is linear. The text is in lower case here.
-_PLAIN = re.compile(
+# Each part is a token in its plain form with the white space behind it; the most frequent ones come first, as alternatives
+# of their own. What is none makes the group empty and takes the rest of the text with it: the exact reader has to do it.
+# No alternative can match in two ways: the time is linear.
+_parts = re.compile(
     r"""
-    ( [a-z_] [a-z0-9_$]{0,62}+ (?! [a-z0-9_$\x80-\xff'] | &['"] )     # a name with no string on its heels
-    | [,()\[\];]
-    | [0-9]++ (?: \. [0-9]++ )? (?! [0-9a-z_.$\x80-\xff] )
-    | ' [^']*+ ' (?! ' | [ \t\f\v]*+ (?: [\r\n] | -- ) )              # a string that cannot go on in the next line
-    | \. (?! [0-9.] )
+    ( [A-Za-z_\x80-\xff] [A-Za-z0-9_$\x80-\xff]*+ [ \t\n\r\f\v]*+
+    | [,()\[\];] [ \t\n\r\f\v]*+
+    | \. (?! [0-9.] ) [ \t\n\r\f\v]*+
+    | (?:
+      = (?! [-+*/%^<>=~!@\#&|`?] )
+    | (?<! [A-Za-z0-9_$&\x80-\xff] ) ' [^']*+ (?: '' [^']*+ )*+ '                   # a string without a prefix,
+      (?! (?: [ \t\n\r\f\v]++ | --[^\n\r]*+ )*+ ' )                                 # that does not go on in the next line
+    | [0-9]++ (?: \. [0-9]++ )? (?! [0-9A-Za-z_.$\x80-\xff] )
+    | [<>=]{1,2}+ (?= [-+] [^-+*/%^<>=~!@\#&|`?] )
     | -? [*%^<>=~!@\#&|`?]{1,60}+ (?! [-+*/%^<>=~!@\#&|`?] )
+    | -- [^\n\r]*+
+    | /\* [^*/]*+ (?: (?: \* (?! / ) | / (?! \* ) ) [^*/]*+ )*+ \*/                 # a comment with none inside
     | [-+/] (?! [-+*/%^<>=~!@\#&|`?] )
     | :: | := | :
-    | \$ [1-9] [0-9]{0,8}+ (?! [0-9a-z_\x80-\xff] )
-    | " [^"\x80-\xff]{1,63}+ " (?! " )
-    )
-    | [^\ \t\n\r\f\v] [a-z0-9_$\x80-\xff]*+ [-+*/%^<>=~!@\#&|`?]*+
+    | \$ [1-9] [0-9]{0,8}+ (?! [0-9A-Za-z_\x80-\xff] )
+    | (?<! & ) " [^"]++ " (?! " )
+    ) [ \t\n\r\f\v]*+ )
+    | [\s\S]++
     """,
     re.VERBOSE,
-)
-_split = _PLAIN.split
-_new = tuple.__new__
+).findall
+_SPACE = " \t\n\r\f\v"
+_LINE_END = re.compile(r"[\n\r]")
 
 # Members are taken out of the class once: from there each look costs as much as making a token.
-_IDENT, _QUOTED, _STRING, _INTEGER, _NUMERIC = Kind.IDENT, Kind.QUOTED, Kind.STRING, Kind.INTEGER, Kind.NUMERIC
-
-# The kind of a whole text where one is known, else of its first character.
-_KIND_OF_TEXT: dict[str, Kind] = dict.fromkeys(SELF, Kind.SELF)
+_IDENT, _QUOTED, _STRING, _COMMENT = Kind.IDENT, Kind.QUOTED, Kind.STRING, Kind.COMMENT
+_OPERATOR, _SELF, _INTEGER = Kind.OPERATOR, Kind.SELF, Kind.INTEGER
+# The kind of a token by its first character; what begins with a mark may be longer than the mark.
 _KIND_OF_FIRST: dict[str, Kind] = (
-    dict.fromkeys("~!@#^&|`?+-*/%<>=:", Kind.OPERATOR)
+    dict.fromkeys("~!@#^&|`?+-*/%<>=:,()[];.", _OPERATOR)
     | dict.fromkeys("0123456789", _INTEGER)
-    | dict.fromkeys("abcdefghijklmnopqrstuvwxyz_", _IDENT)
     | {"'": _STRING, '"': _QUOTED, "$": Kind.PARAM}
 )
+_LONGEST_KEPT = 40
+_MOST_KEPT = 4096
+_V = TypeVar("_V", Kind, str)
 
 
-def _plain(sql: bytes) -> list[Token] | None:
+class _Seen(dict[str, _V]):
+    """What is known of the tokens seen lately, by their raw text: keywords, names and marks come again and again, and to
+    look into a dict is a tenth of the work. Literals and comments are never kept, and the memory is bounded."""
+
+    __slots__ = ()
+
+    def keep(self, raw: str, value: _V) -> _V:
+        if len(raw) <= _LONGEST_KEPT:
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[raw] = value
+        return value
+
+
+class _Kinds(_Seen[Kind]):
+    __slots__ = ()
+
+    def __missing__(self, raw: str) -> Kind:
+        kind = _KIND_OF_FIRST.get(raw[0], _IDENT)
+        if kind is _STRING or kind is _QUOTED:
+            return kind
+        if kind is _INTEGER:
+            return Kind.NUMERIC if "." in raw else kind
+        if kind is _OPERATOR:
+            if raw.startswith(("--", "/*")):
+                return _COMMENT
+            kind = _SELF if raw in SELF else kind
+        return self.keep(raw, kind)
+
+
+class _Texts(_Seen[str]):
+    """Decoded, folded, cut."""
+
+    __slots__ = ()
+
+    def __missing__(self, raw: str) -> str:
+        kind = _KIND_OF_FIRST.get(raw[0], _IDENT)
+        if kind is _STRING:
+            text = raw[1:-1]
+            if "''" in text:
+                text = text.replace("''", "'")
+            return text if text.isascii() else text.encode("latin-1").decode()
+        if kind is _IDENT:
+            return self.keep(raw, clip(raw.lower() if raw.isascii() else raw.encode("latin-1").lower().decode()))
+        text = raw if raw.isascii() else raw.encode("latin-1").decode()
+        if kind is _QUOTED:
+            return clip(text[1:-1])
+        return text if kind is _INTEGER or raw.startswith(("--", "/*")) else self.keep(raw, text)
+
+
+_kind_of = _Kinds().__getitem__
+_text_of = _Texts().__getitem__
+
+
+def _plain(sql: bytes, comments: bool) -> Columns | None:
     """The tokens of a text made of plain forms only, else None."""
-    parts = _split(sql.lower().decode("latin-1"))
-    try:
-        edges = list(accumulate(map(len, parts)))
-    except TypeError:  # a None: something the expression does not know
+    text = sql.decode("latin-1").lstrip(_SPACE)
+    parts = _parts(text)
+    if parts and not parts[-1]:  # something that the expression does not know
         return None
-    texts = parts[1::2]
-    starts, ends = edges[0::2], edges[1::2]
-    known, first = _KIND_OF_TEXT.get, _KIND_OF_FIRST
-    kinds = [known(text) or first[text[0]] for text in texts]
-    if b"'" in sql or b'"' in sql or b"." in sql:
-        for at, kind in enumerate(kinds):
-            if kind is _IDENT:
-                continue
-            if kind is _STRING or kind is _QUOTED:
-                texts[at] = sql[starts[at] + 1 : ends[at] - 1].decode()
-            elif kind is _INTEGER and "." in texts[at]:
-                kinds[at] = _NUMERIC
-    return list(map(_new, repeat(Token), zip(kinds, texts, starts, ends, strict=False)))
+    starts = list(accumulate(map(len, parts), initial=len(sql) - len(text)))
+    starts.pop()
+    commented = b"--" in sql or b"/*" in sql
+    if commented:
+        parts = [_LINE_END.split(part, 1)[0] if part.startswith("--") else part.rstrip(_SPACE) for part in parts]
+    elif sql.isascii():
+        parts = list(map(str.rstrip, parts))
+    else:  # in Latin-1 a letter's last byte may look like white space
+        parts = [part.rstrip(_SPACE) for part in parts]
+    kinds = list(map(_kind_of, parts))
+    texts = list(map(_text_of, parts))
+    ends = list(map(add, starts, map(len, parts)))
+    if commented and not comments:
+        kept = [kind is not _COMMENT for kind in kinds]
+        kinds, texts = list(compress(kinds, kept)), list(compress(texts, kept))
+        starts, ends = list(compress(starts, kept)), list(compress(ends, kept))
+    return Columns(kinds, texts, starts, ends)
 
 
 # --- what the rest of the house calls ---
 
+_LONG = 4096  # bytes, from which on a list of rows is worth a look
+_BULK = re.compile(rb"values[ \t\n\r\f\v]*+\(", re.IGNORECASE)
+_PIECE = 1024 * 1024
 
-def tokenize(sql: bytes, *, standard_conforming_strings: bool = True, comments: bool = False) -> list[Token]:
-    """The tokens of a whole text, comments among them only where asked for (never those inside a token, between the
-    pieces of a string). LexError where the server's lexer would refuse it, or where it is no UTF-8 or has a zero byte."""
+
+def columns(
+    sql: bytes, *, standard_conforming_strings: bool = True, comments: bool = False, elide_rows: bool = False
+) -> Columns:
+    """The tokens of a whole text in columns; the flags and the faults are those of `tokenize`."""
     if b"\0" in sql:
         raise LexError(sql.index(b"\0"), "a zero byte")
     if not sql.isascii():
@@ -95,13 +168,37 @@ def tokenize(sql: bytes, *, standard_conforming_strings: bool = True, comments: 
             sql.decode()
         except UnicodeDecodeError as fault:
             raise LexError(fault.start, "invalid UTF-8") from None
-    if standard_conforming_strings or b"\\" not in sql:
-        tokens = _plain(sql)
-        if tokens is not None:
-            return tokens
-    reader = Scanner(sql.decode("latin-1"), 0, True, standard_conforming_strings, comments)
-    reader.read()
-    return reader.out
+    if elide_rows and len(sql) >= _LONG and _BULK.search(sql):
+        tokens = _in_pieces(sql, standard_conforming_strings, comments)
+    else:
+        if standard_conforming_strings or b"\\" not in sql:
+            plain = _plain(sql, comments)
+            if plain is not None:
+                return plain
+        reader = Scanner(sql.decode("latin-1"), 0, True, standard_conforming_strings, comments, None)
+        reader.read()
+        tokens = reader.out
+    return Columns(*zip(*tokens, strict=True)) if tokens else Columns((), (), (), ())
+
+
+def tokenize(
+    sql: bytes, *, standard_conforming_strings: bool = True, comments: bool = False, elide_rows: bool = False
+) -> list[Token]:
+    """The tokens of a whole text, comments among them only where asked for (never those inside a token, between the
+    pieces of a string). With `elide_rows` rows of plain values may be left out of a long VALUES list, never its first or
+    its last. LexError where the server's lexer would refuse the text, or where it is no UTF-8 or has a zero byte."""
+    return columns(
+        sql, standard_conforming_strings=standard_conforming_strings, comments=comments, elide_rows=elide_rows
+    ).tokens()
+
+
+def _in_pieces(sql: bytes, standard: bool, comments: bool) -> list[Token]:
+    """A long text through the exact reader, so that not all of it is held twice."""
+    reader = Tokenizer(standard_conforming_strings=standard, comments=comments, elide_rows=True)
+    tokens: list[Token] = []
+    for at in range(0, len(sql), _PIECE):
+        tokens += reader.feed(sql[at : at + _PIECE])
+    return tokens + reader.close()
 
 
 class Tokenizer:
@@ -112,8 +209,11 @@ class Tokenizer:
     later call raises it again. Of several faults it raises the first it meets, which need not be the one tokenize() names.
     """
 
-    def __init__(self, *, standard_conforming_strings: bool = True, comments: bool = False) -> None:
+    def __init__(
+        self, *, standard_conforming_strings: bool = True, comments: bool = False, elide_rows: bool = False
+    ) -> None:
         self._standard = standard_conforming_strings
+        self._rows = Rows(standard_conforming_strings) if elide_rows else None
         self._comments = comments
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._waiting: list[bytes] = []
@@ -140,7 +240,7 @@ class Tokenizer:
             if self._size < self._enough and not final:
                 return []
             text = b"".join(self._waiting).decode("latin-1")
-            reader = Scanner(text, self._base, final, self._standard, self._comments)
+            reader = Scanner(text, self._base, final, self._standard, self._comments, self._rows)
             stop = reader.read()
         except LexError as fault:
             self._fault = fault

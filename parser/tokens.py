@@ -1,6 +1,8 @@
 """What the tokenizer hands out: PostgreSQL's lexical tokens (manual, section 4.1)."""
 
+from collections.abc import Sequence
 from enum import IntEnum
+from itertools import repeat
 from typing import NamedTuple
 
 
@@ -28,3 +30,18 @@ class Token(NamedTuple):
     text: str
     start: int
     end: int
+
+
+_new = tuple.__new__
+
+
+class Columns(NamedTuple):
+    """The tokens of a text in columns, one entry a token in each: `Token` says what they mean."""
+
+    kinds: Sequence[Kind]
+    texts: Sequence[str]
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+    def tokens(self) -> list[Token]:
+        return list(map(_new, repeat(Token), zip(*self, strict=True)))
