@@ -16,6 +16,7 @@ COMPILED = [
     "gateway/masking/rows.py",
     "gateway/scope.py",
     "gateway/session/bounds.py",
+    "gateway/session/failures.py",
     "gateway/session/inflight.py",
     "gateway/session/names.py",
     "gateway/session/paths.py",
@@ -23,6 +24,7 @@ COMPILED = [
     "gateway/session/understand.py",
     "gateway/session/answers.py",
     "gateway/session/session.py",
+    "gateway/session/temporaries.py",
     "workers/relay.py",
 ]
 MYPY = ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.audit.records import ColumnsCard, ColumnsInfo, GrantInfo, RulingCard, RulingInfo, Tags
 from gateway.classify.catalog import Catalog
+from gateway.classify.resolver import Resolver
 from gateway.errors import Refused
 from gateway.masking import plan
 from gateway.masking.basis import MaskBasis, basis
@@ -85,8 +86,8 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_by_key", "_by_text", "_mask_key", "_resolved", "catalog", "made", "policy_hash", "rights", "search_path",
-        "stale", "strings_conform",
+        "_by_key", "_by_text", "_known", "_mask_key", "_resolved", "catalog", "made", "own", "policy_hash", "rights",
+        "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
     def __init__(
@@ -98,13 +99,16 @@ class Scope:
         mask_key: bytes = b"",
         strings_conform: bool = True,
         made: frozenset[str] = frozenset(),
+        own: frozenset[str] = frozenset(),
         search_path: tuple[str, ...] | None = None,
     ) -> None:
         self.rights = rights
         self.catalog = catalog
         self.policy_hash = policy_hash
         self.made = made  # bare names of relations that the session made itself
+        self.own = own  # bare names that certainly mean temporary relations of the session
         self.search_path = search_path  # None: not known
+        self._known = Resolver(catalog, search_path, made)
         self.stale = False
         self._mask_key = mask_key
         self.strings_conform = strings_conform
@@ -122,7 +126,7 @@ class Scope:
         known = self._by_text.get(sql)
         if known is not None:
             return known
-        facts = read(sql, standard_conforming_strings=self.strings_conform)
+        facts = read(sql, standard_conforming_strings=self.strings_conform, known=self._known)
         script = self.script_of(facts)
         if key is not None and not any(one.by_value for one in facts):
             self._remember(self._by_key, key, script)
@@ -163,6 +167,16 @@ class Scope:
             held = self._resolved[key] = (inner, self._rule(facts))  # holding `inner` keeps its id its own
         return held[1]
 
+    def again(self, facts: Facts) -> Facts:
+        """The facts of a statement that PREPARE held, as its names are understood here: the server looks them up anew.
+
+        A cursor is another thing: what it reads was settled when it was declared.
+        """
+        if not facts.text:
+            return facts
+        read_anew = read(facts.text, standard_conforming_strings=facts.strings_conform, known=self._known)
+        return replace(read_anew[0], text=facts.text, strings_conform=facts.strings_conform)
+
     def estimated(self, ruling: Ruling, rows: int) -> Ruling:
         """The ruling once the planner's estimate of the statement's rows is known."""
         return self._rule(ruling.facts, rows)
@@ -174,18 +188,24 @@ class Scope:
 
     def script_of(self, statements: tuple[Facts, ...]) -> Script:
         """The rulings over statements already read."""
-        rulings = tuple(self._rule(facts) for facts in statements)
+        rulings = []
+        made = self.made
+        for facts in statements:
+            rulings.append(self._rule(facts, made=made))
+            made |= {relation.name for relation in facts.creates}
         return Script(
-            rulings=rulings,
+            rulings=tuple(rulings),
             refused=next((ruling.refused for ruling in rulings if ruling.refused is not None), None),
             named=any(facts.named is not None for facts in statements),
             unsettling=any(_unsettles(facts) for facts in statements),
             takes_copy=any(facts.copy is not None and facts.copy.target == "stdin" for facts in statements),
         )
 
-    def _rule(self, facts: Facts, rows: int | None = None) -> Ruling:
-        decision = decide(facts, self.rights, self.catalog, rows)
-        masks = basis(facts, self.rights, self.catalog, key=self._mask_key, made=self.made)
+    def _rule(self, facts: Facts, rows: int | None = None, made: frozenset[str] | None = None) -> Ruling:
+        """`made`: also the names that statements before it in its text make."""
+        decision = decide(facts, self.rights, self.catalog, rows, self.own)
+        own = self.made if made is None else made
+        masks = basis(facts, self.rights, self.catalog, key=self._mask_key, made=own)
         refused, copy, copy_card = decision.refused, None, None
         if refused is None:
             refused = kept_aside(facts, masks)

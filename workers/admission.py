@@ -274,7 +274,11 @@ class Admissions:
         admission.rights = rights
         session.until = self._until(admission)
         return self._scope(
-            rights, conforming=session.conforming, made=session.made, path=session.search_path
+            rights,
+            conforming=session.conforming,
+            made=session.made,
+            own=session.temporaries.names,
+            path=session.search_path,
         )
 
     def _until(self, admission: Admission) -> int:
@@ -296,12 +300,13 @@ class Admissions:
         *,
         conforming: bool = True,
         made: frozenset[str] = frozenset(),
+        own: frozenset[str] = frozenset(),
         path: tuple[str, ...] | None = None,
     ) -> Scope:
         catalog = self._catalogs.get(rights.database)
         if catalog is None:  # forgotten since: nothing is known of any table
             catalog = Catalog(0, {}, {}, {})
-        key = (rights.key, rights.database, catalog.version, conforming, made, path)
+        key = (rights.key, rights.database, catalog.version, conforming, made, own, path)
         scope = self._scopes.get(key)
         if scope is None:
             if len(self._scopes) >= SCOPES_MAX:
@@ -313,6 +318,7 @@ class Admissions:
                 mask_key=self._slot.secrets.mask_key,
                 strings_conform=conforming,
                 made=made,
+                own=own,
                 search_path=path,
             )
             scope.stale = rights.generation != self.generation  # a policy came into force during the sign-in

@@ -10,16 +10,14 @@ from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from gateway.audit.records import Status
-from gateway.errors import Refused, State
 from gateway.masking.kernels import data_rows_end
-from gateway.masking.plan import scrub
 from gateway.masking.rows import count
 from gateway.session import bounds, paths
+from gateway.session.failures import copy_over, failed, in_our_words, noticed
 from gateway.session.inflight import RESYNC, Ask, Item
 from gateway.session.understand import REFUSED_QUERY
 from parser.errors import ProtocolError
-from parser.messages import command_rows, error_response
+from parser.messages import command_rows
 
 if TYPE_CHECKING:
     from gateway.scope import ResultPlan, Ruling
@@ -260,7 +258,7 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
     if item.broken is not None or (limit is not None and (item.converted or rows > limit.most)):
         return bounds.completed(s, item, frame, rows)
     if item.index == len(item.rulings) - 1 and not s.copy_both:
-        _copy_over(s)
+        copy_over(s)
     _succeeded(s, item, ruling, command, rows)
     if item.ask is Ask.EXECUTE:
         s.queue.popleft()
@@ -271,8 +269,10 @@ def _succeeded(s: Session, item: Item, ruling: Ruling, command: str, rows: int) 
     s.settle_success(item, command, rows)
     if ruling.facts.effects != _READ:
         s.changed_by(ruling.facts)
+        s.temporaries.completed(ruling)
     if paths.moves(s, (ruling,)):
         paths.moved(s)
+        s.temporaries.completed(ruling)
 
 
 _READ = frozenset({"read"})
@@ -325,95 +325,21 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
         if frame[5] == _IN_TRANSACTION:
             s.to_server.append(REFUSED_QUERY)  # an error would have ended the transaction
             return b""
-        answer = _ours(s, item, item.broken) + frame
+        answer = in_our_words(s, item, item.broken) + frame
     s.queue.popleft()
-    _copy_over(s)
+    copy_over(s)
     s.lexing_doubt = False
     s.status = frame[5]
     if s.status == 73:
         s.names.transaction_ended()
         s.tainted = None
+    s.temporaries.settled(ended=s.status == 73)
     if s.search_path is None:
         paths.settled(s)
     return answer
 
 
 _IN_TRANSACTION = ord("T")
-
-
-def _error(s: Session, frame: bytes) -> bytes | None:
-    body = frame[5:]
-    fatal = b"\0VFATAL\0" in body or b"\0VPANIC\0" in body
-    s.server_said_last = s.server_said_last or fatal
-    if not s.queue:
-        return _scrubbed(s, None, frame)
-    item = s.queue[0]
-    if item.ask is Ask.SYNC:  # a deferred constraint that fails at the implicit commit
-        s.settle_failure(item, "error", _sqlstate(body))
-        item.held = b""
-        return b"" if item.own and not fatal else _scrubbed(s, None, frame)
-    status, sqlstate, refused = _verdict(item, _sqlstate(body))
-    answer = _scrubbed(s, item.ruling, frame) if fatal or refused is None else _ours(s, item, refused)
-    if item.leads is not None:
-        item = item.leads
-    s.settle_failure(item, status, sqlstate)
-    dropped_sync = s.copy_sync_dropped
-    _copy_over(s)
-    if item.ask not in RESYNC:
-        _skip(s)
-    if item.converted or (dropped_sync and (s.skipping or item.ask is Ask.QUERY)):
-        bounds.resync(s)
-    return b"" if item.own and not fatal else answer
-
-
-def _verdict(item: Item, sqlstate: str) -> tuple[Status, str, Refused | None]:
-    """What a failure of this item means, its SQLSTATE, and our words for it where they take the place of the server's."""
-    if item.refused is None and item.broken is not None:
-        item.refused = item.broken
-    if item.refused is not None:
-        return "refused", str(item.refused.sqlstate), item.refused
-    if sqlstate == State.CANCELLED:
-        return "cancelled", sqlstate, item.overdue
-    return "error", sqlstate, None
-
-
-def _ours(s: Session, item: Item, refused: Refused) -> bytes:
-    """The error of what was refused, in our words."""
-    index = min(item.index, len(item.intents) - 1)
-    seq = item.intents[index] if index >= 0 else 0
-    detail = f"Audit record {s.chain.record_id(seq)}." if seq else ""
-    return error_response("ERROR", refused.sqlstate, refused.message, detail, refused.hint)
-
-
-def _scrubbed(s: Session, ruling: Ruling | None, frame: bytes) -> bytes | None:
-    """Without the values it may quote: those of this statement, or an earlier one's of the transaction (deferred checks)."""
-    basis = s.tainted if ruling is None or ruling.basis.inert else ruling.basis
-    if basis is None:
-        return None
-    body = scrub(frame[5:], basis)
-    return frame[:1] + (len(body) + 4).to_bytes(4, "big") + body
-
-
-def _sqlstate(body: bytes) -> str:
-    at = body.find(b"\0C")
-    code = body[at + 2 : at + 7]
-    return code.decode("ascii", "replace") if at >= 0 and body[at + 7 : at + 8] == b"\0" else State.PROTOCOL
-
-
-def _skip(s: Session) -> None:
-    """The server discards everything up to the next Sync (manual, section 55.2.3)."""
-    while s.queue:
-        item = s.queue[0]
-        if item.ask is Ask.SYNC:
-            return
-        s.names.abandon(item)
-        s.settle_failure(item, "not-run", "")
-        s.queue.popleft()
-    s.skipping = True
-
-
-def _notice(s: Session, frame: bytes) -> bytes | None:
-    return _scrubbed(s, s.queue[0].ruling if s.queue else None, frame)
 
 
 def _parameter_status(s: Session, frame: bytes) -> bytes | None:
@@ -424,11 +350,6 @@ def _parameter_status(s: Session, frame: bytes) -> bytes | None:
 
 def _notification(s: Session, frame: bytes) -> bytes | None:
     return None
-
-
-def _copy_over(s: Session) -> None:
-    s.copy_in = s.copy_open = s.copy_both = s.copy_sync_dropped = False
-    s.copy_ended_early = 0
 
 
 def _copy_in(s: Session, frame: bytes) -> bytes | None:
@@ -483,11 +404,11 @@ _HANDLERS: dict[int, Handler] = {
     ord("3"): _close_complete,
     ord("A"): _notification,
     ord("C"): _command_complete,
-    ord("E"): _error,
+    ord("E"): failed,
     ord("G"): _copy_in,
     ord("H"): _copy_out,
     ord("I"): _empty_query,
-    ord("N"): _notice,
+    ord("N"): noticed,
     ord("S"): _parameter_status,
     ord("T"): _row_description,
     ord("V"): _function_result,

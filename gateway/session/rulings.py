@@ -28,10 +28,11 @@ def fresh(s: Session) -> None:
         or s.now >= s.until
         or scope.strings_conform is not s.conforming
         or scope.made is not s.made
+        or scope.own != s.temporaries.names
         or scope.search_path != s.search_path
     ):
         s.scope = s.rescope(s)
-        s.made = s.scope.made
+        s.made, s.temporaries.names = s.scope.made, s.scope.own
         s.search_path = s.scope.search_path
 
 

@@ -18,6 +18,7 @@ from gateway.session import answers, bounds, paths, understand
 from gateway.session.budgets import Purse, Purses
 from gateway.session.inflight import Ask, Item, Wanted
 from gateway.session.names import Names
+from gateway.session.temporaries import Temporaries
 from parser.errors import ProtocolError
 from parser.facts import Facts
 from parser.messages import error_response, notice_response
@@ -85,6 +86,7 @@ class Session:
         "statements",
         "status",
         "tainted",
+        "temporaries",
         "to_client",
         "to_server",
         "unsettled",
@@ -143,6 +145,7 @@ class Session:
         self.encoding_safe = True
         self.lexing_doubt = False
         self.made = scope.made  # relations it made: the catalogue may know another of the name
+        self.temporaries = Temporaries()
         self.catalog_moved = False  # DDL went through; the relay takes and clears it
         self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns
         self.statements = 0
