@@ -118,17 +118,17 @@ class Scope:
 
     def script(self, sql: bytes) -> Script:
         """The rulings over a statement text (no terminating NUL). Never raises on a peer's bytes."""
+        known = self._by_text.get(sql)
+        if known is not None:
+            return known
         key = quick_key(sql) if self.strings_conform and len(sql) <= TEXT_BYTES_MAX else None
         if key is not None:
             known = self._by_key.get(key)
             if known is not None:
                 return known
-        known = self._by_text.get(sql)
-        if known is not None:
-            return known
         facts = read(sql, standard_conforming_strings=self.strings_conform, known=self._known)
         script = self.script_of(facts)
-        if key is not None and not any(one.by_value for one in facts):
+        if key is not None and key != sql and not any(one.by_value for one in facts):
             self._remember(self._by_key, key, script)
         elif len(sql) <= TEXT_BYTES_MAX:
             self._remember(self._by_text, sql, script)
