@@ -6,7 +6,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -18,6 +18,7 @@ from gateway.policy import compile as policy_table
 from gateway.policy import rules
 from gateway.policy.rules import Policy
 from gateway.settings import Issuer, Settings
+from gateway.toml_source import parse
 
 MASK_KEY_FILE = "mask.key"  # keys the `hash` mask: equal on all hosts whose hashes shall be equal
 _KEY_BYTES_MIN = 32
@@ -122,17 +123,32 @@ def compile_policy(file: Path, settings: Settings) -> bytes:
 
 
 def read_policies(file: Path, settings: Settings) -> list[Policy]:
-    """The rules of every policy file. Raises ConfigError."""
+    """The rules of every policy file; *.test.toml beside them are tests of theirs. Raises ConfigError."""
     path = file.parent / settings.policy.file
-    files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = sorted(one for one in path.glob("*.toml") if not one.name.endswith(".test.toml"))
     if not files:
         _fault(file, "policy.file", "the folder holds no *.toml", "put a policy there")
-    return [rules.load(_text(one, "policy.file"), str(one)) for one in files]
+    return [rules.load(read_text(one, "policy.file"), str(one)) for one in files]
 
 
 def load_settings(file: Path, environ: Mapping[str, str]) -> Settings:
     """sluice.toml alone, for what needs no more of it. Raises ConfigError."""
-    return sluice_toml.load(_text(file, "--config"), str(file), environ)
+    return sluice_toml.load(read_text(file, "--config"), str(file), environ)
+
+
+def load_policy_settings(file: Path, environ: Mapping[str, str]) -> Settings:
+    """sluice.toml for what only asks the policy: variables that hold passwords need not be set. Raises ConfigError."""
+    text = read_text(file, "--config")
+    databases = parse(text, str(file)).get("database", [])
+    unset = dict.fromkeys(_variables(databases if isinstance(databases, list) else []), "")
+    return sluice_toml.load(text, str(file), {**unset, **environ})
+
+
+def _variables(databases: list[Any]) -> list[str]:
+    given = [one.get("password_env") for one in databases if isinstance(one, dict)]
+    return [name for name in given if isinstance(name, str)]
 
 
 def audit_dir(file: Path, settings: Settings) -> Path:
@@ -220,7 +236,8 @@ def _secret(path: Path, key: str) -> bytes:
     return content
 
 
-def _text(path: Path, key: str) -> str:
+def read_text(path: Path, key: str) -> str:
+    """The file's text; `key` is what named it. Raises ConfigError."""
     try:
         return _bytes(path, key).decode()
     except UnicodeDecodeError:

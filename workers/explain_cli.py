@@ -6,32 +6,26 @@ from typing import Any
 
 import click
 import orjson
-import trio
 from rich.console import Console
 from rich.table import Table
 
-from gateway.classify.catalog import Catalog
 from gateway.errors import Refusal
 from gateway.identity.principal import Principal
-from gateway.masking.basis import MaskBasis, basis
-from gateway.policy.explain import explain
-from gateway.policy.rights import Rights
 from gateway.policy.table import PolicyTable
+from gateway.scope import Scope
 from gateway.settings import Database
-from parser import statements
-from parser.facts import Facts
-from workers import catalog, configuration
+from workers import configuration, explanations
 from workers.cli import config_option, fail, words
 from workers.configuration import Loaded
-from workers.targets import target
-from workers.upstream import connect
-
-_OWN_SESSION = [("application_name", "sluice"), ("search_path", ""), ("client_encoding", "UTF8")]
+from workers.policy_test_cli import run_tests
 
 
 @click.group()
 def policy() -> None:
-    """Ask what the policy says."""
+    """Ask what the policy says, and test that it says what it should."""
+
+
+policy.add_command(run_tests)
 
 
 @policy.command("explain")
@@ -82,35 +76,16 @@ def explain_verb(
 def _explain(
     loaded: Loaded, principal: Principal, database: Database, now: float, sql: str
 ) -> dict[str, Any]:
-    """As `gateway.policy.explain`, with "mask" in every column; a sign-in that the policy refuses has no statements.
+    """See `workers.explanations.explained`; a sign-in that the policy refuses has no statements.
 
     Raises Refusal when the catalogue cannot be read.
     """
-    try:
-        rights = PolicyTable(loaded.policy).rights(principal, database.name, database.environment, now, 0)
-    except Refusal as refusal:
-        where = {"database": database.name, "environment": database.environment}
-        return {**where, "sign_in": refusal.refused.message, "statements": []}
-    read = trio.run(_catalog, loaded, database, rights)
-    facts = statements.read(sql.encode())
-    found = explain(facts, rights, read)
-    for one, statement in zip(facts, found["statements"], strict=True):
-        _add_masks(one, statement, basis(one, rights, read, key=loaded.secrets.mask_key))
-    return found
-
-
-async def _catalog(loaded: Loaded, database: Database, rights: Rights) -> Catalog:
-    upstream = await connect(target(database, loaded.secrets, loaded.folder), _OWN_SESSION)
-    try:
-        return await catalog.read(upstream, 0, rights.classify)
-    finally:
-        await upstream.close()
-
-
-def _add_masks(facts: Facts, statement: dict[str, Any], masks: MaskBasis) -> None:
-    for output, column in zip(facts.outputs or (), statement["columns"] or (), strict=True):
-        hidden = [source for source in masks.lineage(output) if not masks.visible(source)]
-        column["mask"] = masks.method(hidden)[0] if hidden else "clear"
+    rights = explanations.sign_in(PolicyTable(loaded.policy), principal, database, now)
+    if isinstance(rights, dict):
+        return rights
+    catalog, search_path = explanations.read_database(loaded, database, rights)
+    scope = Scope(rights, catalog, "", mask_key=loaded.secrets.mask_key, search_path=search_path)
+    return explanations.explained(scope, sql)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -119,16 +94,41 @@ def _show(found: dict[str, Any]) -> None:
     for statement in found["statements"]:
         rules = ", ".join(statement["rules"])
         click.echo(f"{statement['decision']}: {statement['statement']}")
-        click.echo(f"  by {rules}" if rules else "  by no rule")
-        for key in ("message", "hint", "reason"):
+        click.echo(f"  by: {rules}" if rules else "  by no rule")
+        for key in ("message", "hint"):
             if statement[key]:
                 click.echo(f"  {key}: {statement[key]}")
-        if statement["columns"] is None:
-            click.echo("  columns: known when the server describes the result; each is masked by its origin")
-            continue
-        table = Table("column", "origin", "labels", "mask")
-        for column in statement["columns"]:
-            origin = ", ".join(column["origin"]) + ("" if column["proven"] else " and more")
-            table.add_row(str(column["column"]), origin, ", ".join(column["labels"]), column["mask"])
-        if table.row_count:
-            Console(highlight=False).print(table)
+        if statement["wants_estimate"]:
+            click.echo("  then decided again, with the planner's estimate of its rows")
+        for key in ("kinds", "effects", "tables", "functions"):
+            if statement[key]:
+                click.echo(f"  {key}: {', '.join(statement[key])}")
+        if not statement["complete"]:
+            click.echo(f"  not read completely: {statement['reason']}")
+        for limit in _limits(statement["limits"]):
+            click.echo(f"  limit: {limit}")
+        _show_columns(statement["columns"])
+
+
+def _limits(limits: dict[str, Any]) -> list[str]:
+    found = []
+    for key, unit in (("affected_rows", "rows changed"), ("statement_seconds", "seconds")):
+        if limits[key] is not None:
+            found.append(f"{limits[key]['most']:g} {unit}, by {limits[key]['rule']}")
+    for one in limits["budgets"]:
+        window = "an hour" if one["window_seconds"] == 3600 else "a minute"
+        found.append(f"{one['most']} {one['what']} {window}, by {one['grant']}")
+    return found
+
+
+def _show_columns(columns: list[dict[str, Any]] | None) -> None:
+    if columns is None:
+        click.echo("  columns: known when the server describes the result; each is masked by its origin")
+        return
+    table = Table("column", "name", "origin", "bases", "labels", "mask")
+    for column in columns:
+        origin = ", ".join(column["origin"]) + ("" if column["proven"] else " and more")
+        cells = (origin, ", ".join(column["bases"]), ", ".join(column["labels"]), column["mask"])
+        table.add_row(str(column["column"]), column["name"], *cells)
+    if table.row_count:
+        Console(highlight=False).print(table)

@@ -73,9 +73,44 @@ reason = "first steps"
 # message = "Ask the data platform team."
 
 # [[mask]]                       # where nothing is said, what looks sensitive is redacted
-# labels = ["card_number"]
+# labels = ["card"]
 # with = "partial"               # redact | partial | hash | null | clear
 # keep_last = 4
+"""
+
+POLICY_TEST_TOML = """\
+# What the policy is expected to say: `sluice policy test policy.test.toml`. Run it after every change of the policy.
+# The tables stand here, so it needs no database; without [[table]] and [[function]] it asks the real ones.
+
+[[table]]
+name = "public.customers"
+columns = { id = "integer", email = "text", city = "text" }
+
+[[test]]
+name = "analysts read, and see no e-mail address"
+user = "alice"
+groups = ["analysts"]
+database = "prod"
+sql = "SELECT id, email, city FROM customers"
+expect = "allow"                 # allow | deny | hold | warn
+rule = "analysts read production"
+masked = ["email"]
+clear = ["id", "city"]
+
+[[test]]
+name = "analysts change nothing"
+user = "alice"
+groups = ["analysts"]
+database = "prod"
+sql = "UPDATE customers SET city = 'Graz' WHERE id = 1"
+expect = "deny"
+
+[[test]]
+name = "others do not come in"
+user = "mallory"
+database = "prod"
+sql = "SELECT 1"
+expect = "deny"
 """
 
 
@@ -87,6 +122,7 @@ def init(folder: Path) -> list[Path]:
     files: list[tuple[str, bytes, int]] = [
         ("sluice.toml", SLUICE_TOML.encode(), 0o644),
         ("policy.toml", POLICY_TOML.encode(), 0o644),
+        ("policy.test.toml", POLICY_TEST_TOML.encode(), 0o644),
         ("local-issuer.key", _private(signing), 0o600),  # signs the tokens of `sluice token mint`
         ("local-issuer.pub", _public(signing), 0o644),
         ("audit.key", _private(anchoring), 0o600),  # signs the audit's heads

@@ -1,8 +1,10 @@
 """Verbs for whoever runs the gateway: `check` and `status`."""
 
+import dataclasses
 import datetime
 import os
 import sys
+import time
 from typing import Any
 
 import click
@@ -12,12 +14,16 @@ import trio
 from rich.console import Console
 from rich.table import Table
 
+from gateway.classify.catalog import Catalog
 from gateway.errors import Refusal
+from gateway.policy import rules
+from gateway.policy.review import Doubt, review
 from gateway.policy.table import PolicyTable
 from gateway.settings import Database
-from workers import configuration, status
+from workers import catalog, configuration, status
 from workers.cli import config_option, fail
 from workers.configuration import Loaded
+from workers.explanations import OWN_SESSION
 from workers.targets import target
 from workers.upstream import connect
 
@@ -31,37 +37,55 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def check(config: str | None, as_json: bool) -> None:
     """Validate configuration and policy, and reach every database. Starts nothing."""
     loaded = configuration.load(configuration.find(config, os.environ), os.environ)
-    notes = PolicyTable(loaded.policy).notes
-    results = trio.run(_reach_all, loaded)
+    policy = PolicyTable(loaded.policy)
+    results, catalogs = trio.run(_reach_all, loaded, policy)
+    doubts = _doubts(loaded, catalogs)
     reached = all(result["reached"] for result in results)
     if as_json:
-        _print_json({"config": str(loaded.file), "notes": notes, "databases": results})
+        warnings = [dataclasses.asdict(one) for one in doubts]
+        found = {"config": str(loaded.file), "notes": policy.notes, "warnings": warnings, "databases": results}
+        _print_json(found)
     else:
         table = Table("database", "environment", "address", "server", "reached")
         for result in results:
             answer = "yes" if result["reached"] else f"no: {result['why']}"
             table.add_row(result["name"], result["environment"], result["address"], result["server"], answer)
         _print_table(table)
-        for note in notes:
+        for note in policy.notes:
             click.echo(f"note: {note}", err=True)
+        for doubt in doubts:
+            click.echo(f"warning: {doubt}", err=True)
         if reached:
             click.echo(f"{loaded.file}: good")
     sys.exit(0 if reached else 1)
 
 
-async def _reach_all(loaded: Loaded) -> list[dict[str, Any]]:
+def _doubts(loaded: Loaded, catalogs: dict[str, Catalog]) -> list[Doubt]:
+    policies = configuration.read_policies(loaded.file, loaded.settings)
+    return review(rules.merge(policies), loaded.settings, catalogs, time.time())
+
+
+async def _reach_all(
+    loaded: Loaded, policy: PolicyTable
+) -> tuple[list[dict[str, Any]], dict[str, Catalog]]:
+    """What `check` prints of each database, and the catalogues of those that could be read."""
     results: list[dict[str, Any]] = [{} for _ in loaded.settings.databases]
+    catalogs: dict[str, Catalog] = {}
 
     async def reach(index: int, database: Database) -> None:
-        results[index] = await _reach(loaded, database)
+        results[index], found = await _reach(loaded, database, policy)
+        if found is not None:
+            catalogs[database.name] = found
 
     async with trio.open_nursery() as nursery:
         for index, database in enumerate(loaded.settings.databases):
             nursery.start_soon(reach, index, database)
-    return results
+    return results, catalogs
 
 
-async def _reach(loaded: Loaded, database: Database) -> dict[str, Any]:
+async def _reach(
+    loaded: Loaded, database: Database, policy: PolicyTable
+) -> tuple[dict[str, Any], Catalog | None]:
     asked = msgspec.structs.replace(database, dbname=database.dbname or _MAINTENANCE)
     result = {
         "name": database.name,
@@ -72,13 +96,16 @@ async def _reach(loaded: Loaded, database: Database) -> dict[str, Any]:
         "why": "",
     }
     try:
-        upstream = await connect(target(asked, loaded.secrets, loaded.folder), [])
+        upstream = await connect(target(asked, loaded.secrets, loaded.folder), OWN_SESSION)
     except Refusal as refusal:
-        result["why"] = refusal.refused.message
-    else:
-        result |= {"reached": True, "server": dict(upstream.parameters).get("server_version", "")}
+        return {**result, "why": refusal.refused.message}, None
+    result |= {"reached": True, "server": dict(upstream.parameters).get("server_version", "")}
+    try:
+        return result, await catalog.read(upstream, 0, policy.classify)
+    except Refusal as refusal:
+        return {**result, "reached": False, "why": refusal.refused.message}, None
+    finally:
         await upstream.close()
-    return result
 
 
 @click.command("status")

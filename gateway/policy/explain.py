@@ -1,21 +1,23 @@
 """Why a statement would pass or not, as plain data for people and for JSON. Runs nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from gateway.classify.catalog import Catalog
-from gateway.policy.decide import decide
+from gateway.policy.decision import Decision, Limit, Limits
 from gateway.policy.needs import needs
+from gateway.policy.reach import bases
 from gateway.policy.rights import Rights
 from parser.facts import Column, Facts, Output, Relation
 
 
-def explain(statements: Sequence[Facts], rights: Rights, catalog: Catalog) -> dict[str, Any]:
-    """The rights, and for each statement the decision, its rules, its facts and its output columns.
+def explain(decided: Iterable[tuple[Facts, Decision]], rights: Rights, catalog: Catalog) -> dict[str, Any]:
+    """The rights, and for each statement the decision, its rules, its facts, its limits and its output columns.
 
     Shape: {"database", "environment", "role", "allow", "unmask", "grants", "statements": [{"decision", "rules",
     "message", "hint", "sqlstate", "needs", "kinds", "effects", "tables", "functions", "complete", "reason",
-    "statement", "columns": [{"column", "origin", "labels", "plain", "proven"}] or None}]}. All values are of JSON.
+    "statement", "wants_estimate", "limits": {"affected_rows", "statement_seconds", "budgets"}, "columns": [{"column",
+    "name", "origin", "bases", "labels", "plain", "proven"}] or None}]}. All values are of JSON.
     """
     return {
         "database": rights.database,
@@ -24,12 +26,11 @@ def explain(statements: Sequence[Facts], rights: Rights, catalog: Catalog) -> di
         "allow": sorted(rights.allow),
         "unmask": sorted(rights.unmask),
         "grants": [one.name for one in rights.grants],
-        "statements": [_statement(facts, rights, catalog) for facts in statements],
+        "statements": [_statement(facts, decision, rights, catalog) for facts, decision in decided],
     }
 
 
-def _statement(facts: Facts, rights: Rights, catalog: Catalog) -> dict[str, Any]:
-    decision = decide(facts, rights, catalog)
+def _statement(facts: Facts, decision: Decision, rights: Rights, catalog: Catalog) -> dict[str, Any]:
     refused = decision.refused
     return {
         "decision": decision.verdict,
@@ -48,8 +49,25 @@ def _statement(facts: Facts, rights: Rights, catalog: Catalog) -> dict[str, Any]
         "complete": facts.complete,
         "reason": facts.reason,
         "statement": facts.shape,
+        "wants_estimate": decision.wants_estimate,
+        "limits": _limits(decision.limits),
         "columns": _columns(facts, catalog),
     }
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    return {
+        "affected_rows": _limit(limits.affected_rows),
+        "statement_seconds": _limit(limits.statement_seconds),
+        "budgets": [
+            {"grant": one.grant, "what": one.what, "most": one.most, "window_seconds": one.window_seconds}
+            for one in limits.budgets
+        ],
+    }
+
+
+def _limit(limit: Limit | None) -> dict[str, Any] | None:
+    return None if limit is None else {"rule": limit.rule, "most": limit.most}
 
 
 def _columns(facts: Facts, catalog: Catalog) -> list[dict[str, Any]] | None:
@@ -59,15 +77,23 @@ def _columns(facts: Facts, catalog: Catalog) -> list[dict[str, Any]] | None:
 
 
 def _column(number: int, output: Output, catalog: Catalog) -> dict[str, Any]:
-    """One output column. `proven`: nothing but its origin can flow into it."""
+    """One output column. `origin`: as the statement reads it; `bases`: the columns of tables behind views. `proven`: nothing
+    but its origin can flow into it."""
     labels = {label for column in output.columns for label in labels_of(column, catalog)}
     return {
         "column": number,
-        "origin": sorted(f"{_dotted(one.relation)}.{one.name}" for one in output.columns),
+        "name": _name(output),
+        "origin": sorted(_column_name(one) for one in output.columns),
+        "bases": sorted({_column_name(base) for one in output.columns for base in bases(one, catalog)}),
         "labels": sorted(labels),
         "plain": output.plain,
         "proven": not output.opaque,
     }
+
+
+def _name(output: Output) -> str:
+    """The column's name where it is that of the column behind it, else what the server calls a column without a name."""
+    return next(iter(output.columns)).name if output.plain and len(output.columns) == 1 else "?column?"
 
 
 def labels_of(column: Column, catalog: Catalog) -> set[str]:
@@ -78,6 +104,10 @@ def labels_of(column: Column, catalog: Catalog) -> set[str]:
             if one.label is not None and column.name in ("*", one.name):
                 found.add(one.label)
     return found
+
+
+def _column_name(column: Column) -> str:
+    return f"{_dotted(column.relation)}.{column.name}"
 
 
 def _dotted(relation: Relation) -> str:

@@ -18,7 +18,7 @@ _RANK: dict[Power, int] = {"read": 0, "admin": 1, "code": 2, "unknown": 3}
 _COMPILED = frozenset(("c", "internal"))
 
 # Volatile in pg_proc, and yet they only read, wait, roll dice or tell of the session.
-_HARMLESS = frozenset(
+HARMLESS = frozenset(
     """array_sample array_shuffle bernoulli clock_timestamp current_query currtid2 currval gen_random_uuid lastval
     lo_close lo_get lo_lseek lo_lseek64 lo_tell lo_tell64 loread pg_available_wal_summaries pg_blocking_pids
     pg_collation_actual_version pg_control_checkpoint pg_control_init pg_control_recovery pg_control_system
@@ -71,7 +71,7 @@ def _power(function: CatalogFunction) -> Power:
     if name in EFFECTS and (function.builtin or compiled):
         return "read"  # beside the effect that the parser has told
     if function.builtin:
-        return "read" if function.volatility != "v" or name in _HARMLESS else "admin"
+        return "read" if function.volatility != "v" or name in HARMLESS else "admin"
     if function.volatility != "v":
         return "read"
     return "read" if compiled and name in _HARMLESS_EXTENSIONS else "code"

@@ -24,7 +24,8 @@ _OWN = frozenset(
     (
         *("CREATE TABLE", "CREATE TABLE AS", "CREATE VIEW", "CREATE SEQUENCE", "CREATE INDEX", "SELECT INTO"),
         *("DROP TABLE", "DROP VIEW", "DROP SEQUENCE", "DROP INDEX", "TRUNCATE"),
-        *("ALTER TABLE", "ALTER TABLE ADD COLUMN", "ALTER TABLE DROP COLUMN", "ALTER TABLE RENAME"),
+        *("ALTER TABLE", "ALTER TABLE ADD COLUMN", "ALTER TABLE ALTER COLUMN", "ALTER TABLE DROP COLUMN"),
+        *("ALTER TABLE ADD CONSTRAINT", "ALTER TABLE DROP CONSTRAINT", "ALTER TABLE RENAME COLUMN"),
     )
 )
 _SETS = frozenset(("SET", "SET ROLE", "SET SESSION AUTHORIZATION", "SET SESSION CHARACTERISTICS"))
@@ -73,8 +74,6 @@ def needs(facts: Facts, rights: Rights, catalog: Catalog, own_names: frozenset[s
         if need is not None:
             wanted.add(need)
     unread = "" if facts.complete else facts.reason or "it was not understood"
-    if any(kind == "DO" or kind.startswith("DO ") for kind in facts.kinds):
-        unread = unread or "a DO block holds code"
     for schema, name in sorted(facts.functions, key=lambda one: (one[0] or "", one[1])):
         if _is_attribute(facts, schema, name, catalog):
             continue

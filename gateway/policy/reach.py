@@ -68,6 +68,17 @@ def columns(facts: Facts, catalog: Catalog, own: frozenset[str]) -> Reach:
     return Reach(frozenset(), frozenset(found), unknown)
 
 
+def bases(column: Column, catalog: Catalog) -> frozenset[Column]:
+    """The columns of tables behind a column of views, "*" where any of a table's may be; empty for a column of a table."""
+    found: set[Column] = set()
+    for table in catalog.find(column.relation.schema, column.relation.name):
+        itself = Relation(table.schema, table.name)
+        for one in table.columns:
+            if column.name in ("*", one.name):
+                found |= (_bases(table, one) or frozenset()) - {Column(itself, one.name)}
+    return frozenset(found)
+
+
 def fits_relation(pattern: str, relation: Relation) -> bool:
     """"table" fits any schema; "schema.table" also fits a name whose schema is not known. * and ? are wildcards."""
     schema, dot, name = pattern.rpartition(".")

@@ -96,10 +96,11 @@ def test_a_folder_of_policies_is_one_policy(folder: Path) -> None:
     (folder / "policy.toml").rename(folder / "policies" / "b.toml")
     (folder / "policies" / "a.toml").write_text("")
     (folder / "policies" / "README").write_text("not a policy")
+    (folder / "policy.test.toml").rename(folder / "policies" / "policy.test.toml")
     change(folder / "sluice.toml", '"policy.toml"', '"policies"')
     assert configuration.load(folder / "sluice.toml", {}).policy == whole
-    for file in (folder / "policies").glob("*.toml"):
-        file.unlink()
+    for name in ("a.toml", "b.toml"):
+        (folder / "policies" / name).unlink()
     with pytest.raises(ConfigError, match=r"holds no \*\.toml"):
         configuration.load(folder / "sluice.toml", {})
 
@@ -122,6 +123,17 @@ def test_key_files_survive_the_way_to_the_workers(folder: Path) -> None:
     packed = configuration.pack_key_files(loaded.key_files)
     keys = configuration.unpack_key_files(packed, loaded.settings)
     assert keys.by_issuer.keys() == loaded.keys.by_issuer.keys()
+
+
+def test_variables_of_passwords_need_not_be_set_to_ask_the_policy(folder: Path) -> None:
+    change(folder / "sluice.toml", "# password_file = ", 'password_env = "NOT_SET_HERE" #')
+    with pytest.raises(ConfigError, match="NOT_SET_HERE is not set"):
+        configuration.load_settings(folder / "sluice.toml", {})
+    settings_alone = configuration.load_policy_settings(folder / "sluice.toml", {})
+    assert configuration.compile_policy(folder / "sluice.toml", settings_alone)
+    (folder / "sluice.toml").write_text('database = 7\n')
+    with pytest.raises(ConfigError, match="database: "):
+        configuration.load_policy_settings(folder / "sluice.toml", {})
 
 
 def test_the_shipped_samples_are_good_and_nothing_in_them_is_ignored() -> None:

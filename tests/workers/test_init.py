@@ -17,6 +17,7 @@ def test_what_it_writes_is_a_configuration_without_faults(tmp_path: Path) -> Non
     assert {path.name for path in written} == SECRET | {
         "sluice.toml",
         "policy.toml",
+        "policy.test.toml",
         "local-issuer.pub",
         "audit.pub",
     }

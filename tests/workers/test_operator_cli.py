@@ -39,6 +39,26 @@ def test_check_tells_what_cannot_be_reached_and_what_the_policy_does_not_get(
     assert "wrong" not in done.stdout + done.stderr
 
 
+def test_check_warns_of_rules_that_can_do_nothing_and_passes(folder: Path, server: EmbeddedServer) -> None:
+    point_at(folder, server)
+    with (folder / "policy.toml").open("a") as file:
+        file.write('\n[[guardrail]]\nname = "lost"\ntables = ["public.no_such_table"]\neffect = "deny"\n')
+        file.write('\n[[guardrail]]\nname = "misspelt"\nstatements = ["DROP TABLE IF"]\neffect = "deny"\n')
+    done = sluice("check", cwd=folder)
+    assert done.returncode == 0
+    lost, misspelt = done.stderr.splitlines()
+    assert lost.startswith("warning: ")
+    assert lost.endswith('"lost": it can never match: no database has the table "public.no_such_table"')
+    assert 'the nearest is "DROP TABLE"' in misspelt
+    found = json.loads(sluice("check", "--json", cwd=folder).stdout)["warnings"]
+    assert [one["rule"] for one in found] == ["lost", "misspelt"]
+    lines = (folder / "policy.toml").read_text().splitlines()
+    assert [lines[one["line"] - 1] for one in found] == ["[[guardrail]]", "[[guardrail]]"]
+    (folder / "prod.password").write_text("wrong")
+    unreached = json.loads(sluice("check", "--json", cwd=folder).stdout)["warnings"]
+    assert [one["rule"] for one in unreached] == ["misspelt"], "what cannot be looked into is not doubted"
+
+
 def test_status_without_a_gateway_says_so(folder: Path) -> None:
     assert "no gateway answers" in one_line(sluice("status", cwd=folder), 1)
 

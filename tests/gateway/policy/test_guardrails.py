@@ -53,7 +53,7 @@ def rail(body: str, effect: str = "deny") -> str:
         ('statements = ["DELETE"]\ntables = ["customers"]', "DELETE FROM orders WHERE a = 1", False),
         ('statements = ["DELETE"]\ntables = ["customers"]', "SELECT 1 FROM customers", False),
         ('statements = ["DELETE"]\ntables = ["customers"]', "DELETE FROM customers WHERE a = 1", True),
-        ('functions = ["lower"]', "DO $$ BEGIN END $$", True),
+        ('functions = ["lower"]', "DO $$ BEGIN EXECUTE a; END $$", True),
         ('tables = ["customers"]', "SELECT FROM FROM", True),
         ('tables = ["customers"]', "SELECT unheard_of()", True),
         ("min_estimated_rows = 1", "SELECT * FROM customers", False),

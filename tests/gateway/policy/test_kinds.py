@@ -1,8 +1,10 @@
 """Statement kinds as rules write them."""
 
+from pathlib import Path
+
 import pytest
 
-from gateway.policy.kinds import fits, normalise, why_unknown
+from gateway.policy.kinds import ALL, fits, normalise, unheard, why_unknown
 from parser.statements import read
 
 
@@ -47,3 +49,27 @@ def test_a_rule_fits_whole_words_from_the_start() -> None:
     assert not fits("DROP T", "DROP TABLE")
     assert not fits("TABLE", "DROP TABLE")
     assert not fits("DROP TABLE", "DROP")
+
+
+CORPUS = Path(__file__).parents[2] / "corpus" / "statements" / "facts.tsv"
+
+
+def test_all_kinds_of_the_corpus_of_statements_are_among_the_known() -> None:
+    lines = [line for line in CORPUS.read_text().splitlines() if line and not line.startswith("#")]
+    kinds = {kind for line in lines for kind in line.split("\t")[1].split(";") if kind != "UNKNOWN"}
+    assert len(kinds) > 60
+    assert kinds <= ALL
+
+
+@pytest.mark.parametrize(
+    ("kind", "nearest"),
+    [
+        ("DROP", ""), ("*", ""), ("ALTER TABLE DROP COLUMN", ""), ("SELECT FOR", ""), ("CREATE", ""),
+        ("DROP USER", "DROP ROLE"), ("CREATE GROUP", "CREATE ROLE"), ("DELETE FROM", "DELETE"),
+        ("TRUNCATE TABLE", "TRUNCATE"), ("UPSERT", "INSERT ON CONFLICT"),
+        ("ALTER TABLE DROP COLUM", "ALTER TABLE DROP COLUMN"), ("TABLE", "SELECT"), ("END", "COMMIT"),
+        ("CREATE TEMP TABLE", "CREATE TABLE"), ("CREATE OR REPLACE VIEW", "CREATE VIEW"),
+    ],
+)  # fmt: skip
+def test_the_nearest_known_kind_of_one_that_no_statement_has(kind: str, nearest: str) -> None:
+    assert unheard(kind) == nearest

@@ -1,0 +1,86 @@
+"""Questions to the policy, answered in the way the gateway decides: one scope, read from the real catalogue or made up."""
+
+from typing import Any
+
+import trio
+
+from gateway.classify.catalog import Catalog
+from gateway.errors import Refusal
+from gateway.identity.principal import Principal
+from gateway.policy.explain import explain
+from gateway.policy.rights import Rights
+from gateway.policy.table import PolicyTable
+from gateway.scope import Ruling, Scope
+from gateway.session.paths import path
+from gateway.settings import Database
+from workers import catalog
+from workers.configuration import Loaded
+from workers.targets import target
+from workers.upstream import Upstream, connect
+
+_NAMED = ("application_name", "sluice")
+OWN_SESSION = [_NAMED, ("search_path", ""), ("client_encoding", "UTF8")]  # for reading catalogues
+
+
+def read_database(loaded: Loaded, database: Database, rights: Rights) -> tuple[Catalog, tuple[str, ...] | None]:
+    """The database's catalogue, and the search_path that a session with these rights begins with (None: not certain).
+
+    Raises Refusal when the database, or the role of the rights in it, cannot be reached.
+    """
+    return trio.run(_read_database, loaded, database, rights)
+
+
+async def _read_database(
+    loaded: Loaded, database: Database, rights: Rights
+) -> tuple[Catalog, tuple[str, ...] | None]:
+    where = target(database, loaded.secrets, loaded.folder)
+    role = [] if rights.role is None else [("role", rights.role)]
+    session = await connect(where, [_NAMED, *role])
+    try:
+        search_path = await _search_path(session, rights.role or database.user)
+    finally:
+        await session.close()
+    upstream = await connect(where, OWN_SESSION)
+    try:
+        return await catalog.read(upstream, 0, rights.classify), search_path
+    finally:
+        await upstream.close()
+
+
+async def _search_path(session: Upstream, user: str) -> tuple[str, ...] | None:
+    ((value,),) = await session.query("SHOW search_path")
+    return path((value or b"").decode("utf-8", "replace"), user)
+
+
+def sign_in(
+    policy: PolicyTable, principal: Principal, database: Database, now: float
+) -> Rights | dict[str, Any]:
+    """The rights of the principal, or the explanation of why there are none."""
+    try:
+        return policy.rights(principal, database.name, database.environment, now, 0)
+    except Refusal as refusal:
+        where = {"database": database.name, "environment": database.environment}
+        return {**where, "sign_in": refusal.refused.message, "statements": []}
+
+
+def explained(scope: Scope, sql: str, estimated_rows: int | None = None) -> dict[str, Any]:
+    """As `gateway.policy.explain`, with "mask" in every column: how its values are shown, "clear" for unchanged.
+
+    `estimated_rows`: the planner's estimate where a rule wants one.
+    """
+    rulings = scope.script(sql.encode()).rulings
+    if estimated_rows is not None:
+        rulings = tuple(
+            scope.estimated(one, estimated_rows) if one.decision.wants_estimate else one for one in rulings
+        )
+    found = explain(((one.facts, one.decision) for one in rulings), scope.rights, scope.catalog)
+    for ruling, statement in zip(rulings, found["statements"], strict=True):
+        _add_masks(ruling, statement)
+    return found
+
+
+def _add_masks(ruling: Ruling, statement: dict[str, Any]) -> None:
+    masks = ruling.basis
+    for output, column in zip(ruling.facts.outputs or (), statement["columns"] or (), strict=True):
+        hidden = [source for source in masks.lineage(output) if not masks.visible(source)]
+        column["mask"] = masks.method(hidden)[0] if hidden else "clear"
