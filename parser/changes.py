@@ -26,7 +26,7 @@ def change(r: Reading, start: int, end: int, env: Env) -> list[Item]:
     r.effects.add("write")
     r.changes += 1
     if word[start] == "with":
-        env, start = with_queries(r, start, end, None, env)
+        env, start = with_queries(r, start, end, r.root, env)
     if word[start] != kind:
         raise Unread("a statement behind WITH was not understood")
     items = reader(r, start + 1, end, env)
@@ -89,9 +89,9 @@ def _update(r: Reading, at: int, end: int, env: Env) -> list[Item]:
     if r.words.word[at] != "set":
         raise Unread("UPDATE without SET")
     clauses = _clauses(r, _UPDATE_CLAUSES, at, end)
-    scope = Scope(None, [target])
+    scope = Scope(r.root, [target])
     if "from" in clauses:
-        from_list(r, *clauses["from"], scope, None, env)
+        from_list(r, *clauses["from"], scope, r.root, env)
         r.effects.add("read")
     assigned: Assigned = {}
     assignments(r, *clauses["set"], target, scope, env, assigned)
@@ -104,9 +104,9 @@ def _delete(r: Reading, at: int, end: int, env: Env) -> list[Item]:
         raise Unread("DELETE without FROM")
     target, at = _target(r, at + 1, _DELETE_CLAUSES)
     clauses = _clauses(r, _DELETE_CLAUSES, at, end)
-    scope = Scope(None, [target])
+    scope = Scope(r.root, [target])
     if "using" in clauses:
-        from_list(r, *clauses["using"], scope, None, env)
+        from_list(r, *clauses["using"], scope, r.root, env)
         r.effects.add("read")
     _where(r, clauses.get("where"), scope, env)
     return _returning(r, clauses.get("returning"), target, scope, env, {})
@@ -247,10 +247,10 @@ def _insert(r: Reading, at: int, end: int, env: Env) -> list[Item]:
         if at + 2 != stop:
             raise Unread("INSERT was not understood")
     else:
-        items = query(r, at, stop, None, env)
+        items = query(r, at, stop, r.root, env)
     exact = not any(item.many for item in items)
     assigned = _proposed(names, [item.out for item in items], exact=exact)
-    scope = Scope(None, [target])
+    scope = Scope(r.root, [target])
     returning = r.find(frozenset(("returning",)), stop, end)
     if stop < returning:
         _conflict(r, stop + 2, returning, target, env, assigned)
@@ -271,7 +271,7 @@ def _values(r: Reading, at: int, end: int, env: Env) -> list[Item]:
             raise Unread("brackets do not pair")
         if any(named[at + 1 : close]) or "(" in word[at + 1 : close]:
             for number, (begin, stop) in enumerate(r.split(at + 1, close)):
-                out = scan(r, begin, stop, None, env)
+                out = scan(r, begin, stop, r.root, env)
                 if out is not FREE:
                     columns[number] = blend((columns.get(number, FREE), out))
         at = close + 1
@@ -280,7 +280,7 @@ def _values(r: Reading, at: int, end: int, env: Env) -> list[Item]:
             return [Item(None, columns.get(number, FREE)) for number in range(count)]
         if word[at] != ",":
             # VALUES with something behind the rows (ORDER BY, UNION …) is a query like any other
-            return query(r, start - 1, end, None, env)
+            return query(r, start - 1, end, r.root, env)
         at += 1
 
 
@@ -290,7 +290,7 @@ def _conflict(r: Reading, at: int, end: int, target: Source, env: Env, assigned:
     word, match = r.words.word, r.words.match
     excluded = Source("excluded", target.relation, qualified_only=True, table=target.table)
     excluded.assigned = dict(assigned)
-    scope = Scope(None, [target, excluded])
+    scope = Scope(r.root, [target, excluded])
     action = r.find(frozenset(("do",)), at, end)
     if word[at] == "(":
         for begin, stop in r.split(at + 1, match[at]):
@@ -319,7 +319,7 @@ def _merge(r: Reading, at: int, end: int, env: Env) -> list[Item]:
     target, at = _target(r, at + 1, frozenset(("using",)))
     if word[at] != "using":
         raise Unread("MERGE without USING")
-    scope = Scope(None, [target])
+    scope = Scope(r.root, [target])
     returning = r.find(frozenset(("returning",)), at, end)
     when = r.find(frozenset(("when",)), at, returning)
     on = last = r.find(frozenset(("on",)), at, when)
@@ -327,7 +327,7 @@ def _merge(r: Reading, at: int, end: int, env: Env) -> list[Item]:
         on, last = last, r.find(frozenset(("on",)), last + 1, when)
     if on == when or when == returning:
         raise Unread("MERGE was not understood")
-    from_list(r, at + 1, on, scope, None, env)
+    from_list(r, at + 1, on, scope, r.root, env)
     r.effects.add("read")
     scan(r, on + 1, when, scope, env)
     open_ended = excludes_nothing(r, on + 1, when, alone=False)

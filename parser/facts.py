@@ -107,7 +107,7 @@ class Facts:
     by_value: bool = False
     shape: str = ""  # the text with literals out: $n::type in place of each, comments gone, one space between tokens
     fingerprint: str = ""  # 16 hex digits over the shape, equal for statements that differ in literals alone
-    resolved: bool = False  # names were looked up in a database (parser.known), not taken by themselves
+    resolved: bool = field(default=False, compare=False)  # names were looked up in a database (parser.known)
     text: bytes = field(default=b"", repr=False, compare=False)  # of `inner` facts: the statement, to be read again
-    strings_conform: bool = True  # standard_conforming_strings when `text` was read
+    strings_conform: bool = field(default=True, compare=False)  # standard_conforming_strings when `text` was read
     tags: tuple[tuple[str, str], ...] = field(default=())  # sqlcommenter pairs of its comments, URL-decoded

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, Setting
 from parser.keywords import QUERY_STARTS, SET_OPERATIONS
 from parser.known import Calls, Known
-from parser.lineage import Item, Scope
-from parser.tokens import Kind, Token
+from parser.lineage import FREE, Item, Scope, Source
+from parser.tokens import Kind, Tokens
 
 NESTING_MAX = 50  # queries within queries
 BRACKETS_MAX = 200  # brackets within brackets
@@ -29,14 +29,16 @@ class Words:
     `word[i]`: the keyword or name of an unquoted identifier, the mark of an operator or bracket, else one character for the
     class: `"` quoted name, `'` string, `0` number, `$` parameter. "" behind the end. A quoted name is never a keyword.
     `text[i]`: the token's text. `named[i]`: it is an identifier, quoted or not. `match[i]`: where the bracket that opens
-    at i closes. `tokens` is without comments. Several entries behind the end are padding. `known`, `sql` and
-    `strings_conform` are what the message was read with.
+    at i closes. `tokens` is without comments. Several entries behind the end are padding. `known`, `sql`,
+    `strings_conform` and `parameters` are what the message was read with.
     """
 
-    __slots__ = ("kind", "known", "match", "named", "queries", "sql", "strings_conform", "text", "tokens", "word")
+    __slots__ = (
+        "kind", "known", "match", "named", "parameters", "queries", "sql", "strings_conform", "text", "tokens", "word"
+    )  # fmt: skip
 
     def __init__(
-        self, word: list[str], text: list[str], kind: list[Kind], match: dict[int, int], tokens: list[Token]
+        self, word: list[str], text: list[str], kind: list[Kind], match: dict[int, int], tokens: Tokens
     ) -> None:
         self.word = word
         self.text = text
@@ -47,6 +49,7 @@ class Words:
         self.known: Known | None = None
         self.sql = b""
         self.strings_conform = True
+        self.parameters: tuple[str, ...] = ()
         self.queries: dict[int, bool] = {}  # brackets known to hold a query or not
 
     def is_query(self, at: int) -> bool:
@@ -75,6 +78,14 @@ class Words:
             found = found and (behind == match[inner] or word[behind] in QUERY_GOES_ON)
             self.queries[inner] = found
         return found
+
+
+def _root(parameters: tuple[str, ...]) -> Scope | None:
+    """The parameters of a function as the scope around its body: a bare name means one when no column has it."""
+    if not parameters:
+        return None
+    called, *names = parameters
+    return Scope(None, [Source(called, None, [Item(name, FREE) for name in names])])
 
 
 class Reading:
@@ -106,6 +117,7 @@ class Reading:
         "query",
         "reads",
         "recursions",
+        "root",
         "settings",
         "unfiltered",
         "words",
@@ -114,6 +126,7 @@ class Reading:
 
     def __init__(self, words: Words, query: "QueryReader", change: "ChangeReader", inside: "InsideReader") -> None:
         self.words = words
+        self.root = _root(words.parameters)  # what the statement's own queries can see around them
         self.known = words.known
         known = words.known
         self.operators: Calls = known.operators if known is not None else {}

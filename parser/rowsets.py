@@ -81,7 +81,7 @@ def _columns(
     if r.known is None or words.word[opening] != "(" or words.match[opening] != behind - 1:
         return name, out
     schema = parts[-2] if len(parts) > 1 else None
-    if name == "unnest" and schema in (None, "pg_catalog"):
+    if name == "unnest" and schema is None:
         arguments = r.split(opening + 1, behind - 1)
         if len(arguments) > 1:
             return name, [Item("unnest", scan(r, begin, stop, scope, env)) for begin, stop in arguments]

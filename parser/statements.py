@@ -22,7 +22,7 @@ from parser.lineage import outputs
 from parser.queries import query
 from parser.reading import Reading, Unread, Words
 from parser.tokenizer import LexError, tokenize
-from parser.tokens import Kind, Token
+from parser.tokens import Kind, Token, Tokens
 
 TOKENS_MAX = 200_000  # of one message, but for INSERT … VALUES
 LEVELS_MAX = 4  # statements within statements: EXPLAIN, PREPARE, bodies of functions
@@ -30,17 +30,25 @@ _DEFINITIONS = frozenset(("create", "alter", "drop", "comment"))
 
 
 def read(
-    sql: bytes, *, standard_conforming_strings: bool = True, known: Known | None = None
+    sql: bytes,
+    *,
+    standard_conforming_strings: bool = True,
+    known: Known | None = None,
+    parameters: tuple[str, ...] = (),
 ) -> tuple[Facts, ...]:
     """What each statement of the text does; () for a text without one. Never raises.
 
     A text that cannot be cut into tokens gives one Facts of unknown kind. With `known` names are resolved against the
-    database; without it they stand for whatever they may mean.
+    database; without it they stand for whatever they may mean. `parameters`: of a function whose body this is, its name
+    and those of its parameters; what they carry is left to the call.
     """
     commented = b"--" in sql or b"/*" in sql
     try:
         tokens = tokenize(
-            sql, standard_conforming_strings=standard_conforming_strings, comments=commented
+            sql,
+            standard_conforming_strings=standard_conforming_strings,
+            comments=commented,
+            elide_rows=True,
         )
     except LexError:
         return (_unknown("the text cannot be cut into tokens"),)
@@ -48,7 +56,7 @@ def read(
     if commented:
         comments = [token for token in tokens if token.kind is Kind.COMMENT]
         if comments:
-            tokens = [token for token in tokens if token.kind is not Kind.COMMENT]
+            tokens = tokens.without_comments()
     if not tokens:
         return ()
     if len(tokens) > TOKENS_MAX and not _bulk(tokens):
@@ -62,6 +70,7 @@ def read(
         return ()
     notes = _tags(comments, tokens, places) if comments else [()] * len(places)
     words.known, words.sql, words.strings_conform = known, sql, standard_conforming_strings
+    words.parameters = parameters
     statements = []
     for (start, end), own in zip(places, notes, strict=True):
         facts = _facts(words, start, end, tokens[start:end] if len(places) > 1 else tokens, own)
@@ -86,13 +95,13 @@ def _unknown(reason: str, tokens: Sequence[Token] = ()) -> Facts:
     )
 
 
-def _bulk(tokens: list[Token]) -> bool:
+def _bulk(tokens: Tokens) -> bool:
     """INSERT INTO … VALUES, which may be long."""
     return tokens[0].text == "insert" and any(token.text == "values" for token in tokens[:400])
 
 
 def _tags(
-    comments: list[Token], tokens: list[Token], places: list[tuple[int, int]]
+    comments: list[Token], tokens: Tokens, places: list[tuple[int, int]]
 ) -> list[tuple[tuple[str, str], ...]]:
     """The tags of each statement: of the comments up to its semicolon; the last one has what follows too."""
     starts = [comment.start for comment in comments]
@@ -173,7 +182,7 @@ def _statement(r: Reading, start: int, end: int) -> None:
         if word[ahead] in CHANGES:
             first = word[ahead]
     if first == "(" or first in QUERY_STARTS:
-        items = query(r, start, end, None, {})
+        items = query(r, start, end, r.root, {})
         if r.creates:
             return
         r.outputs = outputs(items)

@@ -1,14 +1,17 @@
 """Reading a database's catalogue over the gateway's own connection (PostgreSQL 13 to 18), and a cheap mark of its state."""
 
+import json
 from collections.abc import Iterable
 from typing import Protocol
 
 import trio
 
+from gateway.classify.behind import BodyRow, Calling
 from gateway.classify.catalog import Catalog, CatalogFunction
 from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
 from gateway.errors import Unavailable
 from gateway.policy.rules import Classify
+from parser.known import Calls
 from parser.statements import read as read_statements
 
 # One message is one transaction: what follows sees one state of the catalogue, whatever runs beside it. The first column
@@ -29,9 +32,46 @@ SELECT 'c', a.attrelid, a.attnum, a.attname, coalesce(d.base, a.atttypid), a.att
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   LEFT JOIN domains d ON d.domain = a.atttypid
  WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 't');
-SELECT DISTINCT 'f', n.nspname, p.proname, p.provolatile, l.lanname, p.prosecdef
+WITH parts AS (
+  SELECT a.aggfnoid::oid AS aggregate, pg_catalog.max(p.provolatile::text) AS volatility,
+         pg_catalog.bool_or(p.prosecdef) AS definer,
+         pg_catalog.bool_and(l.lanname IN ('internal', 'c') AND p.provolatile = 'i') AS compiled
+    FROM pg_catalog.pg_aggregate a
+    JOIN pg_catalog.pg_proc p
+      ON p.oid IN (a.aggtransfn, a.aggfinalfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn, a.aggcombinefn)
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+   WHERE a.aggfnoid::oid >= 16384
+   GROUP BY a.aggfnoid
+)
+SELECT 'f', p.oid, n.nspname, p.proname, coalesce(x.volatility, p.provolatile::text),
+       CASE WHEN x.compiled THEN 'internal' WHEN x.compiled IS NULL THEN l.lanname::text ELSE 'aggregate' END,
+       coalesce(x.definer, p.prosecdef), p.proretset,
+       CASE WHEN p.prokind = 'p' OR (t.typtype = 'd' AND b.typtype IN ('c', 'd')) THEN NULL
+            WHEN t.typtype = 'c' THEN coalesce((
+              SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum)::text FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '[]')
+            WHEN o.named IS NOT NULL AND (t.typname = 'record' OR t.typtype <> 'p') THEN o.named::text
+            WHEN t.typname IN
+              ('record', 'anyelement', 'anynonarray', 'anycompatible', 'anycompatiblenonarray') THEN NULL
+            ELSE '[]' END
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-  JOIN pg_catalog.pg_language l ON l.oid = p.prolang;
+  JOIN pg_catalog.pg_language l ON l.oid = p.prolang JOIN pg_catalog.pg_type t ON t.oid = p.prorettype
+  LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype LEFT JOIN parts x ON x.aggregate = p.oid
+  LEFT JOIN LATERAL (
+    SELECT pg_catalog.json_agg(u.name ORDER BY u.place) AS named
+      FROM ROWS FROM (pg_catalog.unnest(p.proargmodes), pg_catalog.unnest(p.proargnames))
+           WITH ORDINALITY u (mode, name, place)
+     WHERE u.mode IN ('o', 'b', 't') HAVING pg_catalog.bool_and(u.name <> '')
+  ) o ON p.proargmodes IS NOT NULL;
+SELECT 'o', o.oprname, n.nspname, p.proname
+  FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+ WHERE o.oid >= 16384 AND l.lanname <> 'c' AND NOT (l.lanname = 'internal' AND p.provolatile = 'i');
+SELECT 'k', t.typname, n.nspname, p.proname, c.castcontext
+  FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_type t ON t.oid = c.casttarget JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+ WHERE c.oid >= 16384 AND l.lanname <> 'c' AND NOT (l.lanname = 'internal' AND p.provolatile = 'i');
+SELECT 's', pg_catalog.current_setting('server_version_num');
 SELECT 'i', i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
  WHERE c.relkind IN ('r', 'p', 'f')
 """
@@ -69,13 +109,39 @@ SELECT c.oid, NULL, NULL, NULL
  WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
 
+# What functions LANGUAGE sql do. BODY stands for the body, and whether it was read when the function was made: from
+# PostgreSQL 14 on there are such.
+_BODIES = """
+SET TRANSACTION READ ONLY;
+SET LOCAL lock_timeout = '1s';
+SET LOCAL search_path = '';
+SELECT p.oid, BODY,
+       (SELECT pg_catalog.json_agg(u.name)
+          FROM ROWS FROM (pg_catalog.unnest(p.proargnames), pg_catalog.unnest(p.proargmodes)) u (name, mode)
+         WHERE u.name <> '' AND coalesce(u.mode, 'i') IN ('i', 'b', 'v')),
+       (SELECT pg_catalog.substr(s.setting, 13) FROM pg_catalog.unnest(p.proconfig) s (setting)
+         WHERE s.setting LIKE 'search_path=%')
+  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+ WHERE l.lanname = 'sql' AND p.prokind = 'f' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+_BODY_OLD = "p.prosrc, false"
+_BODY = """
+       CASE WHEN p.prosqlbody IS NULL THEN p.prosrc ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END,
+       p.prosqlbody IS NOT NULL
+"""
+_WITH_BODIES = 140000  # server_version_num of the first that has prosqlbody
+
 # Every change writes rows that carry its transaction's number: any insert, update or delete moves the count or the sum of
 # the hashes. (Statistics are updated in place and move nothing.)
 _MARKER_OF = """
 SELECT 'TABLE', pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashint8extended(t.xmin::text::int8, 0))
   FROM pg_catalog.TABLE t
 """
-_MARKED = ("pg_class", "pg_attribute", "pg_proc", "pg_rewrite", "pg_inherits", "pg_namespace", "pg_type")
+_MARKED = (
+    "pg_class", "pg_attribute", "pg_proc", "pg_rewrite", "pg_inherits", "pg_namespace", "pg_type", "pg_operator", "pg_cast",
+    "pg_aggregate",
+)  # fmt: skip
 _MARKER = " UNION ALL ".join(_MARKER_OF.replace("TABLE", table) for table in _MARKED)
 
 Row = list[bytes | None]
@@ -91,16 +157,21 @@ class Connection(Protocol):
 async def read(connection: Connection, version: int, corrections: Iterable[Classify]) -> Catalog:
     """The catalogue as it is now. Raises Unavailable.
 
-    Views whose tables are locked by somebody's DDL are taken as derived from everything; when the lock goes with a change,
-    the marker moves and they are read again.
+    Views whose tables are locked by somebody's DDL are taken as derived from everything, and functions LANGUAGE sql over
+    them as opaque; when the lock goes with a change, the marker moves and they are read again.
     """
     rows = await connection.query(_SNAPSHOT)
     try:
         views = await connection.query(_VIEWS)
     except Unavailable:
         views = await connection.query(_VIEW_NAMES)
+    try:
+        version_of = next(int(row[1] or b"0") for row in rows if row[0] == b"s")
+        bodies = await connection.query(_BODIES.replace("BODY", _BODY if version_of >= _WITH_BODIES else _BODY_OLD))
+    except Unavailable:
+        bodies = []
     # A large catalogue takes a second to work through: the relay's turns go on meanwhile.
-    return await trio.to_thread.run_sync(_catalog, version, rows, views, corrections)
+    return await trio.to_thread.run_sync(_catalog, version, rows, views, bodies, corrections)
 
 
 async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
@@ -108,11 +179,20 @@ async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
     return tuple(sorted(b" ".join(cell or b"" for cell in row) for row in await connection.query(_MARKER)))
 
 
-def _catalog(version: int, rows: list[Row], views: list[Row], corrections: Iterable[Classify]) -> Catalog:
-    by_kind: dict[str, list[list[str]]] = {"r": [], "c": [], "f": [], "i": []}
+def _catalog(
+    version: int, rows: list[Row], views: list[Row], bodies: list[Row], corrections: Iterable[Classify]
+) -> Catalog:
+    by_kind: dict[str, list[list[str]]] = {"r": [], "c": [], "f": [], "i": [], "o": [], "k": [], "s": []}
     for row in rows:
         texts = [_text(cell) for cell in row]
         by_kind[texts[0]].append(texts[1:])
+    functions = {texts[0]: _function(*texts[1:]) for texts in by_kind["f"]}
+    followed = [_body(functions.pop(_text(row[0])), row) for row in bodies if _text(row[0]) in functions]
+    calls = Calling(
+        operators=_behind((symbol, (schema, name)) for symbol, schema, name in by_kind["o"]),
+        casts=_behind((target, (schema, name)) for target, schema, name, _ in by_kind["k"]),
+        implicit=tuple({(schema, name): None for _, schema, name, when in by_kind["k"] if when == "i"}),
+    )
     return build(
         version,
         [RelationRow(int(oid), schema, name, kind) for oid, schema, name, kind in by_kind["r"]],
@@ -120,20 +200,53 @@ def _catalog(version: int, rows: list[Row], views: list[Row], corrections: Itera
             ColumnRow(int(oid), int(no), name, int(kind), gen == "t")
             for oid, no, name, kind, gen in by_kind["c"]
         ],
-        [_function(*texts) for texts in by_kind["f"]],
+        functions.values(),
         [(int(child), int(parent)) for child, parent in by_kind["i"]],
         [_view(row) for row in views],
         _labels(corrections),
         read_statements,
+        bodies=followed,
+        calls=calls,
     )
+
+
+def _behind(calls: Iterable[tuple[str, tuple[str, str]]]) -> Calls:
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for key, call in calls:
+        found[key] = (*found.get(key, ()), call)
+    return found
 
 
 def _text(cell: bytes | None) -> str:
     return "" if cell is None else cell.decode("utf-8", "surrogateescape")
 
 
-def _function(schema: str, name: str, volatility: str, language: str, definer: str) -> CatalogFunction:
-    return CatalogFunction(schema, name, volatility, language, definer == "t", schema == "pg_catalog")
+def _function(
+    schema: str, name: str, volatility: str, language: str, definer: str, returns_set: str, columns: str
+) -> CatalogFunction:
+    return CatalogFunction(
+        schema,
+        name,
+        volatility,
+        language,
+        definer == "t",
+        schema == "pg_catalog",
+        returns_set == "t",
+        tuple(json.loads(columns)) if columns else None,
+    )
+
+
+def _body(function: CatalogFunction, row: Row) -> BodyRow:
+    _, sql, bound, parameters, path = row
+    names = tuple(json.loads(parameters)) if parameters else ()
+    return BodyRow(function, sql or b"", names, bound == b"t", _schemas(_text(path)))
+
+
+def _schemas(path: str) -> tuple[str, ...] | None:
+    """The schemas of a function's own search_path; None where it has none, or one that depends on the role."""
+    if not path or "$user" in path:
+        return None
+    return tuple(part.strip().strip('"').replace('""', '"') for part in path.split(","))
 
 
 def _view(row: Row) -> ViewRow:

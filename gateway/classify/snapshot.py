@@ -1,13 +1,15 @@
 """A Catalog from the rows that the catalogue queries gave: names, types and, for every column, what it holds."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from gateway.classify.behind import NO_CALLS, BodyRow, Calling, Drafts, Shown, base_columns
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogTable
 from gateway.classify.names import label as label_by_name
 from gateway.classify.system import DERIVED, SYSTEM_SCHEMAS, system_label
-from parser.facts import Facts, Output, Relation
+from parser.facts import Column, Facts, Output, Relation
+from parser.known import Known
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
 NO_LABEL = "none"  # a correction that takes the label away
@@ -15,7 +17,12 @@ NO_LABEL = "none"  # a correction that takes the label away
 _COMPUTING = PURE | ABOUT_DEFINITIONS | COUNTING
 _TEMPORARY = "pg_temp_"
 _TOAST = "t"
-Read = Callable[[bytes], tuple[Facts, ...]]  # parser.statements.read
+
+
+class Read(Protocol):
+    """parser.statements.read"""
+
+    def __call__(self, sql: bytes, *, known: Known | None) -> tuple[Facts, ...]: ...
 
 
 class RelationRow(NamedTuple):
@@ -50,11 +57,14 @@ class ViewRow(NamedTuple):
 @dataclass(slots=True)
 class _Draft:
     """Labels while they are found. `labels` by table oid and column name; `fixed` are those that a correction set; `pending`
-    are views whose turn has not come."""
+    are views whose turn has not come. `behind` and `bases`: see CatalogTable and CatalogColumn, by relation."""
 
     tables: dict[int, RelationRow]
     columns: dict[int, list[ColumnRow]]
     by_name: dict[tuple[str, str], int]
+    names: Drafts
+    behind: dict[Relation, frozenset[Relation] | None] = field(default_factory=dict)
+    bases: dict[Relation, dict[str, frozenset[Column] | None]] = field(default_factory=dict)
     labels: dict[int, dict[str, str | None]] = field(default_factory=dict)
     fixed: set[tuple[int, str]] = field(default_factory=set)
     pending: set[int] = field(default_factory=set)
@@ -69,22 +79,31 @@ def build(
     views: Iterable[ViewRow],
     corrections: Mapping[str, str],
     read: Read,
+    *,
+    bodies: Iterable[BodyRow] = (),
+    calls: Calling = NO_CALLS,
 ) -> Catalog:
     """The catalogue of these rows. `inherits`: (child, parent) oids, partitions included. `corrections`: label by
-    `schema.table.column`, "none" for no label; they win over everything, and views inherit them."""
+    `schema.table.column`, "none" for no label; they win over everything, and views inherit them. `bodies`: the functions
+    that `functions` leaves out, with what they do."""
     tables = {row.oid: row for row in relations}
-    draft = _Draft(
-        tables, {oid: [] for oid in tables}, {(row.schema, row.name): row.oid for row in tables.values()}
-    )
+    held: dict[int, list[ColumnRow]] = {oid: [] for oid in tables}
     for column in columns:
-        if column.table_oid in draft.columns:
-            draft.columns[column.table_oid].append(column)
+        if column.table_oid in held:
+            held[column.table_oid].append(column)
+    for rows in held.values():
+        rows.sort(key=lambda row: row.number)
+    named = (
+        (row.schema, row.name, row.kind, tuple(column.name for column in held[oid])) for oid, row in tables.items()
+    )
+    names = Drafts(named, functions, bodies, calls)
+    draft = _Draft(tables, held, {(row.schema, row.name): row.oid for row in tables.values()}, names)
     for row in tables.values():
         draft.labels[row.oid] = {column.name: _own_label(row, column) for column in draft.columns[row.oid]}
     _correct(draft, corrections)
     _share(draft, inherits)
     _label_views(draft, {view.oid: view for view in views}, read)
-    return _catalog(version, draft, functions)
+    return _catalog(version, draft, calls)
 
 
 def _own_label(table: RelationRow, column: ColumnRow) -> str | None:
@@ -182,7 +201,7 @@ def _label_views(draft: _Draft, views: Mapping[int, ViewRow], read: Read) -> Non
 
 def _label_view(draft: _Draft, view: ViewRow, read: Read) -> None:
     labels = draft.labels[view.oid]
-    columns = sorted(draft.columns[view.oid], key=lambda column: column.number)
+    columns = draft.columns[view.oid]
     found = _view_labels(draft, view, columns, read)
     for column in columns:
         if (view.oid, column.name) not in draft.fixed:
@@ -195,12 +214,13 @@ def _view_labels(draft: _Draft, view: ViewRow, columns: list[ColumnRow], read: R
     What the server noted of the rule is the second witness: a relation or function that the parser did not see means that it
     misread. (The server's notes alone are no proof: they leave out the columns of a row used whole.)
     """
-    statements = read(view.definition)
+    statements = read(view.definition, known=Shown(draft.names, ()))
     facts = statements[0] if len(statements) == 1 and statements[0].complete else None
     seen = {_oid(draft, relation) for relation in facts.reads} if facts is not None else set()
     called = {name for _, name in facts.functions} if facts is not None else set()
     if facts is None or not view.relations <= seen or not view.functions <= called:
         return {column.name: DERIVED for column in columns}
+    _note(draft, view, columns, facts)
     if facts.outputs is not None and len(facts.outputs) == len(columns):
         return {column.name: _lineage(draft, out) for column, out in zip(columns, facts.outputs, strict=True)}
     labelled = any(
@@ -208,6 +228,54 @@ def _view_labels(draft: _Draft, view: ViewRow, columns: list[ColumnRow], read: R
     )
     doubtful = labelled or None in seen or not called <= _COMPUTING or not draft.pending.isdisjoint(seen)
     return {column.name: DERIVED if doubtful else None for column in columns}
+
+
+def _note(draft: _Draft, view: ViewRow, columns: list[ColumnRow], facts: Facts) -> None:
+    """What stands behind the view and its columns, as far as that is known of what it reads."""
+    row = draft.tables[view.oid]
+    own = Relation(row.schema, row.name)
+    found: set[Relation] = set()
+    bases: dict[Relation, Mapping[str, frozenset[Column] | None]] = {}
+    for relation in facts.reads:
+        oid = _oid(draft, relation)
+        behind = _behind(draft, oid) if oid is not None else None
+        if oid is None or behind is None:
+            found.clear()
+            break
+        found |= behind
+        bases[relation] = _bases(draft, oid)
+    else:
+        draft.behind[own] = frozenset(found)
+    outputs = facts.outputs if facts.outputs is not None and len(facts.outputs) == len(columns) else None
+    draft.bases[own] = {
+        column.name: base_columns(outputs[at], bases) if outputs is not None else None
+        for at, column in enumerate(columns)
+    }
+
+
+def _is_followed(row: RelationRow) -> bool:
+    """Whether its columns come from elsewhere. The server's own views count as they are: nobody can change them."""
+    return row.kind in "vm" and row.schema not in SYSTEM_SCHEMAS
+
+
+def _behind(draft: _Draft, oid: int) -> frozenset[Relation] | None:
+    """The tables that reading a relation reads."""
+    row = draft.tables[oid]
+    relation = Relation(row.schema, row.name)
+    return draft.behind.get(relation) if _is_followed(row) else frozenset((relation,))
+
+
+def _bases(draft: _Draft, oid: int) -> Mapping[str, frozenset[Column] | None]:
+    """The base columns of each of a relation's."""
+    row = draft.tables[oid]
+    relation = Relation(row.schema, row.name)
+    if _is_followed(row):
+        return draft.bases.get(relation) or {column.name: None for column in draft.columns[oid]}
+    known = draft.bases.get(relation)
+    if known is None:
+        known = {column.name: frozenset((Column(relation, column.name),)) for column in draft.columns[oid]}
+        draft.bases[relation] = known
+    return known
 
 
 def _lineage(draft: _Draft, output: Output) -> str | None:
@@ -249,26 +317,35 @@ def _labels_of(draft: _Draft, relation: Relation, name: str) -> list[str] | None
     return [] if label is None else [label]
 
 
-def _catalog(version: int, draft: _Draft, functions: Iterable[CatalogFunction]) -> Catalog:
+def _catalog(version: int, draft: _Draft, calls: Calling) -> Catalog:
     tables: dict[int, CatalogTable] = {}
     names: dict[str, list[CatalogTable]] = {}
     for row in draft.tables.values():
         labels = draft.labels[row.oid]
+        bases = _bases(draft, row.oid) if _is_followed(row) else None
         columns = tuple(
-            CatalogColumn(column.number, column.name, column.type_oid, labels[column.name], column.generated)
-            for column in sorted(draft.columns[row.oid], key=lambda column: column.number)
+            CatalogColumn(
+                column.number,
+                column.name,
+                column.type_oid,
+                labels[column.name],
+                column.generated,
+                frozenset() if bases is None else bases.get(column.name),
+            )
+            for column in draft.columns[row.oid]
         )
         by_number = {column.number: column for column in columns}
         by_name = {column.name: column for column in columns}
-        table = CatalogTable(row.oid, row.schema, row.name, row.kind, columns, by_number, by_name)
+        behind = frozenset[Relation]() if bases is None else draft.behind.get(Relation(row.schema, row.name))
+        table = CatalogTable(row.oid, row.schema, row.name, row.kind, columns, by_number, by_name, behind)
         tables[row.oid] = table
         names.setdefault(row.name, []).append(table)
-    by_name_functions: dict[str, list[CatalogFunction]] = {}
-    for function in functions:
-        by_name_functions.setdefault(function.name, []).append(function)
     return Catalog(
         version,
         tables,
         {name: tuple(found) for name, found in names.items()},
-        {name: tuple(found) for name, found in by_name_functions.items()},
+        draft.names.functions(),
+        calls.operators,
+        calls.casts,
+        calls.implicit,
     )

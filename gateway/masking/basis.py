@@ -167,7 +167,7 @@ def basis(
     made_here = MaskBasis(
         facts=facts,
         catalog=catalog,
-        outputs=facts.outputs if facts.complete and not _shadowed(facts, catalog) else None,
+        outputs=facts.outputs if facts.complete and (facts.resolved or not _shadowed(facts, catalog)) else None,
         inert=everything,
         origins_tell=_origins_tell(facts),
         utility=facts.complete and facts.kinds[:1] in (("EXPLAIN",), ("SHOW",)),
@@ -194,7 +194,8 @@ def _origins_tell(facts: Facts) -> bool:
 
 
 def _shadowed(facts: Facts, catalog: Catalog) -> bool:
-    """Whether a function that the parser takes for PostgreSQL's own may be somebody else's of the same name."""
+    """Whether a function that the parser takes for PostgreSQL's own may be somebody else's of the same name. Facts that are
+    `resolved` have such calls opaque."""
     for schema, name in facts.functions:
         if name in _COMPUTING and schema is None:
             for function in catalog.functions.get(name, ()):

@@ -166,7 +166,7 @@ def test_what_cannot_be_read_is_the_worst_it_could_be() -> None:
         ("discard all", False, True, False),
         ("set work_mem = '1MB'", False, False, False),
         ("create table t (a int)", False, True, False),
-        ("do $$ begin end $$", False, True, False),
+        ("do $$ begin execute 'x'; end $$", False, True, False),
         ("what is this", False, True, False),
         ("copy orders from stdin", False, False, True),
         ("select 1; copy orders from stdin", False, False, True),

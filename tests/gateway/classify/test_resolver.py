@@ -109,7 +109,7 @@ def function(schema: str, name: str, language: str, volatility: str = "i", body:
 
 
 def test_functions_are_those_of_the_path_and_compiled_immutable_ones_only_compute() -> None:
-    body = Body(frozenset({"read"}), (), (), frozenset(), (), frozenset({"users"}))
+    body = Body(frozenset({"read"}), (), (), frozenset(), frozenset(), (), frozenset({"users"}))
     found = catalog(
         functions=(
             function("pg_catalog", "lower", "internal"),

@@ -29,7 +29,7 @@ from tests.gateway.masking.shop import CUSTOMERS, basis_of
         ("explain analyze select * from orders", False),
         ("execute something", False),
         ("fetch all from something", False),
-        ("do $$ begin end $$", False),
+        ("do $$ begin perform peek(); end $$", False),
         ("create table x (a int)", False),
     ],
 )
