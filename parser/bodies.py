@@ -8,7 +8,7 @@ from parser.cutting import columns, cut
 from parser.facts import Facts
 from parser.reading import Reading, Unread, Words
 from parser.tokenizer import LexError, tokenize
-from parser.tokens import Kind, Token
+from parser.tokens import Kind, Token, Tokens
 
 BODY_TOKENS_MAX = 20_000
 # What a plain statement of a DO block may begin with (PL/pgSQL hands these to the server as they are).
@@ -102,7 +102,7 @@ def do_block(r: Reading, at: int, end: int) -> None:
             inner.known = inner.known.after(facts)
 
 
-def _tokens(text: str, *, conform: bool) -> list[Token]:
+def _tokens(text: str, *, conform: bool) -> Tokens:
     try:
         tokens = tokenize(text.encode(), standard_conforming_strings=conform, comments=False)
     except LexError:
@@ -112,13 +112,13 @@ def _tokens(text: str, *, conform: bool) -> list[Token]:
     return tokens
 
 
-def _words(r: Reading, text: str, tokens: list[Token]) -> Words:
+def _words(r: Reading, text: str, tokens: Tokens) -> Words:
     words = columns(tokens)
     words.known, words.sql, words.strings_conform = r.words.known, text.encode(), r.words.strings_conform
     return words
 
 
-def _plain_sql(tokens: list[Token]) -> list[Token]:
+def _plain_sql(tokens: Tokens) -> Tokens:
     """The statements between BEGIN and END of a block; PERFORM is SELECT (manual, section 41.5.2)."""
     if tokens and tokens[-1].text == ";" and tokens[-1].kind is Kind.SELF:
         tokens = tokens[:-1]
@@ -129,7 +129,7 @@ def _plain_sql(tokens: list[Token]) -> list[Token]:
     statements = tokens[1:-1]
     for at, token in enumerate(statements):
         if _is(token, "perform") and (at == 0 or statements[at - 1][:2] == (Kind.SELF, ";")):
-            statements[at] = token._replace(text="select")
+            statements.texts[at] = "select"
     return statements
 
 

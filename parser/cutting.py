@@ -1,7 +1,7 @@
 """Cutting a text: its tokens in columns with brackets matched, and where each statement begins and ends."""
 
 from parser.reading import BRACKETS_MAX, Unread, Words
-from parser.tokens import Kind, Token
+from parser.tokens import Kind, Tokens
 
 _PADDING = 6
 _CLASS = {
@@ -15,10 +15,9 @@ _CLASS = {
 }
 
 
-def columns(tokens: list[Token]) -> Words:
+def columns(tokens: Tokens) -> Words:
     """The tokens in columns, brackets matched. Raises Unread where brackets do not pair or are nested too deep."""
-    kinds = [token.kind for token in tokens]
-    texts = [token.text for token in tokens]
+    kinds, texts = tokens.kinds, tokens.texts
     marked = _CLASS.get
     word = [marked(kind, text) for kind, text in zip(kinds, texts, strict=True)]
     match: dict[int, int] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from parser.facts import Effect
 from parser.keywords import NOT_A_NAME, SYNTAX_CALLS, word_set
 from parser.tokenizer import LexError, tokenize
-from parser.tokens import Kind, Token
+from parser.tokens import Kind, Tokens
 
 # Words that can begin a command, or run a text. `do` and `set` have their harmless places, see below.
 _COMMANDS = word_set(
@@ -73,18 +73,18 @@ def plain(source: bytes) -> Plain | None:
     return Plain(frozenset(effects), frozenset(calls), frozenset(operators), frozenset(names))
 
 
-def _mark(tokens: list[Token], at: int) -> str:
+def _mark(tokens: Tokens, at: int) -> str:
     """The token's text where it is no string and no quoted name; "" outside."""
     if not 0 <= at < len(tokens) or tokens[at].kind in (Kind.QUOTED, Kind.STRING):
         return ""
     return tokens[at].text
 
 
-def _is_name(tokens: list[Token], at: int) -> bool:
+def _is_name(tokens: Tokens, at: int) -> bool:
     return at >= 0 and tokens[at].kind in (Kind.IDENT, Kind.QUOTED)
 
 
-def _harmless(tokens: list[Token], at: int) -> bool:
+def _harmless(tokens: Tokens, at: int) -> bool:
     """Whether an unquoted word begins nothing but control flow, reading or changing rows."""
     word, before, behind = tokens[at].text, _mark(tokens, at - 1), _mark(tokens, at + 1)
     if word in _COMMANDS:
@@ -96,7 +96,7 @@ def _harmless(tokens: list[Token], at: int) -> bool:
     return True
 
 
-def _calls(tokens: list[Token], at: int) -> bool:
+def _calls(tokens: Tokens, at: int) -> bool:
     """Whether the name may be called: it stands in front of a bracket, and not behind INTO, where its columns follow."""
     if _mark(tokens, at + 1) != "(":
         return False

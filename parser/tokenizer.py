@@ -1,8 +1,8 @@
 """PostgreSQL's lexer: bytes of SQL to tokens (manual, section 4.1; the rules of versions 13 to 18).
 
 Two readers give the same tokens. `Tokenizer` takes the text in any pieces and has the exact reader (scanner.py) do it.
-`columns` and `tokenize` take whole texts; they first try one regular expression over all of it, which knows the plain
-forms only, and hand a text with anything else in it (escapes, dollar quotes, nested comments, odd numbers) to the exact
+`tokenize` takes whole texts; it first tries one regular expression over all of it, which knows the plain
+forms only, and hands a text with anything else in it (escapes, dollar quotes, nested comments, odd numbers) to the exact
 reader. Where it is asked for, most plain rows of a long VALUES list are left out (rows.py).
 
 Where the versions differ the later reading is taken: a number or parameter with letters behind it (`1a`, `$1a`) is an
@@ -15,16 +15,16 @@ is turned into UTF-8 again. The bytes were proved to be UTF-8 before.
 
 import codecs
 import re
-from itertools import accumulate, compress
+from itertools import accumulate
 from operator import add
 from typing import TypeVar
 
 from parser.literals import LexError, clip
 from parser.rows import Rows
 from parser.scanner import SELF, Scanner
-from parser.tokens import Columns, Kind, Token
+from parser.tokens import Kind, Token, Tokens
 
-__all__ = ["LexError", "Tokenizer", "columns", "tokenize"]
+__all__ = ["LexError", "Tokenizer", "tokenize"]
 
 # --- the quick reader: one expression over the whole text ---
 
@@ -125,7 +125,7 @@ _kind_of = _Kinds().__getitem__
 _text_of = _Texts().__getitem__
 
 
-def _plain(sql: bytes, comments: bool) -> Columns | None:
+def _plain(sql: bytes, comments: bool) -> Tokens | None:
     """The tokens of a text made of plain forms only, else None."""
     text = sql.decode("latin-1").lstrip(_SPACE)
     parts = _parts(text)
@@ -143,11 +143,8 @@ def _plain(sql: bytes, comments: bool) -> Columns | None:
     kinds = list(map(_kind_of, parts))
     texts = list(map(_text_of, parts))
     ends = list(map(add, starts, map(len, parts)))
-    if commented and not comments:
-        kept = [kind is not _COMMENT for kind in kinds]
-        kinds, texts = list(compress(kinds, kept)), list(compress(texts, kept))
-        starts, ends = list(compress(starts, kept)), list(compress(ends, kept))
-    return Columns(kinds, texts, starts, ends)
+    tokens = Tokens(kinds, texts, starts, ends)
+    return tokens.without_comments() if commented and not comments else tokens
 
 
 # --- what the rest of the house calls ---
@@ -157,10 +154,12 @@ _BULK = re.compile(rb"values[ \t\n\r\f\v]*+\(", re.IGNORECASE)
 _PIECE = 1024 * 1024
 
 
-def columns(
+def tokenize(
     sql: bytes, *, standard_conforming_strings: bool = True, comments: bool = False, elide_rows: bool = False
-) -> Columns:
-    """The tokens of a whole text in columns; the flags and the faults are those of `tokenize`."""
+) -> Tokens:
+    """The tokens of a whole text, comments among them only where asked for (never those inside a token, between the
+    pieces of a string). With `elide_rows` rows of plain values may be left out of a long VALUES list, never its first or
+    its last. LexError where the server's lexer would refuse the text, or where it is no UTF-8 or has a zero byte."""
     if b"\0" in sql:
         raise LexError(sql.index(b"\0"), "a zero byte")
     if not sql.isascii():
@@ -169,27 +168,19 @@ def columns(
         except UnicodeDecodeError as fault:
             raise LexError(fault.start, "invalid UTF-8") from None
     if elide_rows and len(sql) >= _LONG and _BULK.search(sql):
-        tokens = _in_pieces(sql, standard_conforming_strings, comments)
-    else:
-        if standard_conforming_strings or b"\\" not in sql:
-            plain = _plain(sql, comments)
-            if plain is not None:
-                return plain
-        reader = Scanner(sql.decode("latin-1"), 0, True, standard_conforming_strings, comments, None)
-        reader.read()
-        tokens = reader.out
-    return Columns(*zip(*tokens, strict=True)) if tokens else Columns((), (), (), ())
+        return _in_columns(_in_pieces(sql, standard_conforming_strings, comments))
+    if standard_conforming_strings or b"\\" not in sql:
+        plain = _plain(sql, comments)
+        if plain is not None:
+            return plain
+    reader = Scanner(sql.decode("latin-1"), 0, True, standard_conforming_strings, comments, None)
+    reader.read()
+    return _in_columns(reader.out)
 
 
-def tokenize(
-    sql: bytes, *, standard_conforming_strings: bool = True, comments: bool = False, elide_rows: bool = False
-) -> list[Token]:
-    """The tokens of a whole text, comments among them only where asked for (never those inside a token, between the
-    pieces of a string). With `elide_rows` rows of plain values may be left out of a long VALUES list, never its first or
-    its last. LexError where the server's lexer would refuse the text, or where it is no UTF-8 or has a zero byte."""
-    return columns(
-        sql, standard_conforming_strings=standard_conforming_strings, comments=comments, elide_rows=elide_rows
-    ).tokens()
+def _in_columns(tokens: list[Token]) -> Tokens:
+    kinds, texts, starts, ends = map(list, zip(*tokens, strict=True)) if tokens else ([], [], [], [])
+    return Tokens(kinds, texts, starts, ends)
 
 
 def _in_pieces(sql: bytes, standard: bool, comments: bool) -> list[Token]:

@@ -1,9 +1,9 @@
 """What the tokenizer hands out: PostgreSQL's lexical tokens (manual, section 4.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from itertools import repeat
-from typing import NamedTuple
+from itertools import compress, repeat
+from typing import NamedTuple, overload
 
 
 class Kind(IntEnum):
@@ -35,13 +35,48 @@ class Token(NamedTuple):
 _new = tuple.__new__
 
 
-class Columns(NamedTuple):
-    """The tokens of a text in columns, one entry a token in each: `Token` says what they mean."""
+class Tokens(Sequence[Token]):
+    """The tokens of a text, held in columns with one entry a token in each. A `Token` is made when it is asked for: who
+    reads many of them reads the columns."""
 
-    kinds: Sequence[Kind]
-    texts: Sequence[str]
-    starts: Sequence[int]
-    ends: Sequence[int]
+    __slots__ = ("ends", "kinds", "starts", "texts")
 
-    def tokens(self) -> list[Token]:
-        return list(map(_new, repeat(Token), zip(*self, strict=True)))
+    def __init__(self, kinds: list[Kind], texts: list[str], starts: list[int], ends: list[int]) -> None:
+        self.kinds = kinds
+        self.texts = texts
+        self.starts = starts
+        self.ends = ends
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    @overload
+    def __getitem__(self, at: int) -> Token: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "Tokens": ...
+
+    def __getitem__(self, at: int | slice) -> "Token | Tokens":
+        if isinstance(at, slice):
+            return Tokens(self.kinds[at], self.texts[at], self.starts[at], self.ends[at])
+        return Token(self.kinds[at], self.texts[at], self.starts[at], self.ends[at])
+
+    def __iter__(self) -> Iterator[Token]:
+        return map(_new, repeat(Token), zip(self.kinds, self.texts, self.starts, self.ends, strict=True))
+
+    def without_comments(self) -> "Tokens":
+        kept = [kind is not Kind.COMMENT for kind in self.kinds]
+        return Tokens(
+            list(compress(self.kinds, kept)),
+            list(compress(self.texts, kept)),
+            list(compress(self.starts, kept)),
+            list(compress(self.ends, kept)),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Tokens of {list(self)}"
