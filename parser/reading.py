@@ -6,7 +6,7 @@ from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, S
 from parser.keywords import QUERY_STARTS, SET_OPERATIONS
 from parser.known import Calls, Known
 from parser.lineage import FREE, Item, Scope, Source
-from parser.tokens import Kind, Token
+from parser.tokens import Kind, Tokens
 
 NESTING_MAX = 50  # queries within queries
 BRACKETS_MAX = 200  # brackets within brackets
@@ -38,7 +38,7 @@ class Words:
     )  # fmt: skip
 
     def __init__(
-        self, word: list[str], text: list[str], kind: list[Kind], match: dict[int, int], tokens: list[Token]
+        self, word: list[str], text: list[str], kind: list[Kind], match: dict[int, int], tokens: Tokens
     ) -> None:
         self.word = word
         self.text = text
