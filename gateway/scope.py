@@ -86,7 +86,7 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_by_key", "_by_text", "_known", "_mask_key", "_resolved", "catalog", "made", "own", "policy_hash", "rights",
+        "_by_key", "_by_text", "_known", "_mask_key", "_resolved", "catalog", "clean", "made", "own", "policy_hash", "rights",
         "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
@@ -100,6 +100,7 @@ class Scope:
         strings_conform: bool = True,
         made: frozenset[str] = frozenset(),
         own: frozenset[str] = frozenset(),
+        clean: frozenset[str] = frozenset(),
         search_path: tuple[str, ...] | None = None,
     ) -> None:
         self.rights = rights
@@ -107,6 +108,7 @@ class Scope:
         self.policy_hash = policy_hash
         self.made = made  # bare names of relations that the session made itself
         self.own = own  # bare names that certainly mean temporary relations of the session
+        self.clean = clean  # those of them that hold nothing masked
         self.search_path = search_path  # None: not known
         self._known = Resolver(catalog, search_path, made)
         self.stale = False
@@ -205,7 +207,7 @@ class Scope:
         """`made`: also the names that statements before it in its text make."""
         decision = decide(facts, self.rights, self.catalog, rows, self.own)
         own = self.made if made is None else made
-        masks = basis(facts, self.rights, self.catalog, key=self._mask_key, made=own)
+        masks = basis(facts, self.rights, self.catalog, key=self._mask_key, made=own, clean=self.clean)
         refused, copy, copy_card = decision.refused, None, None
         if refused is None:
             refused = kept_aside(facts, masks)

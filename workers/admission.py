@@ -278,6 +278,7 @@ class Admissions:
             conforming=session.conforming,
             made=session.made,
             own=session.temporaries.names,
+            clean=session.temporaries.clean,
             path=session.search_path,
         )
 
@@ -301,12 +302,13 @@ class Admissions:
         conforming: bool = True,
         made: frozenset[str] = frozenset(),
         own: frozenset[str] = frozenset(),
+        clean: frozenset[str] = frozenset(),
         path: tuple[str, ...] | None = None,
     ) -> Scope:
         catalog = self._catalogs.get(rights.database)
         if catalog is None:  # forgotten since: nothing is known of any table
             catalog = Catalog(0, {}, {}, {})
-        key = (rights.key, rights.database, catalog.version, conforming, made, own, path)
+        key = (rights.key, rights.database, catalog.version, conforming, made, own, clean, path)
         scope = self._scopes.get(key)
         if scope is None:
             if len(self._scopes) >= SCOPES_MAX:
@@ -319,6 +321,7 @@ class Admissions:
                 strings_conform=conforming,
                 made=made,
                 own=own,
+                clean=clean,
                 search_path=path,
             )
             scope.stale = rights.generation != self.generation  # a policy came into force during the sign-in

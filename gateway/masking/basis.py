@@ -18,6 +18,7 @@ SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
 _COMPUTING = PURE | ABOUT_DEFINITIONS | COUNTING
 _TRUSTED_LANGUAGES = frozenset({"internal", "c"})  # only a superuser makes such functions
+_PLAIN = frozenset({"read", "write", "ddl", "session"})  # effects that reach nothing but tables
 _QUIET = frozenset({"read", "session"})  # effects that run nobody else's code
 _DEFERRED = (
     "COMMIT",
@@ -44,7 +45,8 @@ class MaskBasis:
 
     `utility`: the statement's rows are the server's own words (EXPLAIN, SHOW). `outputs` is None where lineage proves
     nothing. `origins_tell`: without lineage the origin of a plain column still tells all that may be in it. `made`: bare
-    names of relations that the session made itself and the catalogue cannot know rightly.
+    names of relations that the session made itself and the catalogue cannot know rightly; `clean`: those of them that are
+    temporary tables into which nothing masked was ever put.
     """
 
     facts: Facts
@@ -58,6 +60,7 @@ class MaskBasis:
     methods: dict[str, tuple[str, int]]
     key: bytes = field(repr=False)
     made: frozenset[str] = frozenset()
+    clean: frozenset[str] = frozenset()
 
     def output(self, index: int, count: int) -> Output | None:
         """Lineage of one of `count` result columns. Where the counts differ the statement was misread: nothing is proven."""
@@ -96,7 +99,8 @@ class MaskBasis:
         found: set[Source] = set()
         by_name: dict[str, list[Column]] = {}
         for column in output.columns:
-            by_name.setdefault(column.name, []).append(column)
+            if not self.is_clean(column.relation):
+                by_name.setdefault(column.name, []).append(column)
         for name, columns in by_name.items():
             sources = [self._sources(column) for column in columns]
             # A bare name is listed once for each relation in scope: those that have no such column drop out, as long
@@ -110,6 +114,24 @@ class MaskBasis:
         if output.opaque:
             found.add(Source("expression", UNKNOWN))
         return tuple(sorted(found, key=lambda source: (source.name, source.label)))
+
+    def is_clean(self, relation: Relation) -> bool:
+        """Whether it is a table of the session's own into which nothing masked was ever put."""
+        return relation.schema in (None, "pg_temp") and relation.name in self.clean
+
+    def is_own_and_clean(self, output: Output) -> bool:
+        """Whether all that flows into an output comes from such tables. The catalogue may not know them, or takes them for
+        anybody's: their origins then tell nothing."""
+        return bool(output.columns) and not output.opaque and all(self.is_clean(one.relation) for one in output.columns)
+
+    def reads_masked(self) -> bool:
+        """Whether the statement may take in a value that the principal may not see."""
+        facts = self.facts
+        if self.everything:
+            return False
+        if not facts.complete or not facts.effects <= _PLAIN or not _only_computes(self):
+            return True
+        return any(not self.visible(source) for source in self.lineage(Output(facts.columns_read)))
 
     def tables(self, relation: Relation) -> tuple[CatalogTable, ...]:
         """Every table the name may mean; none: not known."""
@@ -157,7 +179,13 @@ class MaskBasis:
 
 
 def basis(
-    facts: Facts, rights: Rights, catalog: Catalog, *, key: bytes = b"", made: frozenset[str] = frozenset()
+    facts: Facts,
+    rights: Rights,
+    catalog: Catalog,
+    *,
+    key: bytes = b"",
+    made: frozenset[str] = frozenset(),
+    clean: frozenset[str] = frozenset(),
 ) -> MaskBasis:
     """The basis for one statement. For EXECUTE and FETCH the facts are those of the named statement.
 
@@ -176,6 +204,7 @@ def basis(
         methods={label: (mask.method, mask.keep_last or 0) for mask in rights.masks for label in mask.labels},
         key=key,
         made=made,
+        clean=clean,
     )
     if not everything and _nothing_to_mask(made_here):
         object.__setattr__(made_here, "inert", True)
@@ -212,17 +241,27 @@ def _nothing_to_mask(masks: MaskBasis) -> bool:
         return False
     if any(kind == word or kind.startswith(word + " ") for kind in facts.kinds for word in _DEFERRED):
         return False
-    if _unresolved(facts) or _shadowed(facts, masks.catalog):
+    if _unresolved(facts) or not _only_computes(masks):
+        return False
+    return all(_clear(masks, relation) for relation in (*facts.reads, *facts.writes))
+
+
+def _only_computes(masks: MaskBasis) -> bool:
+    """Whether the statement calls nothing but PostgreSQL's own functions that make their result of their arguments."""
+    facts = masks.facts
+    if _shadowed(facts, masks.catalog):
         return False
     column_names = {column.name for column in facts.columns_read}
     for schema, name in facts.functions:
         attribute = name in column_names and name not in masks.catalog.functions
         if not attribute and (name not in _COMPUTING or schema not in (None, "pg_catalog")):
             return False
-    return all(_clear(masks, relation) for relation in (*facts.reads, *facts.writes))
+    return True
 
 
 def _clear(masks: MaskBasis, relation: Relation) -> bool:
+    if masks.is_clean(relation):
+        return True
     tables = masks.tables(relation)
     return bool(tables) and all(
         source is None or masks.visible(source)

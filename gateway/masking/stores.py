@@ -2,7 +2,7 @@
 
 from gateway.errors import Refused, State
 from gateway.masking.basis import MaskBasis
-from parser.facts import Facts, Output
+from parser.facts import Facts
 
 _SETTINGS = "built-in: no stored values in settings"
 _MESSAGES = "built-in: no masked values in messages"
@@ -23,7 +23,7 @@ def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
             "Give set_config a literal or a parameter as its value.",
             _SETTINGS,
         )
-    if any(name in _SENDING for _, name in facts.functions) and _reads_masked(facts, basis):
+    if any(name in _SENDING for _, name in facts.functions) and basis.reads_masked():
         return Refused(
             State.DENIED,
             f'denied by "{_MESSAGES}": the statement sends a value on and reads masked columns',
@@ -31,8 +31,3 @@ def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
             _MESSAGES,
         )
     return None
-
-
-def _reads_masked(facts: Facts, basis: MaskBasis) -> bool:
-    read = basis.lineage(Output(facts.columns_read, opaque=not facts.complete))
-    return any(not basis.visible(source) for source in read)

@@ -29,10 +29,11 @@ def fresh(s: Session) -> None:
         or scope.strings_conform is not s.conforming
         or scope.made is not s.made
         or scope.own != s.temporaries.names
+        or scope.clean != s.temporaries.clean
         or scope.search_path != s.search_path
     ):
         s.scope = s.rescope(s)
-        s.made, s.temporaries.names = s.scope.made, s.scope.own
+        s.made = s.scope.made
         s.search_path = s.scope.search_path
 
 

@@ -3,21 +3,31 @@
 pg_temp is searched before every other schema for relations (manual, section 20.11.1, search_path), so such a name cannot
 mean anything else, and to drop or empty it touches nobody. What is not certain is left out: a rollback may have taken the
 relation away, and the name then means another.
+
+A temporary table is *clean* as long as no statement that reads masked values has written to it: what comes out of it then needs
+no mask. Views are never clean: what stands behind them may change.
 """
 
+import re
+
 from gateway.scope import Ruling
+from parser.facts import Facts
 
 _TEMPORARY = "pg_temp"
 _ENDS_WITH_COMMIT = " on commit drop"
+_TABLES = ("CREATE TABLE", "CREATE TABLE AS", "SELECT INTO")
+# Definitions after which rows of one table may be read or written through another.
+_FAMILIES = re.compile(r"\b(inherit|inherits|partition|rule|trigger|view)\b", re.IGNORECASE)
 
 
 class Temporaries:
     """See the module. `names` is replaced, never changed: scopes are kept by it."""
 
-    __slots__ = ("_doubt", "_fleeting", "_lasting", "names")
+    __slots__ = ("_doubt", "_fleeting", "_lasting", "clean", "names")
 
     def __init__(self) -> None:
         self.names: frozenset[str] = frozenset()
+        self.clean: frozenset[str] = frozenset()  # of names
         self._lasting: frozenset[str] = frozenset()  # those that no rollback takes away
         self._fleeting: frozenset[str] = frozenset()  # those that go with the transaction
         self._doubt = False  # something of the transaction failed or was taken back
@@ -26,20 +36,46 @@ class Temporaries:
         """A statement went through."""
         facts = ruling.facts
         first = facts.kinds[0]
-        if ruling.moves_path or first.startswith("DISCARD"):  # code of somebody's own may have dropped any of them
-            self.names = self._lasting = frozenset()
+        if ruling.moves_path or first.startswith("DISCARD"):  # code of somebody's own may have done anything to them
+            self.names = self.clean = self._lasting = frozenset()
             return
         if first.startswith("ROLLBACK"):
             self._doubt = True
-            self.names &= self._lasting
-        if "ddl" not in facts.effects and not facts.creates:
-            return
-        self._leave({relation.name for relation in facts.writes} if first.startswith(("DROP", "ALTER")) else set())
+            self._keep(self._lasting)
+        if "ddl" in facts.effects or facts.creates:
+            self._defined(facts, first)
+        if "write" in facts.effects or facts.creates:
+            self._written(ruling)
+
+    def _defined(self, facts: Facts, first: str) -> None:
+        gone = {relation.name for relation in facts.writes} if first.startswith(("DROP", "ALTER")) else set()
+        if not self.names.isdisjoint(gone):
+            self._lasting -= gone
+            self._keep(self.names - gone)
         made = frozenset(relation.name for relation in facts.creates if relation.schema == _TEMPORARY)
         if made:
             self.names |= made
+            if first in _TABLES or "SELECT INTO" in facts.kinds:
+                self.clean |= made
             if _ENDS_WITH_COMMIT in facts.shape.lower():
                 self._fleeting |= made
+        if self.clean and _FAMILIES.search(facts.shape):
+            self.clean = frozenset()
+
+    def _written(self, ruling: Ruling) -> None:
+        """What a statement that reads masked values writes to is clean no more; behind anything but a plain table may stand
+        one of ours."""
+        if not self.clean or not ruling.basis.reads_masked():
+            return
+        facts = ruling.facts
+        targets = {relation.name for relation in (*facts.writes, *facts.creates)}
+        others = [one for one in facts.writes if one.name not in self.names]
+        plain = all(table.kind in "rp" for one in others for table in ruling.basis.catalog.find(one.schema, one.name))
+        self.clean = self.clean - targets if plain else frozenset()
+
+    def _keep(self, names: frozenset[str]) -> None:
+        self.names &= names
+        self.clean &= names
 
     def failed(self) -> None:
         """A statement failed: what its transaction made goes with it."""
@@ -50,13 +86,9 @@ class Temporaries:
         if not ended:
             return
         if self._doubt:
-            self.names &= self._lasting
-        self._leave(self._fleeting)
+            self._keep(self._lasting)
+        if self._fleeting:
+            self._keep(self.names - self._fleeting)
+            self._fleeting = frozenset()
         self._lasting = self.names
-        self._fleeting = frozenset()
         self._doubt = False
-
-    def _leave(self, gone: frozenset[str] | set[str]) -> None:
-        if not self.names.isdisjoint(gone):
-            self.names -= gone
-            self._lasting -= gone

@@ -73,6 +73,7 @@ def scope_of(
     conforming: bool = True,
     made: frozenset[str] = frozenset(),
     own: frozenset[str] = frozenset(),
+    clean: frozenset[str] = frozenset(),
     path: tuple[str, ...] | None = None,
     generation: int = 1,
 ) -> Scope:
@@ -80,7 +81,16 @@ def scope_of(
     table = PolicyTable(policy_compile.compile([rules.load(policy, "policy.toml")], settings))
     principal = Principal("alice", "local", (), (), NOW + 3600.0, "t1")
     rights = table.rights(principal, "shop", "", float(NOW), generation, None)
-    return Scope(rights, catalog(), table.digest, strings_conform=conforming, made=made, own=own, search_path=path)
+    return Scope(
+        rights,
+        catalog(),
+        table.digest,
+        strings_conform=conforming,
+        made=made,
+        own=own,
+        clean=clean,
+        search_path=path,
+    )
 
 
 def cut(data: bytes) -> list[bytes]:
@@ -166,6 +176,7 @@ class Rig:
             conforming=session.conforming,
             made=session.made,
             own=session.temporaries.names,
+            clean=session.temporaries.clean,
             path=session.search_path,
             generation=self.rescoped + 1,
         )

@@ -183,8 +183,8 @@ def test_idle_is_between_transactions_with_nothing_outstanding() -> None:
 
 def test_relations_that_a_session_made_are_read_anew() -> None:
     rig = Rig(WRITE)
-    rig.ask(query("create temp table orders (item text)"))
-    rig.say(command_complete("CREATE TABLE"), READY)
+    rig.ask(query("create temp table orders as select email as item from customers"))
+    rig.say(command_complete("SELECT 1"), READY)
     assert rig.session.catalog_moved
     rig.ask(query("select item from orders"))
     assert "orders" in rig.session.scope.made

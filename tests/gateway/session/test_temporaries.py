@@ -3,7 +3,18 @@
 import pytest
 
 from parser.messages import command_complete, query
-from tests.gateway.session.rig import IN_TRANSACTION, READY, WRITE, Rig, failure, frame
+from tests.gateway.session.rig import (
+    DONE,
+    IN_TRANSACTION,
+    READY,
+    SECRET,
+    SECRET_ROW,
+    VALUE,
+    WRITE,
+    Rig,
+    failure,
+    frame,
+)  # fmt: skip
 
 MAKE = "create temp table scratch (a int)"
 DROP = "drop table scratch"
@@ -111,3 +122,79 @@ def test_older_one_survives_a_later_rollback() -> None:
     run(rig, "begin", "BEGIN", IN_TRANSACTION)
     run(rig, "rollback", "ROLLBACK")
     assert passes(rig)
+
+
+# --- what comes out of them ---
+
+CLEAR_OF_IT = "select a from scratch"
+
+
+def shows(rig: Rig, text: str = CLEAR_OF_IT) -> bool:
+    """Whether a value that the statement returns is delivered as it is."""
+    rig.ask(query(text))
+    said = rig.say(VALUE, SECRET_ROW, DONE, READY)
+    return SECRET in b"".join(said)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        ["create temp table scratch (a text)"],
+        ["create temp table scratch as select id::text as a from customers"],
+        ["select id::text as a into temp scratch from orders"],
+        ["create temp table scratch (a text)", "insert into scratch values ('x')"],
+        ["create temp table scratch (a text)", "insert into scratch select id::text from customers where id > 3"],
+        ["create temp table scratch (a text)", "copy scratch from stdin"],
+        ["create temp table scratch (a text)", "update scratch set a = lower(a)"],
+        ["create temp table scratch (a text)", "update customers set city = 'x' where email = 'y'"],
+    ],
+)
+def test_table_that_nothing_masked_was_put_into_is_read_in_clear(made: list[str]) -> None:
+    rig = Rig(WRITE)
+    for text in made:
+        rig.ask(query(text))
+        rig.say(command_complete("DONE"), READY)
+    assert shows(rig)
+    assert shows(rig, "select upper(a) || '!' from scratch")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        ["create temp table scratch as select email as a from customers"],
+        ["create temp table scratch as select * from customers"],
+        ["create temp table scratch as select c::text as a from customers c"],
+        ["create temp table scratch as with x as (select email as a from customers) select a from x"],
+        ["create temp table scratch (a text)", "insert into scratch select email from customers"],
+        ["create temp table scratch (a text)", "insert into scratch values ((select min(email) from customers))"],
+        ["create temp table scratch (a text)", "update scratch set a = email from customers"],
+        ["create temp table scratch (a text)", "merge into scratch using customers c on true when not matched then"
+         " insert values (c.email)"],
+        ["create temp table scratch (a text)", "create temp view looking as select a from scratch",
+         "insert into looking select email from customers"],
+        ["create temp table scratch (a text)", "create temp table part () inherits (scratch)",
+         "insert into part select email from customers"],
+        ["create temp table scratch (a text)", "prepare p as insert into scratch select email from customers", "execute p"],
+        ["create temp view scratch as select 'x' as a"],
+    ],
+)
+def test_table_that_something_masked_may_be_in_is_masked(made: list[str]) -> None:
+    rig = Rig(WRITE)
+    for text in made:
+        rig.ask(query(text))
+        rig.say(command_complete("DONE"), READY)
+    assert not shows(rig)
+
+
+def test_table_whose_creation_was_taken_back_tells_nothing_of_another() -> None:
+    rig = Rig(WRITE)
+    run(rig, "begin", "BEGIN", IN_TRANSACTION)
+    run(rig, "create temp table customers (email text)", "CREATE TABLE", IN_TRANSACTION)
+    run(rig, "rollback", "ROLLBACK")
+    assert not shows(rig, "select email from customers")
+
+
+def test_clean_table_beside_another_does_not_clear_it() -> None:
+    rig = Rig(WRITE)
+    run(rig, "create temp table scratch (a text)", "CREATE TABLE")
+    assert not shows(rig, "select a || email from scratch, customers")
