@@ -2,7 +2,8 @@
 
 `parser.routines.EFFECTS` names the built-in functions that reach out; the parser has already put those effects into the
 facts. Here the catalogue judges all others: what is not volatile cannot change anything (manual, section 36.7), what is
-volatile and not listed as harmless counts as the worst it may do: a body in any language can run any statement.
+volatile and not listed as harmless counts as the worst it may do: a body in any language can run any statement. Of a body
+that was read completely it is known what it does.
 """
 
 from typing import Literal
@@ -51,19 +52,46 @@ _TYPES = frozenset(
 )
 
 
+
 def power(schema: str | None, name: str, catalog: Catalog) -> Power:
     """What a call may do at worst; without a schema any function of the name may be meant.
 
-    Functions whose effects the parser knows by name are "read" here unless a user's own function shares the name.
+    Functions whose effects the parser knows by name are "read" here unless a user's own function shares the name. A body
+    that was read counts as all that it calls. One that writes counts as code: rules on statements do not see into it.
     """
+    found: set[Power] = {"read"}
+    met: set[tuple[str | None, str]] = set()
+    waiting = {(schema, name)}
+    while waiting:
+        call = waiting.pop()
+        met.add(call)
+        known = _meant(call, catalog)
+        if not known:
+            found.add(_unlisted(*call))
+        for one in known:
+            if one.body is not None and _followed(one):
+                found.add("read" if one.body.effects <= {"read"} else "code")
+                waiting |= one.body.functions - met
+            else:
+                found.add(_power(one))
+    return max(found, key=_RANK.__getitem__)
+
+
+def _meant(call: tuple[str | None, str], catalog: Catalog) -> tuple[CatalogFunction, ...]:
+    schema, name = call
     known = catalog.functions.get(name, ())
-    if schema is not None:
-        known = tuple(one for one in known if one.schema == schema)
-    if not known:
-        unqualified = schema is None and (name in SYNTAX_CALLS or name in _TYPES)
-        told = name in EFFECTS and schema in (None, "pg_catalog")
-        return "read" if unqualified or told else "unknown"
-    return max((_power(one) for one in known), key=_RANK.__getitem__)
+    return known if schema is None else tuple(one for one in known if one.schema == schema)
+
+
+def _unlisted(schema: str | None, name: str) -> Power:
+    unqualified = schema is None and (name in SYNTAX_CALLS or name in _TYPES)
+    told = name in EFFECTS and schema in (None, "pg_catalog")
+    return "read" if unqualified or told else "unknown"
+
+
+def _followed(function: CatalogFunction) -> bool:
+    """Whether what its body says is all: a volatile one with its owner's rights is not the caller's business alone."""
+    return not function.builtin and (function.volatility != "v" or not function.security_definer)
 
 
 def _power(function: CatalogFunction) -> Power:

@@ -4,6 +4,8 @@ import pytest
 
 from gateway.classify.catalog import Catalog, CatalogFunction
 from gateway.policy.functions import power
+from parser.facts import Effect
+from parser.known import Body
 
 
 def catalog(*functions: tuple[str, str, str, str, bool]) -> Catalog:
@@ -71,3 +73,27 @@ def test_grammar_that_looks_like_a_call_is_no_function() -> None:
 
 def test_nothing_known_is_unknown() -> None:
     assert power(None, "lower", catalog()) == "unknown"
+
+
+def bodied(
+    name: str, *calls: str, effects: frozenset[Effect] = frozenset({"read"}), volatility: str = "v", definer: bool = False
+) -> CatalogFunction:
+    body = Body(effects, (), (), frozenset((None, call) for call in calls), frozenset(), ())
+    return CatalogFunction("public", name, volatility, "sql", definer, False, body=body)
+
+
+def test_a_body_that_was_read_counts_as_what_it_does() -> None:
+    made = catalog(("pg_catalog", "lower", "i", "internal", False), ("public", "opaque", "v", "plpgsql", False))
+    functions = [
+        bodied("reads", "lower"), bodied("empty"), bodied("writes", effects=frozenset({"read", "write"})),
+        bodied("calls", "reads", "opaque"), bodied("deep", "calls"), bodied("lost", "no_such_function"),
+        bodied("lies", "opaque", volatility="s"), bodied("honest", "lower", volatility="s"), bodied("owned", definer=True),
+        bodied("here", "there"), bodied("there", "here"),
+    ]  # fmt: skip
+    for one in functions:
+        made.functions[one.name] = (one,)
+    told = {one.name: power(None, one.name, made) for one in functions}
+    assert told == {
+        "reads": "read", "empty": "read", "writes": "code", "calls": "code", "deep": "code", "lost": "unknown",
+        "lies": "code", "honest": "read", "owned": "code", "here": "read", "there": "read",
+    }  # fmt: skip
