@@ -148,7 +148,10 @@ class Scanner:
         if what == _DOTS:
             return self.give(Kind.SELF if end == start + 1 else Kind.OPERATOR, text[start:end], start, end)
         if what == _LINE:
-            return self.give(Kind.COMMENT, _value(text[start:end]), start, end) if self.comments else end
+            if self.comments:
+                comment = text[start:end].rstrip(" \t\f\v")
+                self.give(Kind.COMMENT, _value(comment), start, start + len(comment))
+            return end
         if what == _PARAM:
             if _JUNK.match(text, end):
                 raise self.bad(start, "trailing junk after a parameter")

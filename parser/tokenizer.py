@@ -15,7 +15,7 @@ is turned into UTF-8 again. The bytes were proved to be UTF-8 before.
 
 import codecs
 import re
-from itertools import accumulate
+from itertools import accumulate, repeat
 from operator import add
 from typing import TypeVar
 
@@ -55,7 +55,6 @@ _parts = re.compile(
     re.VERBOSE,
 ).findall
 _SPACE = " \t\n\r\f\v"
-_LINE_END = re.compile(r"[\n\r]")
 
 # Members are taken out of the class once: from there each look costs as much as making a token.
 _IDENT, _QUOTED, _STRING, _COMMENT = Kind.IDENT, Kind.QUOTED, Kind.STRING, Kind.COMMENT
@@ -134,12 +133,9 @@ def _plain(sql: bytes, comments: bool) -> Tokens | None:
     starts = list(accumulate(map(len, parts), initial=len(sql) - len(text)))
     starts.pop()
     commented = b"--" in sql or b"/*" in sql
-    if commented:
-        parts = [_LINE_END.split(part, 1)[0] if part.startswith("--") else part.rstrip(_SPACE) for part in parts]
-    elif sql.isascii():
-        parts = list(map(str.rstrip, parts))
-    else:  # in Latin-1 a letter's last byte may look like white space
-        parts = [part.rstrip(_SPACE) for part in parts]
+    # A comment may end in a control character, and a letter's last byte, read as Latin-1, may look like white space.
+    stripped = map(str.rstrip, parts, repeat(_SPACE)) if commented or not sql.isascii() else map(str.rstrip, parts)
+    parts = list(stripped)
     kinds = list(map(_kind_of, parts))
     texts = list(map(_text_of, parts))
     ends = list(map(add, starts, map(len, parts)))

@@ -20,7 +20,7 @@ class Kind(IntEnum):
     PARAM = 8  # $1
     OPERATOR = 9  # longest-match operator, also := :: .. => <= >= <> !=
     SELF = 10  # one of , ( ) [ ] . ; : + - * / % ^ < > =
-    COMMENT = 11  # only where asked for; text is the comment with its marks
+    COMMENT = 11  # only where asked for; text is the comment with its marks, without blanks behind it
 
 
 class Token(NamedTuple):
