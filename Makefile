@@ -6,7 +6,7 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test bench load storm lint clean
+.PHONY: env demo test oracle bench bench-lexing load storm lint clean
 
 env: $(STAMP)
 
@@ -17,10 +17,10 @@ $(STAMP): pyproject.toml setup.py $(COMPILED) $(NODE_DIR)/package-lock.json
 	@find parser gateway workers -name '*.so' -delete; rm -rf build
 	@if command -v uv >/dev/null 2>&1; then \
 		test -x $(BIN)/python || uv venv --quiet .venv; \
-		uv pip install --quiet --python $(BIN)/python -e '.[test,demo,load]'; \
+		uv pip install --quiet --python $(BIN)/python -e '.[test,demo,load,bench]'; \
 	else \
 		test -x $(BIN)/pip || $(PYTHON) -m venv .venv; \
-		$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,demo,load]'; \
+		$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,demo,load,bench]'; \
 	fi
 	@if command -v npm >/dev/null 2>&1; then cd $(NODE_DIR) && npm ci --silent; \
 	else echo 'node is not installed: the test of its client will be skipped'; fi
@@ -32,6 +32,12 @@ demo: env
 test: env
 	@$(BIN)/python -m pytest $(ARGS)
 
+# Against PostgreSQL itself: its regression SQL is fetched first (from the mirror of this machine's apt) and kept in
+# .cache/, out of the project. What `make test` skips without it runs here.
+oracle: env
+	@$(BIN)/python tests/oracle/regression.py
+	@$(BIN)/python -m pytest tests/oracle $(ARGS)
+
 lint: env
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
@@ -40,6 +46,10 @@ lint: env
 # Peers side by side: direct, pgbouncer, Sluice. ARGS=--short for a quick look; the numbers of record are in bench.md.
 bench: env
 	@$(BIN)/python loadtest/bench.py $(ARGS)
+
+# Tokenizers side by side, one core. ARGS=--record puts the table in bench.md.
+bench-lexing: env
+	@$(BIN)/python loadtest/lexing.py $(ARGS)
 
 load: env
 	@$(BIN)/python loadtest/load.py $(ARGS)
@@ -51,4 +61,4 @@ storm: env
 
 clean:
 	find . -maxdepth 4 -name '*.so' -not -path './.venv/*' -delete
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(NODE_DIR)/node_modules
+	rm -rf .venv .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(NODE_DIR)/node_modules
