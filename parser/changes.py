@@ -124,7 +124,7 @@ def _where(r: Reading, place: tuple[int, int] | None, scope: Scope, env: Env) ->
             raise Unread("WHERE CURRENT OF was not understood")
         return
     scan(r, start, end, scope, env)
-    if excludes_nothing(r, start, end, alone=len(scope.sources) == 1):
+    if excludes_nothing(r, start, end, scope):
         r.unfiltered = True
 
 
@@ -330,7 +330,7 @@ def _merge(r: Reading, at: int, end: int, env: Env) -> list[Item]:
     from_list(r, at + 1, on, scope, r.root, env)
     r.effects.add("read")
     scan(r, on + 1, when, scope, env)
-    open_ended = excludes_nothing(r, on + 1, when, alone=False)
+    open_ended = excludes_nothing(r, on + 1, when, scope)
     assigned: Assigned = {}
     while when < returning:
         stop = _next_when(r, when + 1, returning)
@@ -358,7 +358,8 @@ def _next_when(r: Reading, at: int, end: int) -> int:
 def _merge_action(
     r: Reading, at: int, end: int, target: Source, scope: Scope, env: Env, assigned: Assigned
 ) -> tuple[bool, bool]:
-    """[NOT] MATCHED [BY …] [AND condition] THEN action. Whether rows that were there change, and BY SOURCE."""
+    """[NOT] MATCHED [BY …] [AND condition] THEN action. Whether rows that were there change and the condition
+    selects none of them, and BY SOURCE."""
     word, match = r.words.word, r.words.match
     at += word[at] == "not"
     if word[at] != "matched":
@@ -369,6 +370,7 @@ def _merge_action(
         by_source = word[at + 1] == "source"
         at += 2
     then = at
+    selects = False
     if word[at] == "and":
         cases = 0
         then = at + 1
@@ -376,16 +378,17 @@ def _merge_action(
             cases += (word[then] == "case") - (word[then] == "end")
             then = match[then] + 1 if word[then] in ("(", "[") else then + 1
         scan(r, at + 1, then, scope, env)
+        selects = not excludes_nothing(r, at + 1, then, scope)
     action = word[then + 1]
     at = then + 2
     if action == "do":
         return False, False
     r.kinds.setdefault(action.upper())
     if action == "delete" and at == end:
-        return True, by_source
+        return not selects, by_source
     if action == "update" and word[at] == "set":
         assignments(r, at + 1, end, target, scope, env, assigned)
-        return True, by_source
+        return not selects, by_source
     if action == "insert":
         names, at = _columns(r, at, target)
         if word[at] == "values" and word[at + 1] == "(" and match[at + 1] == end - 1:
