@@ -18,7 +18,7 @@ _FROM_QUERY = ("SELECT", "TABLE", "VALUES")
 _PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "COPY TO")
 
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_CURRENT_OF = re.compile(r"\bwhere current of\b", re.IGNORECASE)
+_CURRENT_OF = re.compile(r"\bwhere current of\b")
 
 Counted = Literal["none", "tag", "never"]
 
@@ -47,7 +47,7 @@ def broad(facts: Facts) -> bool:
     its text, and WHERE CURRENT OF means the one row of a cursor."""
     if not changes_rows(facts):
         return False
-    if facts.changes == 1 and _CURRENT_OF.search(_QUOTED.sub('"', facts.shape)):
+    if facts.changes == 1 and _CURRENT_OF.search(unquoted(facts)):
         return False
     if any(fits(one, kind) for one in CHANGING[:-1] for kind in facts.kinds):
         return True
@@ -65,3 +65,8 @@ def runs(facts: Facts) -> bool:
     first = facts.kinds[0] if facts.kinds else ""
     kept = first == "PREPARE" or first.startswith(("CREATE VIEW", "CREATE RULE", "CREATE FUNCTION", "CREATE PROCEDURE"))
     return bool(first) and not kept
+
+
+def unquoted(facts: Facts) -> str:
+    """The statement's words in lower case, one blank between tokens, without literals, comments and quoted names."""
+    return _QUOTED.sub('"', facts.shape).lower()

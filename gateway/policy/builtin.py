@@ -3,7 +3,7 @@
 They bind every grant, also one that allows everything.
 """
 
-from gateway.policy.affected import broad
+from gateway.policy.affected import broad, unquoted
 from gateway.policy.guardrails import PLAIN, Finding, Said, spoken_kinds
 from gateway.policy.kinds import fits
 from gateway.policy.needs import Needs
@@ -35,6 +35,8 @@ def speak(facts: Facts, needs: Needs, estimated_rows: int | None = None) -> Said
         say("deny", "no DROP", "Leave the object in place; work in a temporary table if you need one.")
     if any(fits("TRUNCATE", kind) for kind in kinds):
         say("deny", "no TRUNCATE", "Delete the rows you mean with DELETE … WHERE.")
+    if any(fits("REFRESH", kind) for kind in kinds) and unquoted(facts).endswith(" with no data"):
+        say("deny", "no REFRESH that empties a view", "Leave WITH NO DATA out.")
     if facts.unfiltered and not needs.own:
         say("deny", "no UPDATE or DELETE of every row", "Add a WHERE that selects the rows you mean.")
     if any(fits("ALTER SYSTEM", kind) for kind in kinds):

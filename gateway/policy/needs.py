@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from gateway.classify.catalog import Catalog
 from gateway.policy import functions
+from gateway.policy.affected import unquoted
 from gateway.policy.reach import TEMPORARY
 from gateway.policy.rights import Rights
-from gateway.policy.session_settings import barred
+from gateway.policy.session_settings import READ_WRITE, barred
 from parser.facts import Facts, Relation
 from parser.routines import EFFECTS
 
@@ -29,6 +30,7 @@ _OWN = frozenset(
     )
 )
 _SETS = frozenset(("SET", "SET ROLE", "SET SESSION AUTHORIZATION", "SET SESSION CHARACTERISTICS"))
+_MODES = frozenset(("BEGIN", "START TRANSACTION", "SET TRANSACTION", "SET SESSION CHARACTERISTICS"))
 _ROWS = frozenset(("EXPLAIN", "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "WITH"))
 
 
@@ -148,7 +150,10 @@ def _of_settings(facts: Facts, rights: Rights) -> set[Need]:
     literal = facts.complete and bool(facts.kinds) and facts.kinds[0] in _SETS
     for setting in facts.settings:
         # SET takes literals alone, so without a value it is SET … TO DEFAULT
-        found = barred(setting, rights.role, reset=resets or (literal and setting.value is None))
+        reset = resets or (literal and setting.value is None)
+        found = barred(setting, rights.role, reset=reset, reads_only=rights.reads_only)
         if found is not None:
             wanted.add(Need(found.word, f"changes {found.what}", found.hint))
+    if rights.reads_only and _MODES.intersection(facts.kinds) and "read write" in unquoted(facts):
+        wanted.add(Need(READ_WRITE.word, f"begins {READ_WRITE.what}", READ_WRITE.hint))
     return wanted

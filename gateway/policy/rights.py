@@ -46,6 +46,12 @@ class Rights:
         return "all" in self.allow
 
     @property
+    def reads_only(self) -> bool:
+        """Whether nothing but reading is allowed. Sessions then run read-only on the server too: what hides behind
+        operators, casts, domains, views and functions cannot change rows there."""
+        return self.allow <= {"read"}
+
+    @property
     def replication(self) -> bool:
         """Whether the server may stream its changes: all of them, and every value in clear."""
         return self.everything and "*" in self.unmask

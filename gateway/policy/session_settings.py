@@ -1,8 +1,9 @@
 """Which session settings may be changed: by SET, set_config and the start-up packet alike.
 
-Nearly all may: settings of a session reach nothing else. Three groups may not. Settings that change how the server reads
+Nearly all may: settings of a session reach nothing else. Four groups may not. Settings that change how the server reads
 the statements' text would make it read another text than the gateway. Settings that only a superuser may change reach
-the server's logs, files and libraries. And `role` and `session_authorization` would leave the role of the grant.
+the server's logs, files and libraries. `role` and `session_authorization` would leave the role of the grant. And who may
+only read has a session that only reads, and keeps it so.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _PG_DUMP_VALUE = "view, foreign-table"
 _TRUE = ("true", "yes", "1")  # parse_bool takes any beginning of true and yes, and of "on" the whole
 _LEXER = ("standard_conforming_strings", "client_encoding", "names")
 _IDENTITY = ("role", "session_authorization")
+READ_ONLY = "default_transaction_read_only"
+_MODE = "transaction_read_only"  # of the transaction: its RESET is no way back to what the session began with
 
 # Settings of superusers (pg_settings.context), and those of modules that watch or load code.
 _SERVER = frozenset(
@@ -50,13 +53,16 @@ class Barred:
     hint: str
 
 
-def barred(setting: Setting, role: str | None, *, reset: bool) -> Barred | None:
+def barred(setting: Setting, role: str | None, *, reset: bool, reads_only: bool = False) -> Barred | None:
     """What stands against changing a setting, None for everyday traffic.
 
     `reset`: back to the value the session began with (RESET, DISCARD), which the gateway itself has looked at.
-    `role`: the upstream role of the session. A value that is not a literal counts as the worst it could be.
+    `role`: the upstream role of the session. `reads_only`: see Rights. A value that is not a literal counts as the worst
+    it could be.
     """
     name = setting.name.lower()
+    if reads_only and (name == _MODE or (name == READ_ONLY and not reset)) and not _is_on(setting.value):
+        return READ_WRITE
     if reset and not (name == "session_authorization" and role is not None):
         return None  # servers older than their releases of November 2024 leave the role with it (CVE-2024-10978)
     if name == "*":
@@ -81,10 +87,18 @@ def barred(setting: Setting, role: str | None, *, reset: bool) -> Barred | None:
     return None
 
 
+READ_WRITE = Barred("write", "a transaction to read and write", "Leave READ WRITE out; this session only reads.")
+
+
+def _is_on(value: str | None) -> bool:
+    """As the server's parse_bool takes it."""
+    word = (value or "").strip().lower()
+    return word == "on" or any(word and full.startswith(word) for full in _TRUE)
+
+
 def _lexer(name: str, value: str | None) -> Barred | None:
     if name == "standard_conforming_strings":
-        on = value is not None and (value == "on" or any(value and full.startswith(value) for full in _TRUE))
-        if on:
+        if _is_on(value):
             return None
         hint = "Keep it on and write strings with backslashes as E'…'."
         return Barred("all", "switching standard_conforming_strings off", hint)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from gateway.errors import Refusal, Refused, State
 from gateway.policy.rights import Rights
-from gateway.policy.session_settings import barred
+from gateway.policy.session_settings import READ_ONLY, barred
 from parser.facts import Setting
 
 Pairs = list[tuple[str, str]]
@@ -27,7 +27,8 @@ def startup(params: Iterable[tuple[str, str]], rights: Rights) -> Pairs:
     """The settings to send upstream, each name once, the last value given, in the order of first mention.
 
     Left out: user, database and role, which the gateway sets itself, and protocol options (`_pq_.`). `replication`
-    is handed on where the rights let it. Raises Refusal: 28000 for what cannot be read, 42501 for what is barred.
+    is handed on where the rights let it. Who may only read gets a session that only reads, and RESET ALL and DISCARD ALL
+    bring that back. Raises Refusal: 28000 for what cannot be read, 42501 for what is barred.
     """
     chosen: dict[str, tuple[str, str]] = {}
     for name, value in _pairs(params):
@@ -42,11 +43,13 @@ def startup(params: Iterable[tuple[str, str]], rights: Rights) -> Pairs:
             continue
         if folded in _CONSUMED:
             continue
-        found = barred(Setting(folded, value), rights.role, reset=False)
+        found = barred(Setting(folded, value), rights.role, reset=False, reads_only=rights.reads_only)
         if found is not None and not rights.may(found.word):
             message = f"the start-up packet changes {found.what}, and no grant here allows {found.word}"
             raise Refusal(Refused(State.DENIED, message, found.hint))
         chosen[folded] = (chosen.get(folded, (name, ""))[0], value)
+    if rights.reads_only:
+        chosen.setdefault(READ_ONLY, (READ_ONLY, "on"))
     return list(chosen.values())
 
 

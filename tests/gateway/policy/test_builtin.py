@@ -32,6 +32,7 @@ def test_what_is_not_only_the_sessions_own_is_not_excused(sql: str) -> None:
         ("DELETE FROM t WHERE true", "deny", "of every row"),
         ("WITH d AS (DELETE FROM t RETURNING 1) SELECT * FROM d", "deny", "of every row"),
         ("EXPLAIN ANALYZE DELETE FROM t", "deny", "of every row"),
+        ("REFRESH MATERIALIZED VIEW v WITH NO DATA", "deny", "empties a view"),
         ("ALTER SYSTEM SET a = 1", "deny", "no ALTER SYSTEM"),
         ("CREATE ROLE x", "deny", "roles and grants"),
         ("GRANT ALL ON t TO x", "deny", "roles and grants"),
@@ -65,7 +66,9 @@ def test_production_defaults_bind_even_a_grant_of_everything(sql: str, outcome: 
 
 
 @pytest.mark.parametrize(
-    "sql", ["UPDATE t SET a = 1 WHERE id = 1", "SELECT pg_terminate_backend(1)", "INSERT INTO t VALUES (1)", "CALL bump()"]
+    "sql",
+    ["UPDATE t SET a = 1 WHERE id = 1", "SELECT pg_terminate_backend(1)", "INSERT INTO t VALUES (1)", "CALL bump()",
+     "REFRESH MATERIALIZED VIEW CONCURRENTLY v WITH DATA", 'REFRESH MATERIALIZED VIEW " with no data"'],
 )
 def test_production_lets_granted_everyday_work_pass(sql: str) -> None:
     assert passes(sql, "all", environment="production")

@@ -117,7 +117,10 @@ def test_writing_to_the_catalogues_needs_admin(sql: str) -> None:
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "RESET SESSION AUTHORIZATION", "SHOW search_path",
         "SET SESSION AUTHORIZATION DEFAULT", "SET LOCAL role TO DEFAULT", "SET role = none", "SET SCHEMA 'x'",
         "SET search_path = pg_temp, a", "SELECT set_config('search_path', 'a', true)",
-        "SET default_transaction_read_only = off",
+        "SET default_transaction_read_only = on", "SET transaction_read_only = 1", "RESET default_transaction_read_only",
+        "SET default_transaction_read_only TO DEFAULT", "BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE", "START TRANSACTION READ ONLY",
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED", 'SAVEPOINT "read write"', "SELECT 'begin read write'",
         "RESET client_encoding", "SET TRANSACTION READ ONLY", "RESET standard_conforming_strings",
     ],
 )  # fmt: skip
@@ -199,3 +202,21 @@ def test_the_role_of_the_grant_is_not_left() -> None:
 def test_the_sessions_own_temporary_tables_are_read_and_write(sql: str) -> None:
     assert passes(sql, "read write", environment="production")
     assert not passes(sql, "read")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "BEGIN READ WRITE", "START TRANSACTION ISOLATION LEVEL SERIALIZABLE, read /* */ WRITE", "SET TRANSACTION READ WRITE",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "SET default_transaction_read_only = off",
+        "SET LOCAL transaction_read_only TO 'no'", "SELECT set_config('transaction_read_only', 'off', true)",
+        "SELECT set_config('default_transaction_read_only', $1, false)", "RESET transaction_read_only",
+        "SET transaction_read_only TO DEFAULT", 'SET "DEFAULT_transaction_READ_only" = 0',
+    ],
+)  # fmt: skip
+def test_a_session_that_only_reads_stays_so(sql: str) -> None:
+    refused = verdict(sql, rights("read")).refused
+    assert refused is not None
+    assert "no grant here allows write" in refused.message
+    for allow in ("read write", "read ddl", "read admin", "all"):
+        assert passes(sql, allow)

@@ -16,7 +16,7 @@ from gateway.settings import Settings
 Pairs = list[tuple[str, str]]
 
 
-def rights(allow: str = "read", unmask: str = "email") -> Rights:
+def rights(allow: str = "write", unmask: str = "email") -> Rights:
     text = f'[[grant]]\nname = "g"\nallow = ["{allow}"]\nunmask = ["{unmask}"]\n'
     table = PolicyTable(compile([load(text, "p")], Settings()))
     return table.rights(Principal("alice", "i", (), (), 9e9, "t"), "shop", "dev", 0.0, 1)
@@ -156,3 +156,19 @@ def escaped(text: str) -> str:
 def test_escaped_values_come_back_whole(chosen: dict[str, str]) -> None:
     options = " ".join(f"-c {name}={escaped(value)}" for name, value in chosen.items())
     assert startup([("options", options)], rights()) == list(chosen.items())
+
+
+READ_ONLY = ("default_transaction_read_only", "on")
+
+
+def test_who_may_only_read_gets_a_session_that_only_reads() -> None:
+    assert startup([("a", "1")], rights("read")) == [("a", "1"), READ_ONLY]
+    for allow in ("write", "ddl", "admin", "all"):
+        assert startup([("a", "1")], rights(allow)) == [("a", "1")]
+    kept = ("Default_Transaction_Read_Only", "true")
+    assert startup([kept], rights("read")) == [kept]
+    for params in ([("default_transaction_read_only", "off")], [("options", "-c default-transaction-read-only=0")]):
+        state, message = refused(params, rights("read"))
+        assert state == "42501"
+        assert "no grant here allows write" in message
+        assert startup(params, rights("write"))
