@@ -6,7 +6,7 @@ forms only, and hands a text with anything else in it (escapes, dollar quotes, n
 reader. Where it is asked for, most plain rows of a long VALUES list are left out (rows.py).
 
 Where the versions differ the later reading is taken: a number or parameter with letters behind it (`1a`, `$1a`) is an
-error as from 15 on, `1_000` and `0x1f` are one number as from 16 on, vertical tab is white space as from 16 on. An older
+error as from 15 on, `1_000` and `0x1f` are one number as from 16 on, vertical tab is white space as from 17 on. An older
 server takes `1_000` for a number and a column label, and the tab for a syntax error: it never sees more than we do.
 
 Inside, text is the bytes read as Latin-1: one character a byte, so positions are byte offsets; every text that leaves
