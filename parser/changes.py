@@ -3,6 +3,7 @@
 from parser.expressions import scan
 from parser.facts import Column, Output
 from parser.lineage import FREE, Item, Scope, Source, blend, outputs
+from parser.pins import pinned
 from parser.queries import query, select_list, with_queries
 from parser.reading import Env, Reading, Unread
 from parser.selective import excludes_nothing
@@ -126,6 +127,7 @@ def _where(r: Reading, place: tuple[int, int] | None, scope: Scope, env: Env) ->
     scan(r, start, end, scope, env)
     if excludes_nothing(r, start, end, scope):
         r.unfiltered = True
+    r.pinned = pinned(r, start, end)
 
 
 def _returning(

@@ -81,6 +81,8 @@ class Facts:
     statement included: ("SELECT", "DELETE"), ("ALTER TABLE", "ALTER TABLE DROP COLUMN"), ("DROP TABLE",), ("COPY FROM",),
     ("SET",), ("TRUNCATE",). A rule's kind K matches kind k when k == K or k starts with K + " ".
     `changes`: how many INSERT, UPDATE, DELETE and MERGE statements are in it, nested ones included.
+    `pinned`: the columns of its target that the WHERE of an UPDATE or DELETE ties to one value each; means nothing where
+    `changes` is more than 1.
     `unfiltered`: an UPDATE or DELETE whose WHERE is missing or cannot exclude a row.
     `complete`: False where anything was not understood; `reason` says what in words that quote no literal. The gateway then
     treats the statement as the worst it could be.
@@ -97,6 +99,7 @@ class Facts:
     outputs: tuple[Output, ...] | None = None  # None: not known (a star, or not read)
     unfiltered: bool = False
     changes: int = 0
+    pinned: frozenset[str] = frozenset()
     settings: tuple[Setting, ...] = ()
     copy: Copy | None = None
     named: Named | None = None

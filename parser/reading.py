@@ -114,6 +114,7 @@ class Reading:
         "named",
         "operators",
         "outputs",
+        "pinned",
         "query",
         "reads",
         "recursions",
@@ -145,6 +146,7 @@ class Reading:
         self.outputs: tuple[Output, ...] | None = ()
         self.unfiltered = False
         self.changes = 0
+        self.pinned: frozenset[str] = frozenset()
         self.settings: list[Setting] = []
         self.copy: Copy | None = None
         self.named: Named | None = None

@@ -149,6 +149,7 @@ def _facts(
         outputs=reading.outputs if complete else None,
         unfiltered=reading.unfiltered or not complete,
         changes=reading.changes,
+        pinned=reading.pinned,
         settings=tuple(reading.settings),
         copy=reading.copy,
         named=reading.named,
