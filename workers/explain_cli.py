@@ -1,6 +1,7 @@
 """`sluice policy explain`: what would become of a statement, asked of the real catalogue; nothing is run."""
 
 import os
+import sys
 import time
 from typing import Any
 
@@ -130,5 +131,5 @@ def _show_columns(columns: list[dict[str, Any]] | None) -> None:
         origin = ", ".join(column["origin"]) + ("" if column["proven"] else " and more")
         cells = (origin, ", ".join(column["bases"]), ", ".join(column["labels"]), column["mask"])
         table.add_row(str(column["column"]), column["name"], *cells)
-    if table.row_count:
-        Console(highlight=False).print(table)
+    if table.row_count:  # in a pipe no line is broken
+        Console(width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)

@@ -8,7 +8,7 @@ from gateway.policy import builtin, guardrails
 from gateway.policy.affected import counted
 from gateway.policy.decision import NO_LIMITS, STRICTNESS, Budget, Decision, GrantNote, Limit, Limits, Verdict
 from gateway.policy.guardrails import PLAIN, UNNEST, Finding, Said
-from gateway.policy.needs import Need, Needs, needs
+from gateway.policy.needs import CALLS_WRITER, Need, Needs, needs
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Grant
 from parser.facts import Facts
@@ -111,9 +111,13 @@ def _covers(grant: Grant, need: Need) -> bool:
 def _uncounted(facts: Facts, needed: Needs, grants: list[Grant]) -> Finding | None:
     """The denial of a statement that may change rows uncounted under a grant that limits them."""
     limited = next((one.name for one in grants if one.max_affected_rows is not None), None)
-    if limited is None or needed.own:
+    if limited is None:
         return None
     words = "the rows it may change are limited, and cannot be counted"
+    if CALLS_WRITER in needed.wanted:
+        return Finding(limited, "deny", words, CALLS_WRITER.hint)
+    if needed.own:
+        return None
     if needed.unread:
         return Finding(limited, "deny", words, PLAIN)
     return Finding(limited, "deny", words, UNNEST) if counted(facts) == "never" else None

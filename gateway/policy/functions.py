@@ -9,13 +9,14 @@ that was read completely it is known what it does.
 from typing import Literal
 
 from gateway.classify.catalog import Catalog, CatalogFunction
+from parser.facts import Effect
 from parser.keywords import SYNTAX_CALLS
 from parser.routines import EFFECTS
 
 # How a call counts: "code" runs a text or an owner's rights, "unknown" is in no catalogue.
-Power = Literal["read", "admin", "code", "unknown"]
+Power = Literal["read", "write", "admin", "code", "unknown"]
 
-_RANK: dict[Power, int] = {"read": 0, "admin": 1, "code": 2, "unknown": 3}
+_RANK: dict[Power, int] = {"read": 0, "write": 1, "admin": 2, "code": 3, "unknown": 4}
 _COMPILED = frozenset(("c", "internal"))
 
 # Volatile in pg_proc, and yet they only read, wait, roll dice or tell of the session.
@@ -57,7 +58,7 @@ def power(schema: str | None, name: str, catalog: Catalog) -> Power:
     """What a call may do at worst; without a schema any function of the name may be meant.
 
     Functions whose effects the parser knows by name are "read" here unless a user's own function shares the name. A body
-    that was read counts as all that it calls. One that writes counts as code: rules on statements do not see into it.
+    that was read counts as what it does and all that it calls.
     """
     found: set[Power] = {"read"}
     met: set[tuple[str | None, str]] = set()
@@ -70,11 +71,17 @@ def power(schema: str | None, name: str, catalog: Catalog) -> Power:
             found.add(_unlisted(*call))
         for one in known:
             if one.body is not None and _followed(one):
-                found.add("read" if one.body.effects <= {"read"} else "code")
+                found.add(_worst(one.body.effects))
                 waiting |= one.body.functions - met
             else:
                 found.add(_power(one))
     return max(found, key=_RANK.__getitem__)
+
+
+def _worst(effects: frozenset[Effect]) -> Power:
+    if effects <= {"read"}:
+        return "read"
+    return "write" if effects <= {"read", "write"} else "code"
 
 
 def _meant(call: tuple[str | None, str], catalog: Catalog) -> tuple[CatalogFunction, ...]:

@@ -11,7 +11,7 @@ from gateway.classify.catalog import Catalog
 from gateway.policy import kinds
 from gateway.policy.affected import counted, estimable
 from gateway.policy.decision import Limit
-from gateway.policy.needs import Needs
+from gateway.policy.needs import CALLS_WRITER, Needs
 from gateway.policy.reach import Reach, columns, fits_column, fits_function, fits_relation, relations
 from gateway.policy.rules import Guardrail
 from parser.facts import Facts
@@ -128,6 +128,9 @@ def _meets(rail: Guardrail, seen: _Seen) -> bool:
 
 def _limit(said: Said, rail: Guardrail, most: int, seen: _Seen) -> None:
     """The session's own temporary tables have no limit."""
+    if CALLS_WRITER in seen.needs.wanted:
+        said.add(Finding(rail.name, rail.effect, rail.message, CALLS_WRITER.hint))
+        return
     how = "none" if seen.needs.own else counted(seen.facts)
     if how == "tag":
         said.limits.append(Limit(rail.name, most))

@@ -96,7 +96,10 @@ def needs(facts: Facts, rights: Rights, catalog: Catalog, own_names: frozenset[s
     return Needs(tuple(sorted(wanted, key=lambda one: (_ORDER[one.word], one.what))), unread, own)
 
 
+# Neither a command tag nor a rule on kinds of statements sees what the function changes.
+CALLS_WRITER = Need("write", "calls a function that may change rows", "Leave functions that change rows out.")
 _FUNCTION = {
+    "write": CALLS_WRITER,
     "admin": Need("admin", "calls a function that reaches the server itself", "Leave such functions out."),
     "code": Need("all", "calls a function whose code may do anything", "Leave volatile functions out."),
     "unknown": Need("all", "calls a function that is not in the catalogue", "Correct the function's name."),

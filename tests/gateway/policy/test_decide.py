@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.classify.catalog import Catalog, CatalogFunction
 from gateway.identity.principal import Principal
 from gateway.policy.compile import compile
 from gateway.policy.decide import decide
@@ -12,6 +13,7 @@ from gateway.policy.rules import load
 from gateway.policy.table import PolicyTable
 from gateway.settings import Settings
 from parser.facts import Facts
+from parser.known import Body
 from parser.statements import read
 from tests.gateway.policy.verdicts import CATALOG, rights, verdict
 
@@ -129,6 +131,28 @@ def test_a_grant_that_limits_changed_rows_does_not_cover_changes_that_nobody_cou
     assert refused.rule == "g"
     assert refused.message == 'denied by grant "g": the rows it may change are limited, and cannot be counted'
     assert refused.hint
+
+
+def test_what_a_function_changes_is_counted_by_nobody() -> None:
+    body = Body(frozenset({"write"}), (), (), frozenset(), frozenset(), ())
+    changing = CatalogFunction("public", "changing", "v", "sql", False, False, body=body)
+    catalog = Catalog(1, {}, {}, {"changing": (changing,)})
+    assert verdict("SELECT changing()", rights("read write"), catalog=catalog).verdict == "allow"
+    denied = verdict("SELECT changing()", rights("read"), catalog=catalog).refused
+    assert denied is not None
+    assert "calls a function that may change rows" in denied.message
+    limited = rights("read write", rail("max_affected_rows = 9"))
+    for sql in ("SELECT changing()", "DELETE FROM t WHERE a = changing()", "INSERT INTO pg_temp.t VALUES (changing())"):
+        refused = verdict(sql, limited, catalog=catalog).refused
+        assert refused is not None
+        assert refused.rule == "mind this"
+        table = PolicyTable(
+            compile([load('[[grant]]\nname = "g"\nallow = ["read", "write"]\nmax_affected_rows = 5\n', "p")], Settings())
+        )
+        by_grant = table.rights(Principal("alice", "i", (), (), 9e9, "t"), "shop", "dev", 0.0, 1)
+        refused = verdict(sql, by_grant, catalog=catalog).refused
+        assert refused is not None
+        assert refused.rule == "g"
 
 
 SECRET = "s3cr3tvalue"

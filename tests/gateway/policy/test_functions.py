@@ -86,6 +86,7 @@ def test_a_body_that_was_read_counts_as_what_it_does() -> None:
     made = catalog(("pg_catalog", "lower", "i", "internal", False), ("public", "opaque", "v", "plpgsql", False))
     functions = [
         bodied("reads", "lower"), bodied("empty"), bodied("writes", effects=frozenset({"read", "write"})),
+        bodied("above", "reads", "writes"), bodied("defines", effects=frozenset({"ddl"})),
         bodied("calls", "reads", "opaque"), bodied("deep", "calls"), bodied("lost", "no_such_function"),
         bodied("lies", "opaque", volatility="s"), bodied("honest", "lower", volatility="s"), bodied("owned", definer=True),
         bodied("here", "there"), bodied("there", "here"),
@@ -94,6 +95,7 @@ def test_a_body_that_was_read_counts_as_what_it_does() -> None:
         made.functions[one.name] = (one,)
     told = {one.name: power(None, one.name, made) for one in functions}
     assert told == {
-        "reads": "read", "empty": "read", "writes": "code", "calls": "code", "deep": "code", "lost": "unknown",
+        "reads": "read", "empty": "read", "writes": "write", "above": "write", "defines": "code",
+        "calls": "code", "deep": "code", "lost": "unknown",
         "lies": "code", "honest": "read", "owned": "code", "here": "read", "there": "read",
     }  # fmt: skip
