@@ -28,7 +28,8 @@ WITH RECURSIVE based (domain, base) AS (
 ), domains (domain, base) AS (
   SELECT b.domain, b.base FROM based b JOIN pg_catalog.pg_type t ON t.oid = b.base WHERE t.typtype <> 'd'
 )
-SELECT 'c', a.attrelid, a.attnum, a.attname, coalesce(d.base, a.atttypid), a.attgenerated <> ''
+SELECT 'c', a.attrelid, a.attnum, a.attname, coalesce(d.base, a.atttypid), a.attgenerated <> '',
+       a.atttypid::text || '/' || a.atttypmod::text
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   LEFT JOIN domains d ON d.domain = a.atttypid
  WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 't');
@@ -72,6 +73,11 @@ SELECT 'k', t.typname, n.nspname, p.proname, c.castcontext
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
  WHERE c.oid >= 16384 AND l.lanname <> 'c' AND NOT (l.lanname = 'internal' AND p.provolatile = 'i');
 SELECT 's', pg_catalog.current_setting('server_version_num');
+SELECT 'u', x.indrelid, pg_catalog.json_agg(a.attname)::text
+  FROM pg_catalog.pg_index x CROSS JOIN LATERAL pg_catalog.generate_series(0, x.indnkeyatts - 1) AS k (place)
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[k.place]
+ WHERE x.indrelid >= 16384 AND x.indisunique AND x.indisvalid AND x.indimmediate AND x.indpred IS NULL AND x.indexprs IS NULL
+ GROUP BY x.indexrelid, x.indrelid;
 SELECT 'i', i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
  WHERE c.relkind IN ('r', 'p', 'f')
 """
@@ -182,7 +188,7 @@ async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
 def _catalog(
     version: int, rows: list[Row], views: list[Row], bodies: list[Row], corrections: Iterable[Classify]
 ) -> Catalog:
-    by_kind: dict[str, list[list[str]]] = {"r": [], "c": [], "f": [], "i": [], "o": [], "k": [], "s": []}
+    by_kind: dict[str, list[list[str]]] = {"r": [], "c": [], "f": [], "i": [], "o": [], "k": [], "s": [], "u": []}
     for row in rows:
         texts = [_text(cell) for cell in row]
         by_kind[texts[0]].append(texts[1:])
@@ -197,8 +203,8 @@ def _catalog(
         version,
         [RelationRow(int(oid), schema, name, kind) for oid, schema, name, kind in by_kind["r"]],
         [
-            ColumnRow(int(oid), int(no), name, int(kind), gen == "t")
-            for oid, no, name, kind, gen in by_kind["c"]
+            ColumnRow(int(oid), int(no), name, int(kind), gen == "t", declared)
+            for oid, no, name, kind, gen, declared in by_kind["c"]
         ],
         functions.values(),
         [(int(child), int(parent)) for child, parent in by_kind["i"]],
@@ -207,6 +213,7 @@ def _catalog(
         read_statements,
         bodies=followed,
         calls=calls,
+        keys=[(int(oid), frozenset(json.loads(columns))) for oid, columns in by_kind["u"]],
     )
 
 

@@ -10,6 +10,7 @@ from parser.known import Body, Calls
 class CatalogColumn:
     """`label` is None where nothing sensitive was found. `generated`: computed by the server, left out of COPY table.
 
+    `declared`: its type as it stands in the table, domain and modifier included: equal texts are equal types.
     `bases`: for a column of a view, the base columns that may flow into it, views followed all the way down (schemas always
     given); None where that is not known. Empty for a column of a table, which is its own base.
     """
@@ -20,6 +21,7 @@ class CatalogColumn:
     label: str | None = None
     generated: bool = False
     bases: frozenset[Column] | None = frozenset()
+    declared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class CatalogTable:
     """A table, view, materialised view, foreign or partitioned table; `kind` is pg_class.relkind.
 
     `behind`: for a view, the tables that reading it reads, views followed all the way down (schemas given); None where
-    that is not known. Empty for a table.
+    that is not known. Empty for a table. `calls`: the functions that run when the view is read, followed in the same way,
+    but for those of PostgreSQL's own that only compute.
     """
 
     oid: int
@@ -38,6 +41,7 @@ class CatalogTable:
     by_number: dict[int, CatalogColumn] = field(repr=False, hash=False, compare=False, default_factory=dict)
     by_name: dict[str, CatalogColumn] = field(repr=False, hash=False, compare=False, default_factory=dict)
     behind: frozenset[Relation] | None = frozenset()
+    calls: frozenset[tuple[str | None, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Catalog:
     operators: Calls = field(default_factory=dict)  # these three: see parser.known.Known
     casts: Calls = field(default_factory=dict)
     implicit: tuple[tuple[str, str], ...] = ()
+    keys: dict[int, tuple[frozenset[str], ...]] = field(default_factory=dict)  # by oid: columns that no two rows share
 
     def find(self, schema: str | None, name: str) -> tuple[CatalogTable, ...]:
         """Every table the name may mean: without a schema, whatever search_path may select. Empty: unknown."""

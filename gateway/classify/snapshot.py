@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from sys import intern
 from typing import NamedTuple, Protocol
 
 from gateway.classify.behind import NO_CALLS, BodyRow, Calling, Drafts, Shown, base_columns
@@ -35,13 +36,14 @@ class RelationRow(NamedTuple):
 
 
 class ColumnRow(NamedTuple):
-    """`type_oid` is the base type's for domains."""
+    """`type_oid` is the base type's for domains; `declared`: see CatalogColumn."""
 
     table_oid: int
     number: int
     name: str
     type_oid: int
     generated: bool
+    declared: str = ""
 
 
 class ViewRow(NamedTuple):
@@ -65,6 +67,7 @@ class _Draft:
     names: Drafts
     behind: dict[Relation, frozenset[Relation] | None] = field(default_factory=dict)
     bases: dict[Relation, dict[str, frozenset[Column] | None]] = field(default_factory=dict)
+    calls: dict[Relation, frozenset[tuple[str | None, str]]] = field(default_factory=dict)
     labels: dict[int, dict[str, str | None]] = field(default_factory=dict)
     fixed: set[tuple[int, str]] = field(default_factory=set)
     pending: set[int] = field(default_factory=set)
@@ -82,10 +85,11 @@ def build(
     *,
     bodies: Iterable[BodyRow] = (),
     calls: Calling = NO_CALLS,
+    keys: Iterable[tuple[int, frozenset[str]]] = (),
 ) -> Catalog:
     """The catalogue of these rows. `inherits`: (child, parent) oids, partitions included. `corrections`: label by
     `schema.table.column`, "none" for no label; they win over everything, and views inherit them. `bodies`: the functions
-    that `functions` leaves out, with what they do."""
+    that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid."""
     tables = {row.oid: row for row in relations}
     held: dict[int, list[ColumnRow]] = {oid: [] for oid in tables}
     for column in columns:
@@ -103,7 +107,10 @@ def build(
     _correct(draft, corrections)
     _share(draft, inherits)
     _label_views(draft, {view.oid: view for view in views}, read)
-    return _catalog(version, draft, calls)
+    catalog = _catalog(version, draft, calls)
+    for oid, key in keys:
+        catalog.keys[oid] = (*catalog.keys.get(oid, ()), key)
+    return catalog
 
 
 def _own_label(table: RelationRow, column: ColumnRow) -> str | None:
@@ -219,7 +226,9 @@ def _view_labels(draft: _Draft, view: ViewRow, columns: list[ColumnRow], read: R
     seen = {_oid(draft, relation) for relation in facts.reads} if facts is not None else set()
     called = {name for _, name in facts.functions} if facts is not None else set()
     if facts is None or not view.relations <= seen or not view.functions <= called:
+        _note_calls(draft, view, None)
         return {column.name: DERIVED for column in columns}
+    _note_calls(draft, view, facts)
     _note(draft, view, columns, facts)
     if facts.outputs is not None and len(facts.outputs) == len(columns):
         return {column.name: _lineage(draft, out) for column, out in zip(columns, facts.outputs, strict=True)}
@@ -251,6 +260,20 @@ def _note(draft: _Draft, view: ViewRow, columns: list[ColumnRow], facts: Facts) 
         column.name: base_columns(outputs[at], bases) if outputs is not None else None
         for at, column in enumerate(columns)
     }
+
+
+def _note_calls(draft: _Draft, view: ViewRow, facts: Facts | None) -> None:
+    """The functions that run when the view is read; those that the server noted where its query was not understood."""
+    row = draft.tables[view.oid]
+    calls: set[tuple[str | None, str]] = {(None, name) for name in view.functions}
+    if facts is not None:  # those of the views in it have gone into its facts when it was read
+        calls.update(
+            (schema, name)
+            for schema, name in facts.functions
+            if name not in _COMPUTING or schema not in (None, "pg_catalog")
+        )
+        draft.names.note_calls(row.schema, row.name, frozenset(calls))
+    draft.calls[Relation(row.schema, row.name)] = frozenset(calls)
 
 
 def _is_followed(row: RelationRow) -> bool:
@@ -331,13 +354,17 @@ def _catalog(version: int, draft: _Draft, calls: Calling) -> Catalog:
                 labels[column.name],
                 column.generated,
                 frozenset() if bases is None else bases.get(column.name),
+                intern(column.declared),
             )
             for column in draft.columns[row.oid]
         )
         by_number = {column.number: column for column in columns}
         by_name = {column.name: column for column in columns}
         behind = frozenset[Relation]() if bases is None else draft.behind.get(Relation(row.schema, row.name))
-        table = CatalogTable(row.oid, row.schema, row.name, row.kind, columns, by_number, by_name, behind)
+        table = CatalogTable(
+            row.oid, row.schema, row.name, row.kind, columns, by_number, by_name, behind,
+            draft.calls.get(Relation(row.schema, row.name), frozenset()),
+        )  # fmt: skip
         tables[row.oid] = table
         names.setdefault(row.name, []).append(table)
     return Catalog(
