@@ -7,6 +7,8 @@ A limit on affected rows can only be held where the tag counts them. Rows that t
 import re
 from typing import Literal
 
+from gateway.classify.catalog import Catalog
+from gateway.classify.catalog import Catalog
 from gateway.policy.kinds import fits
 from parser.facts import Facts
 
@@ -42,16 +44,38 @@ def changes_rows(facts: Facts) -> bool:
     return any(fits(one, kind) for one in CHANGING for kind in facts.kinds)
 
 
-def broad(facts: Facts) -> bool:
+def broad(facts: Facts, catalog: Catalog) -> bool:
     """Whether it may change many rows without naming each of them: an upsert of VALUES has every row that it may change in
-    its text, and WHERE CURRENT OF means the one row of a cursor."""
-    if not changes_rows(facts):
+    its text, WHERE CURRENT OF means the one row of a cursor, and a unique key that is tied to one value has one row."""
+    if not changes_rows(facts) or _one_row(facts, catalog):
         return False
     if facts.changes == 1 and _CURRENT_OF.search(unquoted(facts)):
         return False
     if any(fits(one, kind) for one in CHANGING[:-1] for kind in facts.kinds):
         return True
     return any(fits(one, kind) for one in _FROM_QUERY for kind in facts.kinds)
+
+
+def _one_row(facts: Facts, catalog: Catalog) -> bool:
+    """Whether the condition ties a unique key of every table that its target may be. Another `=` may be somebody's own."""
+    if facts.changes != 1 or not facts.pinned or "=" in catalog.operators or len(facts.writes) != 1:
+        return False
+    (target,) = facts.writes
+    tables = catalog.find(target.schema, target.name)
+    return bool(tables) and all(
+        any(key <= facts.pinned for key in catalog.keys.get(table.oid, ())) for table in tables
+    )
+
+
+def one_row(facts: Facts, catalog: Catalog) -> bool:
+    """Whether it is proven that a single UPDATE or DELETE meets one row at most: its WHERE ties every column of a unique key
+    to a value, in each table that the target's name may mean."""
+    if facts.changes != 1 or len(facts.writes) != 1 or not facts.pinned:
+        return False
+    tables = catalog.find(facts.writes[0].schema, facts.writes[0].name)
+    return bool(tables) and all(
+        any(key <= facts.pinned for key in catalog.keys.get(table.oid, ())) for table in tables
+    )
 
 
 def estimable(facts: Facts) -> bool:

@@ -3,7 +3,9 @@
 They bind every grant, also one that allows everything.
 """
 
-from gateway.policy.affected import broad, unquoted
+from gateway.classify.catalog import Catalog
+from gateway.classify.catalog import Catalog
+from gateway.policy.affected import broad, one_row, unquoted
 from gateway.policy.guardrails import PLAIN, Finding, Said, spoken_kinds
 from gateway.policy.kinds import fits
 from gateway.policy.needs import Needs
@@ -20,7 +22,7 @@ _FILE_VIEWS = ("pg_hba_file_rules", "pg_ident_file_mappings", "pg_file_settings"
 _MORE_FILE_FUNCTIONS = (*_FILE_VIEWS, "pg_show_all_file_settings", "pg_current_logfile")
 
 
-def speak(facts: Facts, needs: Needs, estimated_rows: int | None = None) -> Said:
+def speak(facts: Facts, needs: Needs, catalog: Catalog, estimated_rows: int | None = None) -> Said:
     """What the production defaults say of a statement, denials first."""
     kinds = spoken_kinds(facts, needs)
     said = Said()
@@ -49,7 +51,7 @@ def speak(facts: Facts, needs: Needs, estimated_rows: int | None = None) -> Said
         say("deny", "no functions that reach the server's files", "Read from tables only.")
     if "ddl" in facts.effects and not needs.own:
         say("hold", "no DDL without approval", "Work with the tables as they are, or in a CREATE TEMP TABLE.")
-    if broad(facts) and not needs.own:
+    if broad(facts, catalog) and not needs.own:
         hint = "Narrow the WHERE, or change the rows in smaller steps."
         say("hold", "no broad UPDATE or DELETE without approval", hint, BROAD_ROWS)
     return said

@@ -36,7 +36,7 @@ def decide(
     needed = needs(facts, rights, catalog, own)
     said = guardrails.speak(facts, needed, rights.guardrails, catalog, estimated_rows, own)
     if rights.production:
-        built_in = builtin.speak(facts, needed, estimated_rows)
+        built_in = builtin.speak(facts, needed, catalog, estimated_rows)
         said.found += built_in.found
         said.waiting += built_in.waiting
     found = said.found

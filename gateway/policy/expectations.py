@@ -33,10 +33,12 @@ _MORE_BUILT_IN = frozenset(("current_setting", "pg_typeof", "pg_backend_pid", "i
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table the tests may name: "schema.table" (or "table", in public), and the type of each column in their order."""
+    """A table the tests may name: "schema.table" (or "table", in public), and the type of each column in their order. `key`:
+    the columns of a unique key."""
 
     name: Text
     columns: dict[str, str]
+    key: Names = ()
 
 
 class Function(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,6 +128,8 @@ def catalog(tests: Expectations, corrections: Sequence[Classify]) -> Catalog:
         by_name = {one.name: one for one in columns}
         one = CatalogTable(oid, schema or "public", name, "r", tuple(columns), by_number, by_name)
         made.tables[oid] = one
+        if table.key:
+            made.keys[oid] = (frozenset(table.key),)
         made.names[name] = (*made.names.get(name, ()), one)
     for built_in in PURE | ABOUT_DEFINITIONS | COUNTING | HARMLESS | _MORE_BUILT_IN:
         made.functions[built_in] = (CatalogFunction("pg_catalog", built_in, "s", "internal", False, True),)
@@ -185,6 +189,9 @@ def _table(table: Table, path: Path, text: str, file: str) -> None:
     for kind in table.columns.values():
         if _plain(kind) not in TYPES:
             fail(text, file, (*path, "columns"), f'"{kind}" is not a type known here', nearest(_plain(kind), list(TYPES)))
+    for index, name in enumerate(table.key):
+        if name not in table.columns:
+            fail(text, file, (*path, "key", index), "not one of the columns", nearest(name, list(table.columns)))
 
 
 def _dotted(name: str, path: Path, text: str, file: str) -> None:

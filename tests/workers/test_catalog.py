@@ -170,6 +170,23 @@ async def test_the_servers_own_relations_and_functions_are_known(server: Embedde
     assert (peek.schema, peek.language, peek.volatility, peek.builtin) == ("shop", "sql", "v", False)
 
 
+async def test_keys_are_those_that_no_two_rows_share(server: EmbeddedServer) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as other:
+        other.execute("""
+            CREATE TABLE shop.keyed (a int, b int, c int, d int UNIQUE DEFERRABLE, e int, UNIQUE (a, b) INCLUDE (c));
+            CREATE UNIQUE INDEX ON shop.keyed (c) WHERE c > 0;
+            CREATE UNIQUE INDEX ON shop.keyed (abs(e));
+            CREATE INDEX ON shop.keyed (e)""")
+        try:
+            catalog = await catalog_of(server)
+        finally:
+            other.execute("DROP TABLE shop.keyed")
+    (customers,) = catalog.find("shop", "customers")
+    (keyed,) = catalog.find("shop", "keyed")
+    assert catalog.keys[customers.oid] == (frozenset({"id"}),)
+    assert catalog.keys[keyed.oid] == (frozenset({"a", "b"}),)
+
+
 async def test_temporary_tables_of_other_sessions_are_derived(server: EmbeddedServer) -> None:
     with psycopg.connect(server.dsn(), autocommit=True) as other:
         other.execute("CREATE TEMP TABLE copied AS SELECT email AS harmless FROM shop.customers")

@@ -2,9 +2,16 @@
 
 import pytest
 
-from gateway.policy.affected import broad, changes_rows, counted, estimable, runs
+from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
+from gateway.classify.catalog import Catalog, CatalogTable
+from gateway.policy.affected import broad, changes_rows, counted, estimable, one_row, runs
 from parser.facts import Facts
 from parser.statements import read
+
+
+NOTHING = Catalog(1, {}, {}, {})
+TABLE = CatalogTable(7, "public", "t", "r", (CatalogColumn(1, "a", 23), CatalogColumn(2, "b", 23)))
+OTHER = CatalogTable(8, "other", "t", "r", (CatalogColumn(1, "a", 23),))
 
 
 def facts(sql: str) -> Facts:
@@ -44,7 +51,7 @@ def test_a_named_statement_is_counted_as_what_it_runs() -> None:
     inner = facts("DELETE FROM t WHERE a = 1")
     named = Facts(("EXECUTE", *inner.kinds), inner.effects, writes=inner.writes, changes=1)
     assert counted(named) == "tag"
-    assert broad(named)
+    assert broad(named, NOTHING)
     assert estimable(named)
 
 
@@ -55,3 +62,63 @@ def test_nothing_runs_of_what_is_only_kept() -> None:
     assert runs(facts("CREATE MATERIALIZED VIEW v AS SELECT 1"))
     assert not runs(Facts((), frozenset()))
     assert not estimable(Facts((), frozenset()))
+
+
+@pytest.mark.parametrize(
+    ("sql", "keys", "many"),
+    [
+        ("UPDATE t SET b = 1 WHERE a = 2", [{"a"}], False),
+        ("DELETE FROM public.t WHERE a = $1 AND b > 3", [{"a"}], False),
+        ("DELETE FROM t USING s WHERE a = 1", [{"a"}], False),
+        ("UPDATE t SET b = 1 WHERE a = 2 AND b = 3", [{"a", "b"}], False),
+        ("UPDATE t SET b = 1 WHERE a = 2", [{"b"}, {"a"}], False),
+        ("UPDATE t SET b = 1 WHERE a = 2", [], True),
+        ("UPDATE t SET b = 1 WHERE a = 2", [{"a", "b"}], True),
+        ("UPDATE t SET b = 1 WHERE a > 2", [{"a"}], True),
+        ("UPDATE t SET b = 1 WHERE a = 2 OR b = 3", [{"a"}], True),
+        ("UPDATE unknown SET b = 1 WHERE a = 2", [{"a"}], True),
+        ("WITH x AS (UPDATE t SET b = 1) DELETE FROM t WHERE a = 1", [{"a"}], True),
+    ],
+)
+def test_a_unique_key_tied_to_one_value_is_no_broad_change(sql: str, keys: list[set[str]], many: bool) -> None:
+    catalog = Catalog(1, {7: TABLE}, {"t": (TABLE,)}, {}, keys={7: tuple(frozenset(key) for key in keys)})
+    assert broad(facts(sql), catalog) is many
+
+
+def test_a_key_counts_only_where_every_table_of_the_name_has_one() -> None:
+    catalog = Catalog(1, {7: TABLE, 8: OTHER}, {"t": (TABLE, OTHER)}, {}, keys={7: (frozenset({"a"}),)})
+    assert broad(facts("UPDATE t SET b = 1 WHERE a = 2"), catalog)
+    assert not broad(facts("UPDATE public.t SET b = 1 WHERE a = 2"), catalog)
+
+
+def test_an_equals_of_somebodys_own_ties_nothing() -> None:
+    keys = {7: (frozenset({"a"}),)}
+    catalog = Catalog(1, {7: TABLE}, {"t": (TABLE,)}, {}, operators={"=": (("app", "same"),)}, keys=keys)
+    assert broad(facts("UPDATE t SET b = 1 WHERE a = 2"), catalog)
+
+
+T = CatalogTable(1, "public", "t", "r", ())
+U = CatalogTable(2, "other", "t", "r", ())
+KEYS = (frozenset({"id"}), frozenset({"a", "b"}))
+
+
+@pytest.mark.parametrize(
+    ("sql", "single"),
+    [
+        ("UPDATE t SET c = 1 WHERE id = 7", True),
+        ("DELETE FROM public.t WHERE id = $1 AND c > 3", True),
+        ("DELETE FROM t WHERE a = 1 AND b = 'x'", True),
+        ("DELETE FROM t WHERE a = 1", False),
+        ("DELETE FROM t WHERE id = 1 OR c = 2", False),
+        ("DELETE FROM t WHERE id > 1", False),
+        ("DELETE FROM elsewhere WHERE id = 1", False),
+        ("WITH d AS (DELETE FROM t WHERE id = 1 RETURNING 1) DELETE FROM t WHERE c = 1", False),
+        ("WITH d AS (DELETE FROM t WHERE id = 1 RETURNING 1) SELECT 1", True),
+    ],
+)
+def test_a_unique_key_tied_to_a_value_proves_one_row(sql: str, single: bool) -> None:
+    one = Catalog(1, {1: T}, {"t": (T,)}, {}, keys={1: KEYS})
+    assert one_row(facts(sql), one) == single
+    both = Catalog(1, {1: T, 2: U}, {"t": (T, U)}, {}, keys={1: KEYS})
+    assert one_row(facts(sql), both) == (single and "public.t" in sql)
+    assert not one_row(facts(sql), Catalog(1, {1: T}, {"t": (T,)}, {}))

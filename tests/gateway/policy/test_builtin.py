@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.classify.catalog import Catalog, CatalogTable
 from gateway.policy.builtin import BROAD_ROWS
 from gateway.policy.decide import decide
 from gateway.session.inflight import ROWS_UNKNOWN
@@ -125,3 +126,13 @@ def test_the_sessions_own_temporary_tables_are_free_by_their_bare_names() -> Non
         assert verdict(sql, given_rights).verdict in ("deny", "hold")
     for sql in ("DROP TABLE x, t", "DROP TABLE public.x", "CREATE TABLE x (a int)", "DROP SCHEMA x", "DROP FUNCTION x"):
         assert verdict(sql, given_rights, own=own).verdict == "deny"
+
+
+def test_a_change_of_the_one_row_of_a_key_needs_no_estimate() -> None:
+    table = CatalogTable(1, "public", "t", "r", ())
+    catalog = Catalog(1, {1: table}, {"t": (table,)}, {}, keys={1: (frozenset({"id"}),)})
+    given_rights = rights("all", environment="production")
+    for rows in (None, ROWS_UNKNOWN):
+        decision = verdict("UPDATE t SET a = 1 WHERE id = $1", given_rights, rows, catalog=catalog)
+        assert (decision.verdict, decision.wants_estimate) == ("allow", False)
+    assert verdict("UPDATE t SET a = 1 WHERE a = $1", given_rights, catalog=catalog).wants_estimate

@@ -45,6 +45,7 @@ def test_every_key_is_read_with_its_line() -> None:
         (TEST.replace("allow", "deny") + 'masked = ["x"]\n', 7, "test[0].masked", "take masked out"),
         (TEST.replace("allow", "hold") + 'clear = ["x"]\n', 7, "test[0].clear", "take clear out"),
         (TABLE.replace("int", "itneger") + TEST, 3, "table[0].columns", 'did you mean "integer"?'),
+        (TABLE + 'key = ["di"]\n' + TEST, 4, "table[0].key[0]", 'did you mean "id"?'),
         (TABLE.replace("public.", "a.b.") + TEST, 2, "table[0].name", "schema.name"),
         (TABLE.replace("public.", ".") + TEST, 2, "table[0].name", "schema.name"),
         (FUNCTION.replace(".f", ".f()") + TEST, 2, "function[0].name", "schema.name"),
@@ -64,12 +65,13 @@ def test_the_files_own_tables_are_classified_like_real_ones() -> None:
         Classify("none", ("public.people.phone",)), Classify("loyalty", ("public.people.code",)),
         Classify("none", ("public.people.code",)),
     ]  # fmt: skip
-    made = catalog(read(TABLE + TEST), corrections)
+    made = catalog(read(TABLE + 'key = ["id"]\n' + TEST), corrections)
     (table,) = made.find("public", "people")
     assert [(one.number, one.name, one.type_oid, one.label) for one in table.columns] == [
         (1, "id", 23, None), (2, "email", 1043, "email"), (3, "code", 25, "loyalty"), (4, "phone", 25, None),
     ]  # fmt: skip
     assert made.find("sales", "people") == ()
+    assert made.keys == {table.oid: (frozenset({"id"}),)}
 
 
 def test_the_files_own_functions_count_by_what_they_say() -> None:
