@@ -8,7 +8,6 @@ import re
 from typing import Literal
 
 from gateway.classify.catalog import Catalog
-from gateway.classify.catalog import Catalog
 from gateway.policy.kinds import fits
 from parser.facts import Facts
 
@@ -62,17 +61,6 @@ def _one_row(facts: Facts, catalog: Catalog) -> bool:
         return False
     (target,) = facts.writes
     tables = catalog.find(target.schema, target.name)
-    return bool(tables) and all(
-        any(key <= facts.pinned for key in catalog.keys.get(table.oid, ())) for table in tables
-    )
-
-
-def one_row(facts: Facts, catalog: Catalog) -> bool:
-    """Whether it is proven that a single UPDATE or DELETE meets one row at most: its WHERE ties every column of a unique key
-    to a value, in each table that the target's name may mean."""
-    if facts.changes != 1 or len(facts.writes) != 1 or not facts.pinned:
-        return False
-    tables = catalog.find(facts.writes[0].schema, facts.writes[0].name)
     return bool(tables) and all(
         any(key <= facts.pinned for key in catalog.keys.get(table.oid, ())) for table in tables
     )

@@ -4,8 +4,7 @@ They bind every grant, also one that allows everything.
 """
 
 from gateway.classify.catalog import Catalog
-from gateway.classify.catalog import Catalog
-from gateway.policy.affected import broad, one_row, unquoted
+from gateway.policy.affected import broad, unquoted
 from gateway.policy.guardrails import PLAIN, Finding, Said, spoken_kinds
 from gateway.policy.kinds import fits
 from gateway.policy.needs import Needs

@@ -3,11 +3,9 @@
 import pytest
 
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
-from gateway.classify.catalog import Catalog, CatalogTable
-from gateway.policy.affected import broad, changes_rows, counted, estimable, one_row, runs
+from gateway.policy.affected import broad, changes_rows, counted, estimable, runs
 from parser.facts import Facts
 from parser.statements import read
-
 
 NOTHING = Catalog(1, {}, {}, {})
 TABLE = CatalogTable(7, "public", "t", "r", (CatalogColumn(1, "a", 23), CatalogColumn(2, "b", 23)))
@@ -95,30 +93,3 @@ def test_an_equals_of_somebodys_own_ties_nothing() -> None:
     keys = {7: (frozenset({"a"}),)}
     catalog = Catalog(1, {7: TABLE}, {"t": (TABLE,)}, {}, operators={"=": (("app", "same"),)}, keys=keys)
     assert broad(facts("UPDATE t SET b = 1 WHERE a = 2"), catalog)
-
-
-T = CatalogTable(1, "public", "t", "r", ())
-U = CatalogTable(2, "other", "t", "r", ())
-KEYS = (frozenset({"id"}), frozenset({"a", "b"}))
-
-
-@pytest.mark.parametrize(
-    ("sql", "single"),
-    [
-        ("UPDATE t SET c = 1 WHERE id = 7", True),
-        ("DELETE FROM public.t WHERE id = $1 AND c > 3", True),
-        ("DELETE FROM t WHERE a = 1 AND b = 'x'", True),
-        ("DELETE FROM t WHERE a = 1", False),
-        ("DELETE FROM t WHERE id = 1 OR c = 2", False),
-        ("DELETE FROM t WHERE id > 1", False),
-        ("DELETE FROM elsewhere WHERE id = 1", False),
-        ("WITH d AS (DELETE FROM t WHERE id = 1 RETURNING 1) DELETE FROM t WHERE c = 1", False),
-        ("WITH d AS (DELETE FROM t WHERE id = 1 RETURNING 1) SELECT 1", True),
-    ],
-)
-def test_a_unique_key_tied_to_a_value_proves_one_row(sql: str, single: bool) -> None:
-    one = Catalog(1, {1: T}, {"t": (T,)}, {}, keys={1: KEYS})
-    assert one_row(facts(sql), one) == single
-    both = Catalog(1, {1: T, 2: U}, {"t": (T, U)}, {}, keys={1: KEYS})
-    assert one_row(facts(sql), both) == (single and "public.t" in sql)
-    assert not one_row(facts(sql), Catalog(1, {1: T}, {"t": (T,)}, {}))
