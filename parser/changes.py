@@ -19,7 +19,7 @@ def change(r: Reading, start: int, end: int, env: Env) -> list[Item]:
     """Read the tokens from start to end as a statement that changes rows; the columns it returns. Raises Unread."""
     word = r.words.word
     r.enter()
-    kind = word[r.find(CHANGES, start, end)]
+    kind = word[r.behind_with(start, end) if word[start] == "with" else start]
     reader = {"insert": _insert, "update": _update, "delete": _delete, "merge": _merge}.get(kind)
     if reader is None:
         raise Unread("a statement behind WITH was not understood")
@@ -296,7 +296,10 @@ def _conflict(r: Reading, at: int, end: int, target: Source, env: Env, assigned:
     action = r.find(frozenset(("do",)), at, end)
     if word[at] == "(":
         for begin, stop in r.split(at + 1, match[at]):
-            scan(r, begin, begin + 1 if r.words.named[begin] and word[begin + 1] != "(" else stop, scope, env)
+            if r.words.named[begin]:
+                _, stop = r.name(begin)
+            stop = match[stop if r.words.named[begin] else begin] + 1 if word[stop] == "(" or word[begin] == "(" else stop
+            scan(r, begin, stop, scope, env)  # what follows is a collation and an operator class
         if word[match[at] + 1] == "where":
             scan(r, match[at] + 2, action, scope, env)
     elif word[at] == "on" and word[at + 1] == "constraint":

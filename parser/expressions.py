@@ -136,7 +136,7 @@ class _Scan:
             if words.is_query(at):
                 self.subquery(at)
                 return
-            if words.named[at + 1] and words.word[at + 2] == ")" and words.word[at + 3] == "." and self.field(at):
+            if words.named[at + 1] and words.word[words.match[at] + 1] == "." and self.field(at):
                 return
             self.operand = True
         elif w == ")" or w == "]" or w == "'" or w == "0" or w == "$" or (w == "*" and self.operand):
@@ -164,15 +164,32 @@ class _Scan:
         self.at = at + 1
 
     def field(self, opening: int) -> bool:
-        """`(t).x` of a relation in scope."""
+        """`(t).x` of a relation in scope and `(ROW(a, b)).f2`."""
         words = self.r.words
-        if not words.named[opening + 4] or words.word[opening + 1] in NOT_A_NAME:
+        close = words.match[opening]
+        if words.word[opening + 1] == "row" and words.match.get(opening + 2) == close - 1:
+            return self.made_field(opening + 2, words.text[close + 2])
+        if close != opening + 2 or not words.named[opening + 4] or words.word[opening + 1] in NOT_A_NAME:
             return False
         out = field(self.r, self.scope, words.text[opening + 1], words.text[opening + 4], opening + 1)
         if out is None:
             return False
         self.take(out)
         self.at = opening + 5
+        self.operand = False
+        return True
+
+    def made_field(self, opening: int, name: str) -> bool:
+        """One field of a row that is made here; the others are read too, for what they do."""
+        arguments = self.r.split(opening + 1, self.r.words.match[opening])
+        place = int(name[1:]) if name[:1] == "f" and name[1:].isdecimal() else 0
+        if not 0 < place <= len(arguments):
+            return False
+        for number, (begin, stop) in enumerate(arguments, 1):
+            out = scan(self.r, begin, stop, self.scope, self.env)
+            if number == place:
+                self.take(out)
+        self.at = self.r.words.match[opening] + 4
         self.operand = False
         return True
 
@@ -394,6 +411,8 @@ class _Scan:
             self.operand = True
         elif (w == "order" and behind == "by") or (w == "similar" and behind == "to"):
             self.at = at + 2
+            self.operand = True
+        elif w == "similar":  # substring(text SIMILAR pattern ESCAPE mark)
             self.operand = True
         elif w == "not":
             pass  # in front of LIKE, IN, BETWEEN …

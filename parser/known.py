@@ -14,12 +14,16 @@ SYSTEM_COLUMNS = frozenset(("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A relation that a name is proven to mean. `columns` in the order of `*`; `system`: it has the system columns too."""
+    """A relation that a name is proven to mean. `columns` in the order of `*`; `types` beside them: equal texts are equal
+    types, () where they are not known. `system`: it has the system columns too. `calls`: functions that run when it is
+    read, because it is a view."""
 
     relation: Relation  # with its schema
     columns: tuple[str, ...]
     names: frozenset[str] = field(repr=False)
     system: bool = True
+    types: tuple[str, ...] = ()
+    calls: frozenset[tuple[str | None, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

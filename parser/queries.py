@@ -175,6 +175,8 @@ def select_list(r: Reading, start: int, end: int, scope: Scope, env: Env) -> lis
 def _item(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Item]:
     words = r.words
     word, text = words.word, words.text
+    while word[stop - 1] == ")" and words.match.get(begin) == stop - 1 and _is_star(r, begin + 1, stop - 1):
+        begin, stop = begin + 1, stop - 1
     last = word[stop - 1]
     if last == "*" and (stop - begin == 1 or word[stop - 2] == "."):
         return _star(r, begin, stop, scope, env)
@@ -196,6 +198,14 @@ def _item(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Ite
     if label is None and r.known is not None:
         label = column_name(r, begin, stop)
     return [Item(label, out)]
+
+
+def _is_star(r: Reading, begin: int, stop: int) -> bool:
+    """`t.*`, in brackets or not."""
+    word = r.words.word
+    if word[begin] == "(" and r.words.match[begin] == stop - 1:
+        return _is_star(r, begin + 1, stop - 1)
+    return stop - begin > 2 and word[stop - 1] == "*" and word[stop - 2] == "." and r.words.named[begin]
 
 
 def _star(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Item]:
@@ -231,14 +241,19 @@ def _values(r: Reading, start: int, end: int, scope: Scope, env: Env) -> list[It
     for begin, stop in r.split(start, end):
         if word[begin] != "(" or match[begin] != stop - 1:
             raise Unread("a VALUES row was expected")
-        for number, (left, right) in enumerate(r.split(begin + 1, stop - 1)):
-            out = FREE
-            if right - left != 1 or r.words.named[left]:
-                out = scan(r, left, right, scope, env)
-            if number == len(columns):
-                columns.append([])
-            if out is not FREE:
-                columns[number].append(out)
+        number = 0
+        for left, right in r.split(begin + 1, stop - 1):
+            outs = [FREE]
+            if _is_star(r, left, right):
+                outs = [item.out for item in _item(r, left, right, scope, env)]
+            elif right - left != 1 or r.words.named[left]:
+                outs = [scan(r, left, right, scope, env)]
+            for out in outs:
+                if number == len(columns):
+                    columns.append([])
+                if out is not FREE:
+                    columns[number].append(out)
+                number += 1
     if len(columns) > COLUMNS_MAX:
         raise Unread("too many result columns")
     return [Item(f"column{number + 1}", blend(outs)) for number, outs in enumerate(columns)]
@@ -254,7 +269,9 @@ def _tail(r: Reading, clauses: Clauses, scope: Scope, env: Env, items: list[Item
             if w != "limit" or word[at] != "all":
                 scan(r, at, stop, scope, env)
         elif w == "group":
-            _group(r, at, stop, scope, env)
+            if word[at] != "by":
+                raise Unread("GROUP without BY")
+            _group(r, at + 1 + (word[at + 1] in ("all", "distinct")), stop, scope, env)
         elif w == "order":
             if word[at] != "by":
                 raise Unread("ORDER without BY")
@@ -279,19 +296,18 @@ def order_by(r: Reading, start: int, end: int, scope: Scope, env: Env, labels: s
 
 
 def _group(r: Reading, at: int, stop: int, scope: Scope, env: Env) -> None:
-    word, match = r.words.word, r.words.match
-    if word[at] != "by":
-        raise Unread("GROUP without BY")
-    at += 1
-    if word[at] in ("all", "distinct"):
-        at += 1
+    """The grouping elements between two tokens; sets within sets."""
+    words = r.words
+    word, match = words.word, words.match
+    r.enter()
     for begin, end in r.split(at, stop):
-        sets = begin + 2 if word[begin] == "grouping" and word[begin + 1] == "sets" else begin
-        if sets > begin or (word[begin] in ("rollup", "cube") and word[begin + 1] == "("):
-            opening = sets if sets > begin else begin + 1
-            scan(r, opening + 1, match[opening], scope, env)
+        sets = word[begin] == "grouping" and word[begin + 1] == "sets"
+        opening = begin + 2 if sets else begin + 1 if word[begin] in ("rollup", "cube") else begin
+        if word[opening] == "(" and match[opening] == end - 1 and not words.is_query(opening):
+            _group(r, opening + 1, end - 1, scope, env)
         else:
             scan(r, begin, end, scope, env)
+    r.depth -= 1
 
 
 def _locking(r: Reading, at: int) -> None:
@@ -388,8 +404,7 @@ def _with_body(
 ) -> list[Item]:
     first = r.words.word[start]
     if first == "with":
-        ahead = r.find(_STATEMENTS_IN_WITH | {"select", "values", "table"}, start + 1, end)
-        first = r.words.word[ahead]
+        first = r.words.word[r.behind_with(start, end)]
     if first not in _STATEMENTS_IN_WITH:
         return query(r, start, end, parent, env, own)
     kept, unfiltered = r.outputs, r.unfiltered

@@ -188,6 +188,31 @@ class Reading:
             at += 2
         return parts, at
 
+    def behind_with(self, start: int, end: int) -> int:
+        """The first token of the statement that the WITH at `start` stands in front of."""
+        word, match = self.words.word, self.words.match
+        at = start + 1
+        at += word[at] == "recursive"
+        while at < end:
+            at += 1
+            if word[at] == "(":
+                at = match[at] + 1
+            at += 1
+            while word[at] in ("not", "materialized"):
+                at += 1
+            if word[at] != "(":
+                raise Unread("a WITH query was not understood")
+            at = match[at] + 1
+            while word[at] in ("search", "cycle"):
+                at = self.find(frozenset(("set",)), at, end) + 2
+                if word[at] == "to":
+                    at = self.find(frozenset(("using",)), at, end)
+                at += 2 if word[at] == "using" else 0
+            if word[at] != ",":
+                break
+            at += 1
+        return at
+
     def relation(self, at: int) -> tuple[Relation, int]:
         """The table-like name at a token and the token behind it; a database in front of the schema is dropped."""
         parts, at = self.name(at)

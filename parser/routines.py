@@ -56,6 +56,14 @@ PURE = word_set(
     pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_all pg_advisory_unlock_shared
     pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared
     pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared setval
+    anytextcat textanycat array_in array_out record_in record_out enum_first enum_last enum_range in_range
+    get_current_ts_config getpgusername interval_pl_timestamptz timestamptz_pl_interval timestamptz_mi_interval
+    json_object_agg_strict json_object_agg_unique json_object_agg_unique_strict json_to_tsvector jsonb_to_tsvector
+    jsonb_path_exists_tz jsonb_path_match_tz jsonb_path_query_tz jsonb_path_query_array_tz
+    jsonb_path_query_first_tz jsonb_populate_record_valid money mxid_age pg_input_error_info pg_input_is_valid
+    ts_debug ts_match_tq ts_match_tt ts_parse ts_token_type txid_status pg_xact_status pg_xact_commit_timestamp
+    pg_last_xact_replay_timestamp pg_jit_available pg_control_checkpoint pg_control_init pg_control_recovery
+    pg_control_system pg_notification_queue_usage pg_listening_channels
     """
 )
 
@@ -84,6 +92,15 @@ ABOUT_DEFINITIONS = word_set(
     txid_snapshot_xmin pg_blocking_pids pg_is_wal_replay_paused pg_current_wal_lsn pg_last_wal_replay_lsn
     pg_last_wal_receive_lsn pg_wal_lsn_diff inet_server_addr inet_server_port inet_client_addr inet_client_port
     getdatabaseencoding information_schema _pg_expandarray _pg_truetypid _pg_truetypmod _pg_char_max_length age
+    has_largeobject_privilege pg_basetype pg_column_compression pg_column_toast_chunk_id pg_filenode_relation
+    pg_get_acl pg_get_function_arg_default pg_get_object_address pg_get_replica_identity_index
+    pg_get_statisticsobjdef_expressions pg_identify_object_as_address pg_relation_filepath
+    pg_settings_get_flags pg_tablespace_databases pg_collation_actual_version pg_extension_update_paths
+    pg_available_extension_versions pg_get_catalog_foreign_keys pg_sequence_last_value pg_get_sequence_data
+    pg_safe_snapshot_blocking_pids pg_get_multixact_members pg_get_wait_events pg_get_backend_memory_contexts
+    pg_stat_get_numscans pg_stat_get_tuples_inserted pg_stat_get_tuples_updated pg_stat_get_tuples_deleted
+    pg_stat_get_tuples_returned pg_stat_get_live_tuples pg_stat_get_dead_tuples pg_stat_get_backend_pid
+    pg_stat_get_function_calls pg_stat_get_xact_function_calls pg_stat_have_stats pg_stat_get_snapshot_timestamp
     array_to_string oidvectortypes regclass regtype regproc regprocedure regnamespace regrole
     """
 )

@@ -179,7 +179,7 @@ def _statement(r: Reading, start: int, end: int) -> None:
     word = r.words.word
     first = word[start]
     if first == "with":
-        ahead = r.find(CHANGES | {"select", "values", "table"}, start + 1, end)
+        ahead = r.behind_with(start, end)
         if word[ahead] in CHANGES:
             first = word[ahead]
     if first == "(" or first in QUERY_STARTS:

@@ -27,12 +27,14 @@ def from_list(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None,
             joins.operand()
         elif w in _JOINS:
             how = w
+            kind = "inner"
             while word[at] in _JOINS or word[at] == "outer":
+                kind = word[at] if word[at] in ("left", "right", "full") else kind
                 at += 1
                 if word[at - 1] == "join":
                     break
             at = _table(r, at, end, scope, parent, env)
-            joins.operand()
+            joins.operand(kind)
             if how == "natural":
                 joins.using(r, None)
             elif how == "cross":
@@ -119,6 +121,8 @@ def _odd_function(r: Reading, at: int, end: int, scope: Scope, env: Env) -> int:
     word = r.words.word
     if word[at] in ("", ";", ",", ")") or word[at] in _JOIN_ENDS - {"left", "right", "full"}:
         raise Unread("a table was expected")
+    if word[at] == "collation" and word[at + 1] == "for" and word[at + 2] == "(":
+        return _function(r, at, r.words.match[at + 2] + 1, end, scope, env)
     close = r.words.match[at + 1] + 1 if word[at + 1] == "(" else at + 1
     return _function(r, at, close, end, scope, env)
 
@@ -170,6 +174,7 @@ def base_source(r: Reading, relation: Relation) -> Source:
     table = r.known.table(relation.schema, relation.name) if r.known is not None else None
     if table is None:
         return Source(relation.name, relation)
+    r.functions |= table.calls
     return Source(relation.name, table.relation, table=table)
 
 

@@ -73,9 +73,12 @@ class Drafts:
         for row in bodies:
             self._functions.setdefault(row.function.name, []).append(_Function(row.function, row))
 
-    def find(self, schema: str, name: str) -> Table | None:
-        """A relation by its full name."""
-        return next((one for one in self._tables.get(name, ()) if one.relation.schema == schema), None)
+    def note_calls(self, schema: str, name: str, calls: frozenset[tuple[str | None, str]]) -> None:
+        """The view of this name was read: reading it calls these functions."""
+        tables = self._tables.get(name, [])
+        for at, one in enumerate(tables):
+            if one.relation.schema == schema:
+                tables[at] = replace(one, calls=calls)
 
     def meant(self, path: tuple[str, ...] | None, schema: str | None, name: str) -> Table | None:
         """The one relation that a name can mean; see Resolver, whose rules these are."""

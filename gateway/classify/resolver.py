@@ -10,6 +10,7 @@ from parser.known import Calls, Routine, Table
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
 _SYSTEM = "pg_catalog"  # searched first unless the path names it (manual, section 5.10.5)
+_STANDARD = "information_schema"
 _TEMPORARY = "pg_temp"
 _COMPUTING = PURE | ABOUT_DEFINITIONS | COUNTING
 _COMPILED = frozenset(("internal", "c"))  # only a superuser makes such functions
@@ -116,12 +117,16 @@ class Resolver:
 
 
 def computes(function: CatalogFunction) -> bool:
-    """Whether its result is made of its arguments alone: compiled, and either immutable or known by name to."""
-    if function.language not in _COMPILED:
+    """Whether its result is made of its arguments alone: the server's own or compiled, and either immutable or known to."""
+    if not function.builtin and function.language not in _COMPILED and function.schema != _STANDARD:
         return False
     return function.volatility == "i" or function.name in _COMPUTING
 
 
 def _table(table: CatalogTable) -> Table:
     columns = tuple(column.name for column in table.columns)
-    return Table(Relation(table.schema, table.name), columns, frozenset(columns), table.kind != "v")
+    types = tuple(column.declared for column in table.columns)
+    return Table(
+        Relation(table.schema, table.name), columns, frozenset(columns), table.kind != "v",
+        types if all(types) else (), table.calls,
+    )  # fmt: skip

@@ -272,7 +272,7 @@ def _note_calls(draft: _Draft, view: ViewRow, facts: Facts | None) -> None:
             for schema, name in facts.functions
             if name not in _COMPUTING or schema not in (None, "pg_catalog")
         )
-        draft.names.note_calls(row.schema, row.name, frozenset(calls))
+    draft.names.note_calls(row.schema, row.name, frozenset(calls))
     draft.calls[Relation(row.schema, row.name)] = frozenset(calls)
 
 

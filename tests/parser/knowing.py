@@ -14,6 +14,7 @@ TABLES = {
     "orders": "id customer_id total",
     "people": "id name",  # a view
 }
+TYPED = ("orders", "people")  # relations whose columns' types are known: one for each name
 
 
 def routine(
@@ -57,7 +58,8 @@ class Shown:
         if schema not in (None, "public") or name not in TABLES or name in self.made:
             return None
         columns = tuple(TABLES[name].split())
-        return Table(Relation("public", name), columns, frozenset(columns), name != "people")
+        types = tuple(f"type of {column}" for column in columns) if name in TYPED else ()
+        return Table(Relation("public", name), columns, frozenset(columns), name != "people", types)
 
     def routines(self, schema: str | None, name: str) -> tuple[Routine, ...]:
         found = (*ROUTINES, *self.extra)

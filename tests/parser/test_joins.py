@@ -13,7 +13,9 @@ from tests.parser.knowing import Shown, facts, flow, flows
         ("a JOIN b USING (id)", "a.id b.id | a.x | a.y | b.x | b.z"),
         ("a FULL OUTER JOIN b USING (x, id)", "a.x b.x | a.id b.id | a.y | b.z"),
         ("a NATURAL JOIN b", "a.id b.id | a.x b.x | a.y | b.z"),
-        ("a NATURAL LEFT JOIN c", "a.id c.id | a.x | a.y | c.w"),
+        ("a NATURAL LEFT JOIN c", "a.id | a.x | a.y | c.w"),
+        ("a RIGHT JOIN c USING (id)", "c.id | a.x | a.y | c.w"),
+        ("orders JOIN people USING (id)", "orders.id | orders.customer_id | orders.total | people.name"),
         ("a JOIN b USING (id) JOIN c USING (id)", "a.id b.id c.id | a.x | a.y | b.x | b.z | c.w"),
         ("c JOIN a JOIN b USING (x) ON c.id = y", "c.id | c.w | a.x b.x | a.id | a.y | b.id | b.z"),
         ("c CROSS JOIN a NATURAL JOIN b", None),  # two columns id on its left: the server refuses it
