@@ -198,7 +198,11 @@ def test_the_corpus_gives_the_same_tokens_in_any_pieces(standard: bool, comments
 
 
 PIECES = st.sampled_from(
-    b"a|u&|E'|'|''|\"|$$|$a$|$1|1|.|e+|0x_|_|-|--|/*|*/|+|@|:|=|(|\\|\n| | uescape |'!'|\\ud83d|\\ude00|\xc3\xa9".split(b"|")
+    [
+        *b"a|u&|E'|'|''|\"|$$|$a$|$1|1|.|e+|0x_|_|-|--|/*|*/|+|@|:|=|(|\\|\n| | uescape |'!'".split(b"|"),
+        *(b"-- c \n", b"/*c*/", b"/*", b"'s'", b'"q"', b"select ", b"\xc3\xa0", b" = ", b"=-", b"1.5"),
+        *(b"\x1f", b"\r", b"\v", b"\\ud83d", b"\\ude00", b"\xc3\xa9"),
+    ]
 )
 
 

@@ -66,3 +66,27 @@ SELECT 'a'--c
 --=--
 SELECT 'a' -
 'b'
+--=--
+SELECT 1 /*/ one */, 2 /***/, 3 /*a**/, 4 /* * / */
+--=--
+SELECT a -- to the end
+--=--
+SELECT 'a' -- said
+, 'b' /* and */ 'c'
+--=--
+/**/SELECT/**/1/**/
+--=--
+-- first
+SELECT 1 --, 2 -- last
+--=--
+SELECT a/*c*/.b/*d*/, 'x'/*e*/::text
+--=--
+SELECT 1 -- trailing blanks 	 
+ + 2
+--=--
+/* app='é', route='%2Fà' */ SELECT à, "à" /* à */ -- à
+ FROM é
+--=--
+SELECT a = /* sign */ -1, b=-1, c<=-1, d>=+1, e<>-1
+--=--
+SELECT 'it''s' /* 'open */ , '--', '/*', "--", "/*"

@@ -117,3 +117,23 @@ SELECT ' ', '  ', '
 '
 --=--
 SELECT '/*', '*/', '--', '$$', '"', ';'
+--=--
+SELECT 'a'
+FROM t
+--=--
+SELECT 'a'
+
+, 'b'
+
+--=--
+SELECT 'a''b''' , ''''
+;
+--=--
+SELECT a AS "A B", 'x' "y", 1'z'
+--=--
+UPDATE t SET a='x',b='y'
+WHERE c='z'
+--=--
+SELECT f('a')'b'
+--=--
+SELECT $1'a', a$'b', a1'c'
