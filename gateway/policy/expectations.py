@@ -12,6 +12,7 @@ from msgspec import Meta
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogTable
 from gateway.classify.names import label
 from gateway.errors import ConfigError, ConfigFault
+from gateway.policy.builtin import DEFAULT_DENY
 from gateway.policy.decision import STRICTNESS, Verdict
 from gateway.policy.functions import HARMLESS
 from gateway.policy.rules import Classify, Names, Text
@@ -149,7 +150,8 @@ def failures(test: Expectation, outcome: dict[str, Any]) -> list[str]:
     `outcome`: as `gateway.policy.explain` gives it, with "mask" in every column; with "sign_in" where nobody got that far.
     """
     if "sign_in" in outcome:
-        return [] if test.expect == "deny" and not test.rule else [f"expected {test.expect}, got: {outcome['sign_in']}"]
+        expected = test.expect == "deny" and test.rule in ("", DEFAULT_DENY)
+        return [] if expected else [f"expected {test.expect}, got: {outcome['sign_in']}"]
     statements = outcome["statements"]
     if not statements:
         return ["the text holds no statement"]

@@ -98,7 +98,8 @@ def test_what_is_as_expected_has_no_failure() -> None:
     assert told([statement()]) == []
     assert told([statement()], rule="g", masked=("email",), clear=("id",)) == []
     assert told([statement(), statement("deny", ("r",))], expect="deny", rule="r") == []
-    assert told({"sign_in": "no grant lets you in", "statements": []}, expect="deny") == []
+    for rule in ("", "built-in: deny by default"):
+        assert told({"sign_in": "no grant lets you in", "statements": []}, expect="deny", rule=rule) == []
 
 
 @pytest.mark.parametrize(

@@ -196,12 +196,19 @@ def test_the_role_of_the_grant_is_not_left() -> None:
         "CREATE TEMP TABLE x (a int)", "CREATE TEMPORARY TABLE x AS SELECT * FROM t", "SELECT * INTO TEMP x FROM t",
         "CREATE TABLE pg_temp.x (a int)", "DROP TABLE pg_temp.x", "DROP TABLE IF EXISTS pg_temp.x, pg_temp.y",
         "TRUNCATE pg_temp.x", "CREATE INDEX ON pg_temp.x (a)", "ALTER TABLE pg_temp.x ADD COLUMN b int",
-        "DELETE FROM pg_temp.x", "UPDATE pg_temp.x SET a = 1", "CREATE TEMP VIEW v AS SELECT 1",
+        "DELETE FROM pg_temp.x", "UPDATE pg_temp.x SET a = 1", "CREATE TEMP VIEW v AS SELECT 1", "ANALYZE pg_temp.x",
+        "ALTER TABLE pg_temp.x RENAME a TO b", "ALTER TABLE pg_temp.x RENAME TO y", "VACUUM pg_temp.x",
+        "ALTER TABLE pg_temp.x ALTER COLUMN a TYPE text", "ALTER TABLE pg_temp.x ADD CHECK (a > 0)",
     ],
 )  # fmt: skip
 def test_the_sessions_own_temporary_tables_are_read_and_write(sql: str) -> None:
     assert passes(sql, "read write", environment="production")
     assert not passes(sql, "read")
+
+
+@pytest.mark.parametrize("sql", ["VACUUM", "ANALYZE", "REINDEX DATABASE d", "ANALYZE pg_temp.x, t", "CLUSTER"])
+def test_upkeep_of_more_than_ones_own_is_no_write(sql: str) -> None:
+    assert not passes(sql, "read write")
 
 
 @pytest.mark.parametrize(
