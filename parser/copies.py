@@ -65,8 +65,8 @@ def _copy_target(
 
 
 def _inner_query(r: Reading, start: int, end: int) -> list[Item]:
-    ahead = r.find(CHANGES | {"select", "values", "table"}, start, end)
-    if r.words.word[ahead] in CHANGES:
+    word = r.words.word
+    if word[r.behind_with(start, end) if word[start] == "with" else start] in CHANGES:
         return r.change(r, start, end, {})
     return query(r, start, end, None, {})
 

@@ -205,8 +205,7 @@ def _stored(r: Reading, begin: int, end: int) -> None:
     word = r.words.word
     first = word[begin]
     if first == "with":
-        ahead = r.find(CHANGES | {"select", "values", "table"}, begin + 1, end)
-        first = word[ahead]
+        first = word[r.behind_with(begin, end)]
     if first in CHANGES:
         change(r, begin, end, {})
         r.outputs = ()

@@ -29,6 +29,8 @@ def define(r: Reading, start: int, end: int) -> None:
         while word[at] in MODIFIERS and word[at + 1] != "privileges":
             modifiers.add(word[at])
             at += 1
+    elif word[at] == "procedural":
+        at += 1
     phrase, at = _object(r, at)
     if verb == "comment":
         r.kinds.setdefault("COMMENT")

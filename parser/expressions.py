@@ -31,6 +31,7 @@ _FRAME = word_set(
     between unbounded preceding following current row and exclude no others ties group rows range groups
     """
 )
+_BEFORE_BOUNDS = frozenset(("between", "and", "rows", "range", "groups"))
 _FORMS = frozenset(("nfc", "nfd", "nfkc", "nfkd"))
 _MARKS = frozenset(("grouping", "merge_action"))  # tell of the query, not of the values
 # Operators behind the words that stand for them.
@@ -256,7 +257,8 @@ class _Scan:
         """Whether a word in a window's definition belongs to its frame clause."""
         if not self.framing and not self.operand and w in ("rows", "range", "groups"):
             self.framing = True
-        return self.framing and w in _FRAME
+        called = self.r.words.word[self.at + 1] == "(" and w not in _BEFORE_BOUNDS  # unbounded(1) is a call
+        return self.framing and w in _FRAME and not called
 
     def reserved(self, w: str) -> None:
         """A keyword that cannot be a name, where an operand is expected."""

@@ -154,8 +154,8 @@ SIMPLE: dict[str, tuple[str, frozenset[Effect]]] = {
 
 # The same with the tables they work on behind them.
 ON_TABLES: dict[str, tuple[str, frozenset[Effect]]] = {
-    "analyse": ("ANALYZE", _D),
-    "analyze": ("ANALYZE", _D),
+    "analyse": ("ANALYZE", _W),
+    "analyze": ("ANALYZE", _W),
     "cluster": ("CLUSTER", _D),
     "refresh": ("REFRESH MATERIALIZED VIEW", _W),
     "reindex": ("REINDEX", _D),

@@ -324,6 +324,8 @@ def inside(raw: Any) -> set[str]:
             found.add(kind_of({"IndexStmt": "index_stmt", "CreateTrigStmt": "create_trig_stmt"}.get(
                 name, {"CreateStmt": "create_stmt", "CreateSeqStmt": "create_seq_stmt", "ViewStmt": "view_stmt",
                        "GrantStmt": "grant_stmt"}.get(name, "")), part))  # fmt: skip
+    if "CREATE FOREIGN TABLE" in found:
+        found.discard("CREATE TABLE")  # it is built on one
     return found
 
 

@@ -68,3 +68,10 @@ def test_grammar_that_looks_like_a_call_is_none() -> None:
 @pytest.mark.parametrize("expression", ["a b c", "a::", "(a", "a)", "a OVER 1", "a COLLATE 1", "ONLY a"])
 def test_what_is_no_expression_is_not_understood(expression: str) -> None:
     assert not read(f"SELECT {expression} FROM t".encode())[-1].complete
+
+
+def test_a_call_in_a_frame_is_a_call_whatever_its_name() -> None:
+    for name in ("unbounded", "preceding", "current", "exclude", "ties"):
+        facts = one(f"SELECT sum(a) OVER (ROWS BETWEEN {name}(1) PRECEDING AND (2) FOLLOWING) FROM t")
+        assert facts.complete, facts.reason
+        assert facts.functions == {(None, "sum"), (None, name)}
