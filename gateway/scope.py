@@ -86,7 +86,7 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_by_key", "_by_text", "_known", "_mask_key", "_resolved", "catalog", "clean", "made", "own", "policy_hash", "rights",
+        "_by_key", "_by_text", "_known", "_mask_key", "_resolved", "catalog", "clean", "made", "moved", "own", "policy_hash", "rights",
         "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
@@ -101,6 +101,7 @@ class Scope:
         made: frozenset[str] = frozenset(),
         own: frozenset[str] = frozenset(),
         clean: frozenset[str] = frozenset(),
+        moved: frozenset[str] = frozenset(),
         search_path: tuple[str, ...] | None = None,
     ) -> None:
         self.rights = rights
@@ -108,9 +109,10 @@ class Scope:
         self.policy_hash = policy_hash
         self.made = made  # bare names of relations that the session made itself
         self.own = own  # bare names that certainly mean temporary relations of the session
+        self.moved = moved  # names of what the session defined or changed since the catalogue was read
         self.clean = clean  # those of them that hold nothing masked
         self.search_path = search_path  # None: not known
-        self._known = Resolver(catalog, search_path, made)
+        self._known = Resolver(catalog, search_path, made, moved)
         self.stale = False
         self._mask_key = mask_key
         self.strings_conform = strings_conform
@@ -191,10 +193,12 @@ class Scope:
     def script_of(self, statements: tuple[Facts, ...]) -> Script:
         """The rulings over statements already read."""
         rulings = []
-        made = self.made
+        made, moved = self.made, self.moved
         for facts in statements:
-            rulings.append(self._rule(facts, made=made))
+            rulings.append(self._rule(facts, None, made, moved))
             made |= {relation.name for relation in facts.creates}
+            if "ddl" in facts.effects:
+                moved |= {relation.name for relation in facts.writes}
         return Script(
             rulings=tuple(rulings),
             refused=next((ruling.refused for ruling in rulings if ruling.refused is not None), None),
@@ -203,11 +207,24 @@ class Scope:
             takes_copy=any(facts.copy is not None and facts.copy.target == "stdin" for facts in statements),
         )
 
-    def _rule(self, facts: Facts, rows: int | None = None, made: frozenset[str] | None = None) -> Ruling:
-        """`made`: also the names that statements before it in its text make."""
+    def _rule(
+        self,
+        facts: Facts,
+        rows: int | None = None,
+        made: frozenset[str] | None = None,
+        moved: frozenset[str] | None = None,
+    ) -> Ruling:
+        """`made` and `moved`: the session's, and what the statements before it in its text make and change."""
         decision = decide(facts, self.rights, self.catalog, rows, self.own)
-        own = self.made if made is None else made
-        masks = basis(facts, self.rights, self.catalog, key=self._mask_key, made=own, clean=self.clean)
+        masks = basis(
+            facts,
+            self.rights,
+            self.catalog,
+            key=self._mask_key,
+            made=self.made if made is None else made,
+            clean=self.clean,
+            moved=self.moved if moved is None else moved,
+        )
         refused, copy, copy_card = decision.refused, None, None
         if refused is None:
             refused = kept_aside(facts, masks)

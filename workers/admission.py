@@ -279,6 +279,7 @@ class Admissions:
             made=session.made,
             own=session.temporaries.names,
             clean=session.temporaries.clean,
+            moved=session.moved,
             path=session.search_path,
         )
 
@@ -303,12 +304,13 @@ class Admissions:
         made: frozenset[str] = frozenset(),
         own: frozenset[str] = frozenset(),
         clean: frozenset[str] = frozenset(),
+        moved: frozenset[str] = frozenset(),
         path: tuple[str, ...] | None = None,
     ) -> Scope:
         catalog = self._catalogs.get(rights.database)
         if catalog is None:  # forgotten since: nothing is known of any table
             catalog = Catalog(0, {}, {}, {})
-        key = (rights.key, rights.database, catalog.version, conforming, made, own, clean, path)
+        key = (rights.key, rights.database, catalog.version, conforming, made, own, clean, moved, path)
         scope = self._scopes.get(key)
         if scope is None:
             if len(self._scopes) >= SCOPES_MAX:
@@ -322,6 +324,7 @@ class Admissions:
                 made=made,
                 own=own,
                 clean=clean,
+                moved=moved,
                 search_path=path,
             )
             scope.stale = rights.generation != self.generation  # a policy came into force during the sign-in

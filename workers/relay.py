@@ -383,7 +383,7 @@ class Relay:
         """The catalogue has been read as it was after so many changes: sessions that waited for these go on."""
         for link in self.links:
             if link.session.held and link.database == database and link.awaits <= changes:
-                link.session.held = False
+                link.session.catalog_read()
                 self.look_again(link)
 
     def estimated(self, link: Link, wanted: Wanted, rows: int) -> None:

@@ -19,7 +19,8 @@ _MOVES_NAMES = frozenset(("search_path", "role", "session_authorization", "*")) 
 
 class Resolver:
     """See the module. `search_path`: the schemas in force in their order, "$user" already replaced; None: not known, so any
-    schema may be meant. `made`: bare names of relations that the session made itself, which may shadow any other.
+    schema may be meant. `made`: bare names of relations that the session made itself, which may shadow any other. `moved`:
+    names of relations, in whatever schema, that it defined or changed since the catalogue was read.
 
     Where several schemas of the path have a relation of the name it is not known which is meant: the server passes over
     those that its role may not use.
@@ -30,10 +31,12 @@ class Resolver:
         catalog: Catalog,
         search_path: tuple[str, ...] | None = None,
         made: frozenset[str] = frozenset(),
+        moved: frozenset[str] = frozenset(),
     ) -> None:
         self._catalog = catalog
         self._path = search_path
         self._made = made
+        self._moved = moved
         self._tables: dict[tuple[str | None, str], Table | None] = {}
         self._routines: dict[tuple[str | None, str], tuple[Routine, ...]] = {}
 
@@ -74,12 +77,14 @@ class Resolver:
         """See Known."""
         moved = not facts.complete or "procedural" in facts.effects
         moved = moved or any(setting.name in _MOVES_NAMES for setting in facts.settings)
-        made = {relation.name for relation in facts.creates}
+        made = {relation.name for relation in facts.creates if relation.schema == _TEMPORARY}
+        changed: set[str] = set()
         if "ddl" in facts.effects:
-            made.update(relation.name for relation in facts.writes)
-        if not moved and not made:
+            changed.update(relation.name for relation in (*facts.creates, *facts.writes))
+        if not moved and not made and not changed:
             return self
-        return Resolver(self._catalog, None if moved else self._path, self._made | made)
+        path = None if moved else self._path
+        return Resolver(self._catalog, path, self._made | made, self._moved | (changed - made))
 
     def _searched(self, schema: str | None, candidate: str) -> bool:
         if schema is not None:
@@ -88,7 +93,7 @@ class Resolver:
 
     def _meant(self, schema: str | None, name: str) -> CatalogTable | None:
         """The one relation that the name can mean."""
-        if schema is None and name in self._made:
+        if name in self._moved or (schema is None and name in self._made):
             return None
         found = self._catalog.find(None, name)
         if schema is None and any(table.schema.startswith(_TEMPORARY) for table in found):

@@ -46,7 +46,8 @@ class MaskBasis:
     `utility`: the statement's rows are the server's own words (EXPLAIN, SHOW). `outputs` is None where lineage proves
     nothing. `origins_tell`: without lineage the origin of a plain column still tells all that may be in it. `made`: bare
     names of relations that the session made itself and the catalogue cannot know rightly; `clean`: those of them that are
-    temporary tables into which nothing masked was ever put.
+    temporary tables into which nothing masked was ever put. `moved`: names, in whatever schema, of what it defined or changed
+    since the catalogue was read.
     """
 
     facts: Facts
@@ -61,6 +62,7 @@ class MaskBasis:
     key: bytes = field(repr=False)
     made: frozenset[str] = frozenset()
     clean: frozenset[str] = frozenset()
+    moved: frozenset[str] = frozenset()
 
     def output(self, index: int, count: int) -> Output | None:
         """Lineage of one of `count` result columns. Where the counts differ the statement was misread: nothing is proven."""
@@ -135,7 +137,9 @@ class MaskBasis:
 
     def tables(self, relation: Relation) -> tuple[CatalogTable, ...]:
         """Every table the name may mean; none: not known."""
-        if relation.schema == "pg_temp" or (relation.schema is None and relation.name in self.made):
+        if relation.name in self.moved or relation.schema == "pg_temp":
+            return ()
+        if relation.schema is None and relation.name in self.made:
             return ()
         return self.catalog.find(relation.schema, relation.name)
 
@@ -186,10 +190,11 @@ def basis(
     key: bytes = b"",
     made: frozenset[str] = frozenset(),
     clean: frozenset[str] = frozenset(),
+    moved: frozenset[str] = frozenset(),
 ) -> MaskBasis:
     """The basis for one statement. For EXECUTE and FETCH the facts are those of the named statement.
 
-    `key` is the secret of hash masks: without it they redact. `made`: see MaskBasis.
+    `key` is the secret of hash masks: without it they redact. `made`, `clean` and `moved`: see MaskBasis.
     """
     everything = "*" in rights.unmask
     made_here = MaskBasis(
@@ -205,6 +210,7 @@ def basis(
         key=key,
         made=made,
         clean=clean,
+        moved=moved,
     )
     if not everything and _nothing_to_mask(made_here):
         object.__setattr__(made_here, "inert", True)

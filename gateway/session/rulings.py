@@ -28,12 +28,13 @@ def fresh(s: Session) -> None:
         or s.now >= s.until
         or scope.strings_conform is not s.conforming
         or scope.made is not s.made
+        or scope.moved is not s.moved
         or scope.own != s.temporaries.names
         or scope.clean != s.temporaries.clean
         or scope.search_path != s.search_path
     ):
         s.scope = s.rescope(s)
-        s.made = s.scope.made
+        s.made, s.moved = s.scope.made, s.scope.moved
         s.search_path = s.scope.search_path
 
 
@@ -113,7 +114,9 @@ def _planned_alike(s: Session, facts: Facts) -> bool:
     if facts.named is not None or s.search_path is None or s.user_schema is None:
         return False
     relations = (*facts.reads, *facts.writes)
-    return not any(one.schema == "pg_temp" or (one.schema is None and one.name in s.made) for one in relations)
+    return not any(
+        one.schema == "pg_temp" or one.name in s.moved or (one.schema is None and one.name in s.made) for one in relations
+    )
 
 
 def estimated(s: Session, rulings: tuple[Ruling, ...]) -> tuple[tuple[Ruling, ...], Refused | None]:

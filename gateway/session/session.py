@@ -64,6 +64,7 @@ class Session:
         "lexing_moved",
         "limits",
         "made",
+        "moved",
         "names",
         "now",
         "open_epoch",
@@ -144,7 +145,8 @@ class Session:
         self.conforming = True
         self.encoding_safe = True
         self.lexing_doubt = False
-        self.made = scope.made  # relations it made: the catalogue may know another of the name
+        self.made = scope.made  # temporary relations it made: the catalogue may know another of the name
+        self.moved = scope.moved  # what it defined or changed since the catalogue was read
         self.temporaries = Temporaries()
         self.catalog_moved = False  # DDL went through; the relay takes and clears it
         self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns
@@ -269,8 +271,8 @@ class Session:
             self.names.settle(facts)
         if "ddl" in facts.effects or "procedural" in facts.effects:
             self.catalog_moved = True
-        if facts.creates and "*" not in self.scope.rights.unmask:
-            self.made = self.made | {relation.name for relation in facts.creates}
+        if "*" not in self.scope.rights.unmask:
+            self._defined(facts)
         for setting in facts.settings:
             if setting.name in ("role", "session_authorization"):
                 self.user_schema = None
@@ -283,6 +285,21 @@ class Session:
                 safe = _LEXING_SAFE.get(name)
                 if safe is not None and (setting.value is None or setting.value.lower() not in safe):
                     self.lexing_doubt = True
+
+    def _defined(self, facts: Facts) -> None:
+        """Which names the catalogue does not know rightly after this statement."""
+        made = {relation.name for relation in facts.creates if relation.schema == "pg_temp"}
+        if not made <= self.made:
+            self.made = self.made | made
+        if "ddl" in facts.effects:
+            changed = {relation.name for relation in (*facts.creates, *facts.writes)} - made
+            if not changed <= self.moved:
+                self.moved = self.moved | changed
+
+    def catalog_read(self) -> None:
+        """The catalogue is that of after its last transaction."""
+        self.held = False
+        self.moved = frozenset()
 
     def ask(self, kind: Ask) -> Item:
         """A new outstanding message."""

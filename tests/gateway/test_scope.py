@@ -6,7 +6,7 @@ import pytest
 
 from gateway import scope as scope_module
 from gateway.scope import ENTRIES_MAX, PLANS_MAX, TEXT_BYTES_MAX
-from parser.facts import Facts
+from parser.facts import Facts, Relation
 from parser.statements import read
 from tests.gateway.masking.shop import CUSTOMERS, INT4, VARCHAR, description
 from tests.gateway.session.rig import ALL, CLEAR, READ, WRITE, scope_of
@@ -210,3 +210,11 @@ def test_strings_are_read_as_the_server_reads_them() -> None:
     text = b"select 'a\\' || email from customers --'"
     assert not scope_of(READ).script(text).rulings[0].basis.inert
     assert scope_of(READ, conforming=False).script(text).rulings[0].basis.inert
+
+
+def test_what_was_changed_since_the_catalogue_was_read_is_not_known_under_any_schema() -> None:
+    for text in (b"select id from public.orders", b"select id from orders"):
+        assert scope_of(READ, path=("public",)).script(text).rulings[0].basis.inert
+        assert not scope_of(READ, path=("public",), moved=frozenset({"orders"})).script(text).rulings[0].basis.inert
+    script = scope_of(CLEAR, path=("public",)).script(b"alter table orders rename to o; select id from public.orders")
+    assert script.rulings[1].basis.tables(Relation("public", "orders")) == ()

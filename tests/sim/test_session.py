@@ -55,7 +55,7 @@ def make_scope() -> Scope:
     table = PolicyTable(policy_compile.compile([rules.load(POLICY, "policy.toml")], settings))
     principal = Principal("alice", "local", (), (), NOW + 3600.0, "t1")
     rights = table.rights(principal, "shop", "", float(NOW), 1, None)
-    return Scope(rights, Catalog(1, {}, {}, {}), table.digest)
+    return Scope(rights, Catalog(1, {}, {}, {}), table.digest, search_path=("public",))
 
 
 SCOPE = make_scope()

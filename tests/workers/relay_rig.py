@@ -66,7 +66,8 @@ def make_scope(policy: str = POLICY) -> Scope:
     )
     now = time.time()
     principal = Principal("alice", "local", (), (), now + 3600, "t1")
-    return Scope(table.rights(principal, "shop", "", now, 1, None), Catalog(1, {}, {}, {}), table.digest)
+    rights = table.rights(principal, "shop", "", now, 1, None)
+    return Scope(rights, Catalog(1, {}, {}, {}), table.digest, search_path=("public",))
 
 
 SCOPE = make_scope()

@@ -74,6 +74,7 @@ def scope_of(
     made: frozenset[str] = frozenset(),
     own: frozenset[str] = frozenset(),
     clean: frozenset[str] = frozenset(),
+    moved: frozenset[str] = frozenset(),
     path: tuple[str, ...] | None = None,
     generation: int = 1,
 ) -> Scope:
@@ -89,6 +90,7 @@ def scope_of(
         made=made,
         own=own,
         clean=clean,
+        moved=moved,
         search_path=path,
     )
 
@@ -177,6 +179,7 @@ class Rig:
             made=session.made,
             own=session.temporaries.names,
             clean=session.temporaries.clean,
+            moved=session.moved,
             path=session.search_path,
             generation=self.rescoped + 1,
         )
