@@ -177,7 +177,7 @@ class _Cutter:
             self.skip_data()
 
     def send(self, end: str) -> None:
-        text, variable = self.held.strip() + end, self.variable
+        text, variable = (self.held + end).strip(), self.variable
         self.restart("")
         if text in ("", ";"):
             return

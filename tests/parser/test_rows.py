@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from parser import rows
 from parser.fingerprint import shape
 from parser.rows import Rows
 from parser.statements import read
@@ -181,6 +182,18 @@ def test_lists_of_awkward_rows_have_the_exact_reader_s_tokens(
     check(sql, cuts, standard)
 
 
+@settings(max_examples=200)
+@given(st.lists(st.integers(0, 99), min_size=3, max_size=40), st.data())
+def test_with_short_looks_odd_rows_are_found_among_plain_ones(places: list[int], data: st.DataObject) -> None:
+    plain = ["(1)", "('a')", "('it''s')", "(null)", "(-1.5)", "('),(')", "(1e5)"]
+    pieces = [plain[at % len(plain)] if at < 92 else data.draw(PIECES) for at in places]
+    sql = ("VALUES (1), " + ", ".join(pieces)).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "_SMALL", 12)
+        patch.setattr(rows, "_LARGE", 96)
+        check(sql, data.draw(st.lists(st.integers(0, len(sql)), max_size=3)))
+
+
 @settings(max_examples=300)
 @given(st.integers(0, 2**32), st.binary(max_size=3), st.data())
 def test_a_long_list_with_a_few_bytes_changed_has_the_exact_reader_s_tokens(
@@ -200,27 +213,27 @@ def test_rows_longer_than_a_short_look_are_found_again_behind_an_odd_one() -> No
 
 
 def test_a_long_insert_takes_little_time() -> None:
-    rows = rows_of(20_000)
+    listed = rows_of(20_000)
     reader = Tokenizer(elide_rows=True)
     reader.feed(b"INSERT INTO t VALUES ")
     best = 9.0
     for at in range(5):
         started = time.process_time()
-        reader.feed((b", " if at else b"") + rows)
+        reader.feed((b", " if at else b"") + listed)
         best = min(best, time.process_time() - started)
-    assert best < len(rows) / 25e6  # 120 MB/s measured; the exact reader takes 3
+    assert best < len(listed) / 25e6  # 120 MB/s measured; the exact reader takes 3
 
 
 def test_the_memory_of_a_long_insert_is_bounded_by_the_piece() -> None:
-    rows = rows_of(2000)
+    listed = rows_of(2000)
     size, piece = 0, 16 * 1024
     tracemalloc.start()
     reader = Tokenizer(elide_rows=True)
     reader.feed(b"INSERT INTO t VALUES ")
     for at in range(200):
-        for begin in range(0, len(rows), piece):
-            assert len(reader.feed((b", " if at and not begin else b"") + rows[begin : begin + piece])) < 100
-        size += len(rows)
+        for begin in range(0, len(listed), piece):
+            assert len(reader.feed((b", " if at and not begin else b"") + listed[begin : begin + piece])) < 100
+        size += len(listed)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20 * piece < size / 30
