@@ -153,6 +153,8 @@ def _action(r: Reading, kind: str, relation: Relation, begin: int, stop: int) ->
     r.kinds.setdefault(f"{kind} {action}")
     if any(part in action for part in PRIVILEGED_ACTIONS):
         r.effects.add("privilege")
+    if action == "RENAME TO":
+        r.creates.append(Relation(relation.schema, text[begin + 2]))
     if action in _NAMES_A_TABLE:
         r.writes.setdefault(r.relation(begin + len(action.split()))[0])
     if text[begin] == "options":

@@ -37,12 +37,14 @@ class Output:
     `columns`: every base column whose value may flow into it (a column that could belong to several relations in scope is
     listed once for each). `opaque`: something else may flow in too (a function whose body is unknown, a construct not
     read), so the set is no proof. `plain`: it is just one column, handed through unchanged.
-    An output with no columns that is not opaque is proven free of stored data (count(*), a literal, now()).
+    An output with no columns that is not opaque is proven free of stored data (count(*), a literal, now()). `name`: the
+    column's name as far as the text tells it, for people to read.
     """
 
     columns: frozenset[Column] = frozenset()
     opaque: bool = False
     plain: bool = False
+    name: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Facts:
     settings: tuple[Setting, ...] = ()
     copy: Copy | None = None
     named: Named | None = None
-    creates: tuple[Relation, ...] = ()  # tables, views, sequences made (schema "pg_temp" for TEMP)
+    creates: tuple[Relation, ...] = ()  # tables, views, sequences made (schema "pg_temp" for TEMP), or the new name of one
     inner: "Facts | None" = None  # PREPARE, DECLARE, EXPLAIN: the statement inside
     complete: bool = True
     reason: str = ""

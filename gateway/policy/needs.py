@@ -26,6 +26,7 @@ _OWN = frozenset(
         *("CREATE TABLE", "CREATE TABLE AS", "CREATE VIEW", "CREATE SEQUENCE", "CREATE INDEX", "SELECT INTO"),
         *("DROP TABLE", "DROP VIEW", "DROP SEQUENCE", "DROP INDEX", "TRUNCATE"),
         *("ALTER TABLE", "ALTER TABLE ADD COLUMN", "ALTER TABLE ALTER COLUMN", "ALTER TABLE DROP COLUMN"),
+        *("ALTER TABLE RENAME TO", "ALTER VIEW", "ALTER VIEW RENAME TO"),
         *("ALTER TABLE ADD CONSTRAINT", "ALTER TABLE DROP CONSTRAINT", "ALTER TABLE RENAME COLUMN"),
         *("ALTER TABLE RENAME TO", "ANALYZE", "VACUUM", "REINDEX", "CLUSTER"),
     )
@@ -114,7 +115,8 @@ def _is_own(facts: Facts, names: frozenset[str]) -> bool:
     """
     if not facts.complete or not (facts.writes or facts.creates):
         return False
-    if any(one.schema != TEMPORARY for one in facts.creates):
+    renamed = any(kind.endswith(" RENAME TO") for kind in facts.kinds)
+    if not renamed and any(one.schema != TEMPORARY for one in facts.creates):
         return False
     for one in facts.writes:
         if one.schema != TEMPORARY and not (one.schema is None and one.name in names):

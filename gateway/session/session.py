@@ -288,7 +288,9 @@ class Session:
 
     def _defined(self, facts: Facts) -> None:
         """Which names the catalogue does not know rightly after this statement."""
-        made = {relation.name for relation in facts.creates if relation.schema == "pg_temp"}
+        renamed = any(kind.endswith(" RENAME TO") for kind in facts.kinds)
+        own = renamed and any(relation.name in self.made for relation in facts.writes)
+        made = {relation.name for relation in facts.creates if own or relation.schema == "pg_temp"}
         if not made <= self.made:
             self.made = self.made | made
         if "ddl" in facts.effects:

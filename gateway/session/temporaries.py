@@ -23,13 +23,14 @@ _FAMILIES = re.compile(r"\b(inherit|inherits|partition|rule|trigger|view)\b", re
 class Temporaries:
     """See the module. `names` is replaced, never changed: scopes are kept by it."""
 
-    __slots__ = ("_doubt", "_fleeting", "_lasting", "clean", "names")
+    __slots__ = ("_doubt", "_fleeting", "_lasting", "_marks", "clean", "names")
 
     def __init__(self) -> None:
         self.names: frozenset[str] = frozenset()
         self.clean: frozenset[str] = frozenset()  # of names
         self._lasting: frozenset[str] = frozenset()  # those that no rollback takes away
         self._fleeting: frozenset[str] = frozenset()  # those that go with the transaction
+        self._marks: dict[str, frozenset[str]] = {}  # the names there were at each savepoint
         self._doubt = False  # something of the transaction failed or was taken back
 
     def completed(self, ruling: Ruling) -> None:
@@ -39,9 +40,11 @@ class Temporaries:
         if ruling.moves_path or first.startswith("DISCARD"):  # code of somebody's own may have done anything to them
             self.names = self.clean = self._lasting = frozenset()
             return
-        if first.startswith("ROLLBACK"):
+        if first == "SAVEPOINT":
+            self._marks[facts.shape.split()[-1]] = self.names
+        elif first.startswith("ROLLBACK"):
             self._doubt = True
-            self._keep(self._lasting)
+            self._keep(self._lasting | self._marks.get(facts.shape.split()[-1], frozenset()))
         if "ddl" in facts.effects or facts.creates:
             self._defined(facts, first)
         if "write" in facts.effects or facts.creates:
@@ -49,13 +52,16 @@ class Temporaries:
 
     def _defined(self, facts: Facts, first: str) -> None:
         gone = {relation.name for relation in facts.writes} if first.startswith(("DROP", "ALTER")) else set()
+        made = frozenset(relation.name for relation in facts.creates if relation.schema == _TEMPORARY)
+        clean = first in _TABLES or "SELECT INTO" in facts.kinds
         if not self.names.isdisjoint(gone):
+            if any(kind.endswith(" RENAME TO") for kind in facts.kinds):
+                made, clean = frozenset(relation.name for relation in facts.creates), gone <= self.clean
             self._lasting -= gone
             self._keep(self.names - gone)
-        made = frozenset(relation.name for relation in facts.creates if relation.schema == _TEMPORARY)
         if made:
             self.names |= made
-            if first in _TABLES or "SELECT INTO" in facts.kinds:
+            if clean:
                 self.clean |= made
             if _ENDS_WITH_COMMIT in facts.shape.lower():
                 self._fleeting |= made
@@ -91,4 +97,5 @@ class Temporaries:
             self._keep(self.names - self._fleeting)
             self._fleeting = frozenset()
         self._lasting = self.names
+        self._marks.clear()
         self._doubt = False

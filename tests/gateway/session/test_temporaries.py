@@ -86,6 +86,24 @@ def test_rollback_to_a_savepoint_leaves_doubt(back: str) -> None:
     assert not passes(rig)
 
 
+def test_rollback_to_a_savepoint_keeps_what_was_there_before_it() -> None:
+    rig = Rig(WRITE)
+    run(rig, "begin", "BEGIN", IN_TRANSACTION)
+    run(rig, MAKE, "CREATE TABLE", IN_TRANSACTION)
+    run(rig, "savepoint s", "SAVEPOINT", IN_TRANSACTION)
+    run(rig, "rollback to savepoint s", "ROLLBACK", IN_TRANSACTION)
+    assert passes(rig)
+
+
+def test_new_name_of_a_renamed_one_is_the_sessions_own() -> None:
+    rig = Rig(WRITE)
+    run(rig, MAKE, "CREATE TABLE")
+    run(rig, "alter table scratch rename to customers", "ALTER TABLE")
+    assert "customers" in rig.session.made
+    assert not passes(rig)
+    assert passes(rig, "drop table customers")
+
+
 def test_failure_in_the_transaction_leaves_doubt_after_its_commit() -> None:
     rig = Rig(WRITE)
     run(rig, "begin", "BEGIN", IN_TRANSACTION)
