@@ -92,6 +92,7 @@ _PART = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_ESCAPED = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _SENDS = re.compile(r"\\(?:g|gx|gset|gexec|gdesc|watch|crosstabview|bind|parse|sendpipeline)\b")
 _COPY = re.compile(r"^\s*copy\b[^;]*\bfrom\s+stdin\b", re.IGNORECASE)
 _CLIENT_COPY = re.compile(r"\\copy\b.*\bfrom\s+stdin\b", re.IGNORECASE)
@@ -135,7 +136,9 @@ class _Cutter:
             assert found
             self.at = found.end()
             what, text = found.lastgroup, found[0]
-            if what == "dollar":
+            if text[0] == "'" and not self.conforming and (escaped := _ESCAPED.match(script, found.start())):
+                self.at = escaped.end()
+            elif what == "dollar":
                 end = script.find(text, self.at)
                 self.at = end + len(text) if end >= 0 else len(script)
             elif what == "block":
