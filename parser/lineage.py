@@ -332,4 +332,4 @@ def outputs(items: list[Item]) -> tuple[Output, ...] | None:
     for item in items:
         if item.many:
             return None
-    return tuple([item.out for item in items])
+    return tuple([Output(item.out.columns, item.out.opaque, item.out.plain, item.name) for item in items])

@@ -77,23 +77,18 @@ def _columns(facts: Facts, catalog: Catalog) -> list[dict[str, Any]] | None:
 
 
 def _column(number: int, output: Output, catalog: Catalog) -> dict[str, Any]:
-    """One output column. `origin`: as the statement reads it; `bases`: the columns of tables behind views. `proven`: nothing
-    but its origin can flow into it."""
+    """One output column. `name`: as the server calls it, "?column?" where it is not told. `origin`: as the statement reads
+    it; `bases`: the columns of tables behind views. `proven`: nothing but its origin can flow into it."""
     labels = {label for column in output.columns for label in labels_of(column, catalog)}
     return {
         "column": number,
-        "name": _name(output),
+        "name": output.name or "?column?",
         "origin": sorted(_column_name(one) for one in output.columns),
         "bases": sorted({_column_name(base) for one in output.columns for base in bases(one, catalog)}),
         "labels": sorted(labels),
         "plain": output.plain,
         "proven": not output.opaque,
     }
-
-
-def _name(output: Output) -> str:
-    """The column's name where it is that of the column behind it, else what the server calls a column without a name."""
-    return next(iter(output.columns)).name if output.plain and len(output.columns) == 1 else "?column?"
 
 
 def labels_of(column: Column, catalog: Catalog) -> set[str]:

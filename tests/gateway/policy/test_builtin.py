@@ -120,7 +120,8 @@ def test_other_statements_are_never_estimated_for_it(sql: str) -> None:
 def test_the_sessions_own_temporary_tables_are_free_by_their_bare_names() -> None:
     given_rights = rights("read write", environment="production")
     own = frozenset({"x", "y"})
-    for sql in ("DROP TABLE x, y", "TRUNCATE x", "DELETE FROM x", "ALTER TABLE x ADD COLUMN b int", "CREATE INDEX ON x (a)"):
+    for sql in ("DROP TABLE x, y", "TRUNCATE x", "DELETE FROM x", "ALTER TABLE x ADD COLUMN b int", "CREATE INDEX ON x (a)",
+                "ALTER TABLE x RENAME TO z"):  # fmt: skip
         decision = verdict(sql, given_rights, own=own)
         assert (decision.verdict, decision.wants_estimate) == ("allow", False)
         assert verdict(sql, given_rights).verdict in ("deny", "hold")

@@ -42,6 +42,11 @@ def test_each_output_column_has_its_origin_and_labels() -> None:
     assert not second["plain"]
 
 
+def test_columns_bear_their_own_names() -> None:
+    (statement,) = told(b"SELECT id AS number, email || phone AS contact, phone FROM customers")["statements"]
+    assert [one["name"] for one in statement["columns"]] == ["number", "contact", "phone"]
+
+
 def test_a_whole_row_carries_every_label_of_its_table() -> None:
     found = told(b"SELECT to_json(c) FROM customers c")
     assert found["statements"][0]["columns"][0]["labels"] == ["email", "phone"]
