@@ -1,5 +1,6 @@
 """Sessions that play entries of the corpus on the bare wire, what they were answered, and the traces that effects leave."""
 
+import re
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,8 +18,10 @@ from tests.live.test_masking_live import CANARIES
 from tests.live.wire import Wire, error_fields, message, query
 
 APPLICATION = "corpus"
+NAME, TWIN = "corpus", "twin"  # databases: the gateway's, and the one that answers directly
 SEED = 20
 SYNC = message(b"S")
+_BRACES = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(slots=True)
@@ -39,30 +42,40 @@ class Answer:
         return any(one["C"] == "42501" and one.get("H") and one.get("D") for one in self.errors)
 
     @staticmethod
-    def difference(ours: "Answer", direct: "Answer", masked: frozenset[str], compare: str) -> str:
-        """How an answer differs from the direct one, "" where it does not but in masked columns."""
+    def difference(ours: "Answer", direct: "Answer", entry: Entry, text: str) -> str:
+        """How an answer to the text differs from the direct one, "" where it does not but in masked columns."""
         for error, other in zip(ours.errors, direct.errors, strict=False):
             if error["C"] != other["C"]:
                 return f"{error['C']} {error['M']!r} in place of {other['C']}"
         if len(ours.errors) != len(direct.errors):
             return f"stopped: {[one['M'] for one in ours.errors]} in place of {[one['M'] for one in direct.errors]}"
-        if (ours.names, ours.tags, ours.status) != (direct.names, direct.tags, direct.status):
-            return (
-                f"{ours.names, ours.tags, ours.status} in place of {direct.names, direct.tags, direct.status}"
-            )
-        if len(ours.rows) != len(direct.rows) and compare == "rows":
-            return f"{len(ours.rows)} rows in place of {len(direct.rows)}"
-        hidden = {n for names in ours.names for n, name in enumerate(names) if name.decode() in masked}
-        for row, other in zip(ours.rows, direct.rows, strict=False):
-            for n, (cell, clear) in enumerate(zip(row, other, strict=True)):
-                if n in hidden or compare == "shape" or clear is None:
-                    continue
-                if cell != clear.replace(b"twin", b"corpus"):
-                    name = ours.names[-1][n].decode() if ours.names and n < len(ours.names[-1]) else n
-                    return f"column {name}: {cell!r} in place of {clear!r}"
-        if ours.copied != direct.copied and not hidden and compare == "rows":
-            return "other data copied"
-        return ""
+        rows = entry.compare == "rows"
+        for mine, its in ((ours.names, direct.names), (ours.tags, direct.tags), (ours.status, direct.status)):
+            if mine != its and (rows or mine is not ours.tags):
+                return f"{mine!r} in place of {its!r}"
+        names = [name.decode() for name in ours.names[0]] if len(ours.names) == 1 else []
+        hidden = {n for n, name in enumerate(names) if name in entry.masked}
+        if rows and (found := _rows_differ(ours.rows, direct.rows, hidden, "order by" in text.lower())):
+            return found
+        return "other data copied" if rows and ours.copied != direct.copied and not entry.masked else ""
+
+
+Row = tuple[bytes | None, ...]
+
+
+def _rows_differ(ours: list[Row], direct: list[Row], hidden: set[int], ordered: bool) -> str:
+    """How the rows differ in what is not hidden. Without ORDER BY their order says nothing."""
+
+    def plain(rows: list[Row]) -> list[Row]:
+        shown = [tuple(cell for n, cell in enumerate(row) if n not in hidden) for row in rows]
+        return shown if ordered else sorted(shown, key=lambda row: tuple(cell or b"" for cell in row))
+
+    there = [tuple(cell and cell.replace(TWIN.encode(), NAME.encode()) for cell in row) for row in direct]
+    for mine, its in zip(plain(ours), plain(direct), strict=True):
+        for n, (cell, clear) in enumerate(zip(mine, its, strict=True)):
+            if cell != clear and plain(ours) != plain(there):
+                return f"column {n + 1}: {cell!r} in place of {clear!r}"
+    return ""
 
 
 class Player:
@@ -71,6 +84,7 @@ class Player:
     def __init__(self, port: int, database: str, user: str, secret: str, names: dict[str, str]) -> None:
         self._wire = Wire(port)
         self._names = names
+        self._twin = database == TWIN
         self._received: list[bytes] = []
         parameters = {
             "user": user,
@@ -95,18 +109,23 @@ class Player:
         """The answers to the entry's texts, one for each; an ended session answers no more."""
         answers = []
         for number, text in enumerate(entry.texts):
-            for name, value in self._names.items():
-                text = text.replace("{" + name + "}", value)
+            text = self._filled(text)
             if way == "respelled":
                 text = mutate(text, frozenset(KINDS), SEED + number)
+            params = [one and self._filled(one) for one in entry.params[number]]
             simple = way == "simple" or (way == "respelled" and "simple" in entry.sent)
-            frames = query(text) if simple else extended(text, entry.params)
+            frames = query(text) if simple else extended(text, params)
             for part in chunks(frames, SEED + number) if way == "respelled" else [frames]:
                 self._wire.send(part)
             answers.append(self._answer(entry.data.encode(), simple))
             if answers[-1].ended:
                 break
         return answers
+
+    def _filled(self, text: str) -> str:
+        """The text with what stands in braces in its place."""
+        text = text.replace(NAME, TWIN) if self._twin else text
+        return _BRACES.sub(lambda found: self._names.get(found[1], found[0]), text) if "{" in text else text
 
     def _answer(self, data: bytes, simple: bool) -> Answer:
         answer = Answer()
@@ -133,14 +152,15 @@ class Player:
 
     def leaked(self, entry: Entry) -> list[bytes]:
         """Canaries that came back although the entry did not bring them along."""
-        brought = " ".join((*entry.texts, *entry.params)).encode()
+        brought = " ".join((*entry.texts, *(one or "" for each in entry.params for one in each))).encode()
         received = b"\n".join(self._received)
         return [one for one in CANARIES if one in received and one not in brought]
 
 
-def extended(text: str, params: Sequence[str]) -> bytes:
+def extended(text: str, params: Sequence[str | None]) -> bytes:
     """Parse, Bind with parameters in text form, Describe, Execute and Sync, all unnamed."""
-    values = b"".join(struct.pack("!i", len(one.encode())) + one.encode() for one in params)
+    given = [None if one is None else one.encode() for one in params]
+    values = b"".join(struct.pack("!i", -1 if one is None else len(one)) + (one or b"") for one in given)
     return (
         message(b"P", b"\0" + text.encode() + b"\0\0\0")
         + message(b"B", b"\0\0\0\0" + struct.pack("!h", len(params)) + values + b"\0\0")

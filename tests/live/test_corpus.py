@@ -22,13 +22,15 @@ from gateway.policy.rules import load
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
 from gateway.settings import Settings
-from tests.live.corpus import DATABASE, Entry, entries
-from tests.live.corpus_player import Answer, Player, State
+from tests.live.corpus import DATABASE, Entry, entries, oids
+from tests.live.corpus_player import TWIN, Answer, Player, State
 from tests.live.mutation import KINDS, mutate
 from tests.live.rig import SLUICE_PASSWORD, Gateway, Postgres, database_entries, serving, start_postgres
 from workers import catalog
 
 DANGEROUS, HARMLESS = entries("dangerous"), entries("harmless")
+# What is made for good comes last: its numbers differ in the two databases.
+HARMLESS = {name: HARMLESS[name] for name in sorted(HARMLESS, key=lambda name: ("migrations" in name, name))}
 ENTRIES_MIN = 150
 STORM = "SLUICE_STORM_SECONDS" in os.environ
 SPELLINGS = 300 if STORM else 20
@@ -57,6 +59,7 @@ class World:
         self._victim = server.connect("corpus", autocommit=True)
         self._keeper = server.connect("corpus", autocommit=True)
         self.state = State(self._keeper, self.folder)
+        self._oids = oids(self._keeper)
         self.apart = False  # the twin and the database have not seen the same changes
 
     def player(self, entry: Entry) -> Player:
@@ -66,11 +69,11 @@ class World:
 
     def direct(self) -> Player:
         """A session with the server itself, in the twin."""
-        return Player(self.server.port, "twin", "sluice_plain", SLUICE_PASSWORD, self.names())
+        return Player(self.server.port, TWIN, "sluice_plain", SLUICE_PASSWORD, self.names())
 
     def names(self) -> dict[str, str]:
         """What stands in braces in the corpus."""
-        return {"folder": str(self.folder), "victim": str(self._victim.info.backend_pid)}
+        return {"folder": str(self.folder), "victim": str(self._victim.info.backend_pid)} | self._oids
 
     def trace(self) -> str:
         """What the state of the world is, once every session of the corpus has ended."""
@@ -99,6 +102,8 @@ def world() -> Iterator[World]:
     try:
         with server.connect(autocommit=True) as admin:
             admin.execute("ALTER ROLE sluice_plain SUPERUSER")
+            admin.execute("ALTER SYSTEM SET autovacuum = off")  # it changes what the catalogue tells
+            admin.execute("SELECT pg_reload_conf()")
             admin.execute("CREATE DATABASE pristine")
             with server.connect("pristine", autocommit=True) as maker:
                 maker.execute(DATABASE.read_text())
@@ -176,9 +181,13 @@ def stopped(world: World, entry: Entry) -> str:
             answers = player.play(entry, way)
         with world.direct() as direct:
             expected = direct.play(entry, entry.sent[0] if way == "respelled" else way)
-        for text, one, other in zip(entry.texts, answers, expected, strict=True):
-            if difference := Answer.difference(one, other, entry.masked, entry.compare):
-                return f"{way}: {difference} in {text[:60]!r}"
+        found = [
+            f"{way}: {difference} in {' '.join(text.split())[:200]}"
+            for text, one, other in zip(entry.texts, answers, expected, strict=True)
+            if (difference := Answer.difference(one, other, entry, text))
+        ]
+        if found:
+            return " | ".join(found)
     return ""
 
 
