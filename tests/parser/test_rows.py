@@ -212,6 +212,12 @@ def test_rows_longer_than_a_short_look_are_found_again_behind_an_odd_one() -> No
     assert len(tokens) < 120
 
 
+def test_of_a_list_with_hardly_a_plain_row_nothing_is_left_out() -> None:
+    sql = b"INSERT INTO t VALUES " + b", ".join(b"(%d, now(), 'x')" % at for at in range(8000))
+    assert len(sql) > 128 * 1024
+    assert tokenize(sql, elide_rows=True) == tokenize(sql)
+
+
 def test_a_long_insert_takes_little_time() -> None:
     listed = rows_of(20_000)
     reader = Tokenizer(elide_rows=True)
