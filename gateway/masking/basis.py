@@ -121,9 +121,12 @@ class MaskBasis:
         """Whether it is a table of the session's own into which nothing masked was ever put."""
         return relation.schema in (None, "pg_temp") and relation.name in self.clean
 
-    def is_own_and_clean(self, output: Output) -> bool:
-        """Whether all that flows into an output comes from such tables. The catalogue may not know them, or takes them for
-        anybody's: their origins then tell nothing."""
+    def is_own_and_clean(self, output: Output | None) -> bool:
+        """Whether all that flows into an output comes from such tables; without lineage, whether the statement reads nothing
+        else. The catalogue may not know them, or takes them for anybody's: their origins then tell nothing."""
+        if output is None:
+            reads = self.facts.reads
+            return self.inert and bool(reads) and all(self.is_clean(relation) for relation in reads)
         return bool(output.columns) and not output.opaque and all(self.is_clean(one.relation) for one in output.columns)
 
     def reads_masked(self) -> bool:

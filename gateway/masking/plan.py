@@ -58,7 +58,7 @@ def _sources(one: Field, index: int, output: Output | None, basis: MaskBasis) ->
     """
     if basis.utility and not one.table_oid:
         return ()
-    if output is not None and basis.is_own_and_clean(output):
+    if basis.is_own_and_clean(output):
         return ()
     origin = basis.origin(one.table_oid, one.attnum) if one.table_oid else None
     sources = (origin,) if origin is not None else ()

@@ -3,6 +3,7 @@
 import pytest
 
 from parser.messages import command_complete, query
+from tests.gateway.masking.shop import VARCHAR, description
 from tests.gateway.session.rig import (
     DONE,
     IN_TRANSACTION,
@@ -174,6 +175,9 @@ def test_table_that_nothing_masked_was_put_into_is_read_in_clear(made: list[str]
         rig.say(command_complete("DONE"), READY)
     assert shows(rig)
     assert shows(rig, "select upper(a) || '!' from scratch")
+    rig.ask(query("select * from scratch"))
+    described = frame(b"T", description(("a", 4711, 1, VARCHAR)))  # a table that the catalogue has not
+    assert SECRET in b"".join(rig.say(described, SECRET_ROW, DONE, READY))
 
 
 @pytest.mark.parametrize(
@@ -202,6 +206,9 @@ def test_table_that_something_masked_may_be_in_is_masked(made: list[str]) -> Non
         rig.ask(query(text))
         rig.say(command_complete("DONE"), READY)
     assert not shows(rig)
+    rig.ask(query("select * from scratch"))
+    described = frame(b"T", description(("a", 4711, 1, VARCHAR)))
+    assert SECRET not in b"".join(rig.say(described, SECRET_ROW, DONE, READY))
 
 
 def test_table_whose_creation_was_taken_back_tells_nothing_of_another() -> None:
