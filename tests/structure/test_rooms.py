@@ -85,7 +85,10 @@ def test_parser_and_gateway_neither_wait_nor_open_files() -> None:
 
 
 def test_loadtest_knows_only_the_wire() -> None:
+    measured = {"loadtest/lexing.py"}  # times the tokenizer itself, which no wire reaches
     for file in (ROOT / "loadtest").rglob("*.py"):
+        if place(file) in measured:
+            continue
         assert not imported(file) & set(ROOMS), f"{place(file)} imports our packages"
 
 
