@@ -6,6 +6,7 @@ from parser.lineage import FREE, Item, Scope, Source, blend, outputs
 from parser.pins import pinned
 from parser.queries import query, select_list, with_queries
 from parser.reading import Env, Reading, Unread
+from parser.references import converted
 from parser.selective import excludes_nothing
 from parser.tables import base_source, from_list
 
@@ -151,7 +152,7 @@ def _returning(
             names[words.word[begin]] = words.text[stop - 1]
         start = words.match[start + 1] + 1
     r.effects.add("read")
-    target.assigned = assigned
+    target.assigned = assigned = _stored(r, assigned)
     for name, alias in names.items():
         row = Source(alias, target.relation, qualified_only=True, explicit=True, table=target.table)
         row.assigned = assigned if name == "new" else None
@@ -193,6 +194,11 @@ def _given(r: Reading, start: int, end: int, count: int, scope: Scope, env: Env)
                 return [item.out for item in query(r, opening + 1, end - 1, scope, env)]
             return [scan(r, begin, stop, scope, env) for begin, stop in r.split(opening + 1, end - 1)]
     return [scan(r, start, end, scope, env)]
+
+
+def _stored(r: Reading, assigned: Assigned) -> Assigned:
+    """What was assigned, as the casts to the columns' types leave it."""
+    return {name: converted(r, out) for name, out in assigned.items()} if r.implicit else assigned
 
 
 def _assign(assigned: Assigned, names: list[str], outs: list[Output]) -> None:
@@ -291,7 +297,7 @@ def _conflict(r: Reading, at: int, end: int, target: Source, env: Env, assigned:
     set goes into `assigned`."""
     word, match = r.words.word, r.words.match
     excluded = Source("excluded", target.relation, qualified_only=True, table=target.table)
-    excluded.assigned = dict(assigned)
+    excluded.assigned = dict(_stored(r, assigned))
     scope = Scope(r.root, [target, excluded])
     action = r.find(frozenset(("do",)), at, end)
     if word[at] == "(":

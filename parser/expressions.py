@@ -5,9 +5,9 @@ operators' precedence does not matter. What matters is whether an operand or an 
 a column from a keyword of the same spelling.
 """
 
-from collections.abc import Iterable
 
-from parser.facts import Column, Output, Setting
+from parser.facts import Output
+from parser.flow import Flow, named_window, setting
 from parser.keywords import (
     AFTER_OPERAND,
     BEFORE_OPERAND,
@@ -19,9 +19,17 @@ from parser.keywords import (
     SYNTAX_CALLS,
     word_set,
 )
-from parser.lineage import FREE, OPAQUE, Scope
+from parser.lineage import OPAQUE, Scope, in_scope
 from parser.reading import Env, Reading, Unread
-from parser.references import FIELDS, LONG_TYPES, TYPE_NAMES, called, counts, field, resolve, type_end, whole
+from parser.references import (
+    FIELDS,
+    LONG_TYPES,
+    called,
+    counts,
+    resolve,
+    type_end,
+    whole,
+)
 from parser.routines import EFFECTS
 from parser.tokens import Kind
 
@@ -33,6 +41,12 @@ _FRAME = word_set(
 )
 _BEFORE_BOUNDS = frozenset(("between", "and", "rows", "range", "groups"))
 _FORMS = frozenset(("nfc", "nfd", "nfkc", "nfkd"))
+_FREE_WORDS = word_set(
+    """
+    passing by ref value key error empty on wrapper conditional unconditional keep omit quotes scalar string absent unique
+    keys format json encoding utf8 document content preserve whitespace strip version standalone yes no indent object
+    """
+)
 _MARKS = frozenset(("grouping", "merge_action"))  # tell of the query, not of the values
 # Operators behind the words that stand for them.
 _SPELLED = {
@@ -73,43 +87,10 @@ def window(r: Reading, opening: int, scope: Scope, env: Env) -> Output:
     return reader.run()
 
 
-class _Scan:
-    """The state of one flat reading."""
+class _Scan(Flow):
+    """A flat reading: the machine that goes from token to token."""
 
-    __slots__ = (
-        "at",
-        "cases",
-        "columns",
-        "end",
-        "env",
-        "form",
-        "frame",
-        "framing",
-        "free",
-        "item",
-        "loose",
-        "opaque",
-        "operand",
-        "r",
-        "scope",
-    )
-
-    def __init__(self, r: Reading, start: int, end: int, scope: Scope | None, env: Env, item: bool) -> None:
-        self.r = r
-        self.at = start
-        self.end = end
-        self.scope = scope
-        self.env = env
-        self.item = item
-        self.columns: set[Column] = set()
-        self.opaque = False
-        self.operand = True
-        self.cases = 0
-        self.free = -1  # up to here values are counted, not handed through
-        self.loose = -1  # up to here the grammar is free
-        self.frame = -1  # up to here a window's definition
-        self.framing = False  # in its ROWS, RANGE or GROUPS clause
-        self.form = -1  # the token that is the form argument of normalize()
+    __slots__ = ()
 
     def run(self) -> Output:
         words = self.r.words
@@ -120,16 +101,7 @@ class _Scan:
                 self.word(word[at], words.kind[at] is Kind.QUOTED)
             else:
                 self.mark(word[at])
-        if self.r.implicit:
-            self.behind(self.r.implicit)
-        if not self.columns and not self.opaque:
-            return FREE
-        return Output(frozenset(self.columns), self.opaque)
-
-    def take(self, out: Output) -> None:
-        if self.at > self.free:
-            self.columns |= out.columns
-            self.opaque = self.opaque or out.opaque
+        return self.flowed()
 
     def mark(self, w: str) -> None:
         at, words = self.at, self.r.words
@@ -164,61 +136,6 @@ class _Scan:
                 self.behind(self.r.operators.get("<>" if w == "!=" else w, ()))
         self.at = at + 1
 
-    def field(self, opening: int) -> bool:
-        """`(t).x` of a relation in scope and `(ROW(a, b)).f2`."""
-        words = self.r.words
-        close = words.match[opening]
-        if words.word[opening + 1] == "row" and words.match.get(opening + 2) == close - 1:
-            return self.made_field(opening + 2, words.text[close + 2])
-        if close != opening + 2 or not words.named[opening + 4] or words.word[opening + 1] in NOT_A_NAME:
-            return False
-        out = field(self.r, self.scope, words.text[opening + 1], words.text[opening + 4], opening + 1)
-        if out is None:
-            return False
-        self.take(out)
-        self.at = opening + 5
-        self.operand = False
-        return True
-
-    def made_field(self, opening: int, name: str) -> bool:
-        """One field of a row that is made here; the others are read too, for what they do."""
-        arguments = self.r.split(opening + 1, self.r.words.match[opening])
-        place = int(name[1:]) if name[:1] == "f" and name[1:].isdecimal() else 0
-        if not 0 < place <= len(arguments):
-            return False
-        for number, (begin, stop) in enumerate(arguments, 1):
-            out = scan(self.r, begin, stop, self.scope, self.env)
-            if number == place:
-                self.take(out)
-        self.at = self.r.words.match[opening] + 4
-        self.operand = False
-        return True
-
-    def attribute(self, name: str) -> None:
-        """`(value).name`: a field, or the function called with the value."""
-        r = self.r
-        r.functions.add((None, name))
-        effects = EFFECTS.get(name)
-        if effects:
-            r.effects |= effects
-            self.take(OPAQUE)
-        elif r.known is not None and r.known.routines(None, name):
-            self.take(called(r, None, name))
-
-    def behind(self, calls: Iterable[tuple[str, str]]) -> None:
-        """The functions behind an operator or a cast that is not PostgreSQL's own run with it."""
-        for schema, name in calls:
-            self.r.functions.add((schema, name))
-            self.r.effects |= EFFECTS.get(name, frozenset())
-            self.take(called(self.r, schema, name))
-
-    def cast(self, at: int) -> None:
-        """A cast to the type at a token."""
-        r = self.r
-        if r.casts and r.words.named[at]:
-            parts, _ = r.name(at)
-            self.behind(r.casts.get(TYPE_NAMES.get(parts[-1], parts[-1]), ()))
-
     def subquery(self, opening: int, *, existence: bool = False) -> None:
         close = self.r.words.match[opening]
         items = self.r.query(self.r, opening + 1, close, self.scope, self.env)
@@ -236,11 +153,7 @@ class _Scan:
             if w == "operator" and self.r.words.word[at + 1] == "(":
                 self.behind(self.r.operators.get(self.r.words.word[self.r.words.match[at + 1] - 1], ()))
         if at <= self.loose:
-            if w in NOT_A_NAME and not quoted:
-                self.at = at + 1
-                self.operand = w not in CONSTANTS
-            else:
-                self.name()
+            self.freely(w, quoted)
         elif at <= self.frame and not quoted and self.in_frame(w):
             self.at = at + 1
             self.operand = True
@@ -251,6 +164,26 @@ class _Scan:
         elif w in NOT_A_NAME:
             self.reserved(w)
         elif not self.construct(w):
+            self.name()
+
+    def freely(self, w: str, quoted: bool) -> None:
+        """A word of XML's or JSON's own grammar. Where the database is known a keyword that no column is called is told
+        apart; otherwise every name may be a column."""
+        at, r = self.at, self.r
+        labels = r.known is not None and not quoted and r.words.named[at + 1]
+        if labels and w in ("returning", "as"):
+            self.at = type_end(r, at + 1)
+            self.operand = False
+        elif labels and w == "name":
+            self.at = at + 2
+            self.operand = False
+        elif w in NOT_A_NAME and not quoted:
+            self.at = at + 1
+            self.operand = w not in CONSTANTS
+        elif r.known is not None and not quoted and w in _FREE_WORDS and not in_scope(self.scope, w):
+            self.at = at + 1
+            self.operand = True
+        else:
             self.name()
 
     def in_frame(self, w: str) -> bool:
@@ -356,7 +289,7 @@ class _Scan:
                     setting(r, opening)
         if syntax and name in FREE_GRAMMAR_CALLS:
             self.loose = max(self.loose, close)
-            self.take(OPAQUE)
+            self.take(OPAQUE if r.known is None else self.shadowed(name))
         elif not syntax and not (name == "current_setting" and self.plain_setting(opening)):
             self.take(called(r, schema, name))
         if syntax and name == "treat":
@@ -373,25 +306,6 @@ class _Scan:
                 self.form = close - 1
             self.at = opening + 1
         self.operand = True
-
-    def treat(self, opening: int, close: int) -> None:
-        """TREAT (value AS name) calls the function pg_catalog.name with the value."""
-        r = self.r
-        at = r.find(frozenset(("as",)), opening + 1, close)
-        if at == close:
-            raise Unread("TREAT was not understood")
-        parts, _ = r.name(at + 1)
-        r.functions.add(("pg_catalog", parts[-1]))
-        r.effects |= EFFECTS.get(parts[-1], frozenset())
-        self.take(called(r, "pg_catalog", parts[-1]))
-
-    def plain_setting(self, opening: int) -> bool:
-        """current_setting of one of the server's own settings, which hold no stored data."""
-        words = self.r.words
-        if words.kind[opening + 1] is not Kind.STRING or words.word[opening + 2] not in (",", ")"):
-            return False
-        self.r.by_value = True
-        return "." not in words.text[opening + 1]
 
     def after(self, w: str, quoted: bool) -> None:
         """A word where an operator is expected."""
@@ -475,30 +389,3 @@ class _Scan:
             at += 2
             self.operand = True
         self.at = at
-
-
-def named_window(scope: Scope | None, name: str) -> Output:
-    """What a window of the WINDOW clause takes in."""
-    return scope.windows.get(name, OPAQUE) if scope is not None else OPAQUE
-
-
-def setting(r: Reading, opening: int) -> None:
-    """Note a call of set_config; raises Unread where the value is computed: a setting would carry stored data out."""
-    words = r.words
-    r.by_value = True
-    arguments = r.split(opening + 1, words.match[opening])
-    if len(arguments) != 3:
-        r.settings.append(Setting("*", None))
-        return
-    literals = []
-    for start, end in arguments:
-        plain = end - start == 1 and words.kind[start] in (Kind.STRING, Kind.PARAM)
-        literals.append(words.text[start] if plain and words.kind[start] is Kind.STRING else None)
-    start, end = arguments[1]
-    if any(words.named[k] and words.word[k - 1] != "::" for k in range(start, end)) and not (
-        end - start == 1 and words.word[start] == "null"
-    ):
-        raise Unread("set_config with a computed value")
-    local = words.word[arguments[2][0]] != "false"
-    name = literals[0].lower() if literals[0] is not None else "*"
-    r.settings.append(Setting(name, literals[1], local))

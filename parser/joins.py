@@ -10,6 +10,7 @@ CROSS and NATURAL take their right side at once.
 from parser.facts import Output
 from parser.lineage import Item, Scope, Source, blend
 from parser.reading import Reading, Unread
+from parser.references import converted
 
 
 class Joins:
@@ -93,7 +94,7 @@ def _merged(r: Reading, kind: str, left: Output, right: Output) -> Output:
         declared = _declared(r, left)
         if declared is not None and declared == _declared(r, right):
             return left
-    return blend((left, right))
+    return converted(r, blend((left, right)))
 
 
 def _declared(r: Reading, out: Output) -> str | None:

@@ -16,7 +16,7 @@ SYSTEM_COLUMNS = frozenset(("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
 class Table:
     """A relation that a name is proven to mean. `columns` in the order of `*`; `types` beside them: equal texts are equal
     types, () where they are not known. `system`: it has the system columns too. `calls`: functions that run when it is
-    read, because it is a view."""
+    read, because it is a view. `arrays`: columns that are arrays of values without fields."""
 
     relation: Relation  # with its schema
     columns: tuple[str, ...]
@@ -24,6 +24,7 @@ class Table:
     system: bool = True
     types: tuple[str, ...] = ()
     calls: frozenset[tuple[str | None, str]] = frozenset()
+    arrays: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Known(Protocol):
     """One database, as one session's search_path and temporary objects show it.
 
     `operators`: by symbol, the functions (schema, name) behind operators that are not PostgreSQL's own. `casts`: the same by
-    the bare name of the type that a cast leads to. `implicit`: the functions of such casts that run without being written.
+    the bare name of the type that a cast leads to. `implicit`: the functions of such casts that run without being
+    written, in expressions or when a value is stored.
     """
 
     @property

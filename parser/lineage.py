@@ -226,6 +226,17 @@ def row_named(scope: Scope, name: str) -> bool:
     return found
 
 
+def in_scope(scope: Scope | None, name: str) -> bool:
+    """Whether a bare name may mean a column or a row."""
+    level = scope
+    while level is not None:
+        for source in level.sources:
+            if source.alias == name or (not source.qualified_only and source.column(name) is not None):
+                return True
+        level = level.parent
+    return scope is None
+
+
 def qualifier(scope: Scope, name: str) -> list[Source]:
     """The sources that `name.` may mean: of the innermost level that has one."""
     level: Scope | None = scope

@@ -22,7 +22,7 @@ from parser.lineage import (
 )
 from parser.naming import column_name
 from parser.reading import COLUMNS_MAX, Cte, Env, Reading, Unread
-from parser.references import row_sources, whole
+from parser.references import converted, row_sources, whole
 from parser.rowsets import made_row
 from parser.tables import from_list, relation_source
 
@@ -69,7 +69,10 @@ def query(
                     start += 1
                 first = at + 1
     r.depth -= 1
-    return merged(arms)
+    items = merged(arms)
+    if len(arms) > 1 and r.implicit:
+        items = [Item(item.name, converted(r, item.out), many=item.many) for item in items]
+    return items
 
 
 def _clauses(r: Reading, start: int, end: int) -> Clauses:
@@ -237,6 +240,7 @@ def _star(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Ite
 def _values(r: Reading, start: int, end: int, scope: Scope, env: Env) -> list[Item]:
     """VALUES lists: column1, column2 …, each with what any row puts there."""
     columns: list[list[Output]] = []
+    open_ended = False
     word, match = r.words.word, r.words.match
     for begin, stop in r.split(start, end):
         if word[begin] != "(" or match[begin] != stop - 1:
@@ -245,7 +249,9 @@ def _values(r: Reading, start: int, end: int, scope: Scope, env: Env) -> list[It
         for left, right in r.split(begin + 1, stop - 1):
             outs = [FREE]
             if _is_star(r, left, right):
-                outs = [item.out for item in _item(r, left, right, scope, env)]
+                items = _item(r, left, right, scope, env)
+                outs = [item.out for item in items]
+                open_ended = open_ended or any(item.many for item in items)
             elif right - left != 1 or r.words.named[left]:
                 outs = [scan(r, left, right, scope, env)]
             for out in outs:
@@ -256,7 +262,9 @@ def _values(r: Reading, start: int, end: int, scope: Scope, env: Env) -> list[It
                 number += 1
     if len(columns) > COLUMNS_MAX:
         raise Unread("too many result columns")
-    return [Item(f"column{number + 1}", blend(outs)) for number, outs in enumerate(columns)]
+    if open_ended:
+        return [Item(None, blend(out for outs in columns for out in outs), many=True)]
+    return [Item(f"column{number + 1}", converted(r, blend(outs))) for number, outs in enumerate(columns)]
 
 
 def _tail(r: Reading, clauses: Clauses, scope: Scope, env: Env, items: list[Item]) -> None:

@@ -131,6 +131,14 @@ def called(r: Reading, schema: str | None, name: str) -> Output:
     return added
 
 
+def converted(r: Reading, out: Output) -> Output:
+    """A value that may have gone through a cast that nobody wrote."""
+    for schema, name in r.implicit:
+        r.functions.add((schema, name))
+        out = blend((out, called(r, schema, name)))
+    return out
+
+
 def counts(r: Reading, schema: str | None, name: str) -> bool:
     """Whether a call tells nothing of its arguments but their number or type."""
     if name not in COUNTING or schema not in (None, "pg_catalog"):

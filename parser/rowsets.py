@@ -2,12 +2,18 @@
 
 from parser.expressions import scan
 from parser.facts import Output
-from parser.keywords import NOT_A_NAME
+from parser.keywords import NOT_A_NAME, word_set
 from parser.lineage import FREE, Item, Scope, Source, blend
 from parser.reading import Env, Reading
 from parser.references import resolve
 
 _AS = frozenset(("as",))
+_FLAT = word_set(
+    """
+    bool boolean smallint int integer bigint int2 int4 int8 real float float4 float8 numeric decimal text varchar char name
+    date timestamp timestamptz time timetz interval uuid json jsonb bytea inet cidr oid
+    """
+)
 
 
 def function_source(r: Reading, at: int, behind: int, scope: Scope, env: Env) -> tuple[Source, bool]:
@@ -85,6 +91,8 @@ def _columns(
         arguments = r.split(opening + 1, behind - 1)
         if len(arguments) > 1:
             return name, [Item("unnest", scan(r, begin, stop, scope, env)) for begin, stop in arguments]
+        if len(arguments) == 1 and _is_flat(r, *arguments[0], scope):
+            return name, [Item(None, out)]
     routines = r.known.routines(schema, name)
     if not routines or routines[0].columns is None:
         return name, out
@@ -98,6 +106,28 @@ def _columns(
         given = scan(r, opening + 1, behind - 1, scope, env) if opening + 1 < behind - 1 else FREE
         return name, [Item(column, blend((given, own))) for column, own in zip(columns, body.outputs, strict=True)]
     return name, [Item(column, out) for column in columns]
+
+
+def _is_flat(r: Reading, begin: int, stop: int, scope: Scope) -> bool:
+    """Whether an array is certain to hold values without fields: a column of such a type, literals, or cast to it."""
+    words = r.words
+    word, match = words.word, words.match
+    if word[stop - 1] == "]" and word[stop - 2] == "[" and word[stop - 4] == "::":
+        return word[stop - 3] in _FLAT
+    if word[begin] == "array" and match.get(begin + 1) == stop - 1:
+        return all(
+            word[left] in ("'", "0") and (right == left + 1 or (word[left + 1] == "::" and word[right - 1] in _FLAT))
+            for left, right in r.split(begin + 2, stop - 1)
+        )
+    if not words.named[begin] or r.known is None:
+        return False
+    parts, behind = r.name(begin)
+    out = resolve(r, scope, parts, begin) if behind == stop and word[begin] not in NOT_A_NAME else FREE
+    if not out.plain or len(out.columns) != 1:
+        return False
+    (column,) = out.columns
+    table = r.known.table(column.relation.schema, column.relation.name)
+    return table is not None and column.name in table.arrays
 
 
 def free_table(r: Reading, opening: int, scope: Scope, env: Env) -> Source:

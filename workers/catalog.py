@@ -12,6 +12,7 @@ from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
 from gateway.errors import Unavailable
 from gateway.policy.rules import Classify
 from parser.known import Calls
+from parser.plpgsql import plain
 from parser.statements import read as read_statements
 
 # One message is one transaction: what follows sees one state of the catalogue, whatever runs beside it. The first column
@@ -54,7 +55,8 @@ SELECT 'f', p.oid, n.nspname, p.proname, coalesce(x.volatility, p.provolatile::t
             WHEN o.named IS NOT NULL AND (t.typname = 'record' OR t.typtype <> 'p') THEN o.named::text
             WHEN t.typname IN
               ('record', 'anyelement', 'anynonarray', 'anycompatible', 'anycompatiblenonarray') THEN NULL
-            ELSE '[]' END
+            ELSE '[]' END,
+       CASE WHEN l.lanname = 'plpgsql' THEN p.prosrc END
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang JOIN pg_catalog.pg_type t ON t.oid = p.prorettype
   LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype LEFT JOIN parts x ON x.aggregate = p.oid
@@ -197,7 +199,7 @@ def _catalog(
     calls = Calling(
         operators=_behind((symbol, (schema, name)) for symbol, schema, name in by_kind["o"]),
         casts=_behind((target, (schema, name)) for target, schema, name, _ in by_kind["k"]),
-        implicit=tuple({(schema, name): None for _, schema, name, when in by_kind["k"] if when == "i"}),
+        implicit=tuple({(schema, name): None for _, schema, name, when in by_kind["k"] if when in "ia"}),
     )
     return build(
         version,
@@ -229,7 +231,14 @@ def _text(cell: bytes | None) -> str:
 
 
 def _function(
-    schema: str, name: str, volatility: str, language: str, definer: str, returns_set: str, columns: str
+    schema: str,
+    name: str,
+    volatility: str,
+    language: str,
+    definer: str,
+    returns_set: str,
+    columns: str,
+    source: str,
 ) -> CatalogFunction:
     return CatalogFunction(
         schema,
@@ -240,6 +249,7 @@ def _function(
         schema == "pg_catalog",
         returns_set == "t",
         tuple(json.loads(columns)) if columns else None,
+        plain=plain(source.encode("utf-8", "surrogateescape")) if language == "plpgsql" else None,
     )
 
 

@@ -13,6 +13,14 @@ _SYSTEM = "pg_catalog"  # searched first unless the path names it (manual, secti
 _STANDARD = "information_schema"
 _TEMPORARY = "pg_temp"
 _COMPUTING = PURE | ABOUT_DEFINITIONS | COUNTING
+# Arrays of bool, bytea, "char", name, int8, int2, int4, text, oid, bpchar, varchar, float4, float8, inet, numeric, times,
+# bit, varbit, uuid, json, jsonb, xml and cidr (pg_type.dat).
+_ARRAYS = frozenset(
+    (
+        *(1000, 1001, 1002, 1003, 1016, 1005, 1007, 1009, 1028, 1014, 1015, 1021, 1022, 1041, 1231, 1182, 1183, 1270),
+        *(1115, 1185, 1187, 1561, 1563, 2951, 199, 3807, 143, 651),
+    )
+)
 _COMPILED = frozenset(("internal", "c"))  # only a superuser makes such functions
 _MOVES_NAMES = frozenset(("search_path", "role", "session_authorization", "*"))  # "$user" follows the role
 
@@ -134,4 +142,5 @@ def _table(table: CatalogTable) -> Table:
     return Table(
         Relation(table.schema, table.name), columns, frozenset(columns), table.kind != "v",
         types if all(types) else (), table.calls,
+        frozenset(column.name for column in table.columns if column.type_oid in _ARRAYS),
     )  # fmt: skip
