@@ -154,16 +154,18 @@ class Scope:
         key = (outer.shape, id(inner))
         held = self._resolved.get(key)
         if held is None:
+            runs = outer.named is not None and outer.named.action == "execute"
+            inner_now = self.again(inner) if runs else inner
             plain = inner.named is None and not inner.settings and not inner.creates
             facts = replace(
-                inner,
-                kinds=outer.kinds + inner.kinds,
-                effects=(outer.effects - {"procedural"}) | inner.effects,  # what it runs is known now
-                functions=outer.functions | inner.functions,
+                inner_now,
+                kinds=outer.kinds + inner_now.kinds,
+                effects=(outer.effects - {"procedural"}) | inner_now.effects,  # what it runs is known now
+                functions=outer.functions | inner_now.functions,
                 named=outer.named,
-                complete=outer.complete and inner.complete and plain,
-                reason=outer.reason or inner.reason or ("" if plain else "it runs by name what changes the session"),
-                shape=f"{outer.shape} -- {inner.shape}",
+                complete=outer.complete and inner_now.complete and plain,
+                reason=outer.reason or inner_now.reason or ("" if plain else "it runs by name what changes the session"),
+                shape=f"{outer.shape} -- {inner_now.shape}",
                 tags=outer.tags,
             )
             if len(self._resolved) >= ENTRIES_MAX:

@@ -46,8 +46,8 @@ class MaskBasis:
     `utility`: the statement's rows are the server's own words (EXPLAIN, SHOW). `outputs` is None where lineage proves
     nothing. `origins_tell`: without lineage the origin of a plain column still tells all that may be in it. `made`: bare
     names of relations that the session made itself and the catalogue cannot know rightly; `clean`: those of them that are
-    temporary tables into which nothing masked was ever put. `moved`: names, in whatever schema, of what it defined or changed
-    since the catalogue was read.
+    temporary tables into which nothing masked was ever put. `moved`: names, in whatever schema, of what it defined or
+    changed since the catalogue was read.
     """
 
     facts: Facts

@@ -64,8 +64,8 @@ class Statement:
 
     @classmethod
     def of_facts(cls, facts: Facts, scope: Scope) -> "Statement":
-        """One that SQL made."""
-        return cls(b"", scope.script_of((facts,)), scope, as_text=False)
+        """One that SQL made: its names are looked up anew where its facts have their text."""
+        return cls(b"", scope.script_of((scope.again(facts),)), scope, as_text=False)
 
     def in_scope(self, scope: Scope) -> Script:
         """Its rulings in the scope of now."""
@@ -73,7 +73,7 @@ class Statement:
             if scope.strings_conform is self._reading:
                 self.script = scope.script(self.sql)
             else:
-                self.script = scope.script_of(tuple(ruling.facts for ruling in self.script.rulings))
+                self.script = scope.script_of(tuple(scope.again(ruling.facts) for ruling in self.script.rulings))
             self._scope = scope
         return self.script
 

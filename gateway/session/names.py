@@ -8,7 +8,10 @@ The server cuts a name at 63 bytes (NAMEDATALEN) and reads it in the client_enco
 ours may be one of its own. Only short ASCII names are kept: they mean the same always.
 """
 
+from dataclasses import replace
+
 from gateway.errors import Refused, State
+from gateway.scope import Scope
 from gateway.session.inflight import Item, Portal, Statement
 from parser.facts import Facts
 
@@ -77,17 +80,16 @@ class Names:
             return pending.portal
         return self._portals.get(name)
 
-    def prepared(self, name: str) -> Facts | None:
-        """What EXECUTE name would run, whether PREPARE or Parse made it. Raises Ambiguous."""
+    def prepared(self, name: str, scope: Scope) -> Facts | None:
+        """What EXECUTE name would run in this scope, whether PREPARE or Parse made it. Raises Ambiguous."""
         if name.encode() in self._pending_statements:
             raise Ambiguous
         facts = self._prepared.get(name)
         if facts is not None:
             return facts
         statement = self._statements.get(name.encode())
-        if statement is None or len(statement.script.rulings) != 1:
-            return None
-        return statement.script.rulings[0].facts
+        rulings = statement.in_scope(scope).rulings if statement is not None else ()
+        return rulings[0].facts if len(rulings) == 1 else None
 
     def cursor(self, name: str) -> Facts | None:
         """What FETCH FROM name reads, whether DECLARE or Bind made it. Raises Ambiguous."""
@@ -135,7 +137,7 @@ class Names:
             self._text_bytes -= len(gone.sql)
         prepared = self._prepared.pop(name.decode("utf-8", "replace"), None)
         if prepared is not None:
-            self._text_bytes -= len(prepared.shape)
+            self._text_bytes -= _size(prepared)
 
     def drop_portal(self, name: bytes) -> None:
         """CloseComplete or CLOSE."""
@@ -150,14 +152,15 @@ class Names:
             case "prepare" if facts.inner is not None:
                 name = named.name.encode()
                 self.drop_statement(name)
-                if self.objection(name, len(facts.inner.shape)) is None:
+                if self.objection(name, _size(facts.inner)) is None:
                     self._prepared[named.name] = facts.inner
-                    self._text_bytes += len(facts.inner.shape)
+                    self._text_bytes += _size(facts.inner)
             case "declare" if facts.inner is not None:
                 name = named.name.encode()
                 self.drop_portal(name)
                 if self.objection(name, 0) is None:
-                    self._cursors[named.name] = facts
+                    # The server has settled what it reads: it is never read anew.
+                    self._cursors[named.name] = replace(facts, inner=replace(facts.inner, text=b""))
             case "deallocate" if named.name == "*":
                 self.forget_statements()
             case "deallocate":
@@ -178,7 +181,7 @@ class Names:
 
     def forget_sql(self) -> None:
         """Code ran that cannot be read: what PREPARE and DECLARE defined is not known any more."""
-        self._text_bytes -= sum(len(facts.shape) for facts in self._prepared.values())
+        self._text_bytes -= sum(_size(facts) for facts in self._prepared.values())
         self._prepared.clear()
         self._cursors.clear()
 
@@ -200,3 +203,8 @@ class Names:
         ):
             return _FULL
         return None
+
+
+def _size(facts: Facts) -> int:
+    """What a statement that PREPARE made takes up: its text is kept, to be read again."""
+    return len(facts.shape) + len(facts.text)

@@ -62,7 +62,7 @@ def resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | N
             elif named.action == "declare" and inner is not None:
                 cursors[named.name] = inner
             elif named.action == "execute":
-                known = None if opaque else prepared.get(named.name) or s.names.prepared(named.name)
+                known = None if opaque else prepared.get(named.name) or s.names.prepared(named.name, s.scope)
                 ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
             elif named.action == "fetch":
                 known = None if opaque else cursors.get(named.name) or s.names.cursor(named.name)

@@ -238,7 +238,7 @@ def _bind(s: Session, frame: bytes) -> bool:
     name = frame[portal_end + 1 : name_end]
     try:
         statement = s.names.statement(name, s.epoch)
-        facts = s.names.prepared(name.decode("utf-8", "replace")) if statement is None else None
+        facts = s.names.prepared(name.decode("utf-8", "replace"), s.scope) if statement is None else None
     except Ambiguous:
         return False
     if facts is not None:

@@ -1,6 +1,9 @@
 """What is outstanding: items and their rulings, statements judged in the scope of now."""
 
+from dataclasses import replace
+
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
+from parser.facts import Relation
 from parser.statements import read
 from tests.gateway.session.rig import ALL, READ, WRITE, scope_of
 
@@ -61,7 +64,9 @@ def test_statement_that_sql_made_has_facts_for_a_text() -> None:
     statement = Statement.of_facts(facts.inner, scope_of(READ))
     assert statement.sql == b""
     (ruling,) = statement.in_scope(scope_of(ALL)).rulings
-    assert ruling.facts == facts.inner
+    assert ruling.facts.reads == (Relation("public", "customers"),)  # as the scope of now finds it
+    (unread,) = Statement.of_facts(replace(facts.inner, text=b""), scope_of(READ)).in_scope(scope_of(ALL)).rulings
+    assert unread.facts.reads == (Relation(None, "customers"),)
 
 
 def test_new_portal_is_not_described() -> None:

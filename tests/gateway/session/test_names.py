@@ -65,10 +65,10 @@ def test_name_under_way_is_trusted_until_the_next_sync_only() -> None:
     with pytest.raises(Ambiguous):
         names.statement(b"s", 1)
     with pytest.raises(Ambiguous):
-        names.prepared("s")
+        names.prepared("s", SCOPE)
     names.confirm_statement(item)
     assert names.statement(b"s", 1) is item.statement
-    assert names.prepared("s") == facts("select 1")
+    assert names.prepared("s", SCOPE) == facts("select 1")
 
 
 def test_definition_that_failed_leaves_what_was() -> None:
@@ -92,11 +92,11 @@ def test_older_of_two_definitions_under_way_does_not_end_the_younger() -> None:
 def test_statements_of_sql_and_protocol_share_one_namespace() -> None:
     names = Names()
     names.settle(facts("prepare s as select email from customers"))
-    assert names.prepared("s") == facts("prepare s as select email from customers").inner
+    assert names.prepared("s", SCOPE) == facts("prepare s as select email from customers").inner
     names.confirm_statement(parsed(names, b"s"))
-    assert names.prepared("s") == facts("select 1")
+    assert names.prepared("s", SCOPE) == facts("select 1")
     names.settle(facts("deallocate s"))
-    assert names.prepared("s") is None
+    assert names.prepared("s", SCOPE) is None
     assert names.statement(b"s", 0) is None
     for text in ("deallocate all", "deallocate s"):
         names.confirm_statement(parsed(names, b"s"))
@@ -139,7 +139,7 @@ def test_names_that_the_server_may_take_for_others_are_not_kept(name: bytes) -> 
     assert objection.sqlstate == "0A000"
     assert names.objection(b"x" * 63, 0) is None
     names.settle(facts('prepare "é" as select 1'))
-    assert names.prepared("é") is None
+    assert names.prepared("é", SCOPE) is None
 
 
 def test_named_things_are_bounded_in_number_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_named_things_are_bounded_in_number_and_bytes(monkeypatch: pytest.Monkey
     names = Names()
     for number in range(60):
         names.settle(facts(f"prepare s{number} as select 1"))
-    assert sum(names.prepared(f"s{number}") is not None for number in range(60)) == 50
+    assert sum(names.prepared(f"s{number}", SCOPE) is not None for number in range(60)) == 50
     assert names.objection(b"", 0) is not None
     names = Names()
     for number in range(60):
