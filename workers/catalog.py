@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
 import trio
@@ -12,6 +13,7 @@ from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
 from gateway.errors import Unavailable
 from gateway.policy.rules import Classify
 from parser.known import Calls
+from parser.plpgsql import plain
 from parser.plpgsql import plain
 from parser.statements import read as read_statements
 
@@ -74,6 +76,15 @@ SELECT 'k', t.typname, n.nspname, p.proname, c.castcontext
   FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_type t ON t.oid = c.casttarget JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
  WHERE c.oid >= 16384 AND l.lanname <> 'c' AND NOT (l.lanname = 'internal' AND p.provolatile = 'i');
+SELECT DISTINCT 'k', t.typname, n.nspname, p.proname, 'e'
+  FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_type t ON t.oid = c.contypid
+  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = c.oid
+  LEFT JOIN pg_catalog.pg_operator o
+    ON d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oid = d.refobjid
+  JOIN pg_catalog.pg_proc p
+    ON p.oid = CASE WHEN d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass THEN d.refobjid ELSE o.oprcode::oid END
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+ WHERE l.lanname <> 'c' AND NOT (l.lanname = 'internal' AND p.provolatile = 'i');
 SELECT 's', pg_catalog.current_setting('server_version_num');
 SELECT 'u', x.indrelid, pg_catalog.json_agg(a.attname)::text
   FROM pg_catalog.pg_index x CROSS JOIN LATERAL pg_catalog.generate_series(0, x.indnkeyatts - 1) AS k (place)
@@ -117,7 +128,7 @@ SELECT c.oid, NULL, NULL, NULL
  WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
 
-# What functions LANGUAGE sql do. BODY stands for the body, and whether it was read when the function was made: from
+# What functions LANGUAGE sql and plpgsql do. BODY stands for the body, and whether it was read when the function was made: from
 # PostgreSQL 14 on there are such.
 _BODIES = """
 SET TRANSACTION READ ONLY;
@@ -131,7 +142,7 @@ SELECT p.oid, BODY,
          WHERE s.setting LIKE 'search_path=%')
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang
- WHERE l.lanname = 'sql' AND p.prokind = 'f' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+ WHERE l.lanname IN ('sql', 'plpgsql') AND p.prokind = 'f' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
 _BODY_OLD = "p.prosrc, false"
 _BODY = """
@@ -195,7 +206,12 @@ def _catalog(
         texts = [_text(cell) for cell in row]
         by_kind[texts[0]].append(texts[1:])
     functions = {texts[0]: _function(*texts[1:]) for texts in by_kind["f"]}
-    followed = [_body(functions.pop(_text(row[0])), row) for row in bodies if _text(row[0]) in functions]
+    followed = []
+    for oid, row in ((_text(row[0]), row) for row in bodies):
+        if oid in functions and functions[oid].language == "plpgsql":
+            functions[oid] = replace(functions[oid], plain=plain(row[1] or b""))
+        elif oid in functions:
+            followed.append(_body(functions.pop(oid), row))
     calls = Calling(
         operators=_behind((symbol, (schema, name)) for symbol, schema, name in by_kind["o"]),
         casts=_behind((target, (schema, name)) for target, schema, name, _ in by_kind["k"]),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from parser.facts import Column, Relation
 from parser.known import Body, Calls
+from parser.plpgsql import Plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class CatalogFunction:
     """`volatility` is i, s or v as in pg_proc; `builtin`: in pg_catalog.
 
     An aggregate has the worst volatility of the functions behind it, and the language "aggregate" unless all of them are
-    compiled and immutable. `columns` and `body`: see parser.known.Routine.
+    compiled and immutable. `columns` and `body`: see parser.known.Routine. `plain`: of LANGUAGE plpgsql, what the body does
+    at worst, None where it is opaque.
     """
 
     schema: str
@@ -61,6 +63,7 @@ class CatalogFunction:
     returns_set: bool = False
     columns: tuple[str, ...] | None = None
     body: Body | None = None
+    plain: Plain | None = None
 
 
 @dataclass(slots=True)

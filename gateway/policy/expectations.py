@@ -17,6 +17,7 @@ from gateway.policy.decision import STRICTNESS, Verdict
 from gateway.policy.functions import HARMLESS
 from gateway.policy.rules import Classify, Names, Text
 from gateway.toml_source import Path, convert, fail, line_of, nearest, parse
+from parser.plpgsql import Plain
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
 # pg_type.oid by the names of types as people write them (manual, table 8.1).
@@ -30,6 +31,7 @@ TYPES = {
     "tsvector": 3614, "jsonb": 3802, "text[]": 1009, "integer[]": 1007, "int[]": 1007, "jsonb[]": 3807, "uuid[]": 2951,
 }  # fmt: skip
 _VOLATILITY = {"immutable": "i", "stable": "s", "volatile": "v"}
+_READS = Plain(frozenset(("read",)), frozenset(), frozenset(), frozenset())  # a function that is taken at its word
 _MORE_BUILT_IN = frozenset(("current_setting", "pg_typeof", "pg_backend_pid", "inet_client_addr"))
 
 
@@ -138,8 +140,9 @@ def catalog(tests: Expectations, corrections: Sequence[Classify]) -> Catalog:
         schema, _, name = function.name.rpartition(".")
         volatility = _VOLATILITY[function.volatility]
         own = CatalogFunction(
-            schema or "public", name, volatility, function.language, function.security_definer, schema == "pg_catalog"
-        )
+            schema or "public", name, volatility, function.language, function.security_definer, schema == "pg_catalog",
+            plain=None if volatility == "v" else _READS,
+        )  # fmt: skip
         made.functions[name] = (*made.functions.get(name, ()), own)
     return made
 

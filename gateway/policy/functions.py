@@ -11,12 +11,18 @@ from typing import Literal
 from gateway.classify.catalog import Catalog, CatalogFunction
 from parser.facts import Effect
 from parser.keywords import SYNTAX_CALLS
+from parser.plpgsql import Plain
 from parser.routines import EFFECTS
 
 # How a call counts: "code" runs a text or an owner's rights, "unknown" is in no catalogue.
 Power = Literal["read", "write", "admin", "code", "unknown"]
 
 _RANK: dict[Power, int] = {"read": 0, "write": 1, "admin": 2, "code": 3, "unknown": 4}
+# What calling PostgreSQL's own functions by these effects takes.
+_TOLD: dict[Effect, Power] = {
+    "read": "read", "session": "read", "write": "write", "ddl": "code", "privilege": "admin", "unsafe-io": "admin",
+    "procedural": "code",
+}  # fmt: skip
 _COMPILED = frozenset(("c", "internal"))
 
 # Volatile in pg_proc, and yet they only read, wait, roll dice or tell of the session.
@@ -73,9 +79,26 @@ def power(schema: str | None, name: str, catalog: Catalog) -> Power:
             if one.body is not None and _followed(one):
                 found.add(_worst(one.body.effects))
                 waiting |= one.body.functions - met
+            elif one.plain is not None and _followed(one):
+                found.add(_worst(one.plain.effects))
+                inner = _of_plain(one.plain, catalog)
+                found |= {_TOLD[effect] for _, each in inner for effect in EFFECTS.get(each, ())}
+                found |= {"code" for _, each in inner if each == "set_config"}
+                waiting |= {each for each in inner if _meant(each, catalog)} - met
             else:
                 found.add(_power(one))
     return max(found, key=_RANK.__getitem__)
+
+
+def _of_plain(body: Plain, catalog: Catalog) -> set[tuple[str | None, str]]:
+    """What may be called in a body of which the words alone were read. A name that no function has is a field or a type."""
+    found: set[tuple[str | None, str]] = set(body.calls)
+    found.update(catalog.implicit)
+    for symbol in body.operators:
+        found.update(catalog.operators.get(symbol, ()))
+    for name in body.names:
+        found.update(catalog.casts.get(name, ()))
+    return found
 
 
 def _worst(effects: frozenset[Effect]) -> Power:
@@ -107,6 +130,8 @@ def _power(function: CatalogFunction) -> Power:
         return "read"  # beside the effect that the parser has told
     if function.builtin:
         return "read" if function.volatility != "v" or name in HARMLESS else "admin"
+    if function.language == "plpgsql":
+        return "code"  # opaque; one that says stable may call others that are not
     if function.volatility != "v":
         return "read"
     return "read" if compiled and name in _HARMLESS_EXTENSIONS else "code"

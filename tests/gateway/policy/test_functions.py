@@ -6,6 +6,7 @@ from gateway.classify.catalog import Catalog, CatalogFunction
 from gateway.policy.functions import power
 from parser.facts import Effect
 from parser.known import Body
+from parser.plpgsql import plain
 
 
 def catalog(*functions: tuple[str, str, str, str, bool]) -> Catalog:
@@ -99,3 +100,47 @@ def test_a_body_that_was_read_counts_as_what_it_does() -> None:
         "calls": "code", "deep": "code", "lost": "unknown",
         "lies": "code", "honest": "read", "owned": "code", "here": "read", "there": "read",
     }  # fmt: skip
+
+
+def plpgsql(name: str, source: str, *, volatility: str = "v", definer: bool = False) -> CatalogFunction:
+    found = plain(source.encode())
+    return CatalogFunction("public", name, volatility, "plpgsql", definer, False, plain=found)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("BEGIN RETURN 1; END", "read"),
+        ("DECLARE r record; BEGIN SELECT * INTO r FROM t WHERE a = lower(x); RETURN r.total; END", "read"),
+        ("BEGIN PERFORM pg_notify('a', 'b'); RETURN no_column.of_any(1); END", "read"),
+        ("BEGIN UPDATE t SET a = 1; RETURN 1; END", "write"),
+        ("BEGIN RETURN nextval('s'); END", "write"),
+        ("BEGIN PERFORM changes(); RETURN 1; END", "write"),
+        ("BEGIN RETURN pg_read_file('x'); END", "admin"),
+        ("BEGIN PERFORM set_config('role', 'x', false); RETURN 1; END", "code"),
+        ("BEGIN PERFORM query_to_xml('x', true, true, ''); RETURN 1; END", "code"),
+        ("BEGIN EXECUTE x; END", "code"),
+        ("BEGIN PERFORM public.dynamic(); RETURN 1; END", "code"),
+        ("BEGIN RETURN 1 ~~~~ 2; END", "code"),
+        ("BEGIN RETURN 1::wiper; END", "code"),
+        ("BEGIN DROP TABLE t; END", "code"),
+    ],
+)
+def test_a_body_in_plpgsql_counts_as_its_words_and_all_that_they_may_call(source: str, expected: str) -> None:
+    made = catalog(
+        ("pg_catalog", "lower", "i", "internal", False), ("pg_catalog", "nextval", "v", "internal", False),
+        ("pg_catalog", "pg_read_file", "v", "internal", False), ("pg_catalog", "set_config", "v", "internal", False),
+        ("pg_catalog", "query_to_xml", "v", "internal", False), ("pg_catalog", "pg_notify", "v", "internal", False),
+    )  # fmt: skip
+    dynamic, changes = plpgsql("dynamic", "BEGIN EXECUTE 'x'; END"), plpgsql("changes", "BEGIN DELETE FROM t; END")
+    made.functions |= {"dynamic": (dynamic,), "changes": (changes,)}
+    made.operators = {"~~~~": (("public", "dynamic"),)}
+    made.casts = {"wiper": (("public", "dynamic"),)}
+    for volatility in ("v", "s", "i"):
+        made.functions["f"] = (plpgsql("f", source, volatility=volatility),)
+        assert power(None, "f", made) == expected
+    made.functions["f"] = (plpgsql("f", source, definer=True),)
+    assert power(None, "f", made) == "code"
+    made.functions["f"] = (plpgsql("f", source),)
+    made.implicit = (("public", "dynamic"),)
+    assert power(None, "f", made) == "code"

@@ -24,7 +24,7 @@ FUNCTIONS = [
             "pg_stat_reset", "pg_promote", "brand_new_volatile", "pg_export_snapshot"
         ]
     ),
-    ("total", "public", "s", "plpgsql", False),
+    ("total", "public", "s", "sql", False),
     ("bump", "public", "v", "plpgsql", False),
     ("owned", "public", "v", "plpgsql", True),
     ("python", "public", "v", "plpython3u", False),
