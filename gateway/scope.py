@@ -86,8 +86,8 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_by_key", "_by_text", "_known", "_mask_key", "_resolved", "catalog", "clean", "made", "moved", "own", "policy_hash", "rights",
-        "search_path", "stale", "strings_conform",
+        "_by_key", "_by_text", "_known", "_mask_key", "_resolved", "catalog", "clean", "made", "moved",
+        "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
     def __init__(

@@ -4,8 +4,8 @@ pg_temp is searched before every other schema for relations (manual, section 20.
 mean anything else, and to drop or empty it touches nobody. What is not certain is left out: a rollback may have taken the
 relation away, and the name then means another.
 
-A temporary table is *clean* as long as no statement that reads masked values has written to it: what comes out of it then needs
-no mask. Views are never clean: what stands behind them may change.
+A temporary table is *clean* as long as no statement that reads masked values has written to it: what comes out of it
+then needs no mask. Views are never clean: what stands behind them may change.
 """
 
 import re
