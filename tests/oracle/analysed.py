@@ -190,7 +190,7 @@ class _Follower:
     def cte(self, level: _Level, entry: Node) -> list[Flow]:
         """The columns of a reference to a WITH query."""
         home = level.up(int(entry["ctelevelsup"]))
-        cte = next(one for one in home.query["cteList"] if one["ctename"] == entry["ctename"])
+        cte = _cte(home, entry)
         query = cte["ctequery"]
         if id(query) in self._assumed:
             return self._assumed[id(query)]
@@ -257,15 +257,18 @@ class _Follower:
         raise Unreadable(f"a range table entry of kind {kind}")
 
     def _function_column(self, level: _Level, entry: Node, number: int) -> Flow:
+        names = entry["eref"]["colnames"] or []  # "" for a column of a row type that was dropped
         for function in entry["functions"]:
             count = int(function["funccolcount"])
             if number <= count:
                 call = function["funcexpr"]
                 body = self._database.bodies.get(int(call.get("funcid", 0)), [])
-                if len(body) == count > 1:
-                    return self._operands(call, level) | body[number - 1]
+                if len(body) == len([name for name in names[:count] if name]) > 1:
+                    at = len([name for name in names[: number - 1] if name])
+                    return self._operands(call, level) | body[at]
                 return self.expression(call, level)
             number -= count
+            names = names[count:]
         return NOTHING  # ORDINALITY
 
     def _table_function_column(self, level: _Level, function: Node, number: int) -> Flow:
@@ -402,10 +405,26 @@ class _Follower:
         entry = home.table[index - 1]
         if at == 0 and home.query["commandType"] == _SELECT and entry["rtekind"] != _FUNCTION:
             return self.column(home, index, number)
-        if entry["rtekind"] == _SUBQUERY and at > 0 and entry["subquery"]["setOperations"] is None:
-            inner = entry["subquery"]
-            return self._field(_visible(inner["targetList"])[at - 1]["expr"], number, self.level(inner, home))
+        if at > 0 and entry["rtekind"] == _JOIN:
+            return self._field(entry["joinaliasvars"][at - 1], number, home)
+        if at > 0 and entry["rtekind"] in (_SUBQUERY, _CTE):
+            inner, around = self._derived(entry, home)
+            if inner["commandType"] == _SELECT and inner["setOperations"] is None:
+                return self._field(_visible(inner["targetList"])[at - 1]["expr"], number, self.level(inner, around))
         return self.expression(tree, level)
+
+    def _derived(self, entry: Node, level: _Level) -> tuple[Node, _Level]:
+        """The query behind an entry of the range table, and the level around it."""
+        if entry["rtekind"] == _SUBQUERY:
+            return entry["subquery"], level
+        home = level.up(int(entry["ctelevelsup"]))
+        return _cte(home, entry)["ctequery"], home
+
+
+def _cte(home: _Level, entry: Node) -> Node:
+    """The WITH query that an entry of the range table names, among those of the level that has it."""
+    found: Node = next(one for one in home.query["cteList"] if one["ctename"] == entry["ctename"])
+    return found
 
 
 def _leaves(tree: Node) -> Iterator[int]:

@@ -1,5 +1,6 @@
 """Our reader beside PostgreSQL's analyser: one statement at a time, and the tally over many."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -50,11 +51,20 @@ SELECT c.oid::int8, n.nspname::text, c.relname::text, pg_table_is_visible(c.oid)
 
 
 _BODIES = """
-SELECT p.oid::int8, p.prosqlbody::text, p.prosrc, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)
+SELECT p.oid::int8, p.prosqlbody::text, p.proname::text, p.prosrc,
+       pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)
   FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
  WHERE l.lanname = 'sql' AND p.prokind = 'f' AND p.proconfig IS NULL
    AND p.pronamespace <> ALL (ARRAY['pg_catalog', 'information_schema']::regnamespace[])
 """
+
+# A body that is stored analysed cannot be polymorphic; what flows in it is the same for one type as for another.
+_POLYMORPHIC = re.compile(r"\bany(?:compatible)?(element|nonarray|enum|array|range|multirange)?\b")
+_EXAMPLES = (
+    {"array": "integer[]", "range": "int4range", "multirange": "int4multirange", "": "integer"},
+    {"array": "numeric[]", "range": "numrange", "multirange": "nummultirange", "": "numeric"},
+    {"array": "text[]", "range": "int4range", "multirange": "int4multirange", "": "text"},
+)
 
 
 class Refused(Exception):
@@ -120,9 +130,9 @@ class Judge:
     def _follow_bodies(self) -> None:
         """What functions LANGUAGE sql return: they may call each other, so until nothing more is found."""
         last: dict[int, Node] = {}
-        for oid, analysed, source, arguments, result in self.connection.execute(_BODIES).fetchall():
+        for oid, analysed, name, source, arguments, result in self.connection.execute(_BODIES).fetchall():
             try:
-                tree = nodes(analysed) if analysed else self._analysed(source, arguments, result)
+                tree = nodes(analysed) if analysed else self._body(name, source, arguments, result)
                 last[oid] = list(queries(tree))[-1]
             except (Refused, IndexError):
                 continue  # stays opaque
@@ -134,14 +144,28 @@ class Judge:
             grown = found != bodies
             bodies.update(found)
 
-    def _analysed(self, body: str, parameters: str, result: str) -> Any:
-        """The analyser's tree of a function's body. Raises Refused."""
-        text = (
-            f"BEGIN; CREATE FUNCTION pg_temp.the_judged({parameters}) RETURNS {result} LANGUAGE sql BEGIN ATOMIC\n"
-            f"{body}\n; END; SELECT prosqlbody::text FROM pg_proc WHERE oid = 'pg_temp.the_judged'::regproc;"
-        )
+    def _body(self, name: str, source: str, arguments: str, result: str) -> Any:
+        """The analyser's tree of a function's body that is stored as text. Raises Refused."""
+        if not _POLYMORPHIC.search(arguments):
+            return self._analysed(source, arguments, result, name)
+        for example in _EXAMPLES:
+
+            def typed(found: re.Match[str], example: dict[str, str] = example) -> str:
+                return example.get(found[1] or "", example[""])
+
+            try:
+                return self._analysed(source, _POLYMORPHIC.sub(typed, arguments), _POLYMORPHIC.sub(typed, result), name)
+            except Refused:
+                continue
+        raise Refused("not with any of the types tried")
+
+    def _analysed(self, body: str, parameters: str, result: str, name: str = "the_judged") -> Any:
+        """The analyser's tree of a function that is made for it and does not stay. Raises Refused."""
+        quoted = '"' + name.replace('"', '""') + '"'
+        made = f"CREATE FUNCTION pg_temp.{quoted} ({parameters}) RETURNS {result} LANGUAGE sql BEGIN ATOMIC\n{body}\n; END"
+        stored = "SELECT prosqlbody::text FROM pg_proc WHERE pronamespace = pg_my_temp_schema() ORDER BY oid DESC LIMIT 1"
         try:
-            cursor = self.connection.execute(text.encode())
+            cursor = self.connection.execute(f"BEGIN; {made}; {stored}".encode())
             while cursor.nextset():
                 pass
             row = cursor.fetchone()
@@ -215,7 +239,7 @@ class Tally:
     judge: Judge
     statements: Counter[Verdict] = field(default_factory=Counter)
     columns: Counter[Verdict] = field(default_factory=Counter)
-    refused: int = 0
+    refused: list[str] = field(default_factory=list)  # by the analyser
     shown: dict[Verdict, list[str]] = field(default_factory=lambda: {"less": [], "more": [], "equal": []})
 
     def take(self, statement: str, truth: list[Flow], facts: Facts) -> Verdict:
@@ -256,7 +280,7 @@ class Tally:
         lines = [
             f"statements {dict(self.statements)}, equal {self.precision():.2%}; columns {dict(self.columns)}, "
             f"equal {self.columns['equal'] / max(1, self.columns.total()):.2%}; "
-            f"{self.refused} refused by the analyser"
+            f"{len(self.refused)} refused by the analyser"
         ]
         for one in verdicts:
             lines += [f"--- {one} tainted: {len(self.shown[one])}", *self.shown[one][:most]]

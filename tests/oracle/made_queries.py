@@ -46,6 +46,7 @@ TABLES: dict[str, Columns] = {
     "crm.rich": [("id", "i"), ("name", "t"), ("salary", "i"), ("who", "t")],
     "totals": [("customer_id", "i"), ("total", "i")],
 }  # fmt: skip
+ADDRESS: Columns = [("street", "t"), ("city", "t"), ("zip", "t")]
 CHANGED = ["customers", "orders", "payments", "crm.staff", "parties", "wide", "gone"]
 # Names that mean something else too: tables, columns, keywords.
 ALIASES = [
@@ -167,7 +168,7 @@ class Maker:
             columns += level.star()
         elif chance < 0.24 and starred:
             source = self.random.choice(starred)
-            items.append(f"{source.alias}.*")
+            items.append(self.random.choice([f"{source.alias}.*", f"{source.alias}.*", f"({source.alias}.*)"]))
             columns += source.columns
         elif chance < 0.3 and starred:
             source = self.random.choice(starred)
@@ -176,12 +177,23 @@ class Maker:
             if not level.held(name):
                 forms += [name, f"to_jsonb({name})", f"{name}::text", f"({name} IS NULL)"]
             items.append(self.labelled(self.random.choice(forms), "o", columns))
+        elif chance < 0.34 and (home := self.composite(level)):
+            items.append(f"({home}).*")
+            columns += ADDRESS
         else:
             kind = self.random.choice("iitt")
             items.append(self.labelled(self.expression(kind, level, depth), kind, columns))
 
+    def composite(self, level: Level) -> str | None:
+        """A column of type crm.address."""
+        fitting = [text for text, _ in self.references(level) if text.split(".")[-1] == "home"]
+        return self.random.choice(fitting) if fitting else None
+
     def labelled(self, text: str, kind: str, columns: Columns) -> str:
-        """The expression with a label that makes a name for it sure."""
+        """The expression with a label that makes a name for it sure; a column may keep its own."""
+        if self.chance(0.3) and all(part.isidentifier() for part in text.split(".")):
+            columns.append((text.split(".")[-1], kind))
+            return text
         label = self.random.choice(LABELS)
         columns.append((label, kind))
         return f"{text} {self.random.choice(['AS ', 'AS ', ''])}{label}"
@@ -212,14 +224,14 @@ class Maker:
         kinds = wanted or [self.random.choice("it") for _ in range(self.random.randint(1, 3))]
         arms = []
         columns: Columns = []
-        for number in range(self.random.choice((2, 2, 3))):
+        for _ in range(self.random.choice((2, 2, 3))):
             text, found = self.query(depth - 1, outer, kinds)
             columns = columns or found
             nested = text.startswith("WITH") or self.chance(0.3) or " LIMIT " in text or " ORDER BY " in text
-            arms.append(f"({text})" if nested or number else text)
+            arms.append(f"({text})" if nested else text)
         text = arms[0]
         for arm in arms[1:]:
-            operation = self.random.choice(["UNION", "UNION ALL", "UNION ALL", "EXCEPT", "INTERSECT", "UNION DISTINCT"])
+            operation = self.random.choice(["UNION", "UNION ALL", "EXCEPT", "INTERSECT", "INTERSECT ALL"])
             text += f" {operation} {arm}"
         if self.chance(0.2):
             text += " ORDER BY 1"
@@ -345,11 +357,20 @@ class Maker:
             lateral = level.sources and self.chance(0.4)
             around = Level(level.sources, level.merged, level.outer) if lateral else level.outer
             text, columns = self.query(depth - 1, around)
+            head = f"{'LATERAL ' if lateral else ''}({text}) AS {alias}"
+            if len(once(columns)) == len(columns) and self.chance(0.6):
+                level.sources.append(Seen(alias, columns))
+                return head
             columns = self.apart(columns)
-            names = ", ".join(name for name, _ in columns)
             level.sources.append(Seen(alias, columns))
-            return f"{'LATERAL ' if lateral else ''}({text}) AS {alias} ({names})"
-        if chance < 0.62:
+            return f"{head} ({', '.join(name for name, _ in columns)})"
+        if chance < 0.57 and (before := [one for one in level.sources if one.alias]):
+            row = self.random.choice(before)
+            alias = self.alias(taken)
+            columns = [(f"r{at}", kind) for at, (_, kind) in enumerate([*row.columns, ("", "i")])]
+            level.sources.append(Seen(alias, columns))
+            return f"LATERAL (VALUES ({row.alias}.*, 1)) AS {alias} ({', '.join(name for name, _ in columns)})"
+        if chance < 0.64:
             return self.function(level, taken)
         table = self.table()
         return self.named(table, last_name(table), TABLES[table], level, taken)
@@ -382,6 +403,11 @@ class Maker:
             (f"(VALUES ({number}, {text}), (1, 'x')) AS {alias} (v1, v2)", [("v1", "i"), ("v2", "t")]),
             (f"customers_in({text}) AS {alias}", TABLES["customers"]),
             (f"pairs(({number})::integer) AS {alias} (k, v)", [("k", "i"), ("v", "t")]),
+            (f"generate_series(1, 3) AS {alias}", [(alias, "i")]),
+            (f"customers_in({text}) WITH ORDINALITY AS {alias}", [*TABLES["customers"], ("ordinality", "i")]),
+            (f"pairs(1) AS {alias}", [("k", "i"), ("v", "t")]),
+            (f"jsonb_each_text(jsonb_build_object('a', {text})) AS {alias}", [("key", "t"), ("value", "t")]),
+            (f"unnest(ARRAY[{number}], ARRAY[{text}]) AS {alias} (one, two)", [("one", "i"), ("two", "t")]),
         ]
         at = self.random.randrange(len(made))
         if at == 5 and inner.sources:
@@ -421,7 +447,9 @@ class Maker:
         """A value of kind "i" or "t"; columns of kind "o" come in through their text."""
         chance = self.random.random()
         if kind == "t" and chance < 0.08 and (odd := self.column("o", level)):
-            return f"({odd})::text"
+            last = odd.split(".")[-1]
+            special = {"tags": f"{odd}[1]", "doc": f"({odd} ->> 'x')", "home": f"({odd}).zip"}
+            return special.get(last, f"({odd})::text")
         if chance < 0.55 and (column := self.column(kind, level)):
             return column
         if chance < 0.63 or depth < 0:

@@ -50,5 +50,5 @@ CREATE OPERATOR <~> (LEFTARG = text, RIGHTARG = text, FUNCTION = secret_of);
 CREATE FUNCTION secret_state(text, text) RETURNS text LANGUAGE sql STABLE AS $$SELECT max(secret) FROM crm.orders$$;
 CREATE AGGREGATE gather(text) (SFUNC = secret_state, STYPE = text);
 CREATE TYPE sealed AS (inside text);
-CREATE FUNCTION unseal(sealed) RETURNS text LANGUAGE sql STABLE AS $$SELECT ssn FROM customers LIMIT 1$$;
-CREATE CAST (sealed AS text) WITH FUNCTION unseal(sealed) AS IMPLICIT;
+CREATE FUNCTION seal(text) RETURNS sealed LANGUAGE sql STABLE AS $$SELECT ROW(ssn)::sealed FROM customers LIMIT 1$$;
+CREATE CAST (text AS sealed) WITH FUNCTION seal(text);

@@ -1,5 +1,5 @@
 -- Statements whose lineage is easily got wrong, one a paragraph; the lines of `--` in front say what is nasty about them.
--- `-- 17` alone: needs that version of PostgreSQL or later. No expectations stand here: PostgreSQL's own analyser is asked.
+-- They are for PostgreSQL 18. No expectations stand here: PostgreSQL's own analyser is asked.
 
 -- plain columns, every way to name them
 SELECT id, name FROM customers
@@ -359,12 +359,9 @@ SELECT name <~> city, name < city FROM customers
 
 SELECT gather(name) FROM customers
 
-SELECT s::text, upper(s) FROM (SELECT ROW('x')::sealed AS s) x
+SELECT name::sealed, CAST(city AS sealed) IS NULL FROM customers
 
--- an implicit cast runs code that the text does not show
-SELECT length(s) FROM (SELECT ROW('x')::sealed AS s) x
-
-SELECT reverse(s), btrim(s) FROM (SELECT ROW('x')::sealed AS s) x
+SELECT (note::sealed).inside, note::sealed IS NULL FROM orders
 
 SELECT query_to_xml('select 1', true, true, '')
 
@@ -464,6 +461,23 @@ SELECT null UNION SELECT null UNION SELECT ssn FROM customers
 -- VALUES
 VALUES (1, 'x'), (2, 'y')
 
+-- a row's star stands for its columns here too
+SELECT * FROM customers c, LATERAL (VALUES (c.*)) v
+
+SELECT v.column4 FROM customers c, LATERAL (VALUES (c.*, 1)) v
+
+SELECT v.* FROM empty e, LATERAL (VALUES (e.*, 1)) v
+
+SELECT c.*, r1 FROM ROWS FROM (generate_series(1, 3), unnest(ARRAY['x'])) AS i (g, u), LATERAL (VALUES (i.*, 1)) AS c (r0, r1, r2)
+
+SELECT r2, r3 FROM order_lines p, LATERAL (VALUES (p.*, 1)) AS i (r0, r1, r2, r3, r4, r5, r6)
+
+SELECT x.b, x.column6 FROM pairs(1) AS i, LATERAL (VALUES (1, i.*, i.k, 'x', i.v)) AS x (a, b, c)
+
+SELECT ROW(c.*, o.*) FROM customers c, orders o
+
+SELECT (SELECT x FROM (SELECT c.*) x) FROM crm.orders c
+
 VALUES ((SELECT max(ssn) FROM customers), 1), ('x', (SELECT count(*) FROM orders))
 
 SELECT * FROM (VALUES (1, 'a'), (2, 'b')) v
@@ -533,6 +547,16 @@ SEARCH BREADTH FIRST BY b SET ord CYCLE a SET seen USING path SELECT a, b, ord, 
 
 WITH RECURSIVE t(a, b) AS (SELECT id, name FROM customers UNION ALL SELECT t.a, o.note FROM t, orders o)
 CYCLE a SET seen TO 'y' DEFAULT 'n' USING path SELECT seen, path FROM t
+
+-- their columns are not in the star of a query further in
+WITH RECURSIVE q (k0, k1) AS (SELECT 1, ssn FROM customers UNION ALL SELECT k0, k1 FROM q) SEARCH DEPTH FIRST BY k0 SET sought,
+w (c0, c1, c2) AS (SELECT * FROM q, name) SELECT c2 FROM w
+
+WITH RECURSIVE q (k0, k1) AS (SELECT 1, ssn FROM customers UNION ALL SELECT k0, k1 FROM q) CYCLE k0 SET seen USING path
+SELECT * FROM (SELECT * FROM q) x, q
+
+WITH RECURSIVE q (k0, k1) AS (SELECT 1, ssn FROM customers UNION ALL SELECT k0, k1 FROM q) SEARCH BREADTH FIRST BY k1 SET sought
+SELECT (SELECT sought FROM q LIMIT 1), x.*, x FROM (SELECT q.*, sought FROM q) x
 
 WITH RECURSIVE x AS (SELECT ssn AS k FROM customers), y AS (SELECT k FROM x UNION ALL SELECT k FROM y) SELECT * FROM y
 
@@ -609,34 +633,31 @@ DELETE FROM customers USING orders WHERE customer_id = customers.id RETURNING *
 
 DELETE FROM ONLY parties AS p RETURNING p.name, tableoid
 
--- 18
 UPDATE customers SET city = ssn RETURNING old.city, new.city, old, new
 
--- 18
 UPDATE customers SET city = ssn RETURNING WITH (OLD AS o, NEW AS n) o.city, n.city, o.*, city
 
--- 18
 INSERT INTO parties (id, name) SELECT id, ssn FROM customers RETURNING old.name, new.name, name
 
--- 18
 DELETE FROM customers RETURNING old.ssn, new.ssn, ssn
 
--- 17
 MERGE INTO parties p USING customers c ON c.id = p.id WHEN MATCHED THEN UPDATE SET name = c.ssn
 WHEN NOT MATCHED THEN INSERT (id, name, kind) VALUES (c.id, c.city, 'x') RETURNING p.name, p.kind, p.id, c.email, merge_action()
 
--- 17
 MERGE INTO parties p USING customers c ON c.id = p.id WHEN MATCHED THEN DELETE RETURNING *
 
--- 17
 MERGE INTO parties USING (SELECT id AS k, note FROM orders) s ON k = id WHEN MATCHED AND name > 'x' THEN UPDATE SET (name, kind) = (s.note, 'y')
 WHEN NOT MATCHED THEN DO NOTHING RETURNING parties.*, s.note
 
--- 17
 WITH m AS (MERGE INTO parties p USING customers c ON c.id = p.id WHEN MATCHED THEN UPDATE SET name = c.ssn RETURNING p.name, c.id) SELECT * FROM m
 
--- 17
 MERGE INTO parties p USING customers c ON c.id = p.id WHEN NOT MATCHED BY SOURCE THEN DELETE WHEN MATCHED THEN UPDATE SET name = c.ssn RETURNING p.name, kind
+
+-- the target cannot be seen in the source
+MERGE INTO customers AS wide USING LATERAL (SELECT (name IS NULL) AS o FROM pairs(1) AS name (k, v)) AS p ON true WHEN MATCHED THEN DELETE RETURNING o
+
+MERGE INTO parties p USING customers c ON CASE WHEN c.id > 1 THEN p.id ELSE 2 END = c.id
+WHEN MATCHED AND CASE WHEN p.name > 'x' THEN true END THEN UPDATE SET name = CASE WHEN c.ssn > '5' THEN c.city ELSE 'x' END RETURNING p.name
 
 -- expressions
 SELECT CASE WHEN ssn > '5' THEN 1 ELSE 0 END, CASE city WHEN name THEN email ELSE 'x' END FROM customers
