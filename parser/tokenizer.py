@@ -157,6 +157,10 @@ def tokenize(
     """The tokens of a whole text, comments among them only where asked for (never those inside a token, between the
     pieces of a string). With `elide_rows` rows of plain values may be left out of a long VALUES list, never its first or
     its last. LexError where the server's lexer would refuse the text, or where it is no UTF-8 or has a zero byte."""
+    if elide_rows and len(sql) >= _LONG and _BULK.search(sql):
+        tokens = _in_pieces(sql, standard_conforming_strings, comments)
+        if tokens is not None:
+            return _in_columns(tokens)
     if b"\0" in sql:
         raise LexError(sql.index(b"\0"), "a zero byte")
     if not sql.isascii():
@@ -164,10 +168,6 @@ def tokenize(
             sql.decode()
         except UnicodeDecodeError as fault:
             raise LexError(fault.start, "invalid UTF-8") from None
-    if elide_rows and len(sql) >= _LONG and _BULK.search(sql):
-        tokens = _in_pieces(sql, standard_conforming_strings, comments)
-        if tokens is not None:
-            return _in_columns(tokens)
     if standard_conforming_strings or b"\\" not in sql:
         plain = _plain(sql, comments)
         if plain is not None:
