@@ -269,7 +269,7 @@ class Session:
             self.names.forget_sql()  # it may have made and ended any name
         elif facts.named is not None:
             self.names.settle(facts)
-        if "ddl" in facts.effects or "procedural" in facts.effects:
+        if "procedural" in facts.effects or ("ddl" in facts.effects and not self._concerns_own(facts)):
             self.catalog_moved = True
         if "*" not in self.scope.rights.unmask:
             self._defined(facts)
@@ -286,6 +286,14 @@ class Session:
                 if safe is not None and (setting.value is None or setting.value.lower() not in safe):
                     self.lexing_doubt = True
 
+    def _concerns_own(self, facts: Facts) -> bool:
+        """Whether it defines or changes temporary relations alone, which nobody else's catalogue needs."""
+        if not facts.complete or any(relation.schema != "pg_temp" for relation in facts.creates):
+            return False
+        targets = facts.writes
+        own = all(one.schema == "pg_temp" or (not one.schema and one.name in self.temporaries.names) for one in targets)
+        return own and bool(targets or facts.creates)
+
     def _defined(self, facts: Facts) -> None:
         """Which names the catalogue does not know rightly after this statement."""
         renamed = any(kind.endswith(" RENAME TO") for kind in facts.kinds)
@@ -294,7 +302,7 @@ class Session:
         if not made <= self.made:
             self.made = self.made | made
         if "ddl" in facts.effects:
-            changed = {relation.name for relation in (*facts.creates, *facts.writes)} - made
+            changed = {relation.name for relation in (*facts.creates, *facts.writes)} - made - self.temporaries.names
             if not changed <= self.moved:
                 self.moved = self.moved | changed
 

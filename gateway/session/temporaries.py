@@ -51,11 +51,12 @@ class Temporaries:
             self._written(ruling)
 
     def _defined(self, facts: Facts, first: str) -> None:
-        gone = {relation.name for relation in facts.writes} if first.startswith(("DROP", "ALTER")) else set()
+        renamed = any(kind.endswith(" RENAME TO") for kind in facts.kinds)
+        gone = {relation.name for relation in facts.writes} if renamed or first.startswith("DROP") else set()
         made = frozenset(relation.name for relation in facts.creates if relation.schema == _TEMPORARY)
         clean = first in _TABLES or "SELECT INTO" in facts.kinds
         if not self.names.isdisjoint(gone):
-            if any(kind.endswith(" RENAME TO") for kind in facts.kinds):
+            if renamed:
                 made, clean = frozenset(relation.name for relation in facts.creates), gone <= self.clean
             self._lasting -= gone
             self._keep(self.names - gone)

@@ -12,6 +12,7 @@ from gateway.session.understand import REFUSED_EXTENDED, REFUSED_QUERY
 from parser.messages import bind, command_complete, copy_in_response, execute, frame, parse, query
 from parser.messages import parameter_status as server_sets
 from tests.gateway.session.rig import (
+    ALL,
     BOUND,
     CLEAR,
     DONE,
@@ -185,11 +186,31 @@ def test_relations_that_a_session_made_are_read_anew() -> None:
     rig = Rig(WRITE)
     rig.ask(query("create temp table orders as select email as item from customers"))
     rig.say(command_complete("SELECT 1"), READY)
-    assert rig.session.catalog_moved
+    assert not rig.session.catalog_moved  # it is nobody else's
     rig.ask(query("select item from orders"))
     assert "orders" in rig.session.scope.made
     said = rig.say(VALUE, SECRET_ROW, DONE, READY)
     assert SECRET not in b"".join(said)  # whatever was put into it
+
+
+@pytest.mark.parametrize(
+    ("texts", "moved"),
+    [
+        (["create temp table t (a int)"], False),
+        (["create temp table t (a int)", "create index on t (a)", "alter table t add b text", "drop table t"], False),
+        (["create table t (a int)"], True),
+        (["create temp table t (a int)", "drop table t, orders"], True),
+        (["drop table pg_temp.t, orders"], True),
+        (["create temp view v as select 1", "create view public.w as select 1"], True),
+        (["do 'anything'"], True),
+    ],
+)
+def test_catalogue_is_read_again_only_for_what_others_see(texts: list[str], moved: bool) -> None:
+    rig = Rig(ALL)
+    for text in texts:
+        rig.ask(query(text))
+        rig.say(command_complete("DONE"), READY)
+    assert rig.session.catalog_moved is moved
 
 
 def test_parameters_of_sign_in_are_where_the_reading_begins() -> None:
