@@ -1,9 +1,9 @@
 """What calling a function may do, from the database's catalogue and from what is known of PostgreSQL's own functions.
 
 `parser.routines.EFFECTS` names the built-in functions that reach out; the parser has already put those effects into the
-facts. Here the catalogue judges all others: what is not volatile cannot change anything (manual, section 36.7), what is
-volatile and not listed as harmless counts as the worst it may do: a body in any language can run any statement. Of a body
-that was read completely it is known what it does.
+facts. Here the catalogue judges all others. A body that was read counts as what it does; what is not volatile cannot change
+anything (manual, section 36.7), unless it is opaque PL/pgSQL, which may call what does; what is volatile and not listed as
+harmless counts as the worst it may do: a body in any language can run any statement.
 """
 
 from typing import Literal
