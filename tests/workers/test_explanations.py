@@ -1,7 +1,10 @@
 """Explanations are what the gateway would decide: masks, estimates and refusals of the masking included."""
 
+import psycopg
 import pytest
+import trio
 
+from gateway.classify.catalog import Catalog
 from gateway.identity.principal import Principal
 from gateway.policy import expectations, rules
 from gateway.policy.compile import compile
@@ -9,7 +12,14 @@ from gateway.policy.rights import Rights
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
 from gateway.settings import load
-from workers.explanations import explained, sign_in
+from workers import catalog
+from workers.embedded import EmbeddedServer
+from workers.explanations import OWN_SESSION, explained, sign_in
+from workers.upstream import Target, connect
+
+from .cli_rig import server
+
+__all__ = ["server"]
 
 SETTINGS = load('[[database]]\nname = "prod"\nenvironment = "production"\nuser = "u"\n', "s", {})
 POLICY = """
@@ -72,3 +82,77 @@ def test_who_does_not_come_in_is_told_why() -> None:
     assert isinstance(found, dict)
     assert "mallory" in found["sign_in"]
     assert found["statements"] == []
+
+
+SCHEMA = """
+create table staff (id int primary key, ssn text, wage int, town text);
+create view slips as select id as number, wage * 2 as pay, town from staff;
+create view towns as select town from slips;
+create function first_ssn() returns text stable language sql as 'select ssn from public.staff limit 1';
+create function clean() returns int language plpgsql as 'begin delete from staff; return 1; end';
+create function run(text) returns void language plpgsql as 'begin execute $1; end';
+create view trap as select clean() as done;
+create operator ~~~~ (rightarg = text, function = run);
+"""
+RAILS = """
+[[guardrail]]
+name = "staff"
+effect = "deny"
+tables = ["public.staff"]
+users = ["tables"]
+[[guardrail]]
+name = "wages"
+effect = "deny"
+columns = ["staff.wage", "staff.ssn"]
+users = ["columns"]
+"""
+
+
+@pytest.fixture(scope="module")
+def policy_and_catalog(server: EmbeddedServer) -> tuple[PolicyTable, Catalog]:
+    with psycopg.connect(server.dsn(), autocommit=True) as owner:
+        owner.execute(SCHEMA)
+
+    async def read() -> Catalog:
+        where = Target((("127.0.0.1", server.port),), "postgres", "postgres", server.password, "disable")
+        upstream = await connect(where, OWN_SESSION)
+        try:
+            return await catalog.read(upstream, 0, ())
+        finally:
+            await upstream.close()
+
+    grant = '[[grant]]\nname = "g"\nallow = ["read", "write"]\n'
+    readers = '[[grant]]\nname = "r"\nusers = ["reader"]\nallow = ["read"]\n'
+    text = grant.replace('"g"\n', '"g"\nusers = ["tables", "columns", "writer"]\n') + readers + RAILS
+    return PolicyTable(compile([rules.load(text, "p")], SETTINGS)), trio.run(read)
+
+
+@pytest.mark.parametrize(
+    ("user", "sql", "decision"),
+    [
+        ("tables", "SELECT town FROM towns", "deny"),
+        ("tables", "SELECT first_ssn()", "deny"),
+        ("tables", "SELECT 1 FROM pg_tables", "allow"),
+        ("columns", "SELECT pay FROM slips", "deny"),
+        ("columns", "SELECT * FROM slips", "deny"),
+        ("columns", "SELECT town, number FROM slips", "allow"),
+        ("columns", "SELECT * FROM towns", "allow"),
+        ("columns", "SELECT first_ssn()", "deny"),
+        ("reader", "SELECT first_ssn()", "allow"),
+        ("reader", "SELECT clean()", "deny"),
+        ("reader", "SELECT * FROM trap", "deny"),
+        ("writer", "SELECT * FROM trap", "allow"),
+        ("reader", "SELECT ~~~~ 'drop table staff'::text", "deny"),
+        ("writer", "SELECT ~~~~ 'drop table staff'::text", "deny"),
+        ("writer", "SELECT run('drop table staff')", "deny"),
+    ],
+)
+def test_rules_see_through_views_functions_and_operators_of_a_real_database(
+    policy_and_catalog: tuple[PolicyTable, Catalog], user: str, sql: str, decision: str
+) -> None:
+    policy, found = policy_and_catalog
+    assert PRODUCTION is not None
+    rights = sign_in(policy, principal(user), PRODUCTION, 0.0)
+    assert isinstance(rights, Rights)
+    (statement,) = explained(Scope(rights, found, "", search_path=("public",)), sql)["statements"]
+    assert (statement["decision"], statement["complete"]) == (decision, True)
