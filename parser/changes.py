@@ -198,7 +198,9 @@ def _given(r: Reading, start: int, end: int, count: int, scope: Scope, env: Env)
 
 def _stored(r: Reading, assigned: Assigned) -> Assigned:
     """What was assigned, as the casts to the columns' types leave it."""
-    return {name: converted(r, out) for name, out in assigned.items()} if r.implicit else assigned
+    if not r.assigning:
+        return assigned
+    return {name: converted(r, out, stored=True) for name, out in assigned.items()}
 
 
 def _assign(assigned: Assigned, names: list[str], outs: list[Output]) -> None:

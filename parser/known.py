@@ -70,7 +70,7 @@ class Known(Protocol):
 
     `operators`: by symbol, the functions (schema, name) behind operators that are not PostgreSQL's own. `casts`: the same by
     the bare name of the type that a cast leads to. `implicit`: the functions of such casts that run without being
-    written, in expressions or when a value is stored.
+    written; `assigning`: of those that run when a value is stored.
     """
 
     @property
@@ -81,6 +81,9 @@ class Known(Protocol):
 
     @property
     def implicit(self) -> tuple[tuple[str, str], ...]: ...
+
+    @property
+    def assigning(self) -> tuple[tuple[str, str], ...]: ...
 
     def table(self, schema: str | None, name: str) -> Table | None:
         """The relation that the name means, or None: not known, so nothing is proven of it."""

@@ -92,6 +92,7 @@ class Reading:
     """What one statement was found to do. The parts of `Facts`, while they grow."""
 
     __slots__ = (
+        "assigning",
         "by_value",
         "casts",
         "change",
@@ -133,6 +134,7 @@ class Reading:
         self.operators: Calls = known.operators if known is not None else {}
         self.casts: Calls = known.casts if known is not None else {}
         self.implicit = known.implicit if known is not None else ()
+        self.assigning = known.assigning if known is not None else ()
         self.query = query  # these three are here because queries, changes and statements contain each other
         self.change = change
         self.inside = inside

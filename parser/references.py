@@ -131,9 +131,9 @@ def called(r: Reading, schema: str | None, name: str) -> Output:
     return added
 
 
-def converted(r: Reading, out: Output) -> Output:
-    """A value that may have gone through a cast that nobody wrote."""
-    for schema, name in r.implicit:
+def converted(r: Reading, out: Output, *, stored: bool = False) -> Output:
+    """A value that may have gone through a cast that nobody wrote. `stored`: it is put into a column."""
+    for schema, name in r.assigning if stored else r.implicit:
         r.functions.add((schema, name))
         out = blend((out, called(r, schema, name)))
     return out

@@ -14,7 +14,6 @@ from gateway.errors import Unavailable
 from gateway.policy.rules import Classify
 from parser.known import Calls
 from parser.plpgsql import plain
-from parser.plpgsql import plain
 from parser.statements import read as read_statements
 
 # One message is one transaction: what follows sees one state of the catalogue, whatever runs beside it. The first column
@@ -128,8 +127,8 @@ SELECT c.oid, NULL, NULL, NULL
  WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
 
-# What functions LANGUAGE sql and plpgsql do. BODY stands for the body, and whether it was read when the function was made: from
-# PostgreSQL 14 on there are such.
+# What functions LANGUAGE sql and plpgsql do. BODY stands for the body, and whether it was read when the function was
+# made: from PostgreSQL 14 on there are such.
 _BODIES = """
 SET TRANSACTION READ ONLY;
 SET LOCAL lock_timeout = '1s';
@@ -215,7 +214,8 @@ def _catalog(
     calls = Calling(
         operators=_behind((symbol, (schema, name)) for symbol, schema, name in by_kind["o"]),
         casts=_behind((target, (schema, name)) for target, schema, name, _ in by_kind["k"]),
-        implicit=tuple({(schema, name): None for _, schema, name, when in by_kind["k"] if when in "ia"}),
+        implicit=tuple({(schema, name): None for _, schema, name, when in by_kind["k"] if when == "i"}),
+        assigning=tuple({(schema, name): None for _, schema, name, when in by_kind["k"] if when in ("i", "a")}),
     )
     return build(
         version,

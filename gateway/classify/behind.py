@@ -38,6 +38,7 @@ class Calling:
     operators: Calls = field(default_factory=dict)
     casts: Calls = field(default_factory=dict)
     implicit: tuple[tuple[str, str], ...] = ()
+    assigning: tuple[tuple[str, str], ...] = ()
 
 
 NO_CALLS = Calling()
@@ -148,6 +149,7 @@ class Shown:
         self.operators = drafts.calls.operators
         self.casts = drafts.calls.casts
         self.implicit = drafts.calls.implicit
+        self.assigning = drafts.calls.assigning
 
     def table(self, schema: str | None, name: str) -> Table | None:
         """See Known."""

@@ -74,9 +74,10 @@ class Catalog:
     tables: dict[int, CatalogTable]  # by oid, pg_catalog and information_schema included
     names: dict[str, tuple[CatalogTable, ...]]  # by bare name, every schema
     functions: dict[str, tuple[CatalogFunction, ...]]  # by bare name
-    operators: Calls = field(default_factory=dict)  # these three: see parser.known.Known
+    operators: Calls = field(default_factory=dict)  # these four: see parser.known.Known
     casts: Calls = field(default_factory=dict)
     implicit: tuple[tuple[str, str], ...] = ()
+    assigning: tuple[tuple[str, str], ...] = ()
     keys: dict[int, tuple[frozenset[str], ...]] = field(default_factory=dict)  # by oid: columns that no two rows share
 
     def find(self, schema: str | None, name: str) -> tuple[CatalogTable, ...]:

@@ -63,6 +63,11 @@ class Resolver:
         """See Known."""
         return self._catalog.implicit
 
+    @property
+    def assigning(self) -> tuple[tuple[str, str], ...]:
+        """See Known."""
+        return self._catalog.assigning
+
     def table(self, schema: str | None, name: str) -> Table | None:
         """See Known."""
         key = (schema, name)

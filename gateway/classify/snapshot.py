@@ -267,11 +267,11 @@ def _note_calls(draft: _Draft, view: ViewRow, facts: Facts | None) -> None:
     row = draft.tables[view.oid]
     calls: set[tuple[str | None, str]] = {(None, name) for name in view.functions}
     if facts is not None:  # those of the views in it have gone into its facts when it was read
-        calls.update(
+        calls = {
             (schema, name)
             for schema, name in facts.functions
             if name not in _COMPUTING or schema not in (None, "pg_catalog")
-        )
+        }
     draft.names.note_calls(row.schema, row.name, frozenset(calls))
     draft.calls[Relation(row.schema, row.name)] = frozenset(calls)
 
@@ -375,4 +375,5 @@ def _catalog(version: int, draft: _Draft, calls: Calling) -> Catalog:
         calls.operators,
         calls.casts,
         calls.implicit,
+        calls.assigning,
     )

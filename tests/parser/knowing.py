@@ -52,6 +52,7 @@ class Shown:
     operators: Calls = field(default_factory=dict)
     casts: Calls = field(default_factory=dict)
     implicit: tuple[tuple[str, str], ...] = ()
+    assigning: tuple[tuple[str, str], ...] = ()
     made: frozenset[str] = frozenset()
 
     def table(self, schema: str | None, name: str) -> Table | None:

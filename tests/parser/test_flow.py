@@ -98,12 +98,23 @@ def test_code_behind_operators_and_casts_runs_with_them(expression: str, peeks: 
         "SELECT x FROM a UNION SELECT z FROM b",
         "SELECT v.column1 FROM a, LATERAL (VALUES (a.x), (a.y)) v",
         "SELECT id FROM a FULL JOIN b USING (id)",
-        "INSERT INTO a (x) SELECT z FROM b RETURNING x",
-        "UPDATE a SET x = z FROM b RETURNING a.x",
     ],
 )
 def test_cast_that_nobody_writes_may_run_wherever_values_are_converted(sql: str) -> None:
-    found = facts(sql, Shown(PEEKING, implicit=(("public", "peek"),)))
+    call = (("public", "peek"),)
+    found = facts(sql, Shown(PEEKING, implicit=call, assigning=call))
     assert found.outputs is not None
     assert EMAIL.columns <= found.outputs[0].columns
     assert ("public", "peek") in found.functions
+
+
+@pytest.mark.parametrize(
+    "sql", ["INSERT INTO a (x) SELECT z FROM b RETURNING x", "UPDATE a SET x = z FROM b RETURNING a.x"]
+)
+def test_cast_on_assignment_runs_where_a_value_is_stored_and_nowhere_else(sql: str) -> None:
+    known = Shown(PEEKING, assigning=(("public", "peek"),))
+    found = facts(sql, known)
+    assert found.outputs is not None
+    assert EMAIL.columns <= found.outputs[0].columns
+    assert ("public", "peek") in found.functions
+    assert flows("SELECT lower(x) FROM a", known) == ["a.x"]

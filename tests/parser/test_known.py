@@ -11,6 +11,7 @@ class _Counting:
     operators: Calls = {}  # noqa: RUF012 - never changed
     casts: Calls = {}  # noqa: RUF012
     implicit: tuple[tuple[str, str], ...] = ()
+    assigning: tuple[tuple[str, str], ...] = ()
 
     def __init__(self) -> None:
         self.told: list[tuple[str, ...]] = []

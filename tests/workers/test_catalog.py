@@ -10,7 +10,10 @@ import pytest
 import trio
 
 from gateway.classify.catalog import Catalog
+from gateway.classify.resolver import Resolver
 from gateway.policy.rules import Classify
+from parser.facts import Column, Relation
+from parser.statements import read as parsed
 from tests.workers.wire_rig import DEBIAN_15
 from workers.catalog import catalog_marker, read
 from workers.embedded import EmbeddedServer, wheel_programs
@@ -46,6 +49,20 @@ CREATE FUNCTION shop.plus(int, int) RETURNS int LANGUAGE sql
   AS 'SELECT $1 + length((SELECT name FROM shop.customers LIMIT 1))';
 CREATE OPERATOR shop.|#| (LEFTARG = int, RIGHTARG = int, FUNCTION = shop.plus);
 CREATE VIEW shop.operated AS SELECT id OPERATOR(shop.|#|) 1 AS sum FROM shop.orders;
+CREATE FUNCTION shop.both_of(int, OUT first text, OUT second text) LANGUAGE sql
+  AS 'SELECT name, city FROM shop.customers WHERE id = $1';
+CREATE FUNCTION shop.listed() RETURNS SETOF shop.base LANGUAGE sql STABLE AS 'SELECT * FROM shop.base';
+CREATE FUNCTION shop.several(text, OUT text, OUT n int) LANGUAGE sql AS 'SELECT $1, 1';
+CREATE FUNCTION shop.purge() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM shop.orders; RETURN 1; END $$;
+CREATE AGGREGATE shop.gathered(text) (SFUNC = textcat, STYPE = text);
+CREATE FUNCTION shop.noted(text, text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN $1; END $$;
+CREATE AGGREGATE shop.watched(text) (SFUNC = shop.noted, STYPE = text);
+CREATE TYPE shop.sealed AS (inside text);
+CREATE FUNCTION shop.sealed_of(text) RETURNS shop.sealed LANGUAGE sql AS 'SELECT ROW($1)::shop.sealed';
+CREATE CAST (text AS shop.sealed) WITH FUNCTION shop.sealed_of(text) AS ASSIGNMENT;
+CREATE DOMAIN shop.checked AS int CHECK (shop.purge() > VALUE);
+CREATE VIEW shop.purging AS SELECT shop.purge() AS n;
+CREATE VIEW shop.purging_again AS SELECT n FROM shop.purging;
 CREATE SCHEMA "Odd ""Schema";
 CREATE TABLE "Odd ""Schema"."People" ("First Name" text);
 """
@@ -132,6 +149,56 @@ async def test_views_that_reach_past_their_tables_are_followed_or_derived(server
     assert labels(catalog, "as_xml") == {"doc": "derived"}
     assert labels(catalog, "stats") == {"attname": None, "vals": "derived"}
     assert labels(catalog, "operated") == {"sum": "name"}  # the function behind the operator
+
+
+async def test_views_and_functions_say_what_stands_behind_them(server: EmbeddedServer) -> None:
+    catalog = await catalog_of(server)
+    customers = Relation("shop", "customers")
+    (again,) = catalog.find("shop", "contacts_again")
+    assert again.behind == {customers}
+    assert [column.bases for column in again.columns] == [
+        {Column(customers, "name")}, {Column(customers, "city")}, {Column(customers, "email")}
+    ]  # fmt: skip
+    (purging,) = catalog.find("shop", "purging_again")
+    assert purging.calls == {("shop", "purge")}
+    (both,) = catalog.functions["both_of"]
+    assert both.columns == ("first", "second")
+    assert both.body is not None
+    assert [set(output.columns) for output in both.body.outputs] == [
+        {Column(customers, "name")}, {Column(customers, "city")}
+    ]  # fmt: skip
+    (listed,) = catalog.functions["listed"]
+    assert (listed.returns_set, listed.volatility, listed.columns) == (True, "s", ("id", "ssn"))
+    assert catalog.functions["several"][0].columns is None
+    (purge,) = catalog.functions["purge"]
+    assert (purge.columns, purge.body) == ((), None)
+    assert purge.plain is not None
+    assert "write" in purge.plain.effects
+
+
+async def test_code_behind_operators_casts_domains_and_aggregates_is_known(server: EmbeddedServer) -> None:
+    catalog = await catalog_of(server)
+    assert catalog.operators == {"|#|": (("shop", "plus"),)}
+    assert catalog.casts == {"sealed": (("shop", "sealed_of"),), "checked": (("shop", "purge"),)}
+    assert catalog.implicit == ()
+    assert catalog.assigning == (("shop", "sealed_of"),)
+    (gathered,) = catalog.functions["gathered"]
+    assert (gathered.language, gathered.volatility) == ("internal", "i")
+    (watched,) = catalog.functions["watched"]
+    assert (watched.language, watched.volatility) == ("aggregate", "v")
+
+
+async def test_names_are_resolved_with_the_catalogue_of_a_real_server(server: EmbeddedServer) -> None:
+    resolver = Resolver(await catalog_of(server), ("shop",))
+    (facts,) = parsed(b"SELECT c.*, p.second FROM contacts c, both_of(1) p", known=resolver)
+    assert facts.outputs is not None
+    assert [sorted(column.name for column in output.columns) for output in facts.outputs] == [
+        ["who"], ["mail"], ["place"], ["city"]
+    ]  # fmt: skip
+    assert Relation("shop", "customers") in facts.reads
+    (facts,) = parsed(b"SELECT * FROM generate_series(1, 3), json_each('{}'), pg_class", known=resolver)
+    assert facts.outputs is not None
+    assert len(facts.outputs) > 20
 
 
 async def test_partitions_and_children_share_labels_with_their_parents(server: EmbeddedServer) -> None:
