@@ -2,6 +2,7 @@
 
 import re
 import struct
+from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ APPLICATION = "corpus"
 NAME, TWIN = "corpus", "twin"  # databases: the gateway's, and the one that answers directly
 SEED = 20
 SYNC = message(b"S")
+_DISGUISED = tuple(
+    form
+    for one in (b"Canary", b"canary.")
+    for form in (one.upper(), one[::-1], one.hex().encode(), b64encode(one)[:6])
+)
 _BRACES = re.compile(r"\{([^{}]+)\}")
 
 
@@ -79,7 +85,8 @@ def _rows_differ(ours: list[Row], direct: list[Row], hidden: set[int], ordered: 
 
 
 class Player:
-    """One session. Texts are sent as `way` says: simple, extended, or respelled (simple, another spelling, in pieces)."""
+    """One session. Texts are sent as `way` says: "simple", "extended", "respelled" (in another spelling and in pieces), or
+    "joined": all in one simple Query."""
 
     def __init__(self, port: int, database: str, user: str, secret: str, names: dict[str, str]) -> None:
         self._wire = Wire(port)
@@ -108,12 +115,13 @@ class Player:
     def play(self, entry: Entry, way: str) -> list[Answer]:
         """The answers to the entry's texts, one for each; an ended session answers no more."""
         answers = []
-        for number, text in enumerate(entry.texts):
+        texts = (";\n".join(entry.texts),) if way == "joined" else entry.texts
+        for number, text in enumerate(texts):
             text = self._filled(text)
             if way == "respelled":
                 text = mutate(text, frozenset(KINDS), SEED + number)
             params = [one and self._filled(one) for one in entry.params[number]]
-            simple = way == "simple" or (way == "respelled" and "simple" in entry.sent)
+            simple = way in ("simple", "joined") or (way == "respelled" and "simple" in entry.sent)
             frames = query(text) if simple else extended(text, params)
             for part in chunks(frames, SEED + number) if way == "respelled" else [frames]:
                 self._wire.send(part)
@@ -154,7 +162,7 @@ class Player:
         """Canaries that came back although the entry did not bring them along."""
         brought = " ".join((*entry.texts, *(one or "" for each in entry.params for one in each))).encode()
         received = b"\n".join(self._received)
-        return [one for one in CANARIES if one in received and one not in brought]
+        return [one for one in (*CANARIES, *_DISGUISED) if one in received and one not in brought]
 
 
 def extended(text: str, params: Sequence[str | None]) -> bytes:
@@ -217,22 +225,22 @@ class State:
         self.connection = connection
         self._folder = folder
 
-    def trace(self, victim: int) -> str:
-        """Waits until the sessions of the corpus are gone. `victim` is the process id of a session that must stay.
+    def trace(self, victim: int, spared: int = 0) -> str:
+        """Waits until all sessions of the corpus but `spared` ones are gone. `victim`: process id of a session that must stay.
 
         Where even the own session is gone, that is the trace.
         """
         try:
-            return self._trace(victim)
+            return self._trace(victim, spared)
         except psycopg.OperationalError as error:
             return f"the session of the tests: {error}"
 
-    def _trace(self, victim: int) -> str:
+    def _trace(self, victim: int, spared: int) -> str:
         count = (
             "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = 'corpus' "
             "AND pid NOT IN (pg_backend_pid(), %s) AND application_name <> 'sluice'"
         )
-        wait_for("the sessions to end", lambda: not self._one(count, victim))
+        wait_for("the sessions to end", lambda: self._one(count, victim) <= spared)
         catalogues = " UNION ALL ".join(
             f"{_SUM.format(one, 't.xmin', one)} {_NOT_TEMPORARY.get(one, '')}" for one in _CATALOGUES
         )

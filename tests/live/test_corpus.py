@@ -25,7 +25,15 @@ from gateway.settings import Settings
 from tests.live.corpus import DATABASE, Entry, entries, oids
 from tests.live.corpus_player import TWIN, Answer, Player, State
 from tests.live.mutation import KINDS, mutate
-from tests.live.rig import SLUICE_PASSWORD, Gateway, Postgres, database_entries, serving, start_postgres
+from tests.live.rig import (
+    SLUICE_PASSWORD,
+    Gateway,
+    Postgres,
+    database_entries,
+    serving,
+    start_postgres,
+    wait_for,
+)
 from workers import catalog
 
 DANGEROUS, HARMLESS = entries("dangerous"), entries("harmless")
@@ -56,11 +64,16 @@ class World:
         self.folder = server.home / "written"
         self.folder.mkdir()
         self.folder.chmod(0o777)
-        self._victim = server.connect("corpus", autocommit=True)
-        self._keeper = server.connect("corpus", autocommit=True)
-        self.state = State(self._keeper, self.folder)
+        self._connect()
         self._oids = oids(self._keeper)
         self.apart = False  # the twin and the database have not seen the same changes
+
+    def _connect(self) -> None:
+        """A session that others may want to end or to look at, and one that looks for traces."""
+        self._victim = self.server.connect("corpus", autocommit=True)
+        self._victim.execute("SELECT 'canary.in.another.session@example.com'")
+        self._keeper = self.server.connect("corpus", autocommit=True)
+        self.state = State(self._keeper, self.folder)
 
     def player(self, entry: Entry) -> Player:
         """A session through the gateway as the entry's principal."""
@@ -75,9 +88,9 @@ class World:
         """What stands in braces in the corpus."""
         return {"folder": str(self.folder), "victim": str(self._victim.info.backend_pid)} | self._oids
 
-    def trace(self) -> str:
-        """What the state of the world is, once every session of the corpus has ended."""
-        return self.state.trace(self._victim.info.backend_pid)
+    def trace(self, spared: int = 0) -> str:
+        """What the state of the world is, once every session of the corpus but `spared` ones has ended."""
+        return self.state.trace(self._victim.info.backend_pid, spared)
 
     def close(self) -> None:
         self._victim.close()
@@ -91,9 +104,7 @@ class World:
         with self.server.connect(autocommit=True) as admin:
             admin.execute("DROP DATABASE IF EXISTS corpus WITH (FORCE)")
             admin.execute("CREATE DATABASE corpus TEMPLATE pristine")
-        self._victim = self.server.connect("corpus", autocommit=True)
-        self._keeper = self.server.connect("corpus", autocommit=True)
-        self.state = State(self._keeper, self.folder)
+        self._connect()
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +162,8 @@ def test_nothing_dangerous_gets_by(world: World, theme: str) -> None:
 
 def danger(world: World, entry: Entry) -> str:
     """Plays the entry in each way; what was wrong, "" where all was well."""
-    for way in (*entry.sent, "respelled"):
+    joined = ["joined"] if len(entry.texts) > 1 and not any(entry.params) and not entry.data else []
+    for way in (*entry.sent, "respelled", *joined):
         with world.player(entry) as player:
             answers = player.play(entry, way)
         if leaked := player.leaked(entry):
@@ -161,6 +173,48 @@ def danger(world: World, entry: Entry) -> str:
         if entry.then == "denied" and not any(one.denied for one in answers):
             return f"{way}: not refused"
     return ""
+
+
+EFFECTS = (
+    "DELETE FROM items WHERE order_id = 1",
+    "UPDATE stock SET quantity = 0 WHERE product = 'thing 1'",
+    "SELECT nextval('tickets')",
+    "CREATE VIEW made AS SELECT 1",
+    "DROP INDEX orders_by_customer",
+    "REINDEX TABLE orders",
+    "GRANT SELECT ON orders TO PUBLIC",
+    "COMMENT ON TABLE stock IS 'x'",
+    "ALTER TABLE stock DISABLE TRIGGER bump",
+    "ALTER DATABASE corpus SET work_mem = '1MB'",
+    "ALTER ROLE app_ro SET work_mem = '1MB'",
+    "SELECT lo_from_bytea(0, 'x')",
+    "ALTER SYSTEM SET work_mem = '8MB'",
+    "ALTER SYSTEM RESET work_mem",
+    "SELECT pg_reload_conf()",
+    "COPY stock TO '{folder}/made'",
+    "SELECT pg_terminate_backend({victim})",
+)
+
+
+def test_trace_shows_every_sort_of_effect_and_the_player_every_leak(world: World) -> None:
+    """The detectors work: what the server does when nobody stands in the way is seen."""
+    with world.server.connect("corpus", autocommit=True) as owner:
+        for sql in EFFECTS:
+            before = world.trace(spared=1)
+            for name, value in world.names().items():
+                sql = sql.replace("{" + name + "}", value)
+            owner.execute(sql.encode())
+            assert changes(world, before), sql
+    look = DANGEROUS["masked_values"][0]
+    with world.direct() as direct:
+        direct.play(look, "simple")
+        assert direct.leaked(look)
+    world.mend()
+
+
+def changes(world: World, before: str) -> bool:
+    """Whether the trace becomes another one: a signal takes a moment to arrive."""
+    return bool(wait_for("a trace", lambda: world.trace(spared=1) != before))
 
 
 @pytest.mark.parametrize("theme", HARMLESS)
