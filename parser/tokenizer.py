@@ -22,7 +22,7 @@ from typing import TypeVar
 from parser.literals import LexError, clip
 from parser.rows import Rows
 from parser.scanner import SELF, Scanner
-from parser.tokens import Kind, Token, Tokens
+from parser.tokens import Kind, Places, Token, Tokens
 
 __all__ = ["LexError", "Tokenizer", "tokenize"]
 
@@ -130,16 +130,17 @@ def _plain(sql: bytes, comments: bool) -> Tokens | None:
     parts = _parts(text)
     if parts and not parts[-1]:  # something that the expression does not know
         return None
-    starts = list(accumulate(map(len, parts), initial=len(sql) - len(text)))
-    starts.pop()
     commented = b"--" in sql or b"/*" in sql
     # A comment may end in a control character, and a letter's last byte, read as Latin-1, may look like white space.
     stripped = map(str.rstrip, parts, repeat(_SPACE)) if commented or not sql.isascii() else map(str.rstrip, parts)
-    parts = list(stripped)
-    kinds = list(map(_kind_of, parts))
-    texts = list(map(_text_of, parts))
-    ends = list(map(add, starts, map(len, parts)))
-    tokens = Tokens(kinds, texts, starts, ends)
+    raw = list(stripped)
+
+    def places() -> Places:
+        starts = list(accumulate(map(len, parts), initial=len(sql) - len(text)))
+        starts.pop()
+        return starts, list(map(add, starts, map(len, raw)))
+
+    tokens = Tokens(list(map(_kind_of, raw)), list(map(_text_of, raw)), places)
     return tokens.without_comments() if commented and not comments else tokens
 
 
@@ -179,7 +180,7 @@ def tokenize(
 
 def _in_columns(tokens: list[Token]) -> Tokens:
     kinds, texts, starts, ends = map(list, zip(*tokens, strict=True)) if tokens else ([], [], [], [])
-    return Tokens(kinds, texts, starts, ends)
+    return Tokens(kinds, texts, lambda: (starts, ends))
 
 
 def _in_pieces(sql: bytes, standard: bool, comments: bool) -> list[Token] | None:

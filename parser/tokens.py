@@ -1,6 +1,6 @@
 """What the tokenizer hands out: PostgreSQL's lexical tokens (manual, section 4.1)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from itertools import compress, repeat
 from typing import NamedTuple, overload
@@ -35,17 +35,28 @@ class Token(NamedTuple):
 _new = tuple.__new__
 
 
+Places = tuple[list[int], list[int]]  # where each token starts, where it ends
+
+
 class Tokens(Sequence[Token]):
-    """The tokens of a text, held in columns with one entry a token in each. A `Token` is made when it is asked for: who
-    reads many of them reads the columns."""
+    """The tokens of a text, held in columns with one entry a token in each. A `Token` is made when it is asked for, as are
+    the places: who reads many tokens reads the columns, and hardly ever where they stand."""
 
-    __slots__ = ("ends", "kinds", "starts", "texts")
+    __slots__ = ("_find", "_places", "kinds", "texts")
 
-    def __init__(self, kinds: list[Kind], texts: list[str], starts: list[int], ends: list[int]) -> None:
+    def __init__(self, kinds: list[Kind], texts: list[str], find: Callable[[], Places]) -> None:
+        """`find` gives the places."""
         self.kinds = kinds
         self.texts = texts
-        self.starts = starts
-        self.ends = ends
+        self._find = find
+        self._places: Places | None = None
+
+    @property
+    def places(self) -> Places:
+        places = self._places
+        if places is None:
+            places = self._places = self._find()
+        return places
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -57,21 +68,22 @@ class Tokens(Sequence[Token]):
     def __getitem__(self, at: slice) -> "Tokens": ...
 
     def __getitem__(self, at: int | slice) -> "Token | Tokens":
+        starts, ends = self.places
         if isinstance(at, slice):
-            return Tokens(self.kinds[at], self.texts[at], self.starts[at], self.ends[at])
-        return Token(self.kinds[at], self.texts[at], self.starts[at], self.ends[at])
+            return Tokens(self.kinds[at], self.texts[at], lambda: (starts[at], ends[at]))
+        return Token(self.kinds[at], self.texts[at], starts[at], ends[at])
 
     def __iter__(self) -> Iterator[Token]:
-        return map(_new, repeat(Token), zip(self.kinds, self.texts, self.starts, self.ends, strict=True))
+        return map(_new, repeat(Token), zip(self.kinds, self.texts, *self.places, strict=True))
 
     def without_comments(self) -> "Tokens":
         kept = [kind is not Kind.COMMENT for kind in self.kinds]
-        return Tokens(
-            list(compress(self.kinds, kept)),
-            list(compress(self.texts, kept)),
-            list(compress(self.starts, kept)),
-            list(compress(self.ends, kept)),
-        )
+
+        def places() -> Places:
+            starts, ends = self.places
+            return list(compress(starts, kept)), list(compress(ends, kept))
+
+        return Tokens(list(compress(self.kinds, kept)), list(compress(self.texts, kept)), places)
 
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
