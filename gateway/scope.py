@@ -27,6 +27,7 @@ PLANS_MAX = 64  # row descriptions remembered for one statement
 
 _NAMING = frozenset({"search_path", "role", "session_authorization", "*"})
 _LEXING = frozenset({"standard_conforming_strings", "client_encoding", "names"}) | _NAMING
+_ROWS_ALONE = frozenset({"read", "write"})  # effects that leave it alone what names mean
 _COMPILED = frozenset({"internal", "c"})  # only a superuser makes such functions
 
 
@@ -86,8 +87,8 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_by_key", "_by_text", "_known", "_mask_key", "_resolved", "catalog", "clean", "made", "moved",
-        "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
+        "_by_key", "_by_text", "_clean", "_known", "_mask_key", "_own", "_resolved", "catalog", "clean",
+        "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
     def __init__(
@@ -109,6 +110,10 @@ class Scope:
         self.policy_hash = policy_hash
         self.made = made  # bare names of relations that the session made itself
         self.own = own  # bare names that certainly mean temporary relations of the session
+        # Where the path is not known, or names pg_temp itself, another relation may come before the session's own.
+        first = search_path is not None and "pg_temp" not in search_path
+        self._own = own if first else frozenset()
+        self._clean = clean if first else frozenset()
         self.moved = moved  # names of what the session defined or changed since the catalogue was read
         self.clean = clean  # those of them that hold nothing masked
         self.search_path = search_path  # None: not known
@@ -170,7 +175,7 @@ class Scope:
             )
             if len(self._resolved) >= ENTRIES_MAX:
                 self._resolved.clear()
-            held = self._resolved[key] = (inner, self._rule(facts))  # holding `inner` keeps its id its own
+            held = self._resolved[key] = (inner, self._alone(facts))  # holding `inner` keeps its id its own
         return held[1]
 
     def again(self, facts: Facts) -> Facts:
@@ -185,7 +190,7 @@ class Scope:
 
     def estimated(self, ruling: Ruling, rows: int) -> Ruling:
         """The ruling once the planner's estimate of the statement's rows is known."""
-        return self._rule(ruling.facts, rows)
+        return self._alone(ruling.facts, rows)
 
     def _remember(self, cache: dict[bytes, Script], key: bytes, script: Script) -> None:
         if len(cache) >= ENTRIES_MAX:
@@ -195,12 +200,17 @@ class Scope:
     def script_of(self, statements: tuple[Facts, ...]) -> Script:
         """The rulings over statements already read."""
         rulings = []
-        made, moved = self.made, self.moved
+        made, moved, own, clean = self.made, self.moved, self._own, self._clean
         for facts in statements:
-            rulings.append(self._rule(facts, None, made, moved))
+            rulings.append(self._rule(facts, None, made, moved, own, clean))
+            # What the statements behind it in the same text find when it has run:
             made |= {relation.name for relation in facts.creates}
             if "ddl" in facts.effects:
                 moved |= {relation.name for relation in facts.writes}
+            if not facts.complete or not facts.effects <= _ROWS_ALONE or _moves_path(facts, self.catalog):
+                own = clean = frozenset()
+            elif "write" in facts.effects:
+                clean = frozenset()
         return Script(
             rulings=tuple(rulings),
             refused=next((ruling.refused for ruling in rulings if ruling.refused is not None), None),
@@ -209,23 +219,22 @@ class Scope:
             takes_copy=any(facts.copy is not None and facts.copy.target == "stdin" for facts in statements),
         )
 
+    def _alone(self, facts: Facts, rows: int | None = None) -> Ruling:
+        """The ruling over the only statement of its text."""
+        return self._rule(facts, rows, self.made, self.moved, self._own, self._clean)
+
     def _rule(
         self,
         facts: Facts,
-        rows: int | None = None,
-        made: frozenset[str] | None = None,
-        moved: frozenset[str] | None = None,
+        rows: int | None,
+        made: frozenset[str],
+        moved: frozenset[str],
+        own: frozenset[str],
+        clean: frozenset[str],
     ) -> Ruling:
-        """`made` and `moved`: the session's, and what the statements before it in its text make and change."""
-        decision = decide(facts, self.rights, self.catalog, rows, self.own)
+        decision = decide(facts, self.rights, self.catalog, rows, own)
         masks = basis(
-            facts,
-            self.rights,
-            self.catalog,
-            key=self._mask_key,
-            made=self.made if made is None else made,
-            clean=self.clean,
-            moved=self.moved if moved is None else moved,
+            facts, self.rights, self.catalog, key=self._mask_key, made=made, clean=clean, moved=moved
         )
         refused, copy, copy_card = decision.refused, None, None
         if refused is None:

@@ -277,8 +277,8 @@ class Admissions:
             rights,
             conforming=session.conforming,
             made=session.made,
-            own=session.temporaries.names,
-            clean=session.temporaries.clean,
+            own=session.own,
+            clean=session.clean,
             moved=session.moved,
             path=session.search_path,
         )

@@ -23,16 +23,21 @@ _UNKNOWN_FACTS = Facts(
 def fresh(s: Session) -> None:
     """Has the session's scope be that of now. Raises Refusal when the right behind it is gone."""
     scope = s.scope
+    own, clean = s.temporaries.names, s.temporaries.clean
+    if own and s.queue:  # what is outstanding may fail, and a rollback take away what its transaction made
+        own &= s.temporaries.lasting
+        clean &= own
     if (
         scope.stale
         or s.now >= s.until
         or scope.strings_conform is not s.conforming
         or scope.made is not s.made
         or scope.moved is not s.moved
-        or scope.own != s.temporaries.names
-        or scope.clean != s.temporaries.clean
+        or scope.own != own
+        or scope.clean != clean
         or scope.search_path != s.search_path
     ):
+        s.own, s.clean = own, clean
         s.scope = s.rescope(s)
         s.made, s.moved = s.scope.made, s.scope.moved
         s.search_path = s.scope.search_path

@@ -43,6 +43,7 @@ class Session:
         "card",
         "catalog_moved",
         "chain",
+        "clean",
         "client_need",
         "client_pass",
         "client_rest",
@@ -68,6 +69,7 @@ class Session:
         "names",
         "now",
         "open_epoch",
+        "own",
         "path_doubt",
         "path_moved",
         "path_reported",
@@ -148,6 +150,8 @@ class Session:
         self.made = scope.made  # temporary relations it made: the catalogue may know another of the name
         self.moved = scope.moved  # what it defined or changed since the catalogue was read
         self.temporaries = Temporaries()
+        self.own = scope.own  # bare names that mean temporary relations of its own to the next text
+        self.clean = scope.clean  # those of them that hold nothing masked
         self.catalog_moved = False  # DDL went through; the relay takes and clears it
         self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns
         self.statements = 0
@@ -327,8 +331,11 @@ class Session:
             intents.append(self.chain.intent(self.now, self.card, ruling.card, ruling.tags))
             if not ruling.basis.inert:
                 self.tainted = ruling.basis
-            if ruling.decision.limits.budgets and refused is None:
-                bounds.meter(self, item, ruling)
+            if refused is None:
+                if ruling.decision.limits.budgets:
+                    bounds.meter(self, item, ruling)
+                if self.temporaries.clean and "write" in ruling.facts.effects:
+                    self.temporaries.sent(ruling)
         item.intents = intents
         if refused is not None:
             item.refused = refused

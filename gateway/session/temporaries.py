@@ -23,12 +23,12 @@ _FAMILIES = re.compile(r"\b(inherit|inherits|partition|rule|trigger|view)\b", re
 class Temporaries:
     """See the module. `names` is replaced, never changed: scopes are kept by it."""
 
-    __slots__ = ("_doubt", "_fleeting", "_lasting", "_marks", "clean", "names")
+    __slots__ = ("_doubt", "_fleeting", "_marks", "clean", "lasting", "names")
 
     def __init__(self) -> None:
         self.names: frozenset[str] = frozenset()
         self.clean: frozenset[str] = frozenset()  # of names
-        self._lasting: frozenset[str] = frozenset()  # those that no rollback takes away
+        self.lasting: frozenset[str] = frozenset()  # those that no rollback takes away
         self._fleeting: frozenset[str] = frozenset()  # those that go with the transaction
         self._marks: dict[str, frozenset[str]] = {}  # the names there were at each savepoint
         self._doubt = False  # something of the transaction failed or was taken back
@@ -38,17 +38,17 @@ class Temporaries:
         facts = ruling.facts
         first = facts.kinds[0]
         if ruling.moves_path or first.startswith("DISCARD"):  # code of somebody's own may have done anything to them
-            self.names = self.clean = self._lasting = frozenset()
+            self.names = self.clean = self.lasting = frozenset()
             return
         if first == "SAVEPOINT":
             self._marks[facts.shape.split()[-1]] = self.names
         elif first.startswith("ROLLBACK"):
             self._doubt = True
-            self._keep(self._lasting | self._marks.get(facts.shape.split()[-1], frozenset()))
+            self._keep(self.lasting | self._marks.get(facts.shape.split()[-1], frozenset()))
         if "ddl" in facts.effects or facts.creates:
             self._defined(facts, first)
-        if "write" in facts.effects or facts.creates:
-            self._written(ruling)
+        if facts.creates:
+            self.sent(ruling)
 
     def _defined(self, facts: Facts, first: str) -> None:
         renamed = any(kind.endswith(" RENAME TO") for kind in facts.kinds)
@@ -58,7 +58,7 @@ class Temporaries:
         if not self.names.isdisjoint(gone):
             if renamed:
                 made, clean = frozenset(relation.name for relation in facts.creates), gone <= self.clean
-            self._lasting -= gone
+            self.lasting -= gone
             self._keep(self.names - gone)
         if made:
             self.names |= made
@@ -69,9 +69,9 @@ class Temporaries:
         if self.clean and _FAMILIES.search(facts.shape):
             self.clean = frozenset()
 
-    def _written(self, ruling: Ruling) -> None:
-        """What a statement that reads masked values writes to is clean no more; behind anything but a plain table may stand
-        one of ours."""
+    def sent(self, ruling: Ruling) -> None:
+        """A statement is about to run. What one that reads masked values writes to is clean no more, before the next text is
+        read; behind anything but a plain table may stand one of ours."""
         if not self.clean or not ruling.basis.reads_masked():
             return
         facts = ruling.facts
@@ -93,10 +93,10 @@ class Temporaries:
         if not ended:
             return
         if self._doubt:
-            self._keep(self._lasting)
+            self._keep(self.lasting)
         if self._fleeting:
             self._keep(self.names - self._fleeting)
             self._fleeting = frozenset()
-        self._lasting = self.names
+        self.lasting = self.names
         self._marks.clear()
         self._doubt = False

@@ -208,7 +208,7 @@ async def test_a_running_statement_ends_in_peace_before_the_session_does(
 
 async def test_a_statement_after_the_tokens_end_is_not_run(tmp_path: Path, server: EmbeddedServer) -> None:
     async with housed(tmp_path, server) as house:
-        guest = await house.guest(token=house.token(ends_in=1))
+        guest = await house.guest(token=house.token(ends_in=60))
         await guest.ask("begin")
         (link,) = house.worker.relay.links
         link.session.until = 0  # as it will be, and before the housekeeping sees it

@@ -2,7 +2,7 @@
 
 import pytest
 
-from parser.messages import command_complete, query
+from parser.messages import command_complete, parameter_status, query
 from tests.gateway.masking.shop import VARCHAR, description
 from tests.gateway.session.rig import (
     DONE,
@@ -223,3 +223,52 @@ def test_clean_table_beside_another_does_not_clear_it() -> None:
     rig = Rig(WRITE)
     run(rig, "create temp table scratch (a text)", "CREATE TABLE")
     assert not shows(rig, "select a || email from scratch, customers")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "drop table scratch; drop table scratch",
+        "discard temp; drop table scratch",
+        "rollback; drop table scratch",
+        "set search_path = public, pg_temp; drop table scratch",
+        "alter table scratch rename to other; drop table scratch",
+        "savepoint s; rollback to s; drop table scratch",
+    ],
+)
+def test_what_stands_before_it_in_the_text_may_take_it_away(text: str) -> None:
+    rig = Rig(WRITE)
+    run(rig, MAKE, "CREATE TABLE")
+    assert not passes(rig, text)
+
+
+def test_path_that_names_pg_temp_itself_puts_others_first() -> None:
+    rig = Rig(WRITE)
+    run(rig, MAKE, "CREATE TABLE")
+    rig.ask(query("set search_path to public, pg_temp"))
+    rig.say(command_complete("SET"), parameter_status("search_path", "public, pg_temp"), READY)
+    assert not passes(rig)
+    assert not shows(Rig(WRITE, tells_path=False))
+
+
+def test_write_of_masked_values_is_seen_before_its_answer() -> None:
+    rig = Rig(WRITE)
+    run(rig, "create temp table scratch (a text)", "CREATE TABLE")
+    rig.ask(query("insert into scratch select email from customers"), query(CLEAR_OF_IT))
+    said = rig.say(command_complete("INSERT 0 1"), READY, VALUE, SECRET_ROW, DONE, READY)
+    assert SECRET not in b"".join(said)
+    text = "insert into scratch select email from customers; select a from scratch"
+    rig = Rig(WRITE)
+    run(rig, "create temp table scratch (a text)", "CREATE TABLE")
+    rig.ask(query(text))
+    said = rig.say(command_complete("INSERT 0 1"), VALUE, SECRET_ROW, DONE, READY)
+    assert SECRET not in b"".join(said)
+
+
+def test_outstanding_failure_may_take_back_what_its_transaction_made() -> None:
+    rig = Rig(WRITE)
+    run(rig, "begin", "BEGIN", IN_TRANSACTION)
+    run(rig, MAKE, "CREATE TABLE", IN_TRANSACTION)
+    sent = rig.ask(query("rollback"), query(DROP))
+    assert sent[0] == query("rollback")
+    assert query(DROP) not in sent
