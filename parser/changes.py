@@ -20,6 +20,7 @@ def change(r: Reading, start: int, end: int, env: Env) -> list[Item]:
     """Read the tokens from start to end as a statement that changes rows; the columns it returns. Raises Unread."""
     word = r.words.word
     r.enter()
+    r.level += 1
     kind = word[r.behind_with(start, end) if word[start] == "with" else start]
     reader = {"insert": _insert, "update": _update, "delete": _delete, "merge": _merge}.get(kind)
     if reader is None:
@@ -34,6 +35,7 @@ def change(r: Reading, start: int, end: int, env: Env) -> list[Item]:
     items = reader(r, start + 1, end, env)
     r.outputs = outputs(items)
     r.depth -= 1
+    r.level -= 1
     return items
 
 
@@ -332,15 +334,17 @@ def _merge(r: Reading, at: int, end: int, env: Env) -> list[Item]:
     target, at = _target(r, at + 1, frozenset(("using",)))
     if word[at] != "using":
         raise Unread("MERGE without USING")
-    scope = Scope(r.root, [target])
     returning = r.find(frozenset(("returning",)), at, end)
-    when = r.find(frozenset(("when",)), at, returning)
+    when = _next_when(r, at, returning)
     on = last = r.find(frozenset(("on",)), at, when)
     while last < when:  # the source may be a join: its conditions come first
         on, last = last, r.find(frozenset(("on",)), last + 1, when)
     if on == when or when == returning:
         raise Unread("MERGE was not understood")
+    scope = Scope(r.root)  # the source does not see the target
     from_list(r, at + 1, on, scope, r.root, env)
+    scope.add(target)
+    scope.sources.insert(0, scope.sources.pop())
     r.effects.add("read")
     scan(r, on + 1, when, scope, env)
     open_ended = excludes_nothing(r, on + 1, when, scope)

@@ -20,13 +20,14 @@ class Item:
     """One entry of a query's result.
 
     `name` is None where it is not known: any name may mean it. `many`: it stands for any number of columns; with `base`
-    for all columns of that relation, by their own names.
+    for all columns of that relation, by their own names. `hidden`: `*` leaves it out.
     """
 
     name: str | None
     out: Output
     many: bool = False
     base: Relation | None = None
+    hidden: bool = False
 
 
 def blend(outs: Iterable[Output]) -> Output:
@@ -124,7 +125,7 @@ class Source:
             return [*self.items, Item(None, whole, many=True, base=base)]
         if self.rest is not None:
             return [*self.items, Item(None, self.rest, many=True)]
-        return self.items
+        return [item for item in self.items if not item.hidden]
 
 
     def closed(self) -> bool:
@@ -273,7 +274,7 @@ def renamed(items: list[Item], names: list[str]) -> list[Item]:
     fixed = 0
     while fixed < len(items) and not items[fixed].many:
         fixed += 1
-    out = [Item(name, item.out) for name, item in zip(names, items[:fixed], strict=False)]
+    out = [Item(name, item.out, hidden=item.hidden) for name, item in zip(names, items[:fixed], strict=False)]
     if len(names) <= fixed:
         return out + items[len(names) :]
     rest = blend(item.out for item in items[fixed:])

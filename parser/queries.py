@@ -48,6 +48,7 @@ def query(
         start += 1
         end -= 1
     r.enter()
+    r.level += 1
     r.effects.add("read")
     r.kinds.setdefault("SELECT")
     if word[start] == "with":
@@ -55,6 +56,8 @@ def query(
     arms: list[list[Item]] = []
     clauses = _clauses(r, start, end)
     first = 0
+    inner = any(clause[0] in SET_OPERATIONS for clause in clauses)  # each arm is a query of its own
+    r.level += inner
     for at in range(len(clauses) + 1):
         if at == len(clauses) or clauses[at][0] in SET_OPERATIONS:
             stop = at == len(clauses)
@@ -69,6 +72,7 @@ def query(
                     start += 1
                 first = at + 1
     r.depth -= 1
+    r.level -= 1 + inner
     items = merged(arms)
     if len(arms) > 1 and r.implicit:
         items = [Item(item.name, converted(r, item.out), many=item.many) for item in items]
@@ -382,7 +386,7 @@ def with_queries(r: Reading, at: int, end: int, parent: Scope | None, env: Env) 
         elif own is not None and own.used:
             items = collapsed(items)
         at, items = _search_cycle(r, match[at] + 1, end, renamed(items, names))
-        env[name] = Cte(items)
+        env[name] = Cte(items, r.level)
         if word[at] != ",":
             return env, at
         at += 1
@@ -432,11 +436,11 @@ def _search_cycle(r: Reading, at: int, end: int, items: list[Item]) -> tuple[int
         start = at + 1 if word[at] == "cycle" else r.find(frozenset(("by",)), at, stop) + 1
         listed = {text[begin] for begin, _ in r.split(start, stop)}
         out = blend(item.out for item in items if item.name in listed or item.name is None or item.many)
-        added.append(Item(text[stop + 1], out))
+        added.append(Item(text[stop + 1], out, hidden=True))
         at = stop + 2
         if word[at] == "to":
             at = r.find(frozenset(("using",)), at, end)
         if word[at] == "using":
-            added.append(Item(text[at + 1], out))
+            added.append(Item(text[at + 1], out, hidden=True))
             at += 2
     return at, items + added

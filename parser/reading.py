@@ -112,6 +112,7 @@ class Reading:
         "kinds",
         "known",
         "label",
+        "level",
         "named",
         "operators",
         "outputs",
@@ -156,6 +157,7 @@ class Reading:
         self.inner: Facts | None = None
         self.by_value = False
         self.depth = 0
+        self.level = 0  # how many queries and changes of rows are around what is being read
         self.compared = 0
         self.recursions = 0  # queries that refer to themselves, for marks of their own
         self.label: str | None = None  # the bare alias that the last expression ended in
@@ -266,13 +268,15 @@ InsideReader = Callable[[Words, int, int], Facts]
 class Cte:
     """A WITH query in scope; `items` is None while it is not read yet. `own`: it is being read now, so that a reference
     is to itself and adds nothing that its own columns do not hold. `used`: there was a reference. `names`: its column list;
-    `marks`: what stands for its own columns in a query that refers to itself, until it is read."""
+    `marks`: what stands for its own columns in a query that refers to itself, until it is read. `level`: of the query
+    whose WITH it stands in."""
 
-    __slots__ = ("items", "marks", "names", "own", "used")
+    __slots__ = ("items", "level", "marks", "names", "own", "used")
 
-    def __init__(self, items: list[Item] | None, names: Sequence[str] = ()) -> None:
+    def __init__(self, items: list[Item] | None, level: int = 0) -> None:
         self.items = items
-        self.names = names
+        self.level = level
+        self.names: Sequence[str] = ()
         self.marks: list[Column] = []
         self.own = False
         self.used = False

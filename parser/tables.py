@@ -162,7 +162,11 @@ def relation_source(r: Reading, at: int, env: Env) -> tuple[Source, int]:
         cte.used = True
         if cte.items is None:
             return Source(relation.name, rest=FREE if cte.own else OPAQUE), at
-        return Source(relation.name, None, cte.items), at
+        items = cte.items
+        if cte.level == r.level and items and items[-1].hidden:
+            # what SEARCH and CYCLE add is a part of `*` in the query around them alone
+            items = [Item(item.name, item.out, item.many, item.base) for item in items]
+        return Source(relation.name, None, items), at
     source = base_source(r, relation)
     assert source.relation is not None
     r.reads.setdefault(source.relation)
