@@ -60,9 +60,13 @@ def expressions(r: Reading, start: int, end: int) -> None:
                 expression(r, begin, stop, scope)
             at = match[at]
         elif w == "using" and before != "exclude" and word[at + 1] != "index":
-            expression(r, at + 1, r.find(frozenset((",",)), at, end), scope)
+            stop = r.find(frozenset((",",)), at, end)
+            expression(r, at + 1, stop, scope)
+            at = stop - 1
         elif w == "default":
-            expression(r, at + 1, _default_end(r, at + 1, end), scope)
+            stop = _default_end(r, at + 1, end)
+            expression(r, at + 1, stop, scope)
+            at = stop - 1
         elif w == "references" and words.named[at + 1]:
             r.reads.setdefault(r.relation(at + 1)[0])
         elif w == "inherits" and word[at + 1] == "(":

@@ -33,6 +33,8 @@ _MENDING = word_set(
     ceiling date_trunc coalesce nullif left right substr substring overlay abs greatest least
     """
 )
+_COMPUTING = frozenset(("-", "/", "#", "*", "&", "%", "^"))
+_SIGNS_MAX = 60
 _OF_NOTHING = frozenset(("left", "right", "repeat", "substr", "substring"))  # with a length of zero
 _MATCH_ALL = {"like": "%", "~": ".*?+^$()"}
 
@@ -220,7 +222,10 @@ class Operands:
         words = self.r.words
         word, match = words.word, words.match
         start, end = self.bare(start, end)
-        for at in range(start, end):
+        signs = [at for at in range(start, end) if word[at] in _COMPUTING or word[at] in _OF_NOTHING]
+        if len(signs) > _SIGNS_MAX:
+            return True  # nobody writes that to find rows
+        for at in signs:
             w = word[at]
             if w in ("-", "/", "#") and at > start and self._left(start, at) == self._right(at + 1, end):
                 return True

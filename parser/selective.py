@@ -25,7 +25,10 @@ from parser.reading import Reading
 from parser.subselects import arms, decides, has_every_row, has_own_row, lone_value, query, reaches_all
 from parser.tokens import Kind
 
-_DEPTH_MAX = 40
+_DEPTH_MAX = 60
+_WORK_MAX = 300_000  # tokens looked at while one condition is judged, some 50 to 100 ms
+_WORK_EACH = 40  # the same for each token of the condition: some 10 is usual
+_WORK_LEAST = 4_000
 _LIST_MAX = 12  # entries of IN that are looked at one by one
 _COMPARISONS = frozenset(("=", "<>", "!=", "<", ">", "<=", ">="))
 _TESTS = _COMPARISONS | {"is", "isnull", "notnull", "between", "in", "like", "ilike"}
@@ -38,28 +41,41 @@ def excludes_nothing(r: Reading, start: int, end: int, scope: Scope) -> bool:
 
     `r.hits` must hold the tokens that name the target's columns.
     """
-    reader = _Condition(r, Operands.of(r, start, end, scope), 0)
-    formula = reader.read(start, end)
+    work = _Work(min(_WORK_MAX, _WORK_LEAST + _WORK_EACH * (end - start)))
+    formula = _Condition(r, Operands.of(r, start, end, scope), 0, work).read(start, end)
     if compares_twice(formula):
         r.by_value = True
-    return always(formula)
+    return work.left < 0 or always(formula)
+
+
+class _Work:
+    """What may still be looked at. Below zero the judge has given up: the condition is taken for no filter."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
 
 
 class _Condition:
     """Reads stretches of tokens as formulas. What cannot leave out a row is True, whether it is negated or not."""
 
-    __slots__ = ("depth", "o", "r")
+    __slots__ = ("depth", "o", "r", "work")
 
-    def __init__(self, r: Reading, operands: Operands, depth: int) -> None:
+    def __init__(self, r: Reading, operands: Operands, depth: int, work: _Work) -> None:
         self.r = r
         self.o = operands
         self.depth = depth
+        self.work = work
 
     def read(self, start: int, end: int, positive: bool = True) -> Formula:
         """The formula of a stretch, or of its opposite."""
         start, end = self.o.bare(start, end)
         word = self.r.words.word
-        if self.depth > _DEPTH_MAX or start >= end:
+        self.work.left -= end - start
+        if self.depth > _DEPTH_MAX:
+            self.work.left = -1
+        if self.work.left < 0 or start >= end:
             return True
         self.depth += 1
         formula: Formula
@@ -379,7 +395,7 @@ class _Condition:
 
     def holds_inside(self, place: Range, operands: Operands) -> bool:
         """Whether a condition inside a subquery holds for each of its rows."""
-        return always(_Condition(self.r, operands, self.depth + 1).read(*place))
+        return always(_Condition(self.r, operands, self.depth + 1, self.work).read(*place))
 
     def empty(self, inside: Range) -> bool:
         """Whether a query plainly gives no row: WHERE false, LIMIT 0."""

@@ -35,8 +35,8 @@ NOT_WRITTEN = {"xmlconcat", "like_escape", "similar_to_escape", "int4", "json_ob
 # Texts that the grammar takes and the tokenizer refuses: what PostgreSQL 15 and later refuse, too, or take for two words.
 STRICTER = re.compile(r"\$\d+[A-Za-z_]|\b\d+[A-Za-z_]")
 # What the reader does not understand of the regression suite: at most so many in a thousand statements of a kind.
-# Bodies "not even SQL", and of utility statements behind BEGIN ATOMIC, which the server refuses; DO blocks that do what PL/pgSQL
-# alone can.
+# Bodies "not even SQL", and of utility statements behind BEGIN ATOMIC, which the server refuses; DO blocks that do what
+# PL/pgSQL alone can.
 UNREAD_MOST = {"create_function_stmt": 5, "view_stmt": 3, "do_stmt": 1000}
 UNREAD_MOST_ELSE = 1
 # What each first word does at least.

@@ -146,3 +146,12 @@ def test_a_filter_among_tautologies_stays_a_filter(condition: str, parts: list[s
 def test_two_filters_of_different_columns_are_a_filter_either_way(left: str, right: str) -> None:
     assert not one(f"DELETE FROM t WHERE c = 5 AND ({left} OR {right})").unfiltered
     assert not one(f"DELETE FROM t WHERE c = 5 OR ({left} AND d = 7)").unfiltered
+
+
+def test_a_condition_too_deep_to_judge_is_no_filter() -> None:
+    nested = "a IN (SELECT a FROM t WHERE " * 30 + "a = 1" + ")" * 30
+    deep = "(a = 1 OR (b = 2 AND " * 40 + "c = 3" + "))" * 40
+    for condition in (f"NOT {nested}", f"a NOT IN (SELECT a FROM t WHERE {deep})", deep):
+        assert one(f"DELETE FROM t WHERE {condition}").unfiltered
+    shallow = "(a = 1 OR (b = 2 AND " * 20 + "c = 3" + "))" * 20
+    assert not one(f"DELETE FROM t WHERE {shallow}").unfiltered

@@ -227,6 +227,16 @@ def test_damaged_statements_are_read_without_raising(row: list[str], data: st.Da
         b"values " + b",".join(b"(a%d)" % n for n in range(7_000)),
         b"(" * 65_000,
         b"select " + b",".join([b"(" * 190 + b"1" + b")" * 190] * 160),
+        b"delete from t where " + b"exists (select 1 from u where u.a = t.a and " * 45 + b"true" + b")" * 45,
+        b"delete from t where " + b"exists (select 1 from t x where x.a = t.a and " * 45 + b"true" + b")" * 45,
+        b"delete from t where " + b"a in (select a from t where " * 45 + b"true" + b")" * 45,
+        b"delete from t where " + b"case when a=1 then b else " * 2_500 + b"c" + b" end" * 2_500,
+        b"delete from t where a" + b"*(b)" * 16_000 + b"=1",
+        b"delete from t where " + b" or ".join(b"(a=%d and (b=1 or c<>%d))" % (n % 5, n % 7) for n in range(2_000)),
+        b"create table t (" + b"a int default default " * 3_000 + b"1)",
+        b"alter table t alter a type int " + b"using a " * 8_000,
+        b"do $$begin " + b"delete from t;" * 4_500 + b" end$$",
+        b"create function f() returns int " + b"begin atomic " * 5_000,
     ],
 )
 def test_hostile_texts_take_time_in_proportion(sql: bytes) -> None:
