@@ -120,8 +120,8 @@ class _Texts(_Seen[str]):
         return text if kind is _INTEGER or raw.startswith(("--", "/*")) else self.keep(raw, text)
 
 
-_kind_of = _Kinds().__getitem__
-_text_of = _Texts().__getitem__
+_kinds_seen, _texts_seen = _Kinds(), _Texts()
+_kind_of, _text_of = _kinds_seen.__getitem__, _texts_seen.__getitem__
 
 
 def _plain(sql: bytes, comments: bool) -> Tokens | None:

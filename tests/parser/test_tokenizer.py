@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parser import tokenizer
 from parser.tokenizer import LexError, Tokenizer, tokenize
 from parser.tokens import Kind, Token
 
@@ -28,13 +29,13 @@ def one(sql: str, **flags: bool) -> tuple[Kind, str]:
 
 
 def fed(sql: bytes, cuts: list[int], **flags: bool) -> list[Token] | None:
-    tokenizer = Tokenizer(**flags)
+    reader = Tokenizer(**flags)
     edges = [0, *sorted(cuts), len(sql)]
     tokens: list[Token] = []
     try:
         for start, end in pairwise(edges):
-            tokens += tokenizer.feed(sql[start:end])
-        return tokens + tokenizer.close()
+            tokens += reader.feed(sql[start:end])
+        return tokens + reader.close()
     except LexError:
         return None
 
@@ -173,14 +174,14 @@ def test_a_fault_has_its_place_and_reason_and_quotes_nothing(sql: bytes, offset:
     assert (caught.value.offset, caught.value.why) == (offset, why)
     assert str(caught.value) == f"{why} at byte {offset}"
     assert "secret" not in str(caught.value)
-    tokenizer = Tokenizer()
+    reader = Tokenizer()
     with pytest.raises(LexError) as piecewise:
         for at in range(len(sql)):
-            tokenizer.feed(sql[at : at + 1])
-        tokenizer.close()
+            reader.feed(sql[at : at + 1])
+        reader.close()
     assert (piecewise.value.offset, piecewise.value.why) == (offset, why)
     with pytest.raises(LexError):
-        tokenizer.close()
+        reader.close()
 
 
 @pytest.mark.parametrize("standard", [True, False])
@@ -229,22 +230,35 @@ def test_any_bytes_give_tokens_in_order_or_a_lex_error(sql: bytes) -> None:
     assert fed(sql, list(range(len(sql))), comments=True) == tokens
 
 
+def test_what_is_remembered_of_texts_is_bounded_and_holds_no_literal() -> None:
+    for at in range(3 * tokenizer._MOST_KEPT):
+        tokenize(b"SELECT name_%d" % at)
+    for seen in (tokenizer._kinds_seen, tokenizer._texts_seen):
+        assert 0 < len(seen) <= tokenizer._MOST_KEPT
+    tokenizer._kinds_seen.clear()
+    tokenizer._texts_seen.clear()
+    tokenize(b"SELECT 'secret', 12345678, 1.2345 AS \"secret name\" /* secret */ FROM t -- secret")
+    tokenize(b"SELECT " + b"long_name_" * 20)
+    for seen in (tokenizer._kinds_seen, tokenizer._texts_seen):
+        assert set(seen) == {"SELECT", ",", "AS", "FROM", "t"}
+
+
 def test_tokens_are_given_as_soon_as_nothing_can_change_them() -> None:
-    tokenizer = Tokenizer()
-    given_out = tokenizer.feed(b"SELECT a, b FROM t WHERE x = 'a' AND y")
+    reader = Tokenizer()
+    given_out = reader.feed(b"SELECT a, b FROM t WHERE x = 'a' AND y")
     assert [token.text for token in given_out][:10] == ["select", "a", ",", "b", "from", "t", "where", "x", "=", "a"]
 
 
 def test_memory_is_bounded_by_the_token_and_not_by_the_text() -> None:
-    tokenizer = Tokenizer()
+    reader = Tokenizer()
     piece = b"SELECT 'abc', 1.5 FROM t; " * 10
     tracemalloc.start()
     for _ in range(1000):
-        tokenizer.feed(piece)
+        reader.feed(piece)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100_000 < len(piece) * 1000
-    assert len(tokenizer.close()) <= 2
+    assert len(reader.close()) <= 2
 
 
 K = 64 * 1024
@@ -294,12 +308,12 @@ def cost(sql: bytes) -> float:
 def test_the_time_of_a_worst_case_is_linear(name: str) -> None:
     sql = WORST[name]
     assert cost(sql) < 0.2  # a quadratic one takes seconds; the measured times are 1 to 50 ms
-    tokenizer = Tokenizer()
+    reader = Tokenizer()
     start = time.process_time()
     try:
         for at in range(0, len(sql), 16):
-            tokenizer.feed(sql[at : at + 16])
-        tokenizer.close()
+            reader.feed(sql[at : at + 16])
+        reader.close()
     except LexError:
         pass
     assert time.process_time() - start < 0.6
