@@ -32,6 +32,7 @@ def absorb(r: Reading, facts: Facts) -> None:
     r.unfiltered = r.unfiltered or facts.unfiltered
     r.changes += facts.changes
     r.settings += facts.settings
+    r.stored += facts.stored
     regard(r, facts)
 
 

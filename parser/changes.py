@@ -142,6 +142,8 @@ def _returning(
     assigned: Assigned,
 ) -> list[Item]:
     """RETURNING [WITH (OLD AS o, NEW AS n)] list. Columns of the target hold what was assigned to them; `old` does not."""
+    assert target.relation is not None
+    r.stored += [(Column(target.relation, name), out) for name, out in assigned.items()]
     if place is None:
         return []
     start, end = place

@@ -4,9 +4,9 @@ from parser.bodies import sql_body
 from parser.changes import CHANGES, change
 from parser.clauses import called, called_by_name, expression, expressions, past_if, says
 from parser.expressions import scan
-from parser.facts import Named, Relation
+from parser.facts import Column, Named, Relation
 from parser.keywords import QUERY_STARTS
-from parser.lineage import Scope, Source
+from parser.lineage import Item, Scope, Source
 from parser.queries import query
 from parser.reading import Cte, Reading, Unread
 from parser.session_commands import setting
@@ -71,7 +71,13 @@ def _create_table(r: Reading, at: int, end: int) -> None:
         r.kinds.setdefault("EXECUTE")
         r.effects.add("procedural")
         return
-    query(r, body, _without_data(r, body, end), None, {})
+    keep(r, query(r, body, _without_data(r, body, end), None, {}))
+
+
+def keep(r: Reading, items: list[Item]) -> None:
+    """The statement makes a table of these columns."""
+    made = r.creates[-1]
+    r.stored += [(Column(made, item.name or "*"), item.out) for item in items if item.out.columns]
 
 
 def _query_behind_as(r: Reading, at: int, end: int) -> int | None:

@@ -85,6 +85,7 @@ class Facts:
     `changes`: how many INSERT, UPDATE, DELETE and MERGE statements are in it, nested ones included.
     `pinned`: the columns of its target that the WHERE of an UPDATE or DELETE ties to one value each; means nothing where
     `changes` is more than 1.
+    `stored`: what INSERT, UPDATE and MERGE put into columns of their targets ("*": into any), where it is made of columns.
     `unfiltered`: an UPDATE or DELETE whose WHERE is missing or cannot exclude a row.
     `complete`: False where anything was not understood; `reason` says what in words that quote no literal. The gateway then
     treats the statement as the worst it could be.
@@ -102,6 +103,7 @@ class Facts:
     unfiltered: bool = False
     changes: int = 0
     pinned: frozenset[str] = frozenset()
+    stored: tuple[tuple[Column, Output], ...] = ()
     settings: tuple[Setting, ...] = ()
     copy: Copy | None = None
     named: Named | None = None

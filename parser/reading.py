@@ -122,6 +122,7 @@ class Reading:
         "recursions",
         "root",
         "settings",
+        "stored",
         "unfiltered",
         "words",
         "writes",
@@ -150,6 +151,7 @@ class Reading:
         self.unfiltered = False
         self.changes = 0
         self.pinned: frozenset[str] = frozenset()
+        self.stored: list[tuple[Column, Output]] = []
         self.settings: list[Setting] = []
         self.copy: Copy | None = None
         self.named: Named | None = None

@@ -12,6 +12,7 @@ from itertools import pairwise
 from parser import fingerprint
 from parser.changes import CHANGES, change
 from parser.commands import command
+from parser.creations import keep
 from parser.cutting import columns, cut
 from parser.definitions import define
 from parser.facts import Facts
@@ -150,6 +151,7 @@ def _facts(
         unfiltered=reading.unfiltered or not complete,
         changes=reading.changes,
         pinned=reading.pinned,
+        stored=tuple(reading.stored),
         settings=tuple(reading.settings),
         copy=reading.copy,
         named=reading.named,
@@ -185,6 +187,7 @@ def _statement(r: Reading, start: int, end: int) -> None:
     if first == "(" or first in QUERY_STARTS:
         items = query(r, start, end, r.root, {})
         if r.creates:
+            keep(r, items)
             return
         r.outputs = outputs(items)
     elif first in CHANGES:

@@ -2,10 +2,11 @@
 
 from gateway.errors import Refused, State
 from gateway.masking.basis import MaskBasis
-from parser.facts import Facts
+from parser.facts import Column, Facts, Output
 
 _SETTINGS = "built-in: no stored values in settings"
 _MESSAGES = "built-in: no masked values in messages"
+_COLUMNS = "built-in: no masked values in other columns"
 # Functions that hand a value to other sessions, or to a store that no column's label reaches.
 _SENDING = frozenset(("pg_notify", "pg_logical_emit_message", "lo_from_bytea", "lo_put", "lowrite"))
 
@@ -30,4 +31,35 @@ def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
             "Send literals or parameters, and leave the masked columns out of the statement.",
             _MESSAGES,
         )
+    column = _brings_to_light(facts, basis)
+    if column is None:
+        return None
+    return Refused(
+        State.DENIED,
+        f'denied by "{_COLUMNS}": column "{column}" would take values of masked columns, and does not mask them itself',
+        "Put literals, parameters or columns that you may see into it, or copy into a column of the same kind.",
+        _COLUMNS,
+    )
+
+
+def _brings_to_light(facts: Facts, basis: MaskBasis) -> str | None:
+    """The column of a lasting table that would take a masked value without masking it alike. The session's own temporary
+    tables may: what comes out of them is masked from then on."""
+    for column, output in facts.stored:
+        hidden = [one for one in basis.lineage(Output(output.columns)) if not basis.visible(one)]
+        if hidden and not _masked_alike(column, {source.label for source in hidden}, basis):
+            return column.name
     return None
+
+
+def _masked_alike(column: Column, labels: set[str], basis: MaskBasis) -> bool:
+    """Whether whatever the name may mean masks such values: it is a table of the session's own, or has their label."""
+    relation = column.relation
+    if relation.schema == "pg_temp" or (relation.schema is None and relation.name in basis.made):
+        return True
+    tables = basis.tables(relation)
+    for table in tables:
+        for each in table.columns if column.name == "*" else (table.by_name.get(column.name),):
+            if each is None or {each.label} != labels:
+                return False
+    return bool(tables)

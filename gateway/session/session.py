@@ -144,6 +144,15 @@ class Session:
         self.flushed = False
         self.ending = False  # close once what is buffered has gone
         self.server_said_last = False
+        self.purse_of = purse_of
+        self.purses: dict[Budget, Purse] = {}
+        self._begin(scope)
+        for name, value in parameters:
+            self.parameter(name, value)
+        self.lexing_moved = False  # what it said at sign-in is where it began
+
+    def _begin(self, scope: Scope) -> None:
+        """How texts are read and what holds them back, before anything was said."""
         self.conforming = True
         self.encoding_safe = True
         self.lexing_doubt = False
@@ -163,19 +172,14 @@ class Session:
         self.path_doubt = True  # it is to be asked for
         self.path_moved = False  # since the transaction began
         self.path_reported: str | None = None
-        self.user_schema: str | None = card.info.role  # what "$user" stands for
+        self.user_schema: str | None = self.card.info.role  # what "$user" stands for
         self.open_epoch = -1  # the epoch in which extended messages were sent last
-        self.purse_of = purse_of
-        self.purses: dict[Budget, Purse] = {}
         self.bounded = False  # nothing may be sent before the outstanding statement's rows are known
         self.wants_cancel = False  # what runs is to be cancelled; the relay takes and clears it
         self.cancelling = False  # … and has not said yet that it is done
         self.wanted: Wanted | None = None  # the client's next frame waits for this estimate; the relay takes it
         self.estimate: int | None = None  # of the client's next frame
         self.answered = 0  # POSIX nanoseconds of the last completed statement
-        for name, value in parameters:
-            self.parameter(name, value)
-        self.lexing_moved = False  # what it said at sign-in is where it began
 
     @property
     def idle(self) -> bool:

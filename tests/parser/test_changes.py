@@ -44,3 +44,20 @@ def test_values_with_more_behind_them_are_a_query() -> None:
     facts = one("INSERT INTO t VALUES (1), (2) UNION SELECT a FROM u")
     assert facts.complete
     assert facts.reads == (Relation(None, "u"),)
+
+
+def test_what_is_put_into_columns_is_told() -> None:
+    def stored(sql: str) -> dict[str, set[str]]:
+        (facts,) = read(sql.encode())
+        return {
+            f"{column.relation.name}.{column.name}": {f"{one.relation.name}.{one.name}" for one in out.columns}
+            for column, out in facts.stored
+        }
+
+    assert stored("update t set a = b, c = 1") == {"t.a": {"t.b"}}
+    assert stored("insert into t (x, y) select s.a, s.b from s") == {"t.x": {"s.a"}, "t.y": {"s.b"}}
+    assert stored("insert into t values (1, $1)") == {}
+    assert stored("create table t as select s.a as x from s") == {"t.x": {"s.a"}}
+    assert stored("select s.a as x into t from s") == {"t.x": {"s.a"}}
+    assert stored("explain analyze update t set a = b") == {"t.a": {"t.b"}}
+    assert stored("delete from t where a = b") == {}

@@ -80,3 +80,50 @@ def test_who_may_do_anything_but_not_see_it_is_refused_too() -> None:
     assert script.refused is not None
     assert script.rulings[0].decision.verdict == "deny"
     assert scope_of(CLEAR).script(b"select set_config('search_path', email, false) from customers").refused is None
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "update customers set city = email where id = 1",
+        "update customers set city = upper(left(email, 3))",
+        "update customers set (city, name) = (select email, 'x')",
+        "update customers set city = (select email from customers c where c.id = 1)",
+        "insert into orders select id, email from customers",
+        "insert into orders select * from customers",
+        "insert into orders values (1, (select max(email) from customers))",
+        "insert into orders (id) values (1) on conflict (id) do update set note = (select email from customers limit 1)",
+        "merge into orders o using customers c on o.id = c.id when matched then update set note = c.email",
+        "merge into orders o using customers c on true when not matched then insert values (1, c.email)",
+        "with x as (select email as e from customers) update customers set city = e from x",
+        "with x as (update customers set city = email returning 1) select * from x",
+        "explain analyze update customers set city = email",
+        "prepare p as update customers set city = email",
+        "create table copy as select email as harmless from customers",
+        "create table copy as select * from customers",
+        "select email as harmless into copy from customers",
+        "insert into nobody.knows select email from customers",
+    ],
+)
+def test_masked_values_are_not_put_where_they_would_be_read_in_clear(sql: str) -> None:
+    refused = kept_aside(facts(sql), basis_of(sql))
+    assert refused is not None
+    assert "no masked values in other columns" in refused.message
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "update customers set city = 'x' where email = 'y'",
+        "update customers set city = upper(city)",
+        "update customers set email = lower(email)",
+        "insert into customers (email) select email from customers",
+        "insert into orders select id, null from customers where email like 'a%'",
+        "insert into orders select id, count(*) from customers group by id, email",
+        "create temp table mine as select email from customers",
+        "insert into pg_temp.mine select email from customers",
+        "create table copy as select id, city from customers where email is not null",
+    ],
+)
+def test_other_writes_pass(sql: str) -> None:
+    assert kept_aside(facts(sql), basis_of(sql)) is None
