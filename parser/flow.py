@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from parser.facts import Column, Output, Setting
 from parser.keywords import NOT_A_NAME
-from parser.lineage import FREE, OPAQUE, Scope
+from parser.lineage import FREE, OPAQUE, Scope, row_in
 from parser.reading import Env, Reading, Unread
-from parser.references import TYPE_NAMES, called, converted, field
+from parser.references import TYPE_NAMES, called, converted, field, row_field
 from parser.routines import EFFECTS
 from parser.tokens import Kind
 
@@ -73,13 +73,18 @@ class Flow:
         close = words.match[opening]
         if words.word[opening + 1] == "row" and words.match.get(opening + 2) == close - 1:
             return self.made_field(opening + 2, words.text[close + 2])
-        if close != opening + 2 or not words.named[opening + 4] or words.word[opening + 1] in NOT_A_NAME:
+        key = words.text[close + 2]
+        if not words.named[close + 2] or words.word[opening + 1] in NOT_A_NAME:
             return False
-        out = field(self.r, self.scope, words.text[opening + 1], words.text[opening + 4], opening + 1)
+        out: Output | None = None
+        if close == opening + 2:
+            out = field(self.r, self.scope, words.text[opening + 1], key, opening + 1)
+        elif close == opening + 4 and words.word[opening + 2] == "." and self.scope is not None:
+            out = row_field(self.r, row_in(self.scope, words.text[opening + 3], words.text[opening + 1]), key)
         if out is None:
             return False
         self.take(out)
-        self.at = opening + 5
+        self.at = close + 3
         self.operand = False
         return True
 

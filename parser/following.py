@@ -25,6 +25,9 @@ def follow(sql: bytes, parameters: tuple[str, ...], known: Known, *, bound: bool
     outputs = (Output(opaque=True),) if last is None else last
     relations = [relation for facts in statements for relation in (*facts.reads, *facts.writes)]
     return Body(
+        kinds=tuple(dict.fromkeys(kind for facts in statements for kind in facts.kinds)),
+        changes=sum(facts.changes for facts in statements),
+        unfiltered=any(facts.unfiltered for facts in statements),
         effects=frozenset(effect for facts in statements for effect in facts.effects),
         reads=tuple(dict.fromkeys(relation for facts in statements for relation in facts.reads)),
         writes=tuple(dict.fromkeys(relation for facts in statements for relation in facts.writes)),

@@ -32,7 +32,8 @@ class Body:
     """What a function LANGUAGE sql was read to do: all that its body's statements do together.
 
     `outputs`: its result, one for each column, or one that stands for all of them. `relies`: bare names of relations in
-    it that the session of the call resolves. None of it names parameters: what they carry is the call's business.
+    it that the session of the call resolves. `kinds`, `changes` and `unfiltered`: as in Facts. None of it names parameters:
+    what they carry is the call's business.
     """
 
     effects: frozenset[Effect]
@@ -42,6 +43,9 @@ class Body:
     columns_read: frozenset[Column]
     outputs: tuple[Output, ...]
     relies: frozenset[str] = frozenset()
+    kinds: tuple[str, ...] = ()
+    changes: int = 0
+    unfiltered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

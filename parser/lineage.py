@@ -20,7 +20,7 @@ class Item:
     """One entry of a query's result.
 
     `name` is None where it is not known: any name may mean it. `many`: it stands for any number of columns; with `base`
-    for all columns of that relation, by their own names. `hidden`: `*` leaves it out.
+    for all columns of that relation, by their own names. `hidden`: `*` leaves it out. `row`: it is a whole row, of this.
     """
 
     name: str | None
@@ -28,6 +28,7 @@ class Item:
     many: bool = False
     base: Relation | None = None
     hidden: bool = False
+    row: "Source | None" = None
 
 
 def blend(outs: Iterable[Output]) -> Output:
@@ -63,6 +64,7 @@ class Source:
     explicit: bool = False  # the alias was written
     table: Table | None = None
     assigned: dict[str, Output] | None = None
+    call: tuple[int, int] | None = None  # the tokens of the function in FROM that it is
 
     def column(self, name: str) -> tuple[Output, bool] | None:
         """What `name` may hold, and whether it is certain that this source has it. None: it has not."""
@@ -236,6 +238,23 @@ def in_scope(scope: Scope | None, name: str) -> bool:
                 return True
         level = level.parent
     return scope is None
+
+
+def row_in(scope: Scope, name: str, qualified: str = "") -> Source | None:
+    """The row that a column of derived rows is (`qualified`: of the source of this name). None: not known to be one."""
+    level: Scope | None = scope
+    while level is not None:
+        found = [
+            item
+            for source in level.sources
+            if (source.alias == qualified if qualified else not source.qualified_only)
+            for item in source.items
+            if item.name == name
+        ]
+        if found:
+            return found[0].row if len(found) == 1 else None
+        level = level.parent
+    return None
 
 
 def qualifier(scope: Scope, name: str) -> list[Source]:

@@ -23,7 +23,7 @@ from parser.lineage import (
 from parser.naming import column_name
 from parser.reading import COLUMNS_MAX, Cte, Env, Reading, Unread
 from parser.references import converted, row_sources, whole
-from parser.rowsets import made_row
+from parser.rowsets import made_row, row_made
 from parser.tables import from_list, relation_source
 
 _CLAUSES = word_set(
@@ -193,18 +193,19 @@ def _item(r: Reading, begin: int, stop: int, scope: Scope, env: Env) -> list[Ite
             raise Unread("a column's name was expected")
         label = text[stop - 1]
         out = scan(r, begin, stop - 2, scope, env)
-        return [Item(label, out)]
+        return [Item(label, out, row=row_made(r, begin, stop - 2, scope, env))]
     out = scan(r, begin, stop, scope, env, item=True)
     label = r.label
     if words.named[begin]:
         _, behind = r.name(begin)
         if label is not None and behind == stop - 1:
             out = scan(r, begin, behind, scope, env)  # a plain column under another name
+            stop = behind
         elif label is None and behind == stop:
             label = text[stop - 1]
     if label is None and r.known is not None:
         label = column_name(r, begin, stop)
-    return [Item(label, out)]
+    return [Item(label, out, row=row_made(r, begin, stop, scope, env))]
 
 
 def _is_star(r: Reading, begin: int, stop: int) -> bool:

@@ -2,7 +2,18 @@
 
 from parser.facts import Output
 from parser.keywords import RESERVED
-from parser.lineage import FREE, OPAQUE, Scope, Source, bare, blend, qualified_relation, qualifier, row_named
+from parser.lineage import (
+    FREE,
+    OPAQUE,
+    Scope,
+    Source,
+    bare,
+    blend,
+    qualified_relation,
+    qualifier,
+    row_in,
+    row_named,
+)
 from parser.reading import Reading, Unread
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE, TAKES_ROWS
 from parser.tokens import Kind
@@ -122,6 +133,10 @@ def called(r: Reading, schema: str | None, name: str) -> Output:
         if body is None:
             added = Output(added.columns, opaque=True)
             continue
+        for kind in body.kinds:
+            r.kinds.setdefault(kind)
+        r.changes += body.changes
+        r.unfiltered = r.unfiltered or body.unfiltered
         r.effects |= body.effects
         r.reads.update(dict.fromkeys(body.reads))
         r.writes.update(dict.fromkeys(body.writes))
@@ -156,7 +171,18 @@ def row_sources(r: Reading, scope: Scope | None, start: int, end: int) -> list[S
 
 
 def field(r: Reading, scope: Scope | None, name: str, key: str, at: int) -> Output | None:
-    """`(name).key` where the name, at token `at`, can only be a row: what `name.key` means. None: it may be a column."""
-    if scope is None or not row_named(scope, name):
+    """`(name).key` where the name, at token `at`, is known to be a row: what its field may hold. None: it is not."""
+    if scope is None:
         return None
-    return resolve(r, scope, [name, key], at)
+    if row_named(scope, name):
+        return resolve(r, scope, [name, key], at)
+    return row_field(r, row_in(scope, name), key)
+
+
+def row_field(r: Reading, row: Source | None, key: str) -> Output | None:
+    """One column of a row."""
+    got = row.column(key) if row is not None else None
+    if got is None or not got[1]:
+        return None
+    r.columns_read |= got[0].columns
+    return got[0]

@@ -3,7 +3,7 @@
 from parser.expressions import scan
 from parser.facts import Output
 from parser.keywords import NOT_A_NAME, word_set
-from parser.lineage import FREE, Item, Scope, Source, blend
+from parser.lineage import FREE, Item, Scope, Source, blend, qualifier, row_in, row_named
 from parser.reading import Env, Reading
 from parser.references import resolve
 
@@ -22,7 +22,7 @@ def function_source(r: Reading, at: int, behind: int, scope: Scope, env: Env) ->
     name, columns = _columns(r, at, behind, scope, env)
     r.effects.add("read")
     if isinstance(columns, Output):
-        return Source(name, rest=columns), False
+        return Source(name, rest=columns, call=(at, behind)), False
     unnamed = len(columns) == 1 and columns[0].name is None
     return Source(name, None, [Item(item.name or name, item.out) for item in columns]), unnamed
 
@@ -40,8 +40,7 @@ def rows_from(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
             stop = cut
         name, columns = _columns(r, begin, stop, scope, env)
         if defined is not None:
-            out = columns if isinstance(columns, Output) else blend(item.out for item in columns)
-            items += [Item(column, out) for column in defined]
+            items += defined_columns(r, begin, stop, defined, scope, env)
         elif isinstance(columns, Output):
             rest.append(columns)
         else:
@@ -51,16 +50,54 @@ def rows_from(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
     return Source(None, None, items)
 
 
+def defined_columns(
+    r: Reading, at: int, behind: int, names: list[str], scope: Scope, env: Env
+) -> list[Item]:
+    """The columns of a function whose call defines them, each with what flows into it where the function was followed."""
+    words = r.words
+    parts, opening = r.name(at)
+    routines = r.known.routines(parts[-2] if len(parts) > 1 else None, parts[-1]) if r.known is not None else ()
+    body = routines[0].body if len(routines) == 1 else None
+    if body is not None and len(body.outputs) == len(names) and words.word[opening] == "(":
+        given = scan(r, opening + 1, behind - 1, scope, env) if opening + 1 < behind - 1 else FREE
+        return [Item(name, blend((given, own))) for name, own in zip(names, body.outputs, strict=True)]
+    out = scan(r, at, behind, scope, env)
+    return [Item(name, out) for name in names]
+
+
 def numbered(source: Source) -> None:
     """WITH ORDINALITY: one more column, a count."""
     if source.closed():
         source.items = [*source.items, Item("ordinality", FREE)]
 
 
+def row_made(r: Reading, start: int, end: int, scope: Scope, env: Env) -> Source | None:
+    """The row that an expression is: that of a relation in scope, `ROW (…)`, or a column that is one. None: not known."""
+    words = r.words
+    if r.known is None or not words.named[start]:
+        return None
+    name = words.text[start]
+    if end == start + 1:
+        if row_named(scope, name):
+            rows = qualifier(scope, name)
+            return rows[0] if len(rows) == 1 else None
+        return row_in(scope, name)
+    if end == start + 3 and words.word[start + 1] == ".":
+        return row_in(scope, words.text[start + 2], name)
+    if words.word[start] == "row" and words.match.get(start + 1) == end - 1:
+        values = [scan(r, left, right, scope, env) for left, right in r.split(start + 2, end - 1)]
+        return Source(None, None, [Item(f"f{at}", out) for at, out in enumerate(values, 1)])
+    return None
+
+
 def made_row(r: Reading, start: int, end: int, scope: Scope, env: Env) -> list[Item]:
     """What `(value).*` makes of the value in brackets: a function's columns, or any number of them."""
     words = r.words
     if words.word[start] == "(" and words.match[start] == end - 1 and words.named[start + 1]:
+        row = row_made(r, start + 1, end - 1, scope, env)
+        if row is not None and row.closed():
+            scan(r, start + 1, end - 1, scope, env)
+            return row.star()
         _, opening = r.name(start + 1)
         if words.word[opening] == "(" and words.match[opening] == end - 2:
             _, columns = _columns(r, start + 1, end - 1, scope, env)

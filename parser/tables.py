@@ -7,7 +7,7 @@ from parser.keywords import NOT_A_NAME
 from parser.lineage import FREE, OPAQUE, Item, Scope, Source, renamed
 from parser.reading import Env, Reading, Unread
 from parser.references import resolve
-from parser.rowsets import defined, free_table, function_source, numbered, rows_from
+from parser.rowsets import defined, defined_columns, free_table, function_source, numbered, rows_from
 
 _JOINS = frozenset(["join", "left", "right", "full", "inner", "cross", "natural"])
 _JOIN_ENDS = _JOINS | {"on", "using", ","}
@@ -205,7 +205,7 @@ def _alias(
                 source.items[0].name = source.alias
             at += 1
         if at < end and word[at] == "(":
-            _columns(r, at, source)
+            _columns(r, at, source, scope, env)
             at = match[at] + 1
     if at < end and word[at] == "tablesample":
         opening = r.find(frozenset(("(",)), at, end)
@@ -222,7 +222,7 @@ def _alias(
     return at
 
 
-def _columns(r: Reading, opening: int, source: Source) -> None:
+def _columns(r: Reading, opening: int, source: Source, scope: Scope, env: Env) -> None:
     """An alias's column list renames; for a function it may also give types: then it names all columns."""
     names = r.names(opening)
     if source.table is not None:
@@ -235,5 +235,7 @@ def _columns(r: Reading, opening: int, source: Source) -> None:
         source.items = [Item(name, source.rest) for name in names]
         if r.known is not None and defined(r, opening):
             source.rest = None
+            if source.call is not None:
+                source.items = defined_columns(r, *source.call, names, scope, env)
     else:
         source.items = renamed(source.items, names)

@@ -65,7 +65,7 @@ SELECT 'f', p.oid, n.nspname, p.proname, coalesce(x.volatility, p.provolatile::t
     SELECT pg_catalog.json_agg(u.name ORDER BY u.place) AS named
       FROM ROWS FROM (pg_catalog.unnest(p.proargmodes), pg_catalog.unnest(p.proargnames))
            WITH ORDINALITY u (mode, name, place)
-     WHERE u.mode IN ('o', 'b', 't') HAVING pg_catalog.bool_and(u.name <> '')
+     WHERE u.mode IN ('o', 'b', 't')
   ) o ON p.proargmodes IS NOT NULL;
 SELECT 'o', o.oprname, n.nspname, p.proname
   FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
@@ -264,9 +264,16 @@ def _function(
         definer == "t",
         schema == "pg_catalog",
         returns_set == "t",
-        tuple(json.loads(columns)) if columns else None,
+        _named(json.loads(columns)) if columns else None,
         plain=plain(source.encode("utf-8", "surrogateescape")) if language == "plpgsql" else None,
     )
+
+
+def _named(columns: list[str]) -> tuple[str, ...]:
+    """The columns of a function's result by the names that the server gives to those without one."""
+    if columns == [""]:
+        return ()
+    return tuple(name or f"column{at}" for at, name in enumerate(columns, 1))
 
 
 def _body(function: CatalogFunction, row: Row) -> BodyRow:
