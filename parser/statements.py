@@ -25,7 +25,8 @@ from parser.reading import Reading, Unread, Words
 from parser.tokenizer import LexError, tokenize
 from parser.tokens import Kind, Token, Tokens
 
-TOKENS_MAX = 200_000  # of one message, but for INSERT … VALUES
+TOKENS_MAX = 200_000  # of one message
+BULK_TOKENS_MAX = 1_000_000  # of INSERT … VALUES, without the rows that need no reading: some 150 MB
 LEVELS_MAX = 4  # statements within statements: EXPLAIN, PREPARE, bodies of functions
 _DEFINITIONS = frozenset(("create", "alter", "drop", "comment"))
 
@@ -60,7 +61,7 @@ def read(
             tokens = tokens.without_comments()
     if not tokens:
         return ()
-    if len(tokens) > TOKENS_MAX and not _bulk(tokens):
+    if len(tokens) > TOKENS_MAX and (len(tokens) > BULK_TOKENS_MAX or not _bulk(tokens)):
         return (_unknown("the text is too long"),)
     try:
         words = columns(tokens)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parser import statements
 from parser.facts import Facts, Output, Relation, Setting
 from parser.kinds import ALL_EFFECTS
 from parser.statements import read
@@ -243,3 +244,15 @@ def test_hostile_texts_take_time_in_proportion(sql: bytes) -> None:
     begun = time.process_time()
     read(sql)
     assert time.process_time() - begun < 3
+
+
+def test_long_texts_are_read_only_as_bulk_inserts_and_those_up_to_their_own_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(statements, "TOKENS_MAX", 100)
+    monkeypatch.setattr(statements, "BULK_TOKENS_MAX", 1000)
+    odd = ", ".join(["(now())"] * 150)
+    assert one(f"insert into t values {odd}").complete
+    assert one(f"insert into t values {odd}, {odd}").reason == "the text is too long"
+    assert one(f"select * from (values {odd}) v").reason == "the text is too long"
+    assert one("insert into t values " + ", ".join(["(1, 'x')"] * 5000)).complete
