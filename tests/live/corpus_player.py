@@ -226,7 +226,7 @@ class State:
         self._folder = folder
 
     def trace(self, victim: int, spared: int = 0) -> str:
-        """Waits until all sessions of the corpus but `spared` ones are gone. `victim`: process id of a session that must stay.
+        """Waits until all sessions of the corpus but `spared` ones are gone. `victim`: process id of one that must stay.
 
         Where even the own session is gone, that is the trace.
         """

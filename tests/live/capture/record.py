@@ -120,6 +120,8 @@ def entry(title: str, steps: list[tuple[str, list[str | None]]], numbers: dict[s
     group, database, reason = named.groups()
     texts = ",\n".join(quoted(numbered(text, numbers)) for text, _ in steps)
     who = f"as = {quoted(group)}\ndatabase = {quoted(database)}"
+    if r"\dconfig" in reason:  # a session that may only read has settings of its own
+        who += '\ncompare = "shape"'
     text = f"[[entry]]\nreason = {quoted(reason)}\n{who}\nsql = [\n{texts},\n]\n"
     if any(params for _, params in steps):
         cells = [[False if one is None else numbered(one, numbers) for one in params] for _, params in steps]
