@@ -62,7 +62,8 @@ PURE = word_set(
     jsonb_path_exists_tz jsonb_path_match_tz jsonb_path_query_tz jsonb_path_query_array_tz
     jsonb_path_query_first_tz jsonb_populate_record_valid money mxid_age pg_input_error_info pg_input_is_valid
     ts_debug ts_match_tq ts_match_tt ts_parse ts_token_type txid_status pg_xact_status pg_xact_commit_timestamp
-    pg_last_xact_replay_timestamp pg_jit_available pg_control_checkpoint pg_control_init pg_control_recovery
+    pg_last_xact_replay_timestamp pg_jit_available pg_export_snapshot pg_control_checkpoint pg_control_init
+    pg_control_recovery
     pg_control_system pg_notification_queue_usage pg_listening_channels
     """
 )

@@ -7,7 +7,7 @@ and remembers its answers.
 from gateway.classify.catalog import Catalog, CatalogFunction, CatalogTable
 from parser.facts import Facts, Relation
 from parser.known import Calls, Routine, Table
-from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
+from parser.routines import ABOUT_DEFINITIONS, COUNTING, EFFECTS, PURE
 
 _SYSTEM = "pg_catalog"  # searched first unless the path names it (manual, section 5.10.5)
 _STANDARD = "information_schema"
@@ -138,7 +138,7 @@ def computes(function: CatalogFunction) -> bool:
     """Whether its result is made of its arguments alone: the server's own or compiled, and either immutable or known to."""
     if not function.builtin and function.language not in _COMPILED and function.schema != _STANDARD:
         return False
-    return function.volatility == "i" or function.name in _COMPUTING
+    return function.name in _COMPUTING or (function.volatility == "i" and function.name not in EFFECTS)
 
 
 def _table(table: CatalogTable) -> Table:

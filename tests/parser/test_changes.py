@@ -1,7 +1,10 @@
 """INSERT, UPDATE, DELETE and MERGE."""
 
+import pytest
+
 from parser.facts import Column, Facts, Relation
 from parser.statements import read
+from tests.parser.knowing import facts, flows
 
 
 def one(sql: str) -> Facts:
@@ -61,3 +64,63 @@ def test_what_is_put_into_columns_is_told() -> None:
     assert stored("select s.a as x into t from s") == {"t.x": {"s.a"}}
     assert stored("explain analyze update t set a = b") == {"t.a": {"t.b"}}
     assert stored("delete from t where a = b") == {}
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("INSERT INTO customers (city) SELECT y FROM a RETURNING id, city", ["customers.id", "a.y customers.city"]),
+        ("INSERT INTO orders SELECT id, x FROM a RETURNING *", ["a.id orders.id", "a.x orders.customer_id", "orders.total"]),
+        ("INSERT INTO orders (total, id) VALUES ((SELECT x FROM a), 1) RETURNING id, total",
+         ["orders.id", "a.x orders.total"]),
+        ("INSERT INTO orders VALUES (1, 2, 3) RETURNING *", ["orders.id", "orders.customer_id", "orders.total"]),
+        ("INSERT INTO orders SELECT * FROM unheard RETURNING id", ["orders.id unheard.*"]),
+        ("INSERT INTO orders DEFAULT VALUES RETURNING id", ["orders.id"]),
+        (
+            "INSERT INTO orders (id, total) SELECT id, x FROM a ON CONFLICT (id) DO UPDATE SET customer_id = excluded.total "
+            "RETURNING customer_id, total",
+            ["a.x orders.customer_id orders.total", "a.x orders.total"],
+        ),
+        ("UPDATE customers SET city = a.y FROM a RETURNING city, email", ["a.y customers.city", "customers.email"]),
+        ("UPDATE customers SET city = email RETURNING city", ["customers.city customers.email"]),
+        ("UPDATE customers SET (city, email) = (SELECT x, y FROM a) RETURNING city, customers.email",
+         ["a.x customers.city", "a.y customers.email"]),
+        ("UPDATE customers SET (city, email) = ROW (email, 'x') RETURNING city, customers.email",
+         ["customers.city customers.email", "customers.email"]),
+        ("UPDATE customers SET city = y FROM a RETURNING old.city, new.city, customers",
+         ["customers.city", "a.y customers.city", "a.y customers.*"]),
+        ("UPDATE customers SET city = y FROM a RETURNING WITH (OLD AS o, NEW AS n) o.city, n.city",
+         ["customers.city", "a.y customers.city"]),
+        ("UPDATE orders SET id = 1 FROM c RETURNING *", ["orders.id", "orders.customer_id", "orders.total", "c.id", "c.w"]),
+        ("DELETE FROM orders USING c RETURNING *", ["orders.id", "orders.customer_id", "orders.total", "c.id", "c.w"]),
+        (
+            "MERGE INTO orders o USING a ON o.id = a.id WHEN MATCHED THEN UPDATE SET total = a.x "
+            "WHEN NOT MATCHED THEN INSERT (customer_id) VALUES (a.y) RETURNING *",
+            ["a.id", "a.x", "a.y", "orders.id", "a.y orders.customer_id", "a.x orders.total"],
+        ),
+        ("WITH w AS (UPDATE customers SET city = email RETURNING *) SELECT city FROM w", ["customers.city customers.email"]),
+    ],
+)  # fmt: skip
+def test_returning_shows_the_column_and_what_was_put_there(sql: str, expected: list[str]) -> None:
+    assert flows(sql) == expected
+
+
+def test_writes_carry_the_schema_that_is_known() -> None:
+    found = facts("UPDATE customers SET city = 'x' WHERE id = 1")
+    assert found.writes == (Relation("public", "customers"),)
+    assert found.columns_written == {Column(Relation("public", "customers"), "city")}
+
+
+def test_source_of_merge_does_not_see_the_target() -> None:
+    source = "LATERAL (SELECT city FROM pairs(1) AS city) s"
+    (output,) = flows(f"MERGE INTO customers c USING {source} ON true WHEN MATCHED THEN DELETE RETURNING s.city") or []
+    assert "customers" not in output
+
+
+@pytest.mark.parametrize(
+    "index",
+    ["(id)", "(lower(city))", '(lower(city) COLLATE "C" text_pattern_ops, id)', "((id + 1) int4_ops)", '(city COLLATE "C")'],
+)
+def test_index_of_on_conflict_may_have_collations_and_operator_classes(index: str) -> None:
+    found = facts(f"INSERT INTO customers VALUES (1) ON CONFLICT {index} DO NOTHING")
+    assert "INSERT" in found.kinds
