@@ -218,3 +218,43 @@ def test_what_was_changed_since_the_catalogue_was_read_is_not_known_under_any_sc
         assert not scope_of(READ, path=("public",), moved=frozenset({"orders"})).script(text).rulings[0].basis.inert
     script = scope_of(CLEAR, path=("public",)).script(b"alter table orders rename to o; select id from public.orders")
     assert script.rulings[1].basis.tables(Relation("public", "orders")) == ()
+
+
+def flowing(scope: scope_module.Scope, sql: bytes) -> list[list[str]] | None:
+    found = scope.script(sql).rulings[-1].basis.outputs
+    if found is None:
+        return None
+    return [sorted(f"{c.relation.schema or ''}.{c.name}" for c in one.columns) for one in found]
+
+
+def test_stars_are_resolved_against_the_catalogue_under_the_path() -> None:
+    columns = [[f"public.{name}"] for name in ("id", "customer_id", "total", "item")]
+    assert flowing(scope_of(READ, path=("public",)), b"select * from orders") == columns
+    assert flowing(scope_of(READ), b"select * from orders") == columns  # the path is not known, but there is one alone
+    assert flowing(scope_of(READ, path=("elsewhere",)), b"select * from orders") is None
+    assert flowing(scope_of(READ, path=("public",), made=frozenset({"orders"})), b"select * from orders") is None
+
+
+def test_relation_that_a_text_makes_hides_the_one_of_its_name_from_the_statements_behind() -> None:
+    scope = scope_of(ALL, path=("public",))
+    shadowed = b"create temp table orders as select email as item from customers; select upper(item) from orders"
+    _, shown = scope.script(shadowed).rulings
+    assert shown.basis.outputs is not None
+    assert shown.basis.lineage(shown.basis.outputs[0]) != ()
+    (plain,) = scope.script(b"select upper(item) from orders").rulings
+    assert plain.basis.outputs is not None
+    assert plain.basis.lineage(plain.basis.outputs[0]) == ()
+
+
+def test_prepared_statement_is_understood_anew_where_its_names_mean_something_else() -> None:
+    before = scope_of(READ, path=("public",))
+    inner = before.script(b"prepare p as select * from orders").rulings[0].facts.inner
+    assert inner is not None
+    assert inner.reads == (Relation("public", "orders"),)
+    after = scope_of(READ, path=("public",), made=frozenset({"orders"}))
+    again = after.again(inner)
+    assert again.reads == (Relation(None, "orders"),)
+    assert again.outputs is None
+    assert before.again(again).reads == inner.reads
+    plain = facts("select 1")
+    assert after.again(plain) is plain

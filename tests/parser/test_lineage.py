@@ -2,8 +2,22 @@
 
 import pytest
 
-from parser.facts import Output
-from parser.lineage import Item, Scope, Source, bare, merged, renamed
+from parser.facts import Column, Output, Relation
+from parser.known import Table
+from parser.lineage import (
+    Item,
+    Scope,
+    Source,
+    bare,
+    blend,
+    in_scope,
+    marked,
+    merged,
+    renamed,
+    row_in,
+    row_named,
+    settled,
+)
 from parser.statements import read
 
 CASES = """
@@ -186,3 +200,47 @@ def test_a_name_that_a_source_has_not_is_looked_for_further_out() -> None:
     assert bare(inner, "x")[0].opaque
     assert not bare(inner, "y")[0].opaque
     assert bare(inner, "z")[0].opaque
+
+
+def test_marks_of_a_query_that_refers_to_itself_stand_for_all_that_reaches_them() -> None:
+    email, city = (Output(frozenset({Column(Relation("public", "customers"), name)})) for name in ("email", "city"))
+    items, marks = marked([Item("a", email), Item("b", city), Item("c", Output())], 1)
+    arm = [items[1], items[0], items[2]]  # the recursive arm swaps two columns and keeps the third
+    both = merged([[Item("a", email), Item("b", city), Item("c", Output())], arm])
+    found = settled(both, marks)
+    assert [item.out.columns for item in found] == [email.columns | city.columns] * 2 + [frozenset()]
+    opaque = settled([Item("a", Output(items[1].out.columns)), Item("b", Output(opaque=True)), Item("c", Output())], marks)
+    assert [item.out.opaque for item in opaque] == [True, True, False]
+
+
+def test_columns_that_do_not_match_the_marks_hold_everything_but_the_marks() -> None:
+    email = Output(frozenset({Column(Relation("public", "customers"), "email")}))
+    items, marks = marked([Item("a", email), Item("b", Output())], 1)
+    found = settled([Item(None, blend([*(item.out for item in items), email]), many=True)], marks)
+    assert [(item.out.columns, item.many) for item in found] == [(email.columns, True)]
+
+
+def test_row_is_meant_only_where_no_column_can_be() -> None:
+    known = Source("t", Relation("public", "t"), table=Table(Relation("public", "t"), ("x",), frozenset({"x"})))
+    scope = Scope(None, [known])
+    assert row_named(scope, "t")
+    assert not row_named(scope, "x")
+    assert not row_named(scope, "u")
+    assert not row_named(Scope(scope, [Source("u", Relation(None, "u"))]), "t")  # u may have a column t
+    assert in_scope(scope, "x")
+    assert in_scope(scope, "t")
+    assert not in_scope(scope, "passing")
+    assert bare(scope, "x")[0].plain
+    assert bare(scope, "y")[0].opaque
+
+
+def test_row_is_followed_only_through_a_column_that_is_certain_to_be_one() -> None:
+    row = Source("t", Relation("public", "t"))
+    one = Scope(None, [Source("s", None, [Item("r", Output(), row=row), Item("x", Output())])])
+    assert row_in(one, "r") is row
+    assert row_in(one, "r", "s") is row
+    assert row_in(one, "r", "other") is None
+    assert row_in(one, "x") is None
+    one.add(Source("p", None, [Item("r", Output())]))
+    assert row_in(one, "r") is None
+    assert row_in(Scope(one, [Source("q", None, [Item("r", Output())])]), "r") is None

@@ -1,7 +1,9 @@
 """Columns, rows and types by name."""
 
 from parser.facts import Facts, Output, Relation
+from parser.known import Body
 from parser.statements import read
+from tests.parser.knowing import Shown, facts, flows, routine
 
 
 def one(sql: str) -> Facts:
@@ -33,3 +35,21 @@ def test_a_field_of_a_row_may_be_a_function_of_it() -> None:
     assert (None, "to_json") in facts.functions
     assert {column.name for column in facts.columns_read} == {"*", "to_json"}
     assert {column.relation for column in facts.columns_read} == {Relation(None, "t")}
+
+
+def test_functions_of_a_name_are_judged_together() -> None:
+    body = Body(
+        frozenset({"read", "write"}), (Relation("public", "customers"),), (Relation("public", "orders"),),
+        frozenset({("public", "inner")}), frozenset(), (Output(),), kinds=("SELECT", "DELETE"), changes=1, unfiltered=True,
+    )  # fmt: skip
+    one_of_ones_own = routine("lower", schema="public", computes=False)
+    assert flows("SELECT lower(x) FROM a") == ["a.x"]
+    assert flows("SELECT lower(x) FROM a", Shown((one_of_ones_own,))) == ["!a.x"]
+    assert flows("SELECT pg_catalog.lower(x) FROM a", Shown((one_of_ones_own,))) == ["a.x"]
+    assert flows("SELECT unheard_of(x) FROM a") == ["!a.x"]
+    assert flows("SELECT count(x) FROM a", Shown((routine("count", schema="public", computes=False),))) == ["!a.x"]
+    found = facts("SELECT swept(1)", Shown((routine("swept", schema="public", computes=False, body=body),)))
+    assert found.effects == {"read", "write"}
+    assert (found.reads, found.writes) == (body.reads, body.writes)
+    assert ("public", "inner") in found.functions
+    assert (found.kinds, found.changes, found.unfiltered) == (("SELECT", "DELETE"), 1, True)

@@ -2,10 +2,12 @@
 
 import pytest
 
-from gateway.masking.basis import Source
+from gateway.classify.resolver import Resolver
+from gateway.masking.basis import Source, basis
 from gateway.policy.rules import Mask
 from parser.facts import Column, Output, Relation
-from tests.gateway.masking.shop import CUSTOMERS, basis_of
+from parser.statements import read
+from tests.gateway.masking.shop import CUSTOMERS, basis_of, catalog, rights
 
 
 @pytest.mark.parametrize(
@@ -91,3 +93,27 @@ def test_lineage_of_an_incomplete_statement_is_no_proof() -> None:
     assert masks.outputs is None
     assert not masks.inert
     assert not masks.origins_tell
+
+
+def resolved(sql: str, shadow: str | None = None) -> list[list[tuple[str, str]]]:
+    found = catalog(shadow=shadow)
+    (facts,) = read(sql.encode(), known=Resolver(found, ("public",)))
+    masks = basis(facts, rights(), found)
+    assert masks.outputs is not None
+    return [[(source.name, source.label) for source in masks.lineage(output)] for output in masks.outputs]
+
+
+def test_columns_of_resolved_statements_have_the_labels_of_exactly_what_flows_in() -> None:
+    name, email = ("public.customers.name", "name"), ("public.customers.email", "email")
+    assert resolved("select * from orders") == [[], [], [], []]
+    assert resolved("select o.*, c.name from customers c join orders o on o.customer_id = c.id")[4:] == [[name]]
+    assert resolved("select item from orders union select email from customers") == [[email]]
+    assert resolved("select who from contacts") == [[("public.contacts.who", "name")]]
+    assert resolved("update orders set item = email from customers c returning item") == [[email]]
+
+
+def test_shadowed_function_taints_its_own_column_alone() -> None:
+    sql = "select lower(item), item from orders"
+    assert resolved(sql, shadow="lower") == [[("expression", "unknown")], []]
+    (by_name,) = read(sql.encode())
+    assert basis(by_name, rights(), catalog(shadow="lower")).outputs is None
