@@ -129,20 +129,23 @@ class Judge:
 
     def _follow_bodies(self) -> None:
         """What functions LANGUAGE sql return: they may call each other, so until nothing more is found."""
+        bodies = self.database.bodies
         last: dict[int, Node] = {}
         for oid, analysed, name, source, arguments, result in self.connection.execute(_BODIES).fetchall():
+            if not analysed and not source.strip():
+                bodies[oid] = []  # nothing comes back: a call fails
+                continue
             try:
                 tree = nodes(analysed) if analysed else self._body(name, source, arguments, result)
                 last[oid] = list(queries(tree))[-1]
             except (Refused, IndexError):
                 continue  # stays opaque
-        bodies = self.database.bodies
-        bodies.update({oid: [] for oid in last})
+        found: dict[int, list[Flow]] = {oid: [] for oid in last}
         grown = True
         while grown:
-            found = {oid: lineage(query, self.database) or [] for oid, query in last.items()}
-            grown = found != bodies
             bodies.update(found)
+            again = {oid: lineage(query, self.database) or [] for oid, query in last.items()}
+            grown, found = again != found, again
 
     def _body(self, name: str, source: str, arguments: str, result: str) -> Any:
         """The analyser's tree of a function's body that is stored as text. Raises Refused."""
