@@ -118,7 +118,10 @@ class Resolver:
 
     def _routine(self, function: CatalogFunction) -> Routine:
         body = function.body
-        if body is not None and not body.relies.isdisjoint(self._made):
+        if body is not None and not (
+            body.relies.isdisjoint(self._made)
+            and self._moved.isdisjoint(relation.name for relation in (*body.reads, *body.writes))
+        ):
             body = None
         return Routine(
             function.schema,

@@ -132,3 +132,11 @@ def test_functions_are_those_of_the_path_and_compiled_immutable_ones_only_comput
     assert resolver.routines(None, "peek")[0].body is body
     shadowing = Resolver(found, ("public",), frozenset({"users"}))
     assert shadowing.routines(None, "peek")[0].body is None
+
+
+def test_body_that_reads_what_was_changed_meanwhile_is_not_followed() -> None:
+    bound = Body(frozenset({"read"}), (Relation("public", "users"),), (), frozenset(), frozenset(), ())
+    found = catalog(functions=(function("public", "peek", "sql", "s", bound),))
+    assert Resolver(found).routines(None, "peek")[0].body is bound
+    assert Resolver(found, None, frozenset({"users"})).routines(None, "peek")[0].body is bound  # it was looked up before
+    assert Resolver(found, None, frozenset(), frozenset({"users"})).routines(None, "peek")[0].body is None
