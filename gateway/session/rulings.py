@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import Refused
-from gateway.session.inflight import ROWS_UNKNOWN, Wanted
+from gateway.session.inflight import ROWS_UNKNOWN, Ask, Wanted
 from parser.facts import Facts
 
 if TYPE_CHECKING:
     from gateway.scope import Ruling, Script
     from gateway.session.session import Session
 
+_RUNNING = frozenset({Ask.QUERY, Ask.EXECUTE, Ask.FUNCTION})
 _UNKNOWN_FACTS = Facts(
     kinds=("UNKNOWN",),
     effects=frozenset({"read", "write", "ddl", "privilege", "session", "unsafe-io", "procedural"}),
@@ -24,7 +25,7 @@ def fresh(s: Session) -> None:
     """Has the session's scope be that of now. Raises Refusal when the right behind it is gone."""
     scope = s.scope
     own, clean = s.temporaries.names, s.temporaries.clean
-    if own and s.queue:  # what is outstanding may fail, and a rollback take away what its transaction made
+    if own and _may_be_taken_back(s):
         own &= s.temporaries.lasting
         clean &= own
     if (
@@ -41,6 +42,12 @@ def fresh(s: Session) -> None:
         s.scope = s.rescope(s)
         s.made, s.moved = s.scope.made, s.scope.moved
         s.search_path = s.scope.search_path
+
+
+def _may_be_taken_back(s: Session) -> bool:
+    """Whether something outstanding may end the transaction, and the next text be run all the same. A failure within its own
+    pipeline would have the server skip it."""
+    return any(item.epoch != s.epoch or item.ask in _RUNNING for item in s.queue)
 
 
 def script_of(s: Session, sql: bytes) -> Script:

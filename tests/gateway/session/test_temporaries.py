@@ -2,19 +2,23 @@
 
 import pytest
 
-from parser.messages import command_complete, parameter_status, query
+from parser.messages import bind, command_complete, execute, parameter_status, parse, query
 from tests.gateway.masking.shop import VARCHAR, description
 from tests.gateway.session.rig import (
+    BOUND,
     DONE,
     IN_TRANSACTION,
+    PARSED,
     READY,
     SECRET,
     SECRET_ROW,
+    SYNC,
     VALUE,
     WRITE,
     Rig,
     failure,
     frame,
+    kinds,
 )  # fmt: skip
 
 MAKE = "create temp table scratch (a int)"
@@ -272,3 +276,21 @@ def test_outstanding_failure_may_take_back_what_its_transaction_made() -> None:
     sent = rig.ask(query("rollback"), query(DROP))
     assert sent[0] == query("rollback")
     assert query(DROP) not in sent
+
+
+def test_table_of_this_transaction_is_read_in_the_extended_protocol_too() -> None:
+    rig = Rig(WRITE)
+    run(rig, "begin", "BEGIN", IN_TRANSACTION)
+    run(rig, "create temp table scratch on commit drop as select 'x' as a", "SELECT 1", IN_TRANSACTION)
+    rig.ask(parse("", "select a from scratch"), bind("", ""), execute(""), SYNC)
+    assert SECRET in b"".join(rig.say(PARSED, BOUND, SECRET_ROW, DONE, IN_TRANSACTION))
+    sent = rig.ask(parse("", DROP), bind("", ""), execute(""), SYNC)
+    assert kinds(sent) == b"PBDES"
+
+
+def test_rollback_in_the_same_pipeline_leaves_doubt() -> None:
+    rig = Rig(WRITE)
+    run(rig, "begin", "BEGIN", IN_TRANSACTION)
+    run(rig, MAKE, "CREATE TABLE", IN_TRANSACTION)
+    sent = rig.ask(parse("", "rollback"), bind("", ""), execute(""), parse("", DROP), bind("", ""), execute(""), SYNC)
+    assert parse("", DROP) not in sent
