@@ -8,6 +8,7 @@ from parser.facts import Column, Copy, Output, Relation
 from parser.lineage import Item, Scope, Source, outputs
 from parser.queries import query
 from parser.reading import Reading, Unread
+from parser.tables import base_source
 from parser.tokens import Kind
 
 _LEGACY = frozenset(("delimiter", "delimiters", "null", "header", "quote", "escape", "encoding"))
@@ -26,6 +27,7 @@ def copy_command(r: Reading, at: int, end: int) -> None:
         at = match[at] + 1
     else:
         relation, at = r.relation(at)
+        relation = base_source(r, relation).relation or relation
         if word[at] == "(":
             columns = tuple(r.names(at))
             at = match[at] + 1
