@@ -43,8 +43,9 @@ _BEFORE_BOUNDS = frozenset(("between", "and", "rows", "range", "groups"))
 _FORMS = frozenset(("nfc", "nfd", "nfkc", "nfkd"))
 _FREE_WORDS = word_set(
     """
-    passing by ref value key error empty on wrapper conditional unconditional keep omit quotes scalar string absent unique
-    keys format json encoding utf8 document content preserve whitespace strip version standalone yes no indent object
+    passing by ref value key error empty on without wrapper conditional unconditional keep omit quotes scalar string
+    absent unique keys format json encoding utf8 document content preserve whitespace strip version standalone yes no
+    indent object
     """
 )
 _MARKS = frozenset(("grouping", "merge_action"))  # tell of the query, not of the values

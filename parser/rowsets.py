@@ -8,6 +8,7 @@ from parser.reading import Env, Reading
 from parser.references import resolve
 
 _AS = frozenset(("as",))
+_XML_PARTS = frozenset(("path", "default", "not", "null"))
 _FLAT = word_set(
     """
     bool boolean smallint int integer bigint int2 int4 int8 real float float4 float8 numeric decimal text varchar char name
@@ -167,8 +168,37 @@ def _is_flat(r: Reading, begin: int, stop: int, scope: Scope) -> bool:
     return table is not None and column.name in table.arrays
 
 
+def xml_table(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
+    """XMLTABLE (row PASSING [BY …] document [BY …] COLUMNS name type [PATH …] [DEFAULT …] …, …): each column is made of the
+    document, the row's path and its own."""
+    words = r.words
+    word, close = words.word, words.match[opening]
+    passing = r.find(frozenset(("passing",)), opening + 1, close)
+    columns = r.find(frozenset(("columns",)), passing, close)
+    if r.known is None or columns == close or word[opening + 1] == "xmlnamespaces":
+        return free_table(r, opening, scope, env)
+    document = passing + 3 if word[passing + 1] == "by" else passing + 1
+    stop = columns - 2 if word[columns - 2] == "by" else columns
+    shared = blend((scan(r, opening + 1, passing, scope, env), scan(r, document, stop, scope, env)))
+    items = []
+    for begin, end in r.split(columns + 1, close):
+        if not words.named[begin]:
+            return free_table(r, opening, scope, env)
+        outs = [shared]
+        if word[begin + 1] == "for":
+            outs.clear()
+        at = r.find(_XML_PARTS, begin + 1, end)
+        while at < end:
+            behind = r.find(_XML_PARTS, at + 1, end)
+            if word[at] in ("path", "default"):
+                outs.append(scan(r, at + 1, behind, scope, env))
+            at = behind
+        items.append(Item(words.text[begin], blend(outs)))
+    return Source("xmltable", None, items)
+
+
 def free_table(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
-    """XMLTABLE and JSON_TABLE: every name in them may be a column, the result is not followed."""
+    """JSON_TABLE, and XMLTABLE with namespaces: every name in them may be a column, the result is not followed."""
     words = r.words
     columns = Output()
     at = opening + 1

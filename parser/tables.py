@@ -7,7 +7,15 @@ from parser.keywords import NOT_A_NAME
 from parser.lineage import FREE, OPAQUE, Item, Scope, Source, renamed
 from parser.reading import Env, Reading, Unread
 from parser.references import resolve
-from parser.rowsets import defined, defined_columns, free_table, function_source, numbered, rows_from
+from parser.rowsets import (
+    defined,
+    defined_columns,
+    free_table,
+    function_source,
+    numbered,
+    rows_from,
+    xml_table,
+)
 
 _JOINS = frozenset(["join", "left", "right", "full", "inner", "cross", "natural"])
 _JOIN_ENDS = _JOINS | {"on", "using", ","}
@@ -104,7 +112,8 @@ def _table(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None, en
         source = rows_from(r, at + 2, scope, env)
         return _alias(r, _ordinality(r, match[at + 2] + 1, source), end, source, scope, env)
     if word[at] in ("xmltable", "json_table") and word[at + 1] == "(":
-        source = free_table(r, at + 1, scope, env)
+        reader = xml_table if word[at] == "xmltable" else free_table
+        source = reader(r, at + 1, scope, env)
         return _alias(r, match[at + 1] + 1, end, source, scope, env)
     if word[at] != "only" and not (words.named[at] and word[at] not in NOT_A_NAME):
         return _odd_function(r, at, end, scope, env)

@@ -44,8 +44,22 @@ def test_columns_of_functions(sql: str, expected: list[str] | None) -> None:
     assert flows(sql) == expected
 
 
-def test_what_comes_out_of_xmltable_is_not_followed() -> None:
-    found = flows("SELECT v FROM a, XMLTABLE('/r' PASSING a.y COLUMNS v text)")
+def test_columns_of_xmltable_are_made_of_the_document_and_their_own_paths() -> None:
+    table = "XMLTABLE('/r' PASSING BY REF a.y COLUMNS n FOR ORDINALITY, v text PATH a.x || 'z' DEFAULT id NOT NULL, w int)"
+    assert flows(f"SELECT * FROM a, {table} AS t") == ["a.id", "a.x", "a.y", "", "a.id a.x a.y", "a.y"]
+    assert flows(f"SELECT t.v, n FROM a, {table} AS t") == ["a.id a.x a.y", ""]
+    assert flows(f"SELECT xmltable.* FROM a, {table}") == ["", "a.id a.x a.y", "a.y"]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "JSON_TABLE(a.y, '$[*]' COLUMNS (v text PATH '$.x'))",
+        "XMLTABLE(XMLNAMESPACES('u' AS n), '/r' PASSING a.y COLUMNS v text)",
+    ],
+)
+def test_what_comes_out_of_other_table_constructs_is_not_followed(table: str) -> None:
+    found = flows(f"SELECT v FROM a, {table} t")
     assert found is not None
     assert found[0].startswith("!")
     assert "a.y" in found[0]
