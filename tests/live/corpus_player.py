@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from tests.live.corpus import Entry
-from tests.live.mutation import KINDS, chunks, mutate
+from tests.live.mutation import KINDS, chunks, mutate, statements
 from tests.live.rig import wait_for
 from tests.live.test_masking_live import CANARIES
 from tests.live.wire import Wire, error_fields, message, query
@@ -85,8 +85,8 @@ def _rows_differ(ours: list[Row], direct: list[Row], hidden: set[int], ordered: 
 
 
 class Player:
-    """One session. Texts are sent as `way` says: "simple", "extended", "respelled" (in another spelling and in pieces), or
-    "joined": all in one simple Query."""
+    """One session. Texts are sent as `way` says: "simple", "extended", "respelled" (in another spelling and in pieces),
+    "joined" (all in one simple Query) or "split" (each statement of each text as a simple Query of its own)."""
 
     def __init__(self, port: int, database: str, user: str, secret: str, names: dict[str, str]) -> None:
         self._wire = Wire(port)
@@ -115,13 +115,17 @@ class Player:
     def play(self, entry: Entry, way: str) -> list[Answer]:
         """The answers to the entry's texts, one for each; an ended session answers no more."""
         answers = []
-        texts = (";\n".join(entry.texts),) if way == "joined" else entry.texts
+        texts = entry.texts
+        if way == "joined":
+            texts = (";\n".join(entry.texts),)
+        elif way == "split":
+            texts = tuple(one for text in entry.texts for one in statements(text))
         for number, text in enumerate(texts):
             text = self._filled(text)
             if way == "respelled":
                 text = mutate(text, frozenset(KINDS), SEED + number)
-            params = [one and self._filled(one) for one in entry.params[number]]
-            simple = way in ("simple", "joined") or (way == "respelled" and "simple" in entry.sent)
+            params = [] if way == "split" else [one and self._filled(one) for one in entry.params[number]]
+            simple = way in ("simple", "joined", "split") or (way == "respelled" and "simple" in entry.sent)
             frames = query(text) if simple else extended(text, params)
             for part in chunks(frames, SEED + number) if way == "respelled" else [frames]:
                 self._wire.send(part)

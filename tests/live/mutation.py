@@ -52,6 +52,14 @@ def mutate(text: str, kinds: frozenset[str], seed: int) -> str:
     return mutated if meaning(mutated) == meaning(text) is not None else text
 
 
+def statements(text: str) -> tuple[str, ...]:
+    """The statements of a text one by one, as PostgreSQL's own grammar cuts it; the text alone where it does not parse."""
+    try:
+        return tuple(postgast.split(text)) or (text,)
+    except postgast.PgQueryError:
+        return (text,)
+
+
 def chunks(data: bytes, seed: int) -> list[bytes]:
     """The bytes in pieces as a network may cut them: a few large ones, or single bytes around a cut."""
     dice = random.Random(seed)

@@ -24,7 +24,7 @@ from gateway.scope import Scope
 from gateway.settings import Settings
 from tests.live.corpus import DATABASE, Entry, entries, oids
 from tests.live.corpus_player import TWIN, Answer, Player, State
-from tests.live.mutation import KINDS, mutate
+from tests.live.mutation import KINDS, mutate, statements
 from tests.live.rig import (
     SLUICE_PASSWORD,
     Gateway,
@@ -41,7 +41,7 @@ DANGEROUS, HARMLESS = entries("dangerous"), entries("harmless")
 HARMLESS = {name: HARMLESS[name] for name in sorted(HARMLESS, key=lambda name: ("migrations" in name, name))}
 ENTRIES_MIN = 150
 STORM = "SLUICE_STORM_SECONDS" in os.environ
-SPELLINGS = 300 if STORM else 20
+SPELLINGS = 300 if STORM else 40
 
 GROUPS = {
     "reader": 'allow = ["read"]',
@@ -162,8 +162,11 @@ def test_nothing_dangerous_gets_by(world: World, theme: str) -> None:
 
 def danger(world: World, entry: Entry) -> str:
     """Plays the entry in each way; what was wrong, "" where all was well."""
-    joined = ["joined"] if len(entry.texts) > 1 and not any(entry.params) and not entry.data else []
-    for way in (*entry.sent, "respelled", *joined):
+    more = []
+    if not any(entry.params) and not entry.data:
+        more += ["joined"] if len(entry.texts) > 1 else []
+        more += ["split"] if any(len(statements(text)) > 1 for text in entry.texts) else []
+    for way in (*entry.sent, "respelled", *more):
         with world.player(entry) as player:
             answers = player.play(entry, way)
         if leaked := player.leaked(entry):
