@@ -15,7 +15,7 @@ from gateway.masking import plan
 from gateway.masking.basis import MaskBasis, basis
 from gateway.masking.stores import kept_aside
 from gateway.policy.decide import decide
-from gateway.policy.decision import Decision
+from gateway.policy.decision import NO_LIMITS, Decision
 from gateway.policy.table import Rights
 from parser.facts import Column, Facts, Relation
 from parser.fingerprint import quick_key
@@ -52,6 +52,7 @@ class Ruling:
     refused: Refused | None
     tags: Tags | None  # what the audit keeps of the text's comments
     moves_path: bool  # once it has run, unqualified names may mean something else
+    plain: bool  # it may run as it is: nothing limits it, waits for an estimate, warns, or moves what names mean
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
 
     def plan(self, row_description: bytes) -> ResultPlan:
@@ -75,6 +76,7 @@ class Script:
     named: bool  # holds a statement that makes, runs or ends a named thing
     unsettling: bool  # later texts cannot be read until this one is answered
     takes_copy: bool  # COPY … FROM STDIN
+    plain: bool  # all of its statements are
 
 
 def _columns_card(masked: tuple[tuple[str, str, str], ...], cleared: tuple[str, ...]) -> ColumnsCard | None:
@@ -217,6 +219,7 @@ class Scope:
             named=any(facts.named is not None for facts in statements),
             unsettling=any(_unsettles(facts) for facts in statements),
             takes_copy=any(facts.copy is not None and facts.copy.target == "stdin" for facts in statements),
+            plain=all(ruling.plain for ruling in rulings),
         )
 
     def _alone(self, facts: Facts, rows: int | None = None) -> Ruling:
@@ -249,7 +252,15 @@ class Scope:
                 decision = replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules))
         card = self._card(facts, decision)
         moves = _moves_path(facts, self.catalog)
-        return Ruling(facts, decision, masks, copy, copy_card, card, refused, facts.tags or None, moves)
+        plain = (
+            decision.verdict == "allow"
+            and decision.limits is NO_LIMITS
+            and not decision.wants_estimate
+            and not moves
+            and facts.named is None
+            and not facts.kinds[0].startswith("ROLLBACK")
+        )
+        return Ruling(facts, decision, masks, copy, copy_card, card, refused, facts.tags or None, moves, plain)
 
     def _dotted(self, relation: Relation) -> str:
         """The relation as the audit names it: with its schema where the catalogue leaves no choice."""

@@ -270,7 +270,7 @@ def _succeeded(s: Session, item: Item, ruling: Ruling, command: str, rows: int) 
     if ruling.facts.effects != _READ:
         s.changed_by(ruling.facts)
         s.temporaries.completed(ruling)
-    if paths.moves(s, (ruling,)):
+    if not ruling.plain and paths.moves(s, (ruling,)):
         paths.moved(s)
         s.temporaries.completed(ruling)
 

@@ -94,6 +94,13 @@ def refused_at_parse(script: Script) -> Refused | None:
     return None
 
 
+def warn(s: Session, rulings: tuple[Ruling, ...]) -> None:
+    """Tells the client what guardrails warn of."""
+    for ruling in rulings:
+        if ruling.decision.verdict == "warn":
+            s.warn(ruling.decision.message)
+
+
 # --- the planner's estimates ---
 
 

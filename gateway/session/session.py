@@ -336,7 +336,7 @@ class Session:
             if not ruling.basis.inert:
                 self.tainted = ruling.basis
             if refused is None:
-                if ruling.decision.limits.budgets:
+                if not ruling.plain and ruling.decision.limits.budgets:
                     bounds.meter(self, item, ruling)
                 if self.temporaries.clean and "write" in ruling.facts.effects:
                     self.temporaries.sent(ruling)

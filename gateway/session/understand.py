@@ -23,6 +23,7 @@ from gateway.session.rulings import (
     resolve,
     script_of,
     wants_estimate,
+    warn,
 )
 from parser.errors import ProtocolError
 from parser.messages import copy_in_response, query
@@ -130,6 +131,8 @@ def _query(s: Session, frame: bytes) -> bool:
         return False
     sql = frame[5:-1]
     script = script_of(s, sql)
+    if script.plain:
+        return _send_query(s, frame, script, script.rulings, None)
     try:
         rulings, refused = resolve(s, script) if script.named else (script.rulings, script.refused)
     except Ambiguous:
@@ -138,20 +141,19 @@ def _query(s: Session, frame: bytes) -> bool:
         if asks_estimate(s, rulings, sql):
             return False
         rulings, refused = estimated(s, rulings)
-    if refused is None and (limit := bounds.rows_limit(rulings)) is not None:
+    limit = bounds.rows_limit(rulings) if refused is None else None
+    if limit is not None:
         if s.queue:
             return False
         if len(rulings) > 1:
             refused = bounds.SEVERAL
-    else:
-        limit = None
     if refused is None:
         refused = bounds.charge(s, rulings)
     if limit is None or refused is not None:
         return _send_query(s, frame, script, rulings, refused)
     item = Item(Ask.EXECUTE, s.epoch, s.now)
     s.record(item, rulings, None)
-    _warn(s, rulings)
+    warn(s, rulings)
     bounds.send_query(s, script, sql, item, limit)
     s.unsettled = script.unsettling or paths.moves(s, rulings)
     return True
@@ -162,7 +164,8 @@ def _send_query(
 ) -> bool:
     item = Item(Ask.QUERY, s.epoch, s.now)
     s.record(item, rulings, refused)
-    _warn(s, rulings)
+    if not script.plain:
+        warn(s, rulings)
     if refused is not None and script.takes_copy and not s.queue:
         s.late = item
         s.to_client.append(copy_in_response(0))
@@ -174,7 +177,7 @@ def _send_query(
         return True
     s.staged.append((item, len(s.to_server)))
     s.to_server.append(frame)
-    s.unsettled = script.unsettling or paths.moves(s, rulings)
+    s.unsettled = script.unsettling or (not script.plain and paths.moves(s, rulings))
     s.copy_in = script.takes_copy  # its data may come before the server has said that it takes any
     return True
 
@@ -251,7 +254,7 @@ def _bind(s: Session, frame: bytes) -> bool:
         return True
     item.portal = Portal(item.name, statement)
     item.rulings = statement.script.rulings
-    if wants_estimate(item.rulings):
+    if not statement.script.plain and wants_estimate(item.rulings):
         item.portal.values = frame[name_end + 1 :]
     s.names.ask_portal(item)
     s.to_server.append(frame)
@@ -285,16 +288,19 @@ def _execute(s: Session, frame: bytes) -> bool:
 def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     fresh(s)
     script = portal.statement.in_scope(s.scope)
-    try:
-        rulings, refused = resolve(s, script) if script.named else (script.rulings, script.refused)
-    except Ambiguous:
-        return False
-    if refused is None and wants_estimate(rulings):
-        if asks_estimate(s, rulings, portal.statement.sql, portal.statement.types, portal.values):
-            return False
-        rulings, refused = estimated(s, rulings)
-    if refused is None:
-        refused = bounds.charge(s, rulings)
+    rulings, refused = script.rulings, script.refused
+    if not script.plain:
+        if script.named:
+            try:
+                rulings, refused = resolve(s, script)
+            except Ambiguous:
+                return False
+        if refused is None and wants_estimate(rulings):
+            if asks_estimate(s, rulings, portal.statement.sql, portal.statement.types, portal.values):
+                return False
+            rulings, refused = estimated(s, rulings)
+        if refused is None:
+            refused = bounds.charge(s, rulings)
     if refused is None and rulings and not rulings[0].basis.inert and portal.description is None and not portal.asked:
         _describe_hidden(s, portal)
     item = s.ask(Ask.EXECUTE)
@@ -304,20 +310,16 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     if refused is not None:
         s.to_server.append(REFUSED_EXTENDED)
         return True
-    _warn(s, rulings)
     s.staged.append((item, len(s.to_server)))
     s.to_server.append(frame)
-    s.unsettled = script.unsettling or paths.moves(s, rulings)
+    s.unsettled = script.unsettling
     s.copy_in = script.takes_copy
-    item.limit = bounds.rows_limit(rulings)
-    s.bounded = item.limit is not None
+    if not script.plain:
+        warn(s, rulings)
+        s.unsettled = s.unsettled or paths.moves(s, rulings)
+        item.limit = bounds.rows_limit(rulings)
+        s.bounded = item.limit is not None
     return True
-
-
-def _warn(s: Session, rulings: tuple[Ruling, ...]) -> None:
-    for ruling in rulings:
-        if ruling.decision.verdict == "warn":
-            s.warn(ruling.decision.message)
 
 
 def _describe_hidden(s: Session, portal: Portal) -> None:
