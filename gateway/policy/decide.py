@@ -55,6 +55,9 @@ def decide(
             return _refuse("hold", finding, found, facts)
     note = GrantNote(grants[0].name, grants[0].granted_by, grants[0].reason)
     verdict: Verdict = "warn" if found else "allow"
+    stricter = [
+        Limit(one.rule, rows - 1) for one, rows in said.waiting if STRICTNESS[one.effect] > STRICTNESS[verdict]
+    ]
     return Decision(
         verdict,
         (*(one.rule for one in found), *(one.name for one in grants)),
@@ -62,7 +65,8 @@ def decide(
         note,
         message="; ".join(_words(finding) for finding in found),
         limits=_limits(facts, needed, said, grants),
-        wants_estimate=any(STRICTNESS[one.effect] > STRICTNESS[verdict] for one in said.waiting),
+        wants_estimate=bool(stricter),
+        counted_instead=_strictest(stricter) if counted(facts) == "tag" else None,
     )
 
 

@@ -55,7 +55,9 @@ class Decision:
 
     `refused` is set for deny, and for hold as long as nothing can release it. `grant` is None only when refused.
     `wants_estimate`: a rule could make the verdict stricter once the planner's estimate of its rows is known; the statement
-    must not run before it was decided again with it. Never set where the statement is refused anyway.
+    must not run before it was decided again with it. Never set where the statement is refused anyway. `counted_instead`:
+    where no estimate can be had, a limit on the rows it changes does as well, since its command tag counts them; None where
+    it does not.
     """
 
     verdict: Verdict
@@ -66,3 +68,4 @@ class Decision:
     message: str = ""  # a warning's text
     limits: Limits = NO_LIMITS
     wants_estimate: bool = False
+    counted_instead: Limit | None = None

@@ -33,11 +33,11 @@ class Finding:
 
 @dataclass(slots=True)
 class Said:
-    """What rules say of a statement. `waiting`: what they would say too if the planner's estimate of its rows were high.
-    `limits`: the most rows it may change."""
+    """What rules say of a statement. `waiting`: what they would say too if the planner's estimate of its rows were as high
+    as that. `limits`: the most rows it may change."""
 
     found: list[Finding] = field(default_factory=list)
-    waiting: list[Finding] = field(default_factory=list)
+    waiting: list[tuple[Finding, int]] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
 
     def add(self, finding: Finding, rows: int | None = None, estimated_rows: int | None = None) -> None:
@@ -45,7 +45,7 @@ class Said:
         if rows is None or (estimated_rows is not None and estimated_rows >= rows):
             self.found.append(finding)
         elif estimated_rows is None:
-            self.waiting.append(finding)
+            self.waiting.append((finding, rows))
 
 
 def speak(

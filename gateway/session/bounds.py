@@ -47,13 +47,15 @@ SEVERAL = Refused(
 )
 
 
-def rows_limit(rulings: tuple[Ruling, ...]) -> Limit | None:
-    """The limit on the rows that one of the statements changes."""
+def rows_limit(s: Session, rulings: tuple[Ruling, ...]) -> Limit | None:
+    """The limit on the rows that one of the statements changes: the policy's, or that in place of an estimate."""
+    limit, s.counted = s.counted, None
     for ruling in rulings:
         limits = ruling.decision.limits
         if limits is not NO_LIMITS and limits.affected_rows is not None:
-            return limits.affected_rows
-    return None
+            if limit is None or limits.affected_rows.most < limit.most:
+                limit = limits.affected_rows
+    return limit
 
 
 def send_query(s: Session, script: Script, sql: bytes, item: Item, limit: Limit) -> None:

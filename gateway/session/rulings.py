@@ -139,8 +139,12 @@ def _planned_alike(s: Session, facts: Facts) -> bool:
 
 
 def estimated(s: Session, rulings: tuple[Ruling, ...]) -> tuple[tuple[Ruling, ...], Refused | None]:
-    """The rulings now that the estimate is there."""
+    """The rulings now that the estimate is there. Where it is unknown and the rows can be counted as they change, a limit on
+    them takes its place."""
     rows, s.estimate = s.estimate, None
     assert rows is not None
+    if rows == ROWS_UNKNOWN and len(rulings) == 1 and rulings[0].decision.counted_instead is not None:
+        s.counted = rulings[0].decision.counted_instead
+        rows = 0
     decided = tuple(s.scope.estimated(ruling, rows) for ruling in rulings)
     return decided, next((ruling.refused for ruling in decided if ruling.refused is not None), None)

@@ -12,7 +12,7 @@ from gateway.audit.chain import Chain
 from gateway.audit.records import SessionCard, Status
 from gateway.errors import Refusal, Refused, State
 from gateway.masking.basis import MaskBasis
-from gateway.policy.decision import Budget
+from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope
 from gateway.session import answers, bounds, paths, understand
 from gateway.session.budgets import Purse, Purses
@@ -49,6 +49,7 @@ class Session:
         "client_rest",
         "conforming",
         "copy_both",
+        "counted",
         "copy_ended_early",
         "copy_in",
         "copy_open",
@@ -179,6 +180,7 @@ class Session:
         self.cancelling = False  # … and has not said yet that it is done
         self.wanted: Wanted | None = None  # the client's next frame waits for this estimate; the relay takes it
         self.estimate: int | None = None  # of the client's next frame
+        self.counted: Limit | None = None  # on the rows that it changes, in place of an estimate
         self.answered = 0  # POSIX nanoseconds of the last completed statement
 
     @property

@@ -141,7 +141,7 @@ def _query(s: Session, frame: bytes) -> bool:
         if asks_estimate(s, rulings, sql):
             return False
         rulings, refused = estimated(s, rulings)
-    limit = bounds.rows_limit(rulings) if refused is None else None
+    limit = bounds.rows_limit(s, rulings) if refused is None else None
     if limit is not None:
         if s.queue:
             return False
@@ -317,7 +317,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     if not script.plain:
         warn(s, rulings)
         s.unsettled = s.unsettled or paths.moves(s, rulings)
-        item.limit = bounds.rows_limit(rulings)
+        item.limit = bounds.rows_limit(s, rulings)
         s.bounded = item.limit is not None
     return True
 

@@ -1,5 +1,6 @@
 """What a text means in this session now: named things, and the planner's estimates that a rule waits for."""
 
+from gateway.session.inflight import ROWS_UNKNOWN
 from parser.messages import bind, command_complete, execute, parse, query
 from tests.gateway.session.rig import (
     BOUND,
@@ -92,13 +93,14 @@ def test_prepared_statement_is_estimated_with_its_values_at_execute() -> None:
     assert kinds(rig.say(NO_DATA, DONE, READY)) == b"CZ"
 
 
-def test_what_runs_by_name_has_no_known_number_of_rows() -> None:
+def test_what_runs_by_name_is_counted_in_place_of_an_estimate() -> None:
     rig = Rig(BROAD)
     rig.ask(query(b"prepare p as " + UPDATE))
     rig.say(command_complete("PREPARE"), READY)
-    rig.ask(query("execute p"))
+    assert kinds(rig.ask(query("execute p"))) == b"PBDEH"
     assert rig.session.wanted is None
-    assert field("C", rig.say(CUT, READY)[0]) == "42501"
+    rig.say(PARSED, BOUND, NO_DATA, command_complete("UPDATE 100"))
+    assert field("C", rig.say(CUT)[0]) == "42501"
 
 
 def test_one_of_several_statements_has_no_known_number_of_rows() -> None:
@@ -118,15 +120,28 @@ def test_session_that_ends_while_it_waits_leaves_nothing_open() -> None:
 def test_tables_of_the_sessions_own_are_unknown_to_the_planner_elsewhere() -> None:
     rig = Rig(BROAD)
     rig.session.made = frozenset({"orders"})
-    rig.ask(query(UPDATE))
+    assert kinds(rig.ask(query(UPDATE))) == b"PBDEH"
     assert rig.session.wanted is None
-    assert field("C", rig.say(CUT, READY)[0]) == "42501"
+    assert rig.say(PARSED, BOUND, NO_DATA, command_complete("UPDATE 99")) == []
+    assert rig.to_server.endswith(SYNC)
 
 
 def test_unknown_search_path_leaves_the_number_of_rows_unknown() -> None:
     rig = Rig(BROAD, tells_path=False)
     rig.ask(query(UPDATE))
     rig.say(failure("42P05"), READY)
-    rig.ask(b"")
+    assert kinds(rig.ask(b"")) == b"PBDEH"
     assert rig.session.wanted is None
+
+
+def test_estimate_that_the_planner_could_not_give_is_counted_too() -> None:
+    rig = Rig(BROAD)
+    rig.ask(query(UPDATE))
+    assert kinds(answered(rig, ROWS_UNKNOWN)) == b"PBDEH"
+
+
+def test_rows_that_are_only_read_cannot_be_counted_beforehand() -> None:
+    rig = Rig(BROAD.replace("UPDATE", "SELECT"))
+    rig.ask(query("select id from orders"))
+    assert query("select id from orders") not in answered(rig, ROWS_UNKNOWN)
     assert field("C", rig.say(CUT, READY)[0]) == "42501"
