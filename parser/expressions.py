@@ -291,7 +291,7 @@ class _Scan(Flow):
         if syntax and name in FREE_GRAMMAR_CALLS:
             self.loose = max(self.loose, close)
             self.take(OPAQUE if r.known is None else self.shadowed(name))
-        elif not syntax and not (name == "current_setting" and self.plain_setting(opening)):
+        elif not syntax:
             self.take(called(r, schema, name))
         if syntax and name == "treat":
             self.treat(opening, close)

@@ -145,14 +145,6 @@ class Flow:
         r.effects |= EFFECTS.get(parts[-1], frozenset())
         self.take(called(r, "pg_catalog", parts[-1]))
 
-    def plain_setting(self, opening: int) -> bool:
-        """current_setting of one of the server's own settings, which hold no stored data."""
-        words = self.r.words
-        if words.kind[opening + 1] is not Kind.STRING or words.word[opening + 2] not in (",", ")"):
-            return False
-        self.r.by_value = True
-        return "." not in words.text[opening + 1]
-
 
 def named_window(scope: Scope | None, name: str) -> Output:
     """What a window of the WINDOW clause takes in."""

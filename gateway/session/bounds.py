@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import Refused, State
-from gateway.policy.decision import NO_LIMITS, Budget, Limit
+from gateway.policy.decision import Budget, Limit
 from gateway.session.budgets import Purse
 from gateway.session.inflight import Ask, Item, Portal, Statement
 from parser.messages import execute, parse
@@ -51,10 +51,9 @@ def rows_limit(s: Session, rulings: tuple[Ruling, ...]) -> Limit | None:
     """The limit on the rows that one of the statements changes: the policy's, or that in place of an estimate."""
     limit, s.counted = s.counted, None
     for ruling in rulings:
-        limits = ruling.decision.limits
-        if limits is not NO_LIMITS and limits.affected_rows is not None:
-            if limit is None or limits.affected_rows.most < limit.most:
-                limit = limits.affected_rows
+        own = ruling.decision.limits.affected_rows
+        if own is not None and (limit is None or own.most < limit.most):
+            limit = own
     return limit
 
 

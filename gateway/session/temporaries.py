@@ -15,6 +15,7 @@ from parser.facts import Facts
 
 _TEMPORARY = "pg_temp"
 _ENDS_WITH_COMMIT = " on commit drop"
+_INDEX = re.compile(r"create (?:unique )?index (?:concurrently )?([a-z_][a-z0-9_]*) on ", re.IGNORECASE)
 _TABLES = ("CREATE TABLE", "CREATE TABLE AS", "SELECT INTO")
 # Definitions after which rows of one table may be read or written through another.
 _FAMILIES = re.compile(r"\b(inherit|inherits|partition|rule|trigger|view)\b", re.IGNORECASE)
@@ -60,6 +61,9 @@ class Temporaries:
                 made, clean = frozenset(relation.name for relation in facts.creates), gone <= self.clean
             self.lasting -= gone
             self._keep(self.names - gone)
+        if first == "CREATE INDEX" and all(relation.name in self.names for relation in facts.writes):
+            index = _INDEX.match(facts.shape)
+            made, clean = frozenset({index[1].lower()} if index else ()), False
         if made:
             self.names |= made
             if clean:

@@ -110,7 +110,7 @@ SELECT JSON_OBJECT('a': ssn) FROM t => !t.ssn
 SELECT extract(year FROM born), born AT TIME ZONE 'UTC', ssn::varchar(3) FROM t => t.born | t.born | t.ssn
 SELECT TIMESTAMP WITH TIME ZONE '2020-01-01', INTERVAL '1' YEAR TO MONTH, DATE '2020-01-01' FROM t => - | - | -
 SELECT nullif(ssn, ''), coalesce(city, ssn), greatest(1, ssn) FROM t => t.ssn | t.city,t.ssn | t.ssn
-SELECT current_setting('server_version'), current_setting('my.value'), current_setting($1) => - | !- | !-
+SELECT current_setting('server_version'), current_setting('my.value'), current_setting($1) => - | - | -
 SELECT "SSN", "a b" FROM "T" => =T.SSN | =T.a b
 SELECT DISTINCT ON (ssn) city FROM t ORDER BY ssn => =t.city
 SELECT city FROM t WHERE ssn = 'x' GROUP BY city HAVING max(ssn) > '1' => =t.city

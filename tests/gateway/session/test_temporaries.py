@@ -294,3 +294,15 @@ def test_rollback_in_the_same_pipeline_leaves_doubt() -> None:
     run(rig, MAKE, "CREATE TABLE", IN_TRANSACTION)
     sent = rig.ask(parse("", "rollback"), bind("", ""), execute(""), parse("", DROP), bind("", ""), execute(""), SYNC)
     assert parse("", DROP) not in sent
+
+
+def test_index_on_ones_own_table_is_ones_own() -> None:
+    rig = Rig(WRITE)
+    run(rig, MAKE, "CREATE TABLE")
+    run(rig, "create unique index By_A on scratch (a)", "CREATE INDEX")
+    assert passes(rig, "drop index by_a")
+    assert not passes(rig, "drop index by_b")
+    rig = Rig(WRITE)
+    run(rig, MAKE, "CREATE TABLE")
+    run(rig, "create index if not exists by_a on scratch (a)", "CREATE INDEX")
+    assert not passes(rig, "drop index by_a")
