@@ -185,8 +185,6 @@ def xml_table(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
         if not words.named[begin]:
             return free_table(r, opening, scope, env)
         outs = [shared]
-        if word[begin + 1] == "for":
-            outs.clear()
         at = r.find(_XML_PARTS, begin + 1, end)
         while at < end:
             behind = r.find(_XML_PARTS, at + 1, end)
