@@ -4,6 +4,7 @@ read, write and ddl are what they say; "admin" is what reaches the server itself
 cannot be read: it may do anything, so only a grant that allows everything covers it.
 """
 
+import re
 from dataclasses import dataclass
 
 from gateway.classify.catalog import Catalog
@@ -131,8 +132,7 @@ def _is_attribute(facts: Facts, schema: str | None, name: str, catalog: Catalog)
         return False
     if not facts.shape or not (name.isascii() and name.replace("_", "a").isalnum()):
         return False
-    text, name = facts.shape.lower().replace(" ", ""), name.lower()
-    return f"{name}(" not in text and f'{name}"(' not in text
+    return re.search(rf'(?<![\w$])"?{name}"? ?\(', facts.shape, re.IGNORECASE) is None
 
 
 def _is_system(relation: Relation) -> bool:

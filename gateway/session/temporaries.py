@@ -15,7 +15,9 @@ from parser.facts import Facts
 
 _TEMPORARY = "pg_temp"
 _ENDS_WITH_COMMIT = " on commit drop"
-_INDEX = re.compile(r"create (?:unique )?index (?:concurrently )?([a-z_][a-z0-9_]*) on ", re.IGNORECASE)
+_INDEX = re.compile(
+    r'create (?:unique )?index (?:concurrently )?(?:([a-z_][a-z0-9_]*)|"([^"]+)") on ', re.IGNORECASE
+)
 _TABLES = ("CREATE TABLE", "CREATE TABLE AS", "SELECT INTO")
 # Definitions after which rows of one table may be read or written through another.
 _FAMILIES = re.compile(r"\b(inherit|inherits|partition|rule|trigger|view)\b", re.IGNORECASE)
@@ -63,7 +65,8 @@ class Temporaries:
             self._keep(self.names - gone)
         if first == "CREATE INDEX" and all(relation.name in self.names for relation in facts.writes):
             index = _INDEX.match(facts.shape)
-            made, clean = frozenset({index[1].lower()} if index else ()), False
+            name = (index[2] or index[1].lower()) if index is not None else None
+            made, clean = frozenset({name} if name is not None else ()), False
         if made:
             self.names |= made
             if clean:

@@ -19,6 +19,9 @@ from tests.gateway.policy.verdicts import passes, rights, verdict
         ("SELECT uuid_generate_v4()", "read"),
         ("SELECT coalesce(a, uuid(b)) FROM t", "read"),
         ("SELECT (x).city, (x).name FROM t", "read"),
+        ("SELECT (x).n FROM t JOIN s n ON (true)", "read"),
+        ("SELECT (x).n, n (1) FROM t", "all"),
+        ('SELECT (x).n, "n"(1) FROM t', "all"),
         ("SELECT pg_catalog.set_config('search_path', '', false)", "read"),
         (
             "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings "
