@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.audit.records import ColumnsCard, ColumnsInfo, GrantInfo, RulingCard, RulingInfo, Tags
 from gateway.classify.catalog import Catalog
+from gateway.classify.own import NOTHING, Own
 from gateway.classify.resolver import Resolver
 from gateway.errors import Refused
 from gateway.masking import plan
@@ -89,7 +90,7 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_by_key", "_by_text", "_clean", "_known", "_mask_key", "_own", "_resolved", "catalog", "clean",
+        "_by_key", "_by_text", "_known", "_mask_key", "_own", "_resolved", "catalog",
         "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
@@ -102,8 +103,7 @@ class Scope:
         mask_key: bytes = b"",
         strings_conform: bool = True,
         made: frozenset[str] = frozenset(),
-        own: frozenset[str] = frozenset(),
-        clean: frozenset[str] = frozenset(),
+        own: Own = NOTHING,
         moved: frozenset[str] = frozenset(),
         search_path: tuple[str, ...] | None = None,
     ) -> None:
@@ -111,13 +111,11 @@ class Scope:
         self.catalog = catalog
         self.policy_hash = policy_hash
         self.made = made  # bare names of relations that the session made itself
-        self.own = own  # bare names that certainly mean temporary relations of the session
+        self.own = own  # the session's temporary relations
         # Where the path is not known, or names pg_temp itself, another relation may come before the session's own.
         first = search_path is not None and "pg_temp" not in search_path
-        self._own = own if first else frozenset()
-        self._clean = clean if first else frozenset()
+        self._own = own if first else NOTHING
         self.moved = moved  # names of what the session defined or changed since the catalogue was read
-        self.clean = clean  # those of them that hold nothing masked
         self.search_path = search_path  # None: not known
         self._known = Resolver(catalog, search_path, made, moved)
         self.stale = False
@@ -202,17 +200,17 @@ class Scope:
     def script_of(self, statements: tuple[Facts, ...]) -> Script:
         """The rulings over statements already read."""
         rulings = []
-        made, moved, own, clean = self.made, self.moved, self._own, self._clean
+        made, moved, own = self.made, self.moved, self._own
         for facts in statements:
-            rulings.append(self._rule(facts, None, made, moved, own, clean))
+            rulings.append(self._rule(facts, None, made, moved, own))
             # What the statements behind it in the same text find when it has run:
             made |= {relation.name for relation in facts.creates}
             if "ddl" in facts.effects:
                 moved |= {relation.name for relation in facts.writes}
             if not facts.complete or not facts.effects <= _ROWS_ALONE or _moves_path(facts, self.catalog):
-                own = clean = frozenset()
+                own = NOTHING
             elif "write" in facts.effects:
-                clean = frozenset()
+                own = own._replace(clean=frozenset())
         return Script(
             rulings=tuple(rulings),
             refused=next((ruling.refused for ruling in rulings if ruling.refused is not None), None),
@@ -224,7 +222,7 @@ class Scope:
 
     def _alone(self, facts: Facts, rows: int | None = None) -> Ruling:
         """The ruling over the only statement of its text."""
-        return self._rule(facts, rows, self.made, self.moved, self._own, self._clean)
+        return self._rule(facts, rows, self.made, self.moved, self._own)
 
     def _rule(
         self,
@@ -232,12 +230,11 @@ class Scope:
         rows: int | None,
         made: frozenset[str],
         moved: frozenset[str],
-        own: frozenset[str],
-        clean: frozenset[str],
+        own: Own,
     ) -> Ruling:
-        decision = decide(facts, self.rights, self.catalog, rows, own)
+        decision = decide(facts, self.rights, self.catalog, rows, own.names)
         masks = basis(
-            facts, self.rights, self.catalog, key=self._mask_key, made=made, clean=clean, moved=moved
+            facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved
         )
         refused, copy, copy_card = decision.refused, None, None
         if refused is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
+from gateway.classify.own import NOTHING, Own
 from gateway.masking.masks import REDACTED, TEXT_TYPES, CellMask, How
 from gateway.policy.rights import Rights
 from gateway.policy.rules import STRICTNESS
@@ -45,8 +46,8 @@ class MaskBasis:
 
     `utility`: the statement's rows are the server's own words (EXPLAIN, SHOW). `outputs` is None where lineage proves
     nothing. `origins_tell`: without lineage the origin of a plain column still tells all that may be in it. `made`: bare
-    names of relations that the session made itself and the catalogue cannot know rightly; `clean`: those of them that are
-    temporary tables into which nothing masked was ever put. `moved`: names, in whatever schema, of what it defined or
+    names of relations that the session made itself and the catalogue cannot know rightly; `own`: its temporary relations, as
+    far as they are certain. `moved`: names, in whatever schema, of what it defined or
     changed since the catalogue was read.
     """
 
@@ -61,7 +62,7 @@ class MaskBasis:
     methods: dict[str, tuple[str, int]]
     key: bytes = field(repr=False)
     made: frozenset[str] = frozenset()
-    clean: frozenset[str] = frozenset()
+    own: Own = NOTHING
     moved: frozenset[str] = frozenset()
 
     def output(self, index: int, count: int) -> Output | None:
@@ -118,8 +119,8 @@ class MaskBasis:
         return tuple(sorted(found, key=lambda source: (source.name, source.label)))
 
     def is_clean(self, relation: Relation) -> bool:
-        """Whether it is a table of the session's own into which nothing masked was ever put."""
-        return relation.schema in (None, "pg_temp") and relation.name in self.clean
+        """Whether it is a relation of the session's own that holds nothing masked."""
+        return relation.schema in (None, "pg_temp") and relation.name in self.own.clean
 
     def is_own_and_clean(self, output: Output | None) -> bool:
         """Whether all that flows into an output comes from such tables; without lineage, whether the statement reads nothing
@@ -192,12 +193,12 @@ def basis(
     *,
     key: bytes = b"",
     made: frozenset[str] = frozenset(),
-    clean: frozenset[str] = frozenset(),
+    own: Own = NOTHING,
     moved: frozenset[str] = frozenset(),
 ) -> MaskBasis:
     """The basis for one statement. For EXECUTE and FETCH the facts are those of the named statement.
 
-    `key` is the secret of hash masks: without it they redact. `made`, `clean` and `moved`: see MaskBasis.
+    `key` is the secret of hash masks: without it they redact. `made`, `own` and `moved`: see MaskBasis.
     """
     everything = "*" in rights.unmask
     made_here = MaskBasis(
@@ -212,7 +213,7 @@ def basis(
         methods={label: (mask.method, mask.keep_last or 0) for mask in rights.masks for label in mask.labels},
         key=key,
         made=made,
-        clean=clean,
+        own=own,
         moved=moved,
     )
     if not everything and _nothing_to_mask(made_here):

@@ -55,7 +55,9 @@ def _brings_to_light(facts: Facts, basis: MaskBasis) -> str | None:
 def _masked_alike(column: Column, labels: set[str], basis: MaskBasis) -> bool:
     """Whether whatever the name may mean masks such values: it is a table of the session's own, or has their label."""
     relation = column.relation
-    if relation.schema == "pg_temp" or (relation.schema is None and relation.name in basis.made):
+    if relation.schema == "pg_temp" and relation in basis.facts.creates:
+        return True
+    if relation.schema in (None, "pg_temp") and relation.name in basis.own.tables:
         return True
     tables = basis.tables(relation)
     for table in tables:

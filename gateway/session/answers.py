@@ -269,10 +269,10 @@ def _succeeded(s: Session, item: Item, ruling: Ruling, command: str, rows: int) 
     s.settle_success(item, command, rows)
     if ruling.facts.effects != _READ:
         s.changed_by(ruling.facts)
-        s.temporaries.completed(ruling)
+        s.temporaries.completed(ruling, s.scope)
     if not ruling.plain and paths.moves(s, (ruling,)):
         paths.moved(s)
-        s.temporaries.completed(ruling)
+        s.temporaries.completed(ruling, s.scope)
 
 
 _READ = frozenset({"read"})

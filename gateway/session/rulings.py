@@ -24,10 +24,9 @@ _UNKNOWN_FACTS = Facts(
 def fresh(s: Session) -> None:
     """Has the session's scope be that of now. Raises Refusal when the right behind it is gone."""
     scope = s.scope
-    own, clean = s.temporaries.names, s.temporaries.clean
-    if own and _may_be_taken_back(s):
-        own &= s.temporaries.lasting
-        clean &= own
+    own = s.temporaries.own
+    if own.names and _may_be_taken_back(s):
+        own = own.within(s.temporaries.lasting)
     if (
         scope.stale
         or s.now >= s.until
@@ -35,13 +34,14 @@ def fresh(s: Session) -> None:
         or scope.made is not s.made
         or scope.moved is not s.moved
         or scope.own != own
-        or scope.clean != clean
         or scope.search_path != s.search_path
     ):
-        s.own, s.clean = own, clean
+        s.own = own
         s.scope = s.rescope(s)
         s.made, s.moved = s.scope.made, s.scope.moved
         s.search_path = s.scope.search_path
+        if s.temporaries.outdated(s.scope):
+            fresh(s)
 
 
 def _may_be_taken_back(s: Session) -> bool:

@@ -43,7 +43,6 @@ class Session:
         "card",
         "catalog_moved",
         "chain",
-        "clean",
         "client_need",
         "client_pass",
         "client_rest",
@@ -160,8 +159,7 @@ class Session:
         self.made = scope.made  # temporary relations it made: the catalogue may know another of the name
         self.moved = scope.moved  # what it defined or changed since the catalogue was read
         self.temporaries = Temporaries()
-        self.own = scope.own  # bare names that mean temporary relations of its own to the next text
-        self.clean = scope.clean  # those of them that hold nothing masked
+        self.own = scope.own  # its temporary relations, as the next text finds them
         self.catalog_moved = False  # DDL went through; the relay takes and clears it
         self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns
         self.statements = 0
@@ -301,7 +299,7 @@ class Session:
         if not facts.complete or any(relation.schema != "pg_temp" for relation in facts.creates):
             return False
         targets = facts.writes
-        own = all(one.schema == "pg_temp" or (not one.schema and one.name in self.temporaries.names) for one in targets)
+        own = all(one.schema == "pg_temp" or (not one.schema and one.name in self.temporaries.own.names) for one in targets)
         return own and bool(targets or facts.creates)
 
     def _defined(self, facts: Facts) -> None:
@@ -312,7 +310,7 @@ class Session:
         if not made <= self.made:
             self.made = self.made | made
         if "ddl" in facts.effects:
-            changed = {relation.name for relation in (*facts.creates, *facts.writes)} - made - self.temporaries.names
+            changed = {relation.name for relation in (*facts.creates, *facts.writes)} - made - self.temporaries.own.names
             if not changed <= self.moved:
                 self.moved = self.moved | changed
 
@@ -340,7 +338,7 @@ class Session:
             if refused is None:
                 if not ruling.plain and ruling.decision.limits.budgets:
                     bounds.meter(self, item, ruling)
-                if self.temporaries.clean and "write" in ruling.facts.effects:
+                if self.temporaries.own.clean and "write" in ruling.facts.effects:
                     self.temporaries.sent(ruling)
         item.intents = intents
         if refused is not None:

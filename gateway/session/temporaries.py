@@ -5,12 +5,13 @@ mean anything else, and to drop or empty it touches nobody. What is not certain 
 relation away, and the name then means another.
 
 A temporary table is *clean* as long as no statement that reads masked values has written to it: what comes out of it
-then needs no mask. Views are never clean: what stands behind them may change.
+then needs no mask. A view is clean as long as the policy and the catalogue say what they said when it was made.
 """
 
 import re
 
-from gateway.scope import Ruling
+from gateway.classify.own import NOTHING, Own
+from gateway.scope import Ruling, Scope
 from parser.facts import Facts
 
 _TEMPORARY = "pg_temp"
@@ -20,76 +21,90 @@ _INDEX = re.compile(
 )
 _TABLES = ("CREATE TABLE", "CREATE TABLE AS", "SELECT INTO")
 # Definitions after which rows of one table may be read or written through another.
-_FAMILIES = re.compile(r"\b(inherit|inherits|partition|rule|trigger|view)\b", re.IGNORECASE)
+_FAMILIES = re.compile(r"\b(inherit|inherits|partition|rule|trigger)\b", re.IGNORECASE)
+
+Mark = tuple[int, object]  # the catalogue and the rights by which a view was found clean
 
 
 class Temporaries:
-    """See the module. `names` is replaced, never changed: scopes are kept by it."""
+    """See the module. `own` is replaced, never changed: scopes are kept by it. `lasting`: names that no rollback takes
+    away."""
 
-    __slots__ = ("_doubt", "_fleeting", "_marks", "clean", "lasting", "names")
+    __slots__ = ("_doubt", "_fleeting", "_marks", "_views", "lasting", "own")
 
     def __init__(self) -> None:
-        self.names: frozenset[str] = frozenset()
-        self.clean: frozenset[str] = frozenset()  # of names
-        self.lasting: frozenset[str] = frozenset()  # those that no rollback takes away
+        self.own = NOTHING
+        self.lasting: frozenset[str] = frozenset()
         self._fleeting: frozenset[str] = frozenset()  # those that go with the transaction
         self._marks: dict[str, frozenset[str]] = {}  # the names there were at each savepoint
+        self._views: dict[str, Mark] = {}  # clean ones
         self._doubt = False  # something of the transaction failed or was taken back
 
-    def completed(self, ruling: Ruling) -> None:
+    def completed(self, ruling: Ruling, scope: Scope) -> None:
         """A statement went through."""
         facts = ruling.facts
         first = facts.kinds[0]
         if ruling.moves_path or first.startswith("DISCARD"):  # code of somebody's own may have done anything to them
-            self.names = self.clean = self.lasting = frozenset()
+            self.own, self.lasting = NOTHING, frozenset()
             return
         if first == "SAVEPOINT":
-            self._marks[facts.shape.split()[-1]] = self.names
+            self._marks[facts.shape.split()[-1]] = self.own.names
         elif first.startswith("ROLLBACK"):
             self._doubt = True
-            self._keep(self.lasting | self._marks.get(facts.shape.split()[-1], frozenset()))
+            self.own = self.own.within(self.lasting | self._marks.get(facts.shape.split()[-1], frozenset()))
         if "ddl" in facts.effects or facts.creates:
-            self._defined(facts, first)
+            self._defined(ruling, first, scope)
         if facts.creates:
             self.sent(ruling)
 
-    def _defined(self, facts: Facts, first: str) -> None:
+    def _defined(self, ruling: Ruling, first: str, scope: Scope) -> None:
+        facts, own = ruling.facts, self.own
+        targets = frozenset(relation.name for relation in facts.writes)
         renamed = any(kind.endswith(" RENAME TO") for kind in facts.kinds)
-        gone = {relation.name for relation in facts.writes} if renamed or first.startswith("DROP") else set()
         made = frozenset(relation.name for relation in facts.creates if relation.schema == _TEMPORARY)
-        clean = first in _TABLES or "SELECT INTO" in facts.kinds
-        if not self.names.isdisjoint(gone):
-            if renamed:
-                made, clean = frozenset(relation.name for relation in facts.creates), gone <= self.clean
-            self.lasting -= gone
-            self._keep(self.names - gone)
-        if first == "CREATE INDEX" and all(relation.name in self.names for relation in facts.writes):
-            index = _INDEX.match(facts.shape)
-            name = (index[2] or index[1].lower()) if index is not None else None
-            made, clean = frozenset({name} if name is not None else ()), False
+        table = first in _TABLES or "SELECT INTO" in facts.kinds
+        clean = table
+        if first == "CREATE INDEX" and targets <= own.names:
+            made = _index(facts)
+        elif first == "CREATE VIEW" and made and _shows_nothing_masked(ruling):
+            clean = True
+            self._views.update((name, _mark(scope)) for name in made)
+        elif renamed and not own.names.isdisjoint(targets):
+            made = frozenset(relation.name for relation in facts.creates)
+            table, clean = targets <= own.tables, targets <= own.clean & own.tables
+        if renamed or first.startswith("DROP"):
+            self.lasting -= targets
+            own = own.within(own.names - targets)
         if made:
-            self.names |= made
-            if clean:
-                self.clean |= made
+            own = Own(own.names | made, own.tables | made if table else own.tables, own.clean | made if clean else own.clean)
             if _ENDS_WITH_COMMIT in facts.shape.lower():
                 self._fleeting |= made
-        if self.clean and _FAMILIES.search(facts.shape):
-            self.clean = frozenset()
+        if own.clean and _FAMILIES.search(facts.shape):
+            own = own._replace(clean=frozenset())
+        self.own = own
 
     def sent(self, ruling: Ruling) -> None:
         """A statement is about to run. What one that reads masked values writes to is clean no more, before the next text is
         read; behind anything but a plain table may stand one of ours."""
-        if not self.clean or not ruling.basis.reads_masked():
+        own = self.own
+        if not own.clean or not ruling.basis.reads_masked():
             return
         facts = ruling.facts
         targets = {relation.name for relation in (*facts.writes, *facts.creates)}
-        others = [one for one in facts.writes if one.name not in self.names]
-        plain = all(table.kind in "rp" for one in others for table in ruling.basis.catalog.find(one.schema, one.name))
-        self.clean = self.clean - targets if plain else frozenset()
+        others = [one for one in facts.writes if one.name not in own.tables]
+        catalog = ruling.basis.catalog
+        plain = all(table.kind in "rp" for one in others for table in catalog.find(one.schema, one.name))
+        plain = plain and not any(one.name in own.names for one in others)
+        self.own = own._replace(clean=own.clean - targets if plain else frozenset())
 
-    def _keep(self, names: frozenset[str]) -> None:
-        self.names &= names
-        self.clean &= names
+    def outdated(self, scope: Scope) -> bool:
+        """Whether this scope says otherwise of views that were clean: they are so no more."""
+        stale = [name for name, mark in self._views.items() if mark != _mark(scope)]
+        for name in stale:
+            del self._views[name]
+        clean = self.own.clean
+        self.own = self.own._replace(clean=clean.difference(stale) | (clean & self.own.tables))
+        return self.own.clean != clean
 
     def failed(self) -> None:
         """A statement failed: what its transaction made goes with it."""
@@ -100,10 +115,26 @@ class Temporaries:
         if not ended:
             return
         if self._doubt:
-            self._keep(self.lasting)
+            self.own = self.own.within(self.lasting)
         if self._fleeting:
-            self._keep(self.names - self._fleeting)
+            self.own = self.own.within(self.own.names - self._fleeting)
             self._fleeting = frozenset()
-        self.lasting = self.names
+        self.lasting = self.own.names
         self._marks.clear()
         self._doubt = False
+
+
+def _mark(scope: Scope) -> Mark:
+    return scope.catalog.version, scope.rights
+
+
+def _index(facts: Facts) -> frozenset[str]:
+    """The name of an index that the statement gives it."""
+    found = _INDEX.match(facts.shape)
+    return frozenset({found[2] or found[1].lower()}) if found is not None else frozenset()
+
+
+def _shows_nothing_masked(ruling: Ruling) -> bool:
+    """Whether a view reads lasting relations alone, and of them nothing masked."""
+    lasting = all(one.schema is not None and one.schema != _TEMPORARY for one in ruling.facts.reads)
+    return lasting and not ruling.basis.reads_masked()

@@ -7,6 +7,8 @@ from gateway.audit.chain import Chain
 from gateway.audit.query import Entry, Joiner
 from gateway.audit.records import SessionCard, SessionInfo, Status
 from gateway.audit.segment import SegmentReader
+from gateway.classify.catalog import Catalog
+from gateway.classify.own import NOTHING, Own
 from gateway.errors import Refused
 from gateway.identity.principal import Principal
 from gateway.policy import compile as policy_compile
@@ -72,11 +74,11 @@ def scope_of(
     *,
     conforming: bool = True,
     made: frozenset[str] = frozenset(),
-    own: frozenset[str] = frozenset(),
-    clean: frozenset[str] = frozenset(),
+    own: Own = NOTHING,
     moved: frozenset[str] = frozenset(),
     path: tuple[str, ...] | None = None,
     generation: int = 1,
+    known: Catalog | None = None,
 ) -> Scope:
     settings = load_settings(SETTINGS, "sluice.toml", {})
     table = PolicyTable(policy_compile.compile([rules.load(policy, "policy.toml")], settings))
@@ -84,12 +86,11 @@ def scope_of(
     rights = table.rights(principal, "shop", "", float(NOW), generation, None)
     return Scope(
         rights,
-        catalog(),
+        known or catalog(),
         table.digest,
         strings_conform=conforming,
         made=made,
         own=own,
-        clean=clean,
         moved=moved,
         search_path=path,
     )
@@ -155,6 +156,7 @@ class Rig:
     ) -> None:
         self.policy = policy
         self.purses: dict[str, Counter] = {}
+        self.catalog: Catalog | None = None
         self.chain = Chain("host", 0, bytes(16))
         card = SessionCard(SessionInfo("s1", "alice", role="app"))
         self.session = Session(
@@ -175,10 +177,10 @@ class Rig:
         self.rescoped += 1
         return scope_of(
             self.policy,
+            known=self.catalog,
             conforming=session.conforming,
             made=session.made,
             own=session.own,
-            clean=session.clean,
             moved=session.moved,
             path=session.search_path,
             generation=self.rescoped + 1,

@@ -1,5 +1,7 @@
 """A temporary relation may be dropped by its bare name as long as it is certain that the name means it."""
 
+from dataclasses import replace
+
 import pytest
 
 from parser.messages import bind, command_complete, execute, parameter_status, parse, query
@@ -169,6 +171,8 @@ def shows(rig: Rig, text: str = CLEAR_OF_IT) -> bool:
         ["create temp table scratch (a text)", "insert into scratch select id::text from customers where id > 3"],
         ["create temp table scratch (a text)", "copy scratch from stdin"],
         ["create temp table scratch (a text)", "update scratch set a = lower(a)"],
+        ["create temp view scratch as select 'x' as a"],
+        ["create temp view scratch as select city as a from customers"],
         ["create temp table scratch (a text)", "update customers set city = 'x' where email = 'y'"],
     ],
 )
@@ -201,7 +205,9 @@ def test_table_that_nothing_masked_was_put_into_is_read_in_clear(made: list[str]
         ["create temp table scratch (a text)", "create temp table part () inherits (scratch)",
          "insert into part select email from customers"],
         ["create temp table scratch (a text)", "prepare p as insert into scratch select email from customers", "execute p"],
-        ["create temp view scratch as select 'x' as a"],
+        ["create temp view scratch as select email as a from customers"],
+        ["create temp table t (a text)", "create temp view scratch as select a from t"],
+        ["create temp view scratch as select peek() as a"],
     ],
 )
 def test_table_that_something_masked_may_be_in_is_masked(made: list[str]) -> None:
@@ -306,3 +312,22 @@ def test_index_on_ones_own_table_is_ones_own() -> None:
     run(rig, MAKE, "CREATE TABLE")
     run(rig, "create index if not exists by_a on scratch (a)", "CREATE INDEX")
     assert not passes(rig, "drop index by_a")
+
+
+def test_view_is_masked_once_the_catalogue_has_moved() -> None:
+    rig = Rig(WRITE)
+    run(rig, "create temp view scratch as select city as a from customers", "CREATE VIEW")
+    assert shows(rig)
+    rig.session.scope.stale = True
+    rig.session.scope.catalog = replace(rig.session.scope.catalog, version=2)
+    rig.catalog = rig.session.scope.catalog
+    assert not shows(rig)
+
+
+def test_masked_values_are_not_put_into_lasting_tables_through_ones_own_view() -> None:
+    rig = Rig(WRITE)
+    run(rig, "create temp view mine as select id, city from customers", "CREATE VIEW")
+    assert not passes(rig, "update mine set city = (select min(email) from customers)")
+    rig = Rig(WRITE)
+    run(rig, MAKE.replace("int", "text"), "CREATE TABLE")
+    assert passes(rig, "insert into scratch select email from customers")
