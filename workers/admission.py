@@ -9,6 +9,7 @@ from functools import partial
 
 from gateway.audit.records import SessionCard, SessionInfo
 from gateway.classify.catalog import Catalog
+from gateway.classify.own import NOTHING, Own
 from gateway.errors import Refusal, Refused, State
 from gateway.identity import claims
 from gateway.identity.principal import Principal
@@ -278,7 +279,6 @@ class Admissions:
             conforming=session.conforming,
             made=session.made,
             own=session.own,
-            clean=session.clean,
             moved=session.moved,
             path=session.search_path,
         )
@@ -302,15 +302,14 @@ class Admissions:
         *,
         conforming: bool = True,
         made: frozenset[str] = frozenset(),
-        own: frozenset[str] = frozenset(),
-        clean: frozenset[str] = frozenset(),
+        own: Own = NOTHING,
         moved: frozenset[str] = frozenset(),
         path: tuple[str, ...] | None = None,
     ) -> Scope:
         catalog = self._catalogs.get(rights.database)
         if catalog is None:  # forgotten since: nothing is known of any table
             catalog = Catalog(0, {}, {}, {})
-        key = (rights.key, rights.database, catalog.version, conforming, made, own, clean, moved, path)
+        key = (rights.key, rights.database, catalog.version, conforming, made, own, moved, path)
         scope = self._scopes.get(key)
         if scope is None:
             if len(self._scopes) >= SCOPES_MAX:
@@ -323,7 +322,6 @@ class Admissions:
                 strings_conform=conforming,
                 made=made,
                 own=own,
-                clean=clean,
                 moved=moved,
                 search_path=path,
             )
