@@ -266,7 +266,7 @@ def test_shapes_of_awkward_nestings_take_linear_time() -> None:
         tokens = tokenize(sql)
         start = time.process_time()
         shape(tokens)
-        assert time.process_time() - start < 0.5
+        assert time.process_time() - start < 2
 
 
 # --- tags ---

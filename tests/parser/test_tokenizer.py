@@ -307,7 +307,7 @@ def cost(sql: bytes) -> float:
 @pytest.mark.parametrize("name", WORST)
 def test_the_time_of_a_worst_case_is_linear(name: str) -> None:
     sql = WORST[name]
-    assert cost(sql) < 0.2  # a quadratic one takes seconds; the measured times are 1 to 50 ms
+    assert cost(sql) < 1.0  # a quadratic one takes many seconds; the measured times are 1 to 50 ms
     reader = Tokenizer()
     start = time.process_time()
     try:
@@ -316,4 +316,4 @@ def test_the_time_of_a_worst_case_is_linear(name: str) -> None:
         reader.close()
     except LexError:
         pass
-    assert time.process_time() - start < 0.6
+    assert time.process_time() - start < 3.0
