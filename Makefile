@@ -6,7 +6,7 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test oracle bench bench-lexing load storm lint clean
+.PHONY: env demo test oracle bench bench-deciding bench-lexing load storm lint clean
 
 env: $(STAMP)
 
@@ -50,6 +50,10 @@ bench: env
 # Tokenizers side by side, one core. ARGS=--record puts the table in bench.md.
 bench-lexing: env
 	@$(BIN)/python loadtest/lexing.py $(ARGS)
+
+# What deciding a statement costs, one core. ARGS=--record puts the table in bench.md.
+bench-deciding: env
+	@$(BIN)/python loadtest/deciding.py $(ARGS)
 
 load: env
 	@$(BIN)/python loadtest/load.py $(ARGS)
