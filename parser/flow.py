@@ -3,6 +3,8 @@
 
 from collections.abc import Iterable
 
+from abc import ABC, abstractmethod
+
 from parser.facts import Column, Output, Setting
 from parser.keywords import NOT_A_NAME
 from parser.lineage import FREE, OPAQUE, Scope, row_in
@@ -12,7 +14,7 @@ from parser.routines import EFFECTS
 from parser.tokens import Kind
 
 
-class Flow:
+class Flow(ABC):
     """The state of one flat reading."""
 
     __slots__ = (
@@ -50,9 +52,9 @@ class Flow:
         self.framing = False  # in its ROWS, RANGE or GROUPS clause
         self.form = -1  # the token that is the form argument of normalize()
 
+    @abstractmethod
     def run(self) -> Output:
         """Read it all; what flows in."""
-        raise NotImplementedError
 
     def flowed(self) -> Output:
         """What has flowed in."""
