@@ -1,9 +1,8 @@
 """What flows into one expression while it is read: its state, and the parts of it that need no look at the grammar around.
 """
 
-from collections.abc import Iterable
-
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 from parser.facts import Column, Output, Setting
 from parser.keywords import NOT_A_NAME
