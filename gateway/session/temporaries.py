@@ -14,6 +14,7 @@ from gateway.classify.own import NOTHING, Own
 from gateway.scope import Ruling, Scope
 from parser.facts import Facts
 
+SAVEPOINTS_MAX = 1000  # of one transaction; behind them a rollback leaves only what is older than the transaction
 _TEMPORARY = "pg_temp"
 _ENDS_WITH_COMMIT = " on commit drop"
 _INDEX = re.compile(
@@ -47,7 +48,7 @@ class Temporaries:
         if ruling.moves_path or first.startswith("DISCARD"):  # code of somebody's own may have done anything to them
             self.own, self.lasting = NOTHING, frozenset()
             return
-        if first == "SAVEPOINT":
+        if first == "SAVEPOINT" and self.own.names and len(self._marks) < SAVEPOINTS_MAX:
             self._marks[facts.shape.split()[-1]] = self.own.names
         elif first.startswith("ROLLBACK"):
             self._doubt = True

@@ -90,7 +90,7 @@ def feed(s: Session, data: bytes) -> None:
             _wait(s)
             break
         s.flushed = False
-        s.estimate = None
+        s.estimate = s.counted = None
         at = end
         if s.ending:
             return

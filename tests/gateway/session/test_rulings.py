@@ -145,3 +145,14 @@ def test_rows_that_are_only_read_cannot_be_counted_beforehand() -> None:
     rig.ask(query("select id from orders"))
     assert query("select id from orders") not in answered(rig, ROWS_UNKNOWN)
     assert field("C", rig.say(CUT, READY)[0]) == "42501"
+
+
+def test_limit_in_place_of_an_estimate_ends_with_its_statement() -> None:
+    rig = Rig(BROAD.replace('allow = ["read", "write"]', 'allow = ["read", "write"]\nmax_statements_per_minute = 1'))
+    rig.ask(query("select 1"))
+    rig.say(command_complete("SELECT 1"), READY)
+    rig.ask(parse("", UPDATE), bind("", ""), execute(""), SYNC)
+    rig.say(PARSED, BOUND)
+    answered(rig, ROWS_UNKNOWN)
+    assert field("C", rig.say(CUT, READY)[0]) == "53400"
+    assert rig.session.counted is None

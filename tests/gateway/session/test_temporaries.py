@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.session import temporaries
 from parser.messages import bind, command_complete, execute, parameter_status, parse, query
 from tests.gateway.masking.shop import VARCHAR, description
 from tests.gateway.session.rig import (
@@ -331,3 +332,16 @@ def test_masked_values_are_not_put_into_lasting_tables_through_ones_own_view() -
     rig = Rig(WRITE)
     run(rig, MAKE.replace("int", "text"), "CREATE TABLE")
     assert passes(rig, "insert into scratch select email from customers")
+
+
+def test_savepoints_are_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(temporaries, "SAVEPOINTS_MAX", 1)
+    rig = Rig(WRITE)
+    run(rig, "begin", "BEGIN", IN_TRANSACTION)
+    run(rig, MAKE, "CREATE TABLE", IN_TRANSACTION)
+    for name in ("first", "second"):
+        run(rig, f"savepoint {name}", "SAVEPOINT", IN_TRANSACTION)
+    run(rig, "rollback to first", "ROLLBACK", IN_TRANSACTION)
+    assert rig.session.temporaries.own.names == {"scratch"}
+    run(rig, "rollback to second", "ROLLBACK", IN_TRANSACTION)
+    assert not rig.session.temporaries.own.names
