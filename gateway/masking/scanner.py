@@ -9,7 +9,7 @@ import hyperscan
 
 from gateway.masking import numbers
 from gateway.masking.folding import Folded
-from gateway.masking.gates import ESCAPED_GATE, GATES, NUMBER_GATE, TOLD_GATE
+from gateway.masking.gates import ESCAPED, GATES, SIX_DIGITS, Group
 from gateway.masking.numbers import Span
 
 PIECE_BYTES = 262144  # so much is scanned at once, so that the places found in it stay few
@@ -18,38 +18,58 @@ SPANS_MAX = 4096  # a text with more is personal as a whole
 
 Places = list[tuple[int, int]]  # where a gate's match ended, and which gate it was
 
-_NUMBERS, _ESCAPED = len(GATES), len(GATES) + 1  # the gates that are looked at together
+_ESCAPED = GATES.index(ESCAPED)
+
+
+class _Database:
+    """The compiled gates of one group."""
+
+    def __init__(self, group: Group) -> None:
+        gates = [(index, gate) for index, gate in enumerate(GATES) if gate.group is group]
+        self._gate = [index for index, gate in gates for _ in gate.expressions]
+        expressions = [expression for _, gate in gates for expression in gate.expressions]
+        self._compiled = _compiled(
+            expressions,
+            [
+                hyperscan.HS_FLAG_CASELESS if gate.any_case else 0
+                for _, gate in gates
+                for _ in gate.expressions
+            ],
+        )
+
+    def scan(self, buffer: bytes, found: Places) -> None:
+        gate = self._gate
+
+        def note(expression: int, _begin: int, end: int, _flags: int, _context: object) -> None:
+            found.append((end, gate[expression]))
+
+        self._compiled.scan(buffer, match_event_handler=note)
+
+
+def _compiled(expressions: list[bytes], flags: list[int]) -> hyperscan.Database:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=flags)
+    return database
 
 
 class Scanner:
     """Finds personal data in texts. Holds compiled expressions and scratch memory: one a process is enough, not for threads."""
 
     def __init__(self) -> None:
-        expressions: list[bytes] = []
-        self._flags: list[int] = []
-        self._gate: list[int] = []
-        for index, gate in enumerate(GATES):
-            self._add(expressions, gate.expressions, index, gate.any_case)
-        self._add(expressions, NUMBER_GATE, _NUMBERS, False)
-        self._add(expressions, TOLD_GATE, _NUMBERS, True)
-        self._add(expressions, ESCAPED_GATE, _ESCAPED, True)
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=self._flags)
-
-    def _add(self, to: list[bytes], expressions: tuple[bytes, ...], gate: int, any_case: bool) -> None:
-        to.extend(expressions)
-        self._gate.extend([gate] * len(expressions))
-        self._flags.extend([hyperscan.HS_FLAG_CASELESS if any_case else 0] * len(expressions))
+        self._always = [_Database(group) for group in Group if group < Group.DIGITS]
+        self._digits = [_Database(group) for group in Group if group >= Group.DIGITS]
+        self._six_digits = _compiled([SIX_DIGITS], [hyperscan.HS_FLAG_SINGLEMATCH])
 
     def places(self, buffer: bytes) -> Places:
         """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line breaks."""
         found: Places = []
-        gate = self._gate
-
-        def note(expression: int, _begin: int, end: int, _flags: int, _context: object) -> None:
-            found.append((end, gate[expression]))
-
-        self._database.scan(buffer, match_event_handler=note)
+        for database in self._always:
+            database.scan(buffer, found)
+        digits: list[int] = []
+        self._six_digits.scan(buffer, match_event_handler=lambda *found: digits.append(found[0]))
+        if digits:
+            for database in self._digits:
+                database.scan(buffer, found)
         found.sort()
         return found
 
@@ -76,8 +96,9 @@ class Scanner:
         done = 0
         escaped = False
         for end, gate in places:
-            if gate < _NUMBERS:
-                found += GATES[gate].look(text, end)
+            look = GATES[gate].look
+            if look is not None:
+                found += look(text, end)
             elif gate == _ESCAPED:
                 escaped = True
             elif end - 1 > done or not done:

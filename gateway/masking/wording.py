@@ -14,8 +14,8 @@ _ONE_NAME = rb"(?:" + _NAME_WORD + rb"\.?(?:-" + _NAME_WORD + rb")?)"
 NAME = _ONE_NAME + rb"(?:[ \t\xa0]{1,2}(?:" + _PARTICLE + rb"[ \t])?" + _ONE_NAME + rb"){0,4}"
 
 _TITLES = (
-    rb"Mr|MR|Mrs|MRS|Ms|Miss|Mx|Dr|DR|Dra|Prof|Herr|Herrn|HERR|Frau|FRAU|Mme|MME|Mlle|Monsieur|Madame|Sr\.|Sra|Srta|Se\xc3\xb1or|Se\xc3\xb1ora|"
-    rb"Don|Do\xc3\xb1a|Sig\.|Signor|Signora|Sig\.ra|Dott|Dott\.ssa|Dhr|Mevr|Mevrouw|Meneer|Pan|Pani|pani|pan"
+    rb"Mr|MR|Mrs|MRS|Ms|Mx|Dr|DR|Dra|Prof|Miss|Herr|Herrn|HERR|Frau|FRAU|Mme|MME|Mlle|Monsieur|Madame|Sra|Srta|"
+    rb"Se\xc3\xb1ora?|Signora?|Dott|Dhr|Mevr|Mevrouw|Pani"
 )
 _GREETINGS = (
     rb"Dear|DEAR|Hi|Hello|Hallo|Liebe|Lieber|Bonjour|Ch\xc3\xa8re|Cher|Hola|Estimado|Estimada|Querido|Querida|Gentile|Caro|Cara|Ciao|"
@@ -31,7 +31,7 @@ _KEYS = (
     rb"next of kin|emergency contact|guest|passenger|beneficiary|paciente|cliente|paziente"
 )
 NAME_GATES = (
-    rb"(?:" + _TITLES + rb")\.? {1,2}[A-Z\xc3-\xc5]",
+    rb"(?:" + _TITLES + rb")(?:\. | )[A-Z\xc3-\xc5]",
     rb"(?:" + _GREETINGS + rb")[ ,\n]{1,2}[A-Z\xc3-\xc5]",
     rb"(?:" + _PERSONS + rb")[:,]? [A-Z\xc3-\xc5]",
 )
@@ -87,12 +87,15 @@ _GERMANIC = (
     rb"stra\xc3\x9fe|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|straat|laan|plein|kade|gracht|dijk|singel|dreef|steeg|boulevard|"
     rb"v\xc3\xa4gen|gatan|gr\xc3\xa4nd|torget|stigen"
 )
-ADDRESS_GATES = (
-    rb"[0-9][A-Za-z]?,? (?:[A-Z][A-Za-z'.-]* ){1,3}[A-Z][a-z]",
+ADDRESS_WORD_GATES = (
     rb"[0-9],? (?:bis |ter )?(?:" + _OF_ROMANCE + rb") [A-Za-z\xc3]",
     rb"(?:" + _ROMANCE + rb") [A-Za-z\xc3-\xc5][^\n0-9]{2,40}[0-9]",
     rb"(?:" + _GERMANIC + rb"|Stra\xc3\x9fe|Allee|Platz|Gasse|Ring|Weg) [0-9]",
-    rb"(?i:[0-9] (?:[a-z]+ ){1,2}(?:street|avenue|road|boulevard))[^a-z]",
+    rb"[0-9] (?:[a-z]{1,20} ){1,2}(?:street|avenue|road|boulevard)",
+)
+ADDRESS_SHAPE_GATES = (
+    rb"[0-9] [A-Z][A-Za-z'.-]{0,20} [A-Z]",
+    rb"[0-9](?:st|nd|rd|th) (?:Street|St|Avenue|Ave)",
 )
 ADDRESS = re.compile(
     rb"(?<![0-9A-Za-z.,/:-])[0-9]{1,6}[A-Za-z]?,? (?:(?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\.? )?"
@@ -125,7 +128,10 @@ _BIRTH = (
     rb"born|dob|d\.o\.b\.?|date of birth|birth ?date|birthday|geboren|geburtsdatum|geburtstag|geb\.|n\xc3\xa9e? le|date de naissance|"
     rb"nacid[oa]|nacimiento|nat[oa] il|nascita|nascid[oa]|nascimento|geboren op|geboortedatum|urodzon[ya]|urodzenia|f\xc3\xb6dd|f\xc3\xb6delsedatum"
 )
-BIRTH_GATES = (rb"(?:" + _BIRTH + rb")[^0-9\n]{0,24}[0-9]",)  # any case
+BIRTH_GATES = (
+    rb"(?:born|dob|d\.o\.b|birth|geboren|geburts|geb\.|n\xc3\xa9e? le|naiss|nacid|nacim|nascita|nat[oa] il|nascid|nascim|geboort|urodz|"
+    rb"f\xc3\xb6d)[^0-9\n]{0,24}[0-9]",
+)  # any case
 BIRTH = re.compile(
     rb"(?i)(?<![a-z])(?:"
     + _BIRTH
