@@ -229,7 +229,7 @@ def _birth(text: bytes, at: int) -> Iterator[Span]:
 
 
 # Without a match of it the groups from DIGITS on have none.
-SIX_DIGITS = rb"[0-9](?:[ \t./(),;_+-]{0,3}[0-9]){5}"
+SIX_DIGITS = rb"[0-9](?:[ \t./(),;_+-]{0,4}[0-9]){5}"
 
 # Characters written by escape or lookalike: such a text is read a second time, folded.
 ESCAPED = Gate(
@@ -329,7 +329,7 @@ GATES = (
             rb"[0-9]{3}\)?[-./ ]{0,2}[0-9]{3}[-. ][0-9]{3,4}[^0-9]",
             rb"[0-9]{6}[-+][0-9]{4}[^0-9]",
             rb"[1-9][0-9] [0-9]{4,5}-[0-9]{4}[^0-9]",
-            rb"[0-9]\.[0-9]{4,20}\s?[,; /]\s?-?[0-9]{1,3}\.[0-9]{4}",
+            rb"[0-9]\.[0-9]{4,20}[ \t]?[,; /][ \t]?-?[0-9]{1,3}\.[0-9]{4}",
         ),
         None,
         Group.DIGITS,

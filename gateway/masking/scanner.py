@@ -14,7 +14,8 @@ from gateway.masking.numbers import Span
 
 PIECE_BYTES = 262144  # so much is scanned at once, so that the places found in it stay few
 PIECE_OVERLAP_BYTES = 1024  # longer than what any gate matches
-SPANS_MAX = 4096  # a text with more is personal as a whole
+SPANS_MAX = 4096  # a text with more is personal as a whole,
+PLACES_MAX = 65536  # and so is one with more places than this
 
 Places = list[tuple[int, int]]  # where a gate's match ended, and which gate it was
 
@@ -73,25 +74,27 @@ class Scanner:
         found.sort()
         return found
 
-    def find(self, text: bytes) -> list[Span]:
-        """(begin, end, label) of the personal data in a text of any bytes; ascending, apart from one another, not empty."""
-        if len(text) <= PIECE_BYTES:
-            return self.spans(text, [(end - 1, gate) for end, gate in self.places(b"\n" + text + b"\n")])
-        spans: list[Span] = []
+    def places_of_long(self, text: bytes) -> Places:
+        """As `places`, for one text of any length, in pieces; relative to the text. No more of them than a look will use."""
+        found: Places = []
         for at in range(0, len(text), PIECE_BYTES):
             begin = max(0, at - PIECE_OVERLAP_BYTES)
-            piece = text[begin : at + PIECE_BYTES + PIECE_OVERLAP_BYTES]
-            spans += ((a + begin, b + begin, label) for a, b, label in self.find_piece(piece))
-            if len(spans) > SPANS_MAX:
+            piece = b"\n" + text[begin : at + PIECE_BYTES] + b"\n"
+            found += ((end - 1 + begin, gate) for end, gate in self.places(piece))
+            if len(found) > PLACES_MAX:
                 break
-        return _apart(spans, len(text))
+        return found
 
-    def find_piece(self, piece: bytes) -> list[Span]:
-        """As `find`, in one scan."""
-        return self.spans(piece, [(end - 1, gate) for end, gate in self.places(b"\n" + piece + b"\n")])
+    def find(self, text: bytes) -> list[Span]:
+        """(begin, end, label) of the personal data in a text of any bytes; ascending, apart from one another, not empty."""
+        if len(text) > PIECE_BYTES:
+            return self.spans(text, self.places_of_long(text))
+        return self.spans(text, [(end - 1, gate) for end, gate in self.places(b"\n" + text + b"\n")])
 
     def spans(self, text: bytes, places: Places) -> list[Span]:
         """As `find`, where the gates have been passed already: `places` are theirs, relative to the text."""
+        if len(places) > PLACES_MAX:
+            return [(0, len(text), "derived")]
         found: list[Span] = []
         done = 0
         escaped = False
