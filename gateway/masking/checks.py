@@ -25,6 +25,7 @@ _IBAN_LENGTHS = {
     )
     for country in countries.split(",")
 }
+IBAN_COUNTRIES = tuple(country.encode() for country in _IBAN_LENGTHS)
 _DNI_LETTERS = b"TRWAGMYFPDXBNJZSQVHLCKE"
 _CODICE_ODD = dict(
     zip(
@@ -88,7 +89,7 @@ def us_ssn(digits: bytes) -> bool:
     area, group = digits[:3], digits[3:5]
     if area in (b"000", b"666") or group == b"00" or digits[5:] == b"0000":
         return False
-    return area[0] != 57 or b"50" <= group  # 9..: taxpayer numbers have their own groups
+    return area[0] != 57 or group >= b"50"  # 9..: taxpayer numbers have their own groups
 
 
 def cpf(digits: bytes) -> bool:

@@ -9,7 +9,7 @@ import unicodedata
 from bisect import bisect_right
 
 _WRITTEN = re.compile(
-    rb"\\u([0-9A-Fa-f]{4})|&#([0-9]{2,7});|&#[xX]([0-9A-Fa-f]{2,6});|%([2-7][0-9A-Fa-f])|(\\/)|(&(?:nbsp|commat|period);)|"
+    rb"\\u([0-9A-Fa-f]{4})|&#([0-9]{2,7});|&#[xX]([0-9A-Fa-f]{2,6});|%([2-7][0-9A-Fa-f])|(\\[/nrt])|(&(?:nbsp|commat|period);)|"
     rb"(\xc2[\xa0\xad]|\xd9[\xa0-\xa9]|\xdb[\xb0-\xb9]|\xe0\xa5[\xa6-\xaf]|\xe2\x80[\x80-\x95\xaf]|\xe2\x81[\xa0\xa4]|\xe2\x88\x92|"
     rb"\xe3\x80\x80|\xef[\xbc\xbd][\x80-\xbf]|\xef\xb9[\x90-\xab]|\xef\xbb\xbf)"
 )
@@ -65,7 +65,7 @@ def _meant(found: re.Match[bytes]) -> bytes | None:
     """What one escape or lookalike stands for; None: it stays."""
     four, decimal, hexadecimal, percent, slash, entity, seen = found.groups()
     if slash is not None:
-        return b"/"
+        return b"/" if slash == b"\\/" else b"\n"
     if entity is not None:
         return _ENTITIES[entity]
     if seen is not None:

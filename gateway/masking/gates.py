@@ -236,6 +236,7 @@ ESCAPED = Gate(
     (
         rb"\\u(?:00|ff|20)[0-9a-f]{2}",
         rb"[0-9]\\/[0-9]",
+        rb"\\[nrt](?:[0-9+(]|dear |m[rs]|dr)",
         rb"&(?:#x?[0-9]|nbsp;|commat;|period;)",
         rb"%[2-7][0-9a-f]",
         rb"\xef\xbc[\x90-\x99\xa0]",
@@ -334,18 +335,30 @@ GATES = (
         None,
         Group.DIGITS,
     ),
-    Gate((rb"[+(0][0-9]{0,5}\)?(?:[ ./()-]{0,3}[0-9]){6,9}[^0-9]",), None, Group.DIALLED),
-    Gate((rb"[a-z.:#)=\"]:? {0,2}[+(]?[0-9](?:[ .()/-]{0,2}[0-9]){6}",), None, Group.TOLD, any_case=True),
-    Gate((rb"[a-z]{2}[0-9]{2}(?:[ \t./-]?[a-z0-9]){11}",), _iban, Group.IDS, any_case=True),
     Gate(
-        (rb"[a-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[a-dt]",),
+        (rb"(?:[+(]|[^0-9A-Za-z.,:/_-]0)[0-9]{0,5}\)?(?:[ ./()-]{0,3}[0-9]){6,9}[^0-9]",), None, Group.DIALLED
+    ),
+    Gate((rb"[a-z.:#)=\"]:? {0,2}[+(]?[0-9](?:[ .()/-]{0,2}[0-9]){6}",), None, Group.TOLD, any_case=True),
+    Gate(
+        (rb"(?:" + b"|".join(checks.IBAN_COUNTRIES) + rb")[0-9]{2}(?:[ \t./-]?[a-z0-9]){11}",),
+        _iban,
+        Group.IDS,
+        any_case=True,
+    ),
+    Gate(
+        (rb"[^0-9a-z][a-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[a-dt][^0-9a-z]",),
         _near(_NINO, "ssn", 16, 4),
         Group.IDS,
         any_case=True,
     ),
-    Gate((rb"[0-9]{7}-?[a-z]",), _near(_DNI, "ssn", 14, 4, _dni_checked), Group.IDS, any_case=True),
     Gate(
-        (rb"[12] ?[0-9]{2} ?[0-9]{2} ?[0-9ab]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}",),
+        (rb"[^0-9a-z](?:[0-9]{8}|[xyz]-?[0-9]{7})-?[a-z][^0-9a-z]",),
+        _near(_DNI, "ssn", 14, 4, _dni_checked),
+        Group.IDS,
+        any_case=True,
+    ),
+    Gate(
+        (rb"[^0-9a-z][12] ?[0-9]{2} ?[0-9]{2} ?[0-9ab]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}[^0-9a-z]",),
         _near(_NIR, "ssn", 24, 4, _nir_checked),
         Group.IDS,
         any_case=True,

@@ -139,10 +139,13 @@ def cells_of(
     return found
 
 
-def row_by_row(columns: Sequence[Offsets]) -> list[int]:
-    """The values of arrays, one a column, in the order of the rows."""
-    values: list[int] = np.stack(columns, axis=1).ravel().tolist()
-    return values
+def filled(cell: Offsets, length: Offsets) -> tuple[tuple[list[int], list[int], list[int]], int]:
+    """Of one column's cells, given as `cells_of` gives them, those that are neither NULL nor empty: their begins, ends and rows;
+    and how many are empty."""
+    rows = np.flatnonzero(length > 0)
+    begins = cell[rows] + 4
+    empty = int(np.count_nonzero(length == 0))
+    return (begins.tolist(), (begins + length[rows]).tolist(), rows.tolist()), empty
 
 
 def _block(frames: bytes, bounds: Offsets, columns: int, masks: Sequence[tuple[int, CellMask]]) -> bytes:

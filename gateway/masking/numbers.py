@@ -44,21 +44,31 @@ _PAIR = re.compile(
     rb"(?<![0-9A-Za-z_.])-?[0-9]{1,2}\.[0-9]{4,}\s?[,; /]\s?-?1?[0-9]{1,2}\.[0-9]{4,}(?![0-9.])"
 )
 
-# What a word shortly before a number says that it is.
-_TOLD = re.compile(
-    rb"(?is)(?:(?P<phone>\b(?:tel|phones?|telephone|telefone?|telefono|telefonnummer|t\xc3\xa9l\xc3\xa9phone|t\xc3\xa9l|mobil|mobile|handy"
-    rb"|movil|m\xc3\xb3vil|celular|cellulare|cell|cellphone|fax|sms|whatsapp|rufnummer|portable|tlf|numer telefonu|telefoon|mobiel"
-    rb"|telefon|(?:call|ring|dial|text|reach)(?: (?:me|us|him|her|them|back))?(?: at| on| under)?)(?: (?:number|no|nr|num))?)|"
-    rb"(?P<ssn>\b(?:ssn|social security|social insurance|national id|national insurance|nino|tax id|tin|itin|bsn|pesel|dni|nif|nie|cpf"
-    rb"|nir|s\xc3\xa9curit\xc3\xa9 sociale|steuer-?id|steuernummer|sozialversicherungsnummer|codice fiscale|burgerservicenummer"
-    rb"|personnummer|aadhaar|curp|sin|citizen id|id card)(?: (?:number|no|nr|num))?)|"
-    rb"(?P<passport>\b(?:passport|reisepass|passeport|pasaporte|passaporto|paspoort)(?: (?:number|no|nr|num))?)|"
-    rb"(?P<licence>\b(?:driver'?s? licen[cs]e|driving licence|f\xc3\xbchrerschein|permis de conduire|rijbewijs)(?: (?:number|no|nr|num))?)|"
-    rb"(?P<iban>\b(?:(?:bank )?account(?: (?:number|no|nr|num))|acct|konto|kontonummer|rekeningnummer|routing(?: number)?|sort code))|"
-    rb"(?P<card>\b(?:card|credit card|debit card|kreditkarte|carte|tarjeta)(?: (?:number|no|nr|num)))|"
-    rb"(?P<health>\b(?:mrn|medical record)(?: (?:number|no|nr|num))?)"
-    rb")\W{0,4}(?:(?:is|was|ist|est|es|to|at|on|of|number|nr|n\xc2\xba)\W{1,3})?$"
-)
+# What a word shortly before a number says that it is; several words as one.
+_TOLD = {
+    word.encode(): label
+    for label, words in {
+        "phone": """tel phone phones telephone telefone telefono teléfono téléphone tél telefon telefonnummer mobil mobile handy movil móvil
+            celular cellulare cell cellphone fax sms whatsapp rufnummer portable tlf telefoon mobiel callme callus callhim callher
+            callthem callback ringme dial dialled textme reachme reachher reachhim reachus""",
+        "ssn": """ssn socialsecurity socialinsurance nationalid nationalinsurance nino taxid tin itin bsn pesel dni nif nie cpf nir sécuritésociale
+            steuer-id steuerid steuernummer sozialversicherungsnummer codicefiscale burgerservicenummer personnummer aadhaar curp sin
+            citizenid idcard""",
+        "passport": "passport reisepass passeport pasaporte passaporto paspoort",
+        "licence": """driverslicense driverlicense driver'slicense driverslicence driver'slicence drivinglicence führerschein permisdeconduire
+            rijbewijs""",
+        "iban": "account bankaccount acct konto kontonummer rekeningnummer routing sortcode",
+        "card": "card creditcard debitcard kreditkarte carte tarjeta",
+        "health": "mrn medicalrecord",
+    }.items()
+    for word in words.split()
+}
+_FILLING = frozenset(b"number no nr num n\xc2\xba is was ist est es to at on of under the numero".split())
+_NEEDS_NUMBER = frozenset(
+    {b"account", b"card", b"carte", b"tarjeta", b"routing"}
+)  # "account number", not "account"
+_NUMBER_WORDS = frozenset(b"number no nr num numero".split())
+_WORD_TRIM = b".:;,#()[]\"'=<>*"
 
 
 def run_around(text: bytes, since: int, at: int) -> tuple[int, int]:
@@ -74,36 +84,49 @@ def run_around(text: bytes, since: int, at: int) -> tuple[int, int]:
     return start, end
 
 
-def personal(text: bytes, start: int, end: int) -> Iterator[Span]:
+def personal(text: bytes, start: int, end: int) -> list[Span]:
     """The personal numbers of the run between two offsets. Spans may overlap and come in no order."""
-    yield from _cards(text, start, end)
-    for found in _each(_INTERNATIONAL, text, start, end):
+    run = text[start:end]
+    count = len(run.translate(None, _NO_DIGITS))
+    found: list[Span] = []
+    if count < 7:
+        return found
+    limit = min(len(text), end + 12)  # an extension in letters may lie behind the run
+    if count >= 12:
+        found += _cards(text, start, end)
+    if b"+" in run or b"00" in run:
+        found += _international(text, start, limit)
+    if count >= 9:
+        for match in _SHAPED.finditer(text, start, limit):
+            label = _shaped(match)
+            if label is not None:
+                found.append((match.start(), match.end(), label))
+    if b"0" in run or b"(" in run:
+        for match in _ZERO.finditer(text, start, limit):
+            if _dialled(match.group()):
+                found.append((match.start(), match.end(), "phone"))
+    if run.count(b".") >= 2:
+        found += _coordinates(text, start, end)
+    return found or _told(text, start, limit)
+
+
+def _international(text: bytes, start: int, end: int) -> Iterator[Span]:
+    for found in _INTERNATIONAL.finditer(text, start, end):
         digits = found.group().translate(None, _NO_DIGITS)
         separated = len(digits) != len(found.group()) - 1
         if 8 <= len(digits) <= 21 and (separated or len(digits) >= 9) and not digits.endswith(b"000000"):
-            yield found.start(), found.end(), "phone"
-    for found in _each(_SHAPED, text, start, end):
-        label = _shaped(found)
-        if label is not None:
-            yield found.start(), found.end(), label
-    for found in _each(_ZERO, text, start, end):
-        if _dialled(found.group()):
-            yield found.start(), found.end(), "phone"
-    for found in _each(_PAIR, text, start, end):
+            if digits[:3] != b"000" and (digits[:1] != b"0" or digits[:2] == b"00"):
+                yield found.start(), found.end(), "phone"
+
+
+def _coordinates(text: bytes, start: int, end: int) -> Iterator[Span]:
+    for found in _PAIR.finditer(text, start, end):
         first, second = re.findall(rb"[0-9]+\.", found.group())
         if int(first[:-1]) <= 90 and int(second[:-1]) <= 180:
             yield found.start(), found.end(), "geo"
-    yield from _told(text, start, end)
-
-
-def _each(pattern: re.Pattern[bytes], text: bytes, start: int, end: int) -> Iterator[re.Match[bytes]]:
-    """The matches that begin in the run; an extension in letters may lie behind it."""
-    return pattern.finditer(text, start, min(len(text), end + 12))
 
 
 def _cards(text: bytes, start: int, end: int) -> Iterator[Span]:
-    if end - start < 12:
-        return
     groups = [found.span() for found in _GROUP.finditer(text, start, end)]
     at = 0
     while at < len(groups):
@@ -190,16 +213,28 @@ def _dialled(number: bytes) -> bool:
     return b"." not in number or number.count(b".") >= 2 or number[:1] == b"("
 
 
-def _told(text: bytes, start: int, end: int) -> Iterator[Span]:
+def _told(text: bytes, start: int, end: int) -> list[Span]:
     """A number that a word before it names: its digits need no shape then."""
-    number = _BARE.search(text, start, min(len(text), end + 12))
-    if number is None:
-        return
+    number = _BARE.search(text, start, end)
+    if number is None or _DATE.fullmatch(number.group()):
+        return []
     at = number.start()
-    told = _TOLD.search(text[max(0, at - _BEFORE) : at])
-    if told is None or _DATE.fullmatch(number.group()):
-        return
-    label = str(told.lastgroup)
-    digits = number.group().translate(None, _NO_DIGITS)
-    if len(digits) >= 7 or label in ("health", "passport", "licence"):
-        yield at, number.end(), label
+    label = _said(text[max(0, at - _BEFORE) : at])
+    return [] if label is None else [(at, number.end(), label)]
+
+
+def _said(before: bytes) -> str | None:
+    """What the words at the end of a text say that the number behind them is."""
+    if b"\n" in before:
+        before = before[before.rindex(b"\n") + 1 :]
+    words = [word.strip(_WORD_TRIM) for word in before.lower().rsplit(None, 5)[-5:]]
+    counted = False
+    while words and (not words[-1] or words[-1] in _FILLING):
+        counted = counted or words[-1] in _NUMBER_WORDS
+        words.pop()
+    for size in (3, 2, 1):
+        word = b"".join(words[-size:])
+        label = _TOLD.get(word) if len(words) >= size else None
+        if label is not None:
+            return label if counted or word not in _NEEDS_NUMBER else None
+    return None

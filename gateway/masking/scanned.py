@@ -30,6 +30,7 @@ _CELL_LENGTH = Struct(">i").pack
 _FRAME_LENGTH = Struct(">I").pack
 _SURELY = frozenset({Form.XML, Form.NESTED_BINARY, Form.TSVECTOR_BINARY})  # always taken apart
 _SEEN_OTHERWISE = frozenset({Form.BYTEA, Form.BYTEA_TEXT})
+_NESTED_MARKS = (b'":', b'"=>', b"\\x", b'""')
 
 
 @dataclass(slots=True)
@@ -91,9 +92,8 @@ def scan_rows(
     counts = tuple(ColumnCounts() for _ in scans)
     parts: list[bytes] = []
     done = 0
-    for starts, at, lengths in _blocks(frames, columns, [index for index, _ in scans]):
-        for edit in _edits(scanner, frames, scans, starts, at, lengths, counts):
-            row_start, row_length, changes = edit
+    for block in _blocks(frames, columns, [index for index, _ in scans]):
+        for row_start, row_length, changes in _edits(scanner, frames, scans, block, counts):
             parts += (frames[done : row_start + 1], _FRAME_LENGTH(row_length))
             done = row_start + 5
             for begin, end, new in changes:
@@ -105,39 +105,40 @@ def scan_rows(
     return ScannedRows(b"".join(parts), counts)
 
 
-_Located = tuple[
+_Cells = tuple[
     list[int], list[int], list[int]
-]  # frames' begins, cells' length fields row by row, cells' lengths
+]  # of one column: where cells begin, where they end, the rows they are in
 _Change = tuple[int, int, bytes]  # a cell's length field, the cell's end, the new cell with its length
 
 
-def _blocks(frames: bytes, columns: int, wanted: Sequence[int]) -> Iterable[_Located]:
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some rows: the begins of their frames, and of each wanted column the cells that are neither NULL nor empty, and how many are
+    empty."""
+
+    starts: list[int]
+    columns: list[_Cells]
+    empty: list[int]
+
+
+def _blocks(frames: bytes, columns: int, wanted: Sequence[int]) -> Iterable[_Block]:
     """Where the wanted cells are, in blocks of rows."""
-    if len(frames) < BULK_ROWS_MIN * 7:
-        yield _located(frames, columns, wanted)
-        return
-    (_, length, _) = _ROW_HEAD(frames, 0)
-    if len(frames) < BULK_ROWS_MIN * (length + 1):
+    if len(frames) < BULK_ROWS_MIN * 7 or len(frames) < BULK_ROWS_MIN * (_ROW_HEAD(frames, 0)[1] + 1):
         yield _located(frames, columns, wanted)
         return
     bounds = kernels.bounds_of(frames, columns)
     count = len(bounds) - 1
     step = max(16, PIECE_BYTES * count // len(frames))
     for at in range(0, count, step):
-        starts, ends = bounds[at : at + step + 1][:-1], bounds[at : at + step + 1][1:]
-        found = kernels.cells_of(frames, starts, ends, columns, wanted)
-        yield (
-            starts.tolist(),
-            kernels.row_by_row([cell for cell, _ in found]),
-            kernels.row_by_row([size for _, size in found]),
-        )
+        block = bounds[at : at + step + 1]
+        found = kernels.cells_of(frames, block[:-1], block[1:], columns, wanted)
+        filled = [kernels.filled(cell, length) for cell, length in found]
+        yield _Block(block[:-1].tolist(), [one for one, _ in filled], [empty for _, empty in filled])
 
 
-def _located(frames: bytes, columns: int, wanted: Sequence[int]) -> _Located:
+def _located(frames: bytes, columns: int, wanted: Sequence[int]) -> _Block:
     """As a block, for few rows or wide ones."""
-    starts: list[int] = []
-    cells_at: list[int] = []
-    lengths: list[int] = []
+    block = _Block([], [([], [], []) for _ in wanted], [0 for _ in wanted])
     at, size = 0, len(frames)
     try:
         while at < size:
@@ -145,119 +146,109 @@ def _located(frames: bytes, columns: int, wanted: Sequence[int]) -> _Located:
             end = at + 1 + length
             if kind != _DATA_ROW or length < 6 or end > size or count != columns:
                 raise ProtocolError("a row is not what its description says")
-            starts.append(at)
             cell, column = at + 7, 0
-            for index in wanted:
+            for j, index in enumerate(wanted):
+                begin = cell
                 for _ in range(index - column + 1):
                     (length,) = _LENGTH(frames, cell)
-                    place, cell = cell, cell + 4 + max(length, 0)
+                    begin, cell = cell + 4, cell + 4 + max(length, 0)
                     if length < -1 or cell > end:
                         raise ProtocolError("a cell does not fit its row")
                 column = index + 1
-                cells_at.append(place)
-                lengths.append(length)
+                if length > 0:
+                    for found, value in zip(block.columns[j], (begin, cell, len(block.starts)), strict=True):
+                        found.append(value)
+                elif length == 0:
+                    block.empty[j] += 1
             if column == columns and cell != end:
                 raise ProtocolError("a row is longer than its cells")
+            block.starts.append(at)
             at = end
     except error:
         raise ProtocolError("a row is cut short") from None
-    return starts, cells_at, lengths
+    return block
 
 
 def _edits(
     scanner: Scanner,
     frames: bytes,
     scans: Sequence[tuple[int, Form]],
-    starts: list[int],
-    at: list[int],
-    lengths: list[int],
+    block: _Block,
     counts: tuple[ColumnCounts, ...],
 ) -> list[tuple[int, int, list[_Change]]]:
     """(frame's begin, its new length field, changes) of the rows of a block that change."""
-    width = len(scans)
-    forms = [form for _, form in scans]
-    kept = [i for i, length in enumerate(lengths) if length > 0]
-    values = [frames[at[i] + 4 : at[i] + 4 + lengths[i]] for i in kept]
-    for j, count in enumerate(counts):
-        own = lengths[j::width] if width > 1 else lengths
-        count.cells += len(own) - own.count(-1)
     rows: dict[int, list[_Change]] = {}
-    for i, found in masked_cells(
-        scanner, values, [forms[i % width] for i in kept] if width > 1 else forms * len(kept)
+    for (begins, ends, of_rows), empty, (_, form), count in zip(
+        block.columns, block.empty, scans, counts, strict=True
     ):
-        place = kept[i]
-        counts[place % width].note(found.labels, found.whole)
-        new = NULL_CELL if found.new is None else _CELL_LENGTH(len(found.new)) + found.new
-        rows.setdefault(place // width, []).append((at[place], at[place] + 4 + lengths[place], new))
+        count.cells += len(begins) + empty
+        values = [frames[begin:end] for begin, end in zip(begins, ends, strict=True)]
+        for i, found in masked_cells(scanner, values, form):
+            count.note(found.labels, found.whole)
+            new = NULL_CELL if found.new is None else _CELL_LENGTH(len(found.new)) + found.new
+            rows.setdefault(of_rows[i], []).append((begins[i] - 4, ends[i], new))
     edits: list[tuple[int, int, list[_Change]]] = []
-    for row, changes in rows.items():
-        (length,) = _LENGTH(frames, starts[row] + 1)
+    for row in sorted(rows):
+        changes = sorted(rows[row])
+        (length,) = _LENGTH(frames, block.starts[row] + 1)
         grown = sum(len(new) - (end - begin) for begin, end, new in changes)
-        edits.append((starts[row], length + grown, changes))
+        edits.append((block.starts[row], length + grown, changes))
     return edits
 
 
 def masked_cells(
-    scanner: Scanner, values: Sequence[bytes], forms: Sequence[Form]
+    scanner: Scanner, values: Sequence[bytes], form: Form
 ) -> Iterable[tuple[int, cells.MaskedCell]]:
     """(index, masked cell) of those of many cells in which something was found, ascending. No cell is NULL or empty."""
     if not values:
         return
-    kinds = set(forms)
-    views = values
-    if kinds & _SEEN_OTHERWISE:
-        views = [cells.view(value, form) for value, form in zip(values, forms, strict=True)]
-    begins = list(accumulate((len(view) + 1 for view in views), initial=1))
-    candidates = _matched(scanner, views, begins)
-    for i in _documents(values, forms, kinds):
+    views = [cells.view(value, form) for value in values] if form in _SEEN_OTHERWISE else values
+    candidates: dict[int, Places] = {}
+    begins = list(accumulate(map((1).__add__, map(len, views)), initial=1))
+    first = 0
+    while first < len(views):
+        last = max(first + 1, bisect_right(begins, begins[first] + PIECE_BYTES) - 1)
+        if last == first + 1 and len(views[first]) > PIECE_BYTES:
+            candidates[first] = scanner.places_of_long(views[first])
+        else:
+            _matched(scanner, views[first:last], begins, first, candidates)
+        first = last
+    for i in _documents(values, form):
         candidates.setdefault(i, [])
     for i in sorted(candidates):
-        form = forms[i]
         found = cells.mask(scanner, values[i], form, candidates[i])
         if found is not None:
             yield i, found
 
 
-def _matched(scanner: Scanner, views: Sequence[bytes], begins: Sequence[int]) -> dict[int, Places]:
-    """The cells in which gates matched, and where in them."""
-    found: dict[int, Places] = {}
-    first = 0
-    while first < len(views):
-        last = max(first + 1, bisect_right(begins, begins[first] + PIECE_BYTES) - 1)
-        if last == first + 1 and len(views[first]) > PIECE_BYTES:
-            found[first] = scanner.places_of_long(views[first])
-            first = last
-            continue
-        shift = begins[first] - 1
-        for end, gate in scanner.places(b"\n" + b"\n".join(views[first:last]) + b"\n"):
-            i = bisect_right(begins, end - 1 + shift) - 1
-            found.setdefault(i, []).append((end + shift - begins[i], gate))
-        first = last
-    return found
+def _matched(
+    scanner: Scanner, views: Sequence[bytes], begins: Sequence[int], first: int, found: dict[int, Places]
+) -> None:
+    """Adds the cells in which gates matched, and where in them. `begins` counts from the first cell of all, `first` is this one's
+    index."""
+    shift = begins[first] - 1
+    for end, gate in scanner.places(b"\n" + b"\n".join(views) + b"\n"):
+        i = bisect_right(begins, end - 1 + shift) - 1
+        found.setdefault(i, []).append((end + shift - begins[i], gate))
 
 
-def _documents(values: Sequence[bytes], forms: Sequence[Form], kinds: set[Form]) -> Iterable[int]:
+def _documents(values: Sequence[bytes], form: Form) -> Iterable[int]:
     """The cells that must be taken apart whatever the gates say."""
-    if kinds <= _SEEN_OTHERWISE:
+    if form in _SURELY:
+        return range(len(values))
+    if form is Form.NESTED:
+        return [i for i, value in enumerate(values) if any(mark in value for mark in _NESTED_MARKS)]
+    if form in _SEEN_OTHERWISE:
         return []
     found: list[int] = []
-    keyed: list[int] = []
-    for i, (value, form) in enumerate(zip(values, forms, strict=True)):
-        if form is Form.TEXT:
-            first = value[0]
-            if first in b"{[":
-                keyed.append(i)
-            elif first == 0x5C and value[:2] == b"\\x":
-                found.append(i)
-        elif form is Form.JSON or form is Form.JSONB_BINARY:
-            keyed.append(i)
-        elif form in _SURELY or (
-            form is Form.NESTED and (b'":' in value or b'"=>' in value or b"\\x" in value or b'""' in value)
-        ):
-            found.append(i)
-    if keyed and documents.telling_keys(b"\n".join([values[i] for i in keyed])):
+    keyed: Sequence[int] = range(len(values))
+    if form is Form.TEXT:
+        joined = b"\n" + b"\n".join(values)
+        if b"\n\\x" in joined:
+            found = [i for i, value in enumerate(values) if value.startswith(b"\\x")]
+        if b"\n{" not in joined and b"\n[" not in joined:
+            return found
+        keyed = [i for i, value in enumerate(values) if value[0] in b"{["]
+    if documents.telling_keys(b"\n".join([values[i] for i in keyed])):
         found += [i for i in keyed if documents.telling_keys(values[i])]
     return found
-
-
-__all__ = ["ColumnCounts", "ScannedRows", "masked_cells", "scan_rows", "scan_text", "verdict"]
