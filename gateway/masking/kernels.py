@@ -69,7 +69,7 @@ def mask(frames: bytes, columns: int, masks: Sequence[tuple[int, CellMask]]) -> 
 
 def bulk(frames: bytes, columns: int, masks: Sequence[tuple[int, CellMask]]) -> bytes:
     """The numpy way of `mask`, for any number of rows; at least one mask."""
-    bounds = _bounds(frames, columns)
+    bounds = bounds_of(frames, columns)
     count = len(bounds) - 1
     if count <= 0:
         return b""
@@ -94,7 +94,7 @@ def _chain(buffer: bytes, start: int, count: bytes) -> tuple[Offsets, int, int]:
     return found, proven, int(ends[proven - 1])
 
 
-def _bounds(frames: bytes, columns: int) -> Offsets:
+def bounds_of(frames: bytes, columns: int) -> Offsets:
     """The offset of each frame and, last, the end. ProtocolError unless all are whole DataRows with `columns` cells."""
     size = len(frames)
     if size >= WALK_BYTES_MIN:
@@ -118,7 +118,7 @@ def _int32(buffer: bytes) -> NDArray[np.int32]:
     return np.ndarray((len(buffer) - 3,), dtype=">i4", buffer=buffer, strides=(1,))
 
 
-def _cells(
+def cells_of(
     frames: bytes, starts: Offsets, ends: Offsets, columns: int, wanted: Sequence[int]
 ) -> list[tuple[Offsets, Offsets]]:
     """For each wanted column (ascending): where each row's length field is, and the lengths (-1: NULL)."""
@@ -139,9 +139,18 @@ def _cells(
     return found
 
 
+def filled(cell: Offsets, length: Offsets) -> tuple[tuple[list[int], list[int], list[int]], int]:
+    """Of one column's cells, given as `cells_of` gives them, those that are neither NULL nor empty: their begins, ends and rows;
+    and how many are empty."""
+    rows = np.flatnonzero(length > 0)
+    begins = cell[rows] + 4
+    empty = int(np.count_nonzero(length == 0))
+    return (begins.tolist(), (begins + length[rows]).tolist(), rows.tolist()), empty
+
+
 def _block(frames: bytes, bounds: Offsets, columns: int, masks: Sequence[tuple[int, CellMask]]) -> bytes:
     starts, ends = bounds[:-1], bounds[1:]
-    cells = _cells(frames, starts, ends, columns, [index for index, _ in masks])
+    cells = cells_of(frames, starts, ends, columns, [index for index, _ in masks])
     source = np.empty((len(starts), len(masks) + 1), np.int64)
     length = np.empty_like(source)
     begin = source[:, 0] = starts

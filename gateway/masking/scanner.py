@@ -1,0 +1,147 @@
+"""What personal data stands in a text: one pass of the gates over the whole buffer, then an exact look at the places they name.
+
+All gates are one hyperscan database; only end offsets are asked of it (start offsets cost a factor of ten).
+"""
+
+from functools import cache
+
+import hyperscan
+
+from gateway.masking import numbers
+from gateway.masking.folding import Folded
+from gateway.masking.gates import ESCAPED, GATES, SIX_DIGITS, Group
+from gateway.masking.numbers import Span
+
+PIECE_BYTES = 262144  # so much is scanned at once, so that the places found in it stay few
+PIECE_OVERLAP_BYTES = 1024  # longer than what any gate matches
+SPANS_MAX = 4096  # a text with more is personal as a whole,
+PLACES_MAX = 65536  # and so is one with more places than this
+
+Places = list[tuple[int, int]]  # where a gate's match ended, and which gate it was
+
+_ESCAPED = GATES.index(ESCAPED)
+
+
+class _Database:
+    """The compiled gates of one group."""
+
+    def __init__(self, group: Group) -> None:
+        gates = [(index, gate) for index, gate in enumerate(GATES) if gate.group is group]
+        self._gate = [index for index, gate in gates for _ in gate.expressions]
+        expressions = [expression for _, gate in gates for expression in gate.expressions]
+        self._compiled = _compiled(
+            expressions,
+            [
+                hyperscan.HS_FLAG_CASELESS if gate.any_case else 0
+                for _, gate in gates
+                for _ in gate.expressions
+            ],
+        )
+
+    def scan(self, buffer: bytes, found: Places) -> None:
+        gate = self._gate
+
+        def note(expression: int, _begin: int, end: int, _flags: int, _context: object) -> None:
+            found.append((end, gate[expression]))
+
+        self._compiled.scan(buffer, match_event_handler=note)
+
+
+def _compiled(expressions: list[bytes], flags: list[int]) -> hyperscan.Database:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=flags)
+    return database
+
+
+class Scanner:
+    """Finds personal data in texts. Holds compiled expressions and scratch memory: one a process is enough, not for threads."""
+
+    def __init__(self) -> None:
+        self._always = [_Database(group) for group in Group if group < Group.DIGITS]
+        self._digits = [_Database(group) for group in Group if group >= Group.DIGITS]
+        self._six_digits = _compiled([SIX_DIGITS], [hyperscan.HS_FLAG_SINGLEMATCH])
+
+    def places(self, buffer: bytes) -> Places:
+        """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line breaks."""
+        found: Places = []
+        for database in self._always:
+            database.scan(buffer, found)
+        digits: list[int] = []
+        self._six_digits.scan(buffer, match_event_handler=lambda *found: digits.append(found[0]))
+        if digits:
+            for database in self._digits:
+                database.scan(buffer, found)
+        found.sort()
+        return found
+
+    def places_of_long(self, text: bytes) -> Places:
+        """As `places`, for one text of any length, in pieces; relative to the text. No more of them than a look will use."""
+        found: Places = []
+        for at in range(0, len(text), PIECE_BYTES):
+            begin = max(0, at - PIECE_OVERLAP_BYTES)
+            piece = b"\n" + text[begin : at + PIECE_BYTES] + b"\n"
+            found += ((end - 1 + begin, gate) for end, gate in self.places(piece))
+            if len(found) > PLACES_MAX:
+                break
+        return found
+
+    def find(self, text: bytes) -> list[Span]:
+        """(begin, end, label) of the personal data in a text of any bytes; ascending, apart from one another, not empty."""
+        if len(text) > PIECE_BYTES:
+            return self.spans(text, self.places_of_long(text))
+        return self.spans(text, [(end - 1, gate) for end, gate in self.places(b"\n" + text + b"\n")])
+
+    def spans(self, text: bytes, places: Places) -> list[Span]:
+        """As `find`, where the gates have been passed already: `places` are theirs, relative to the text."""
+        if len(places) > PLACES_MAX:
+            return [(0, len(text), "derived")]
+        found: list[Span] = []
+        done = 0
+        escaped = False
+        for end, gate in places:
+            look = GATES[gate].look
+            if look is not None:
+                found += look(text, end)
+            elif gate == _ESCAPED:
+                escaped = True
+            elif end - 1 > done or not done:
+                start, done = numbers.run_around(text, done, min(end - 1, len(text)))
+                found += numbers.personal(text, start, done)
+            if len(found) > 4 * SPANS_MAX:
+                return [(0, len(text), found[0][2])]
+        if escaped:
+            found += self._folded(text)
+        return _apart(found, len(text))
+
+    def _folded(self, text: bytes) -> list[Span]:
+        folded = Folded(text)
+        places = self.places(b"\n" + folded.plain + b"\n")
+        spans = self.spans(folded.plain, [(end - 1, gate) for end, gate in places if gate != _ESCAPED])
+        return [(*folded.back(begin, end), label) for begin, end, label in spans]
+
+
+@cache
+def scanner() -> Scanner:
+    """The process's scanner; made when first asked for."""
+    return Scanner()
+
+
+def _apart(spans: list[Span], size: int) -> list[Span]:
+    """The spans ascending, those that overlap made one under the longest one's label."""
+    if len(spans) > SPANS_MAX:
+        return [(0, size, spans[0][2])]
+    if len(spans) < 2:
+        return spans
+    spans.sort(key=lambda span: (span[0], -span[1]))
+    found = [spans[0]]
+    longest = spans[0][1] - spans[0][0]
+    for begin, end, label in spans[1:]:
+        first, last, kept = found[-1]
+        if begin >= last:
+            found.append((begin, end, label))
+            longest = end - begin
+            continue
+        if end - begin > longest:
+            longest, kept = end - begin, label
+        found[-1] = (first, max(last, end), kept)
+    return found
