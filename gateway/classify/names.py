@@ -4,6 +4,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from gateway.classify.languages import NATIVE
 from gateway.classify.vocabulary import (
     ABOUT,
     ABOUT_KEPT,
@@ -35,6 +36,9 @@ _UNFIT: dict[str, frozenset[int]] = {
     "card": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
     "iban": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
     "ssn": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
+    "passport": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
+    "licence": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
+    "biometric": _BOOL | _MOMENT | _INET,
     "dob": _BOOL | _UUID | _INET | _SHAPE,
     "ip": _BOOL | _REAL | _MOMENT | _UUID | _SHAPE,
     "phone": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
@@ -52,6 +56,11 @@ _CUTS = re.compile(
     r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])"
 )
 _COMPACT_LETTERS_MIN = 8  # shorter phrases occur inside other words by chance
+_TAIL_LETTERS_MIN = 4  # "contact no" is not the beginning of "contact notes"
+# What NFKD leaves as it is.
+_PLAIN = str.maketrans(
+    {"ß": "ss", "ẞ": "SS", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "\u0131": "i", "æ": "ae", "œ": "oe"}
+)
 
 
 def _phrases() -> dict[str, list[tuple[str, tuple[str, ...]]]]:
@@ -68,15 +77,34 @@ def _joined() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """For each label its longer phrases written as one word."""
     found = []
     for each, text in PHRASES.items():
-        words = {"".join(phrase.split()) for phrase in text.split(",")}
-        long = [word for word in words if len(word) >= _COMPACT_LETTERS_MIN or word == "email"]
+        words = {"".join(phrase.split()): phrase.split()[-1] for phrase in text.split(",")}
+        long = [
+            word + ("(?![a-z])" if len(last) < _TAIL_LETTERS_MIN else "")
+            for word, last in words.items()
+            if len(word) >= _COMPACT_LETTERS_MIN or word == "email"
+        ]
         if long:
             found.append((each, re.compile("|".join(sorted(long)))))
     return tuple(found)
 
 
+def _native_form(word: str) -> str:
+    if not "\u0430" <= word[0] <= "\u044f":  # Cyrillic
+        return word
+    return f"(?<![^\\W_]){word}" + ("(?![^\\W_])" if len(word) < _TAIL_LETTERS_MIN else "")
+
+
+def _native() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """For each label its words in other letters. Where words stand apart they begin with it, and short ones are it."""
+    found = []
+    for each, words in NATIVE:
+        found.append((each, re.compile("|".join(_native_form(word) for word in words))))
+    return tuple(found)
+
+
 _BY_WORD = _phrases()
 _JOINED = _joined()
+_NATIVE = _native()
 
 
 def label(column: str, table: str, type_oid: int) -> str | None:
@@ -114,6 +142,9 @@ def _heard(column: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for found, pattern in _JOINED:
         if found not in hits and pattern.search(whole):
             hits[found] = ()
+    if not column.isascii():
+        lower = column.lower()
+        hits.update({found: () for found, pattern in _NATIVE if found not in hits and pattern.search(lower)})
     last = next((word for word in reversed(words) if not word.isdigit()), "")
     return words, tuple(
         found for found in PHRASES if found in hits and _speaks(found, words, hits[found], last)
@@ -130,7 +161,7 @@ def _speaks(found: str, words: tuple[str, ...], hit: tuple[str, ...], last: str)
 
 def split(name: str) -> list[str]:
     """The words of a name: snake_case, camelCase and digits apart, lower case, accents gone."""
-    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ẞ", "SS"))
+    plain = unicodedata.normalize("NFKD", name.translate(_PLAIN))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return [word.lower() for word in _CUTS.split(plain) if word]
 

@@ -1,8 +1,8 @@
 """Check digits and fixed forms: whether a text can be a card, a bank account or a national number of some country.
 
 All take the value as ASCII bytes. Those that take `digits` want digits alone, as many as the number has; those that take
-`text` take anything, and forgive the separators that the form is usually written with. A check digit lets one random number in
-ten or eleven through: what one value proves and what only a column of them proves is for the caller to weigh.
+`text` take anything, and forgive the separators that the form is usually written with. A check digit lets one random number
+in ten or eleven through: what one value proves and what only a column of them proves is for the caller to weigh.
 """
 
 import re

@@ -8,8 +8,8 @@ from gateway.classify import validators
 from gateway.classify.validators import NATIONAL_NUMBERS, card, iban, luhn, national_number, ssn_us
 
 CARDS = [
-    b"4111111111111111", b"4012888888881881", b"5555555555554444", b"2223003122003222", b"378282246310005", b"30569309025904",
-    b"6011111111111117", b"3530111333300000", b"6304000000000000", b"6200000000000005",
+    b"4111111111111111", b"4012888888881881", b"5555555555554444", b"2223003122003222", b"378282246310005",
+    b"30569309025904", b"6011111111111117", b"3530111333300000", b"6304000000000000", b"6200000000000005",
 ]  # fmt: skip
 IBANS = [b"DE89370400440532013000", b"GB29 NWBK 6016 1331 9268 19", b"fr1420041010050500013m02606", b"NO9386011117947"]
 NUMBERS = [
@@ -27,7 +27,9 @@ def test_card_numbers_of_issuers_pass_and_their_neighbours_do_not(number: bytes)
     assert not card(number[:-1] + b"%d" % ((number[-1] - 47) % 10))
 
 
-@pytest.mark.parametrize("number", [b"4006381333931", b"9780306406157", b"0000000000000000", b"6666666666666666", b"1234567890", b""])
+@pytest.mark.parametrize(
+    "number", [b"4006381333931", b"9780306406157", b"0000000000000000", b"6666666666666666", b"1234567890", b""]
+)
 def test_bar_codes_and_repeated_digits_are_no_cards(number: bytes) -> None:
     assert not card(number)
 
