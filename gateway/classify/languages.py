@@ -27,8 +27,7 @@ MORE: dict[str, str] = {
         paszportu, passi, passinumero, cestovni pas, cislo pasu, pasaport, pasaport no, pasaportul, utlevel,
         utlevelszam, ryoken, huzhao, yeogwon, pasport, zagranpasport, travel document""",
     "licence": """driver license, drivers license, driver licence, drivers licence, driving licence, driving
-        license, driver lic, licence number, license number, lic no, dl no, dl num, dl number, dln,
-        fuehrerschein, fuhrerschein, fuehrerscheinnummer, permis de conduire, permis conduire, carnet de
+        license, driver lic, licence number, license number, lic no, dl no, dl num, dl number, fuehrerschein, fuhrerschein, fuehrerscheinnummer, permis de conduire, permis conduire, carnet de
         conducir, permiso conducir, licencia conducir, patente, patente guida, carta de conducao, carteira
         motorista, cnh, rijbewijs, rijbewijsnummer, prawo jazdy, korkort, korkortsnummer, korekort, forerkort,
         ajokortti, ridicsky prukaz, ehliyet, ehliyet no, permis auto, permis conducere, jogositvany, unten

@@ -13,6 +13,7 @@ from gateway.classify.vocabulary import (
     NOT_WITH,
     PEOPLE,
     PERSON_QUALIFIERS,
+    PLACES,
     PHRASES,
     TABLE_TRIMMINGS,
 )
@@ -36,8 +37,8 @@ _UNFIT: dict[str, frozenset[int]] = {
     "card": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
     "iban": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
     "ssn": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
-    "passport": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
-    "licence": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
+    "passport": _BOOL | _REAL | _MOMENT | _UUID | _INET | _SHAPE,
+    "licence": _BOOL | _REAL | _MOMENT | _UUID | _INET | _SHAPE,
     "biometric": _BOOL | _MOMENT | _INET,
     "dob": _BOOL | _UUID | _INET | _SHAPE,
     "ip": _BOOL | _REAL | _MOMENT | _UUID | _SHAPE,
@@ -117,6 +118,8 @@ def label(column: str, table: str, type_oid: int) -> str | None:
         return None
     words, spoken = _heard(column)
     for found in spoken:
+        if found == "geo" and of_places(table):
+            continue
         if found == "secret" and type_oid in _NUMBER:
             if " ".join(words) in _NUMERIC_SECRETS:
                 return found
@@ -185,5 +188,16 @@ def _persons_name(name: tuple[str, ...], table: str) -> bool:
 
 def of_people(table: str) -> bool:
     """Whether the table's rows are persons, by its name: `user_roles` are roles, `tbl_users_2024` are users."""
+    return _rows(table) in PEOPLE
+
+
+def of_places(table: str) -> bool:
+    """Whether the table's rows are places that anybody may know, by its name: where an airport lies tells of nobody."""
+    return _rows(table) in PLACES
+
+
+@lru_cache(maxsize=4096)
+def _rows(table: str) -> str:
+    """What a row is, by the table's name."""
     words = [word for word in split(table) if not word.isdigit() and word not in TABLE_TRIMMINGS]
-    return bool(words) and words[-1] in PEOPLE
+    return words[-1] if words else ""

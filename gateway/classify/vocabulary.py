@@ -128,7 +128,9 @@ NOT_WITH: dict[str, frozenset[str]] = {
     "name": frozenset(
         {"host", "file", "db", "database", "table", "schema", "domain", "server", "plan", "product", "role"}
     ),
-    "phone": frozenset({"model", "os", "app", "version", "device", "reference"}),
+    "phone": frozenset(
+        {"model", "os", "app", "version", "device", "reference", "size", "shape", "nucleus", "nuclei", "membrane", "culture"}
+    ),
     "secret": frozenset(
         {"used", "usage", "price", "max", "min", "contract", "symbol", "prompt", "completion"}
     ),
@@ -179,8 +181,17 @@ PEOPLE = _words(
     ugyfelek szemelyek betegek felhasznalok alkalmazottak kokyaku kanja kehu yonghu huanzhe gogaek hwanja
     klienty patsienty sotrudniki polzovateli borrowers claimants policyholders"""
 )
+# Tables of places.
+PLACES = _words(
+    """airport airports station stations store stores shop shops warehouse warehouses city cities town towns country countries
+    region regions school schools university universities branch branches venue venues hotel hotels restaurant restaurants
+    park parks landmark landmarks port ports museum museums hospital hospitals lake lakes river rivers mountain mountains
+    island islands capital capitals state states county counties depot depots factory factories plant plants office offices
+    stop stops stadt stadte ciudad ciudades ville villes aeroport aeroports flughafen"""
+)
 # Parts of a table's name that do not change what its rows are.
 TABLE_TRIMMINGS = _words(
     """tbl table t v vw view dim fact stg staging raw tmp temp old new archive archived archiv backup bak hist
-    history copy data info details detail master all app core dbo public import export list record records"""
+    history copy data info details detail master all app core dbo public import export list record records
+    small large sample full"""
 )
