@@ -9,18 +9,22 @@ import trio
 
 from gateway.classify.behind import BodyRow, Calling
 from gateway.classify.catalog import Catalog, CatalogFunction
+from gateway.classify.evidence import Told, sample_kind, spoken
 from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.classify.verdicts import Findings
 from gateway.errors import Unavailable
 from gateway.policy.rules import Classify
 from parser.known import Calls
 from parser.plpgsql import plain
 from parser.statements import read as read_statements
+from workers.samples import FIRST_SECONDS, Samples, Table, Wanted
 
 # One message is one transaction: what follows sees one state of the catalogue, whatever runs beside it. The first column
 # tells which query a row belongs to. Domains are followed to their base type here.
 _SNAPSHOT = """
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
-SELECT 'r', c.oid, n.nspname, c.relname, c.relkind
+SELECT 'r', c.oid, n.nspname, c.relname, c.relkind, c.relfilenode, c.relpages, c.reltuples::pg_catalog.int8,
+       c.oid >= 16384 AND c.relkind = 'r' AND n.nspname !~ '^pg_' AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 't');
 WITH RECURSIVE based (domain, base) AS (
@@ -31,9 +35,15 @@ WITH RECURSIVE based (domain, base) AS (
   SELECT b.domain, b.base FROM based b JOIN pg_catalog.pg_type t ON t.oid = b.base WHERE t.typtype <> 'd'
 )
 SELECT 'c', a.attrelid, a.attnum, a.attname, coalesce(d.base, a.atttypid), a.attgenerated <> '',
-       a.atttypid::text || '/' || a.atttypmod::text
+       a.atttypid::text || '/' || a.atttypmod::text,
+       CASE WHEN c.oid >= 16384 THEN b.typname END, CASE WHEN c.oid >= 16384 THEN b.typcategory END,
+       CASE WHEN d.domain IS NOT NULL THEN t.typname END, pg_catalog.substr(h.description, 1, 300)
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   LEFT JOIN domains d ON d.domain = a.atttypid
+  LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_catalog.pg_type b ON b.oid = coalesce(d.base, a.atttypid)
+  LEFT JOIN pg_catalog.pg_description h ON c.oid >= 16384 AND h.objoid = c.oid AND h.objsubid = a.attnum
+   AND h.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
  WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 't');
 WITH parts AS (
   SELECT a.aggfnoid::oid AS aggregate, pg_catalog.max(p.provolatile::text) AS volatility,
@@ -90,6 +100,12 @@ SELECT 'u', x.indrelid, pg_catalog.json_agg(a.attname)::text
   JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[k.place]
  WHERE x.indrelid >= 16384 AND x.indisunique AND x.indisvalid AND x.indimmediate AND x.indpred IS NULL AND x.indexprs IS NULL
  GROUP BY x.indexrelid, x.indrelid;
+SELECT 'x', c.conrelid, a.attname, c.confrelid, b.attname
+  FROM pg_catalog.pg_constraint c
+ CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey)) AS k (child, parent)
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.child
+  JOIN pg_catalog.pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.parent
+ WHERE c.contype = 'f';
 SELECT 'i', i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
  WHERE c.relkind IN ('r', 'p', 'f')
 """
@@ -172,8 +188,15 @@ class Connection(Protocol):
         """The rows of all statements, in text format. Raises Unavailable."""
 
 
-async def read(connection: Connection, version: int, corrections: Iterable[Classify]) -> Catalog:
-    """The catalogue as it is now. Raises Unavailable.
+async def read(
+    connection: Connection,
+    version: int,
+    corrections: Iterable[Classify],
+    samples: Samples | None = None,
+    sample_seconds: float = FIRST_SECONDS,
+) -> Catalog:
+    """The catalogue as it is now. Raises Unavailable. With `samples` the tables' rows are looked at too, for so long, and only
+    those that the samples do not know yet.
 
     Views whose tables are locked by somebody's DDL are taken as derived from everything, and functions LANGUAGE sql over
     them as opaque; when the lock goes with a change, the marker moves and they are read again.
@@ -189,7 +212,11 @@ async def read(connection: Connection, version: int, corrections: Iterable[Class
     except Unavailable:
         bodies = []
     # A large catalogue takes a second to work through: the relay's turns go on meanwhile.
-    return await trio.to_thread.run_sync(_catalog, version, rows, views, bodies, corrections)
+    by_kind = await trio.to_thread.run_sync(_by_kind, rows)
+    findings: Findings = {}
+    if samples is not None:
+        findings = await samples.look(connection, await trio.to_thread.run_sync(_tables, by_kind), sample_seconds)
+    return await trio.to_thread.run_sync(_catalog, version, by_kind, views, bodies, corrections, findings)
 
 
 async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
@@ -197,13 +224,39 @@ async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
     return tuple(sorted(b" ".join(cell or b"" for cell in row) for row in await connection.query(_MARKER)))
 
 
-def _catalog(
-    version: int, rows: list[Row], views: list[Row], bodies: list[Row], corrections: Iterable[Classify]
-) -> Catalog:
-    by_kind: dict[str, list[list[str]]] = {"r": [], "c": [], "f": [], "i": [], "o": [], "k": [], "s": [], "u": []}
+def _by_kind(rows: list[Row]) -> dict[str, list[list[str]]]:
+    by_kind: dict[str, list[list[str]]] = {kind: [] for kind in "rcfioksux"}
     for row in rows:
         texts = [_text(cell) for cell in row]
         by_kind[texts[0]].append(texts[1:])
+    return by_kind
+
+
+def _tables(by_kind: dict[str, list[list[str]]]) -> list[Table]:
+    """The tables whose rows may be looked at, with the columns that may tell something."""
+    names = {row[0]: row[2] for row in by_kind["r"] if row[7] == "t"}
+    columns: dict[str, list[Wanted]] = {}
+    for oid, _, name, type_oid, _, _, type_name, category, domain, comment in by_kind["c"]:
+        if oid in names:
+            told = Told(names[oid], name, int(type_oid), type_name, category, domain, comment)
+            kind = sample_kind(told)
+            if kind is not None:
+                columns.setdefault(oid, []).append(Wanted(name, kind, spoken(told).label))
+    return [
+        Table(int(oid), schema, name, int(filenode), int(pages), int(rows), tuple(columns[oid]))
+        for oid, schema, name, _, filenode, pages, rows, _ in by_kind["r"]
+        if oid in columns
+    ]
+
+
+def _catalog(
+    version: int,
+    by_kind: dict[str, list[list[str]]],
+    views: list[Row],
+    bodies: list[Row],
+    corrections: Iterable[Classify],
+    findings: Findings,
+) -> Catalog:
     functions = {texts[0]: _function(*texts[1:]) for texts in by_kind["f"]}
     followed = []
     for oid, row in ((_text(row[0]), row) for row in bodies):
@@ -219,10 +272,10 @@ def _catalog(
     )
     return build(
         version,
-        [RelationRow(int(oid), schema, name, kind) for oid, schema, name, kind in by_kind["r"]],
+        [RelationRow(int(oid), schema, name, kind) for oid, schema, name, kind, *_ in by_kind["r"]],
         [
-            ColumnRow(int(oid), int(no), name, int(kind), gen == "t", declared)
-            for oid, no, name, kind, gen, declared in by_kind["c"]
+            ColumnRow(int(oid), int(no), name, int(kind), gen == "t", declared, *told)
+            for oid, no, name, kind, gen, declared, *told in by_kind["c"]
         ],
         functions.values(),
         [(int(child), int(parent)) for child, parent in by_kind["i"]],
@@ -232,6 +285,8 @@ def _catalog(
         bodies=followed,
         calls=calls,
         keys=[(int(oid), frozenset(json.loads(columns))) for oid, columns in by_kind["u"]],
+        references=[((int(oid), name), (int(of), key)) for oid, name, of, key in by_kind["x"]],
+        findings=findings,
     )
 
 

@@ -13,12 +13,15 @@ from gateway.classify.catalog import Catalog
 from gateway.errors import Refusal, Refused, State, Unavailable
 from gateway.policy.rules import Classify
 from gateway.settings import Database
+from workers.samples import FIRST_SECONDS, MOVED_SECONDS, QUIET_SECONDS, Samples
 from workers.slab import Row, Slab
 from workers.upstream import Target, Upstream, connect
 
 log = logging.getLogger("sluice.catalogs")
 
 LOOK_SECONDS = 60.0
+MORE_SECONDS = 5.0  # until the next look where not every table was sampled
+RESAMPLE_SECONDS = 3600.0  # tables grow and are filled without any change of the catalogue
 TICK_SECONDS = 0.2
 READ_SECONDS = 30.0  # for one reading: sessions wait for it, and the server may hang
 RETRY_SECONDS = 5.0
@@ -35,8 +38,10 @@ class _Kept:
     marker: object = None
     changes: int = -1  # the slab's count that `catalog` has seen
     looked: float = 0.0
+    read: float = 0.0
     retry_at: float = 0.0
     stale: bool = False
+    samples: Samples = field(default_factory=Samples)
 
 
 class Catalogs:
@@ -63,7 +68,7 @@ class Catalogs:
         self._kept[database.name] = kept
         async with kept.lock:
             if kept.catalog is None:
-                await self._read(kept)
+                await self._read(kept, FIRST_SECONDS)
         assert kept.catalog is not None
         if len(self._kept) > DATABASES_MAX:
             await self._forget(next(iter(self._kept)))
@@ -101,7 +106,7 @@ class Catalogs:
         now = trio.current_time()
         if kept.catalog is None or now < kept.retry_at:
             return False
-        return self._moved(kept) or now - kept.looked >= LOOK_SECONDS
+        return self._moved(kept) or now - kept.looked >= (MORE_SECONDS if kept.samples.unfinished else LOOK_SECONDS)
 
     async def _refresh(self, kept: _Kept) -> None:
         async with kept.lock:
@@ -111,7 +116,7 @@ class Catalogs:
             try:
                 if not moved and await self._unmoved(kept):
                     return
-                await self._read(kept)
+                await self._read(kept, MOVED_SECONDS if moved else QUIET_SECONDS)
             except Refusal as refusal:
                 # The old catalogue stays: columns it does not know are masked, so this fails closed.
                 log.warning("the catalogue of %s could not be read: %s", kept.database.name, refusal.refused.message)
@@ -123,19 +128,21 @@ class Catalogs:
 
     async def _unmoved(self, kept: _Kept) -> bool:
         kept.looked = trio.current_time()
+        if kept.samples.unfinished or kept.looked - kept.read >= RESAMPLE_SECONDS:
+            return False
         with _in_time():
             return await reader.catalog_marker(await self._connection(kept)) == kept.marker
 
-    async def _read(self, kept: _Kept) -> None:
+    async def _read(self, kept: _Kept, sample_seconds: float) -> None:
         changes = self._slab.catalogue_changes(kept.database.name)
         corrections = self.corrections
         with _in_time():
             connection = await self._connection(kept)
             marker = await reader.catalog_marker(connection)
             self._versions += 1
-            kept.catalog = await reader.read(connection, self._versions, corrections)
+            kept.catalog = await reader.read(connection, self._versions, corrections, kept.samples, sample_seconds)
         kept.marker, kept.changes, kept.stale = marker, changes, corrections != self.corrections
-        kept.looked = trio.current_time()
+        kept.looked = kept.read = trio.current_time()
 
     async def _connection(self, kept: _Kept) -> Upstream:
         if kept.connection is not None:

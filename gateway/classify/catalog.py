@@ -12,9 +12,10 @@ class CatalogColumn:
     """`label` is None where nothing sensitive was found. `generated`: computed by the server, left out of COPY table.
 
     `declared`: its type as it stands in the table, domain and modifier included: equal texts are equal types.
-    `scan`: it has no label, and nothing proves that it holds nothing sensitive: its cells are looked through as they pass.
     `bases`: for a column of a view, the base columns that may flow into it, views followed all the way down (schemas always
     given); None where that is not known. Empty for a column of a table, which is its own base.
+    `confidence` (0 to 1) and `evidence` (a few words, never a value): of the label. `scan`: it has none, and is not known to be
+    clean either: its rows are looked into as they pass.
     """
 
     number: int  # attnum, 1-based
@@ -25,6 +26,8 @@ class CatalogColumn:
     bases: frozenset[Column] | None = frozenset()
     declared: str = ""
     scan: bool = False
+    confidence: float = 0.0
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

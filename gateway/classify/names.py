@@ -4,6 +4,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from gateway.classify.languages import NATIVE
 from gateway.classify.vocabulary import (
     ABOUT,
     ABOUT_KEPT,
@@ -12,6 +13,7 @@ from gateway.classify.vocabulary import (
     NOT_WITH,
     PEOPLE,
     PERSON_QUALIFIERS,
+    PLACES,
     PHRASES,
     TABLE_TRIMMINGS,
 )
@@ -35,6 +37,9 @@ _UNFIT: dict[str, frozenset[int]] = {
     "card": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
     "iban": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
     "ssn": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
+    "passport": _BOOL | _REAL | _MOMENT | _UUID | _INET | _SHAPE,
+    "licence": _BOOL | _REAL | _MOMENT | _UUID | _INET | _SHAPE,
+    "biometric": _BOOL | _MOMENT | _INET,
     "dob": _BOOL | _UUID | _INET | _SHAPE,
     "ip": _BOOL | _REAL | _MOMENT | _UUID | _SHAPE,
     "phone": _BOOL | _MOMENT | _UUID | _INET | _SHAPE,
@@ -52,6 +57,11 @@ _CUTS = re.compile(
     r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])"
 )
 _COMPACT_LETTERS_MIN = 8  # shorter phrases occur inside other words by chance
+_TAIL_LETTERS_MIN = 4  # "contact no" is not the beginning of "contact notes"
+# What NFKD leaves as it is.
+_PLAIN = str.maketrans(
+    {"ß": "ss", "ẞ": "SS", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "\u0131": "i", "æ": "ae", "œ": "oe"}
+)
 
 
 def _phrases() -> dict[str, list[tuple[str, tuple[str, ...]]]]:
@@ -68,15 +78,34 @@ def _joined() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """For each label its longer phrases written as one word."""
     found = []
     for each, text in PHRASES.items():
-        words = {"".join(phrase.split()) for phrase in text.split(",")}
-        long = [word for word in words if len(word) >= _COMPACT_LETTERS_MIN or word == "email"]
+        words = {"".join(phrase.split()): phrase.split()[-1] for phrase in text.split(",")}
+        long = [
+            word + ("(?![a-z])" if len(last) < _TAIL_LETTERS_MIN else "")
+            for word, last in words.items()
+            if len(word) >= _COMPACT_LETTERS_MIN or word == "email"
+        ]
         if long:
             found.append((each, re.compile("|".join(sorted(long)))))
     return tuple(found)
 
 
+def _native_form(word: str) -> str:
+    if not "\u0430" <= word[0] <= "\u044f":  # Cyrillic
+        return word
+    return f"(?<![^\\W_]){word}" + ("(?![^\\W_])" if len(word) < _TAIL_LETTERS_MIN else "")
+
+
+def _native() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """For each label its words in other letters. Where words stand apart they begin with it, and short ones are it."""
+    found = []
+    for each, words in NATIVE:
+        found.append((each, re.compile("|".join(_native_form(word) for word in words))))
+    return tuple(found)
+
+
 _BY_WORD = _phrases()
 _JOINED = _joined()
+_NATIVE = _native()
 
 
 def label(column: str, table: str, type_oid: int) -> str | None:
@@ -89,6 +118,8 @@ def label(column: str, table: str, type_oid: int) -> str | None:
         return None
     words, spoken = _heard(column)
     for found in spoken:
+        if found == "geo" and of_places(table):
+            continue
         if found == "secret" and type_oid in _NUMBER:
             if " ".join(words) in _NUMERIC_SECRETS:
                 return found
@@ -114,6 +145,9 @@ def _heard(column: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for found, pattern in _JOINED:
         if found not in hits and pattern.search(whole):
             hits[found] = ()
+    if not column.isascii():
+        lower = column.lower()
+        hits.update({found: () for found, pattern in _NATIVE if found not in hits and pattern.search(lower)})
     last = next((word for word in reversed(words) if not word.isdigit()), "")
     return words, tuple(
         found for found in PHRASES if found in hits and _speaks(found, words, hits[found], last)
@@ -130,7 +164,7 @@ def _speaks(found: str, words: tuple[str, ...], hit: tuple[str, ...], last: str)
 
 def split(name: str) -> list[str]:
     """The words of a name: snake_case, camelCase and digits apart, lower case, accents gone."""
-    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ẞ", "SS"))
+    plain = unicodedata.normalize("NFKD", name.translate(_PLAIN))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return [word.lower() for word in _CUTS.split(plain) if word]
 
@@ -154,5 +188,16 @@ def _persons_name(name: tuple[str, ...], table: str) -> bool:
 
 def of_people(table: str) -> bool:
     """Whether the table's rows are persons, by its name: `user_roles` are roles, `tbl_users_2024` are users."""
+    return _rows(table) in PEOPLE
+
+
+def of_places(table: str) -> bool:
+    """Whether the table's rows are places that anybody may know, by its name: where an airport lies tells of nobody."""
+    return _rows(table) in PLACES
+
+
+@lru_cache(maxsize=4096)
+def _rows(table: str) -> str:
+    """What a row is, by the table's name."""
     words = [word for word in split(table) if not word.isdigit() and word not in TABLE_TRIMMINGS]
-    return bool(words) and words[-1] in PEOPLE
+    return words[-1] if words else ""

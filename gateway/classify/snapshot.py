@@ -7,8 +7,9 @@ from typing import NamedTuple, Protocol
 
 from gateway.classify.behind import NO_CALLS, BodyRow, Calling, Drafts, Shown, base_columns
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogTable
-from gateway.classify.names import label as label_by_name
+from gateway.classify.evidence import Told
 from gateway.classify.system import DERIVED, SYSTEM_SCHEMAS, system_label
+from gateway.classify.verdicts import Findings, Place, Verdicts
 from parser.facts import Column, Facts, Output, Relation
 from parser.known import Known
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
@@ -36,7 +37,8 @@ class RelationRow(NamedTuple):
 
 
 class ColumnRow(NamedTuple):
-    """`type_oid` is the base type's for domains; `declared`: see CatalogColumn."""
+    """`type_oid`, `type_name` and `category` are the base type's for domains, and `domain` is the domain's name; `declared`:
+    see CatalogColumn; `category` is pg_type.typcategory."""
 
     table_oid: int
     number: int
@@ -44,6 +46,10 @@ class ColumnRow(NamedTuple):
     type_oid: int
     generated: bool
     declared: str = ""
+    type_name: str = ""
+    category: str = ""
+    domain: str = ""
+    comment: str = ""
 
 
 class ViewRow(NamedTuple):
@@ -65,6 +71,7 @@ class _Draft:
     columns: dict[int, list[ColumnRow]]
     by_name: dict[tuple[str, str], int]
     names: Drafts
+    verdicts: Verdicts
     behind: dict[Relation, frozenset[Relation] | None] = field(default_factory=dict)
     bases: dict[Relation, dict[str, frozenset[Column] | None]] = field(default_factory=dict)
     calls: dict[Relation, frozenset[tuple[str | None, str]]] = field(default_factory=dict)
@@ -86,10 +93,13 @@ def build(
     bodies: Iterable[BodyRow] = (),
     calls: Calling = NO_CALLS,
     keys: Iterable[tuple[int, frozenset[str]]] = (),
+    references: Iterable[tuple[Place, Place]] = (),
+    findings: Findings | None = None,
 ) -> Catalog:
     """The catalogue of these rows. `inherits`: (child, parent) oids, partitions included. `corrections`: label by
     `schema.table.column`, "none" for no label; they win over everything, and views inherit them. `bodies`: the functions
-    that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid."""
+    that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid. `references`: the
+    columns of foreign keys with the columns they refer to. `findings`: what samples of the rows showed."""
     tables = {row.oid: row for row in relations}
     held: dict[int, list[ColumnRow]] = {oid: [] for oid in tables}
     for column in columns:
@@ -101,11 +111,13 @@ def build(
         (row.schema, row.name, row.kind, tuple(column.name for column in held[oid])) for oid, row in tables.items()
     )
     names = Drafts(named, functions, bodies, calls)
-    draft = _Draft(tables, held, {(row.schema, row.name): row.oid for row in tables.values()}, names)
+    by_name = {(row.schema, row.name): row.oid for row in tables.values()}
+    draft = _Draft(tables, held, by_name, names, Verdicts(findings or {}))
     for row in tables.values():
-        draft.labels[row.oid] = {column.name: _own_label(row, column) for column in draft.columns[row.oid]}
+        draft.labels[row.oid] = {column.name: _own_label(draft, row, column) for column in draft.columns[row.oid]}
     _correct(draft, corrections)
     _share(draft, inherits)
+    _refer(draft, references)
     _label_views(draft, {view.oid: view for view in views}, read)
     catalog = _catalog(version, draft, calls)
     for oid, key in keys:
@@ -113,8 +125,8 @@ def build(
     return catalog
 
 
-def _own_label(table: RelationRow, column: ColumnRow) -> str | None:
-    """What the column's own name says. The rows of temporary and TOAST tables come from anywhere."""
+def _own_label(draft: _Draft, table: RelationRow, column: ColumnRow) -> str | None:
+    """What the column itself says. The rows of temporary and TOAST tables come from anywhere."""
     if table.schema.startswith(_TEMPORARY):
         return DERIVED
     if table.kind == _TOAST:
@@ -124,7 +136,10 @@ def _own_label(table: RelationRow, column: ColumnRow) -> str | None:
     built_in = system_label(table.schema, table.name, column.name)
     if built_in is not None or table.schema in SYSTEM_SCHEMAS:
         return built_in
-    return label_by_name(column.name, table.name, column.type_oid)
+    told = Told(
+        table.name, column.name, column.type_oid, column.type_name, column.category, column.domain, column.comment
+    )
+    return draft.verdicts.note(table.oid, told)
 
 
 def _correct(draft: _Draft, corrections: Mapping[str, str]) -> None:
@@ -137,6 +152,7 @@ def _correct(draft: _Draft, corrections: Mapping[str, str]) -> None:
             if correction is not None:
                 labels[name] = None if correction == NO_LABEL else correction
                 draft.fixed.add((row.oid, name))
+                draft.verdicts.correct((row.oid, name), labels[name])
 
 
 def _share(draft: _Draft, inherits: Iterable[tuple[int, int]]) -> None:
@@ -179,13 +195,32 @@ def _above(oid: int, parents: Mapping[int, list[int]]) -> set[int]:
 
 def _share_one(draft: _Draft, family: list[int], name: str) -> None:
     corrected = [oid for oid in family if (oid, name) in draft.fixed]
-    if corrected:
-        chosen = draft.labels[corrected[0]][name]
-    else:
-        chosen = next((found for oid in family if (found := draft.labels[oid][name]) is not None), None)
+    labelled = [oid for oid in family if draft.labels[oid][name] is not None]
+    source = next(iter(corrected or labelled), None)
+    if source is None:
+        draft.verdicts.share_scan((oid, name) for oid in family)
+        return
+    chosen = draft.labels[source][name]
     for oid in family:
-        if (oid, name) not in draft.fixed:
+        if (oid, name) not in draft.fixed and (corrected or draft.labels[oid][name] != chosen):
             draft.labels[oid][name] = chosen
+            draft.verdicts.derive((oid, name), (source, name), f"as in {draft.tables[source].name}")
+            if chosen is None:
+                draft.verdicts.silent.add((oid, name))
+
+
+def _refer(draft: _Draft, references: Iterable[tuple[Place, Place]]) -> None:
+    """A foreign key's columns hold the values of what they refer to."""
+    waiting = [(child, parent) for child, parent in references if child[0] in draft.tables and parent[0] in draft.tables]
+    moved = True
+    while moved:
+        moved = False
+        for child, parent in waiting:
+            labels, label = draft.labels[child[0]], draft.labels[parent[0]].get(parent[1])
+            if label is not None and child not in draft.fixed and labels.get(child[1], label) is None:
+                labels[child[1]] = label
+                draft.verdicts.derive(child, parent, f"refers to {draft.tables[parent[0]].name}.{parent[1]}")
+                moved = True
 
 
 def _label_views(draft: _Draft, views: Mapping[int, ViewRow], read: Read) -> None:
@@ -343,21 +378,11 @@ def _labels_of(draft: _Draft, relation: Relation, name: str) -> list[str] | None
 def _catalog(version: int, draft: _Draft, calls: Calling) -> Catalog:
     tables: dict[int, CatalogTable] = {}
     names: dict[str, list[CatalogTable]] = {}
-    for row in draft.tables.values():
-        labels = draft.labels[row.oid]
+    scanned: set[Place] = set()
+    for row in sorted(draft.tables.values(), key=_is_followed):  # what views are made of comes first
         bases = _bases(draft, row.oid) if _is_followed(row) else None
-        columns = tuple(
-            CatalogColumn(
-                column.number,
-                column.name,
-                column.type_oid,
-                labels[column.name],
-                column.generated,
-                frozenset() if bases is None else bases.get(column.name),
-                intern(column.declared),
-            )
-            for column in draft.columns[row.oid]
-        )
+        columns = tuple(_column(draft, row, column, bases, scanned) for column in draft.columns[row.oid])
+        scanned.update((row.oid, column.name) for column in columns if column.scan)
         by_number = {column.number: column for column in columns}
         by_name = {column.name: column for column in columns}
         behind = frozenset[Relation]() if bases is None else draft.behind.get(Relation(row.schema, row.name))
@@ -376,4 +401,32 @@ def _catalog(version: int, draft: _Draft, calls: Calling) -> Catalog:
         calls.casts,
         calls.implicit,
         calls.assigning,
+    )
+
+
+def _column(
+    draft: _Draft,
+    row: RelationRow,
+    column: ColumnRow,
+    bases: Mapping[str, frozenset[Column] | None] | None,
+    scanned: set[Place],
+) -> CatalogColumn:
+    place, label = (row.oid, column.name), draft.labels[row.oid][column.name]
+    made_of = frozenset() if bases is None else bases.get(column.name)
+    if bases is None:
+        verdict = draft.verdicts.of(place, label)
+    else:
+        places = None if made_of is None else [(_oid(draft, one.relation) or 0, one.name) for one in made_of]
+        verdict = draft.verdicts.of_view(place, label, places, scanned)
+    return CatalogColumn(
+        column.number,
+        column.name,
+        column.type_oid,
+        label,
+        column.generated,
+        made_of,
+        intern(column.declared),
+        verdict.scan,
+        verdict.confidence,
+        verdict.evidence,
     )

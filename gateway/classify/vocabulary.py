@@ -1,8 +1,11 @@
-"""The words by which columns and tables tell what they hold: English, German, French, Spanish, Italian, Portuguese, Dutch.
+"""The words by which columns and tables tell what they hold: English, German, French, Spanish, Italian, Portuguese, Dutch,
+and those of `languages`.
 
 Words are ASCII, accents gone. A phrase also matches where it is written as one word ("firstname"). Order counts: the first
 label whose phrase is found and whose types fit is taken, so the narrower stand before the broader.
 """
+
+from gateway.classify.languages import MORE
 
 
 def _words(text: str) -> frozenset[str]:
@@ -10,7 +13,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 # label: phrases, separated by commas
-PHRASES: dict[str, str] = {
+_PHRASES: dict[str, str] = {
     "email": """email, e mail, mail, emails, mailaddress, courriel, correo, correio, mailadresse, emailadresse,
         epost, posta elettronica, correo electronico""",
     "secret": """password, passwords, passwd, pwd, passphrase, passcode, secret, secrets, api key, access key,
@@ -28,14 +31,11 @@ PHRASES: dict[str, str] = {
         conta bancaria, numero da conta, rekeningnummer, bankrekening""",
     "ssn": """ssn, social security, social security number, social insurance, national id, national identifier,
         national insurance, nino, itin, tin, tax id, tax number, taxpayer id, personal id number, citizen id,
-        identity number, identity card, passport, passport number, passport no, driver license, drivers license,
-        driving licence, driver licence, licence number, license number, aadhaar, sozialversicherungsnummer,
-        sozialversicherung, svnr, steuernummer, steuer id, steueridentifikationsnummer, ausweisnummer,
-        personalausweis, personalausweisnummer, reisepass, reisepassnummer, fuehrerschein, fuhrerschein,
-        numero securite sociale, securite sociale, numero de securite sociale, nir, insee, passeport,
-        permis de conduire, dni, nie, nif, nss, curp, seguridad social, pasaporte, codice fiscale, passaporto,
-        carta identita, patente, cpf, rg, nis, pis, cartao cidadao, bsn, burgerservicenummer,
-        rijksregisternummer, paspoort, rijbewijs""",
+        identity number, identity card, aadhaar, sozialversicherungsnummer, sozialversicherung, svnr, steuernummer,
+        steuer id, steueridentifikationsnummer, ausweisnummer, personalausweis, personalausweisnummer,
+        numero securite sociale, securite sociale, numero de securite sociale, nir, insee, dni, nie, nif, nss,
+        curp, seguridad social, codice fiscale, carta identita, cpf, rg, nis, pis, cartao cidadao, bsn,
+        burgerservicenummer, rijksregisternummer""",
     "dob": """dob, birth date, date of birth, birthday, birth day, birth year, year of birth, birthdate, birth,
         born, born on, geburtsdatum, geburtstag, geburtsjahr, geb datum, gebdatum, geboren, date naissance,
         date de naissance, naissance, ddn, fecha nacimiento, fecha de nacimiento, nacimiento, data nascita,
@@ -83,6 +83,15 @@ PHRASES: dict[str, str] = {
         bericht""",
 }
 
+# The order of the labels: what is found first is taken.
+_ORDER = (
+    "email", "secret", "card", "iban", "passport", "licence", "ssn", "biometric", "dob", "ip", "phone", "salary", "health",
+    "address", "geo", "name", "free_text",
+)  # fmt: skip
+PHRASES = {
+    label: " ".join(", ".join(held[label] for held in (_PHRASES, MORE) if label in held).split()) for label in _ORDER
+}
+
 # A column that ends so is about the value, not the value itself.
 ABOUT = _words(
     """count cnt total type kind status state flag verified confirmed validated valid invalid enabled disabled
@@ -97,6 +106,9 @@ ABOUT = _words(
 ABOUT_KEPT = {
     "email": frozenset({"id"}),
     "ssn": frozenset({"id"}),
+    "passport": frozenset({"id"}),
+    "licence": frozenset({"id"}),
+    "biometric": frozenset({"format", "template", "id", "method"}),
     "dob": frozenset({"year", "month", "day", "date", "at"}),
     "salary": frozenset({"total", "year", "month"}),
     "health": frozenset({"type", "kind", "status", "class", "level", "category", "score", "flag"}),
@@ -116,12 +128,18 @@ NOT_WITH: dict[str, frozenset[str]] = {
     "name": frozenset(
         {"host", "file", "db", "database", "table", "schema", "domain", "server", "plan", "product", "role"}
     ),
-    "phone": frozenset({"model", "os", "app", "version", "device", "reference"}),
+    "phone": frozenset(
+        {"model", "os", "app", "version", "device", "reference", "size", "shape", "nucleus", "nuclei", "membrane", "culture"}
+    ),
     "secret": frozenset(
         {"used", "usage", "price", "max", "min", "contract", "symbol", "prompt", "completion"}
     ),
-    "health": frozenset({"check", "endpoint", "url", "service"}),
+    "health": frozenset({"check", "endpoint", "url", "service", "water", "waste", "soil"}),
     "card": frozenset({"business", "sim", "graphics", "trello", "sort"}),
+    "licence": frozenset({"software", "product", "vehicle", "plate", "serial", "seats", "key"}),
+    "biometric": frozenset(
+        {"device", "browser", "key", "cert", "certificate", "ssh", "ssl", "tls", "public", "query", "error", "file"}
+    ),
     "salary": frozenset({"insurance", "plan"}),
     "geo": frozenset({"warehouse", "store"}),
 }
@@ -135,12 +153,13 @@ PERSON_QUALIFIERS = _words(
     signatory billing shipping kunde kunden patienten mitarbeiter benutzer nutzer ansprechpartner inhaber
     empfaenger empfanger absender cliente paciente empleado usuario titular alumno utilisateur salarie
     titulaire destinataire dipendente utente paziente intestatario funcionario aluno klant medewerker
-    gebruiker houder"""
+    gebruiker houder klient pacjent pracownik uzytkownik kund anvandare anstalld medarbejder bruger bruker ansatt
+    asiakas potilas kayttaja tyontekija zakaznik pacient zamestnanec uzivatel musteri hasta calisan kullanici
+    pacient angajat utilizator ugyfel beteg felhasznalo alkalmazott borrower claimant policyholder debtor"""
 )
-NAME_WORDS = frozenset({"name", "names", "nom", "nombre", "nome", "naam", "namen"})
-NAME_IN_PEOPLE = frozenset(
-    {"name", "nom", "nombre", "nome", "naam", "fullname", "initials", "nickname", "alias"}
-)
+_NAME = _words("name nom nombre nome naam namn navn nimi imie jmeno nume nev isim namae nm")
+NAME_WORDS = _NAME | {"names", "namen"}
+NAME_IN_PEOPLE = _NAME | {"fullname", "initials", "nickname", "alias", "ad"}
 
 # Tables of people, singular and plural as they are written.
 PEOPLE = _words(
@@ -155,10 +174,24 @@ PEOPLE = _words(
     adherent adherents eleve eleves cliente clientes usuario usuarios empleado empleados persona personas
     paciente pacientes alumno alumnos socio socios clienti utente utenti dipendente dipendenti persone
     paziente pazienti soci utilizador utilizadores funcionario funcionarios pessoa pessoas aluno alunos
-    klant klanten medewerker medewerkers gebruiker gebruikers leden lid"""
+    klant klanten medewerker medewerkers gebruiker gebruikers leden lid osoby osoba klienci klient pacjenci pacjent
+    pracownicy uzytkownicy kunder kund anvandare personer anstallda medarbejdere brukere ansatte medlemmer
+    asiakkaat asiakas henkilot potilaat kayttajat tyontekijat zakaznici zakaznik pacienti zamestnanci lide
+    musteriler musteri hastalar kisiler calisanlar kullanicilar persoane clienti pacienti angajati utilizatori
+    ugyfelek szemelyek betegek felhasznalok alkalmazottak kokyaku kanja kehu yonghu huanzhe gogaek hwanja
+    klienty patsienty sotrudniki polzovateli borrowers claimants policyholders"""
+)
+# Tables of places.
+PLACES = _words(
+    """airport airports station stations store stores shop shops warehouse warehouses city cities town towns country countries
+    region regions school schools university universities branch branches venue venues hotel hotels restaurant restaurants
+    park parks landmark landmarks port ports museum museums hospital hospitals lake lakes river rivers mountain mountains
+    island islands capital capitals state states county counties depot depots factory factories plant plants office offices
+    stop stops stadt stadte ciudad ciudades ville villes aeroport aeroports flughafen"""
 )
 # Parts of a table's name that do not change what its rows are.
 TABLE_TRIMMINGS = _words(
     """tbl table t v vw view dim fact stg staging raw tmp temp old new archive archived archiv backup bak hist
-    history copy data info details detail master all app core dbo public import export list record records"""
+    history copy data info details detail master all app core dbo public import export list record records
+    small large sample full"""
 )

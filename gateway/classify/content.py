@@ -1,0 +1,274 @@
+"""What columns hold, told by a sample of their values: each column by itself, then with the others of its table.
+
+One value proves little: what counts is what a column's values have in common. Names, birth dates and digits without marks are
+believed only where the table tells of people. Nothing of a value goes into what is found.
+"""
+
+from collections import Counter
+from collections.abc import Sequence, Set
+from datetime import date
+from typing import NamedTuple
+
+from gateway.classify import documents, phones, shapes
+from gateway.classify.names import label as label_by_name
+from gateway.classify.names import of_people, split
+from gateway.classify.persons import address_share, name_share, name_words
+from gateway.classify.validators import NATIONAL_NUMBERS, NationalNumber, compact, ssn_us
+
+_TEXT_OID = 25
+PERSONAL = frozenset(
+    {"name", "email", "phone", "ssn", "card", "iban", "dob", "address", "passport", "licence", "health", "salary", "biometric"}
+)
+_SHARE = 0.5  # of the values, that a label by form takes
+_NATIONAL_SHARE = 0.85
+_CHANCE_MAX = 1e-5  # that so many random digits pass a check
+_LONG_CHARACTERS = 60.0  # on average: a text people write
+_WORDS = 6.0
+_MANY = 50  # values that must be seen before a column is called clean
+_CODE_CHARACTERS_MAX = 40
+_FEW_SHARE = 0.02
+_PROBE = 8  # values by which a form is seen not to be theirs
+_CARD_CHANCE = 0.15
+# A column so named holds something else than persons, whatever the words.
+_NOT_PERSONS = frozenset(
+    """city town village region state province country county continent place location area district stadt ort land ville pays
+    ciudad pais provincia comune citta cidade estado stad plaats miasto kraj kommun by mesto sehir varos company organization
+    organisation employer firm firma empresa societe azienda brand make model product item title job position occupation
+    department team genre category type species class color colour street road school university hospital restaurant hotel
+    station airport airline carrier vendor supplier publisher studio label flavor language nationality religion currency month
+    day weekday status origin destination variety breed symbol ticker file path host domain url app application""".split()
+)
+
+
+class SampledColumn(NamedTuple):
+    """`kind`: text, number, date or document. `values`: those that are neither NULL nor empty, as the server prints them; long
+    ones may be cut off. `label`: what the column's name says. `whole`: no row was left out."""
+
+    name: str
+    kind: str
+    values: Sequence[str]
+    label: str | None = None
+    whole: bool = False
+
+
+class Finding(NamedTuple):
+    """`label` and `confidence` (0 to 1) by what was seen; `evidence` in a few words. `clean`: enough was seen, and nothing
+    in it can be a person's, so that what comes later need not be looked at."""
+
+    label: str | None = None
+    confidence: float = 0.0
+    evidence: tuple[str, ...] = ()
+    clean: bool = False
+
+
+NOTHING = Finding()
+
+
+def judge(table: str, columns: Sequence[SampledColumn], today: date) -> dict[str, Finding]:
+    """What a table's columns hold, by name."""
+    found = {column.name: _alone(column, today) for column in columns}
+    held = {column.label for column in columns} | {finding.label for finding in found.values()}
+    people = of_people(table) or not PERSONAL.isdisjoint(held)
+    known: set[str] = set()
+    for _ in range(2):  # what is found at first tells more of the others
+        for column in columns:
+            if found[column.name].label is None:
+                later = _among(column, people, known, today)
+                if later.label is not None:
+                    found[column.name] = later
+                    people = people or later.label in PERSONAL
+            if "name" in (column.label, found[column.name].label) and column.kind == "text":
+                known |= name_words(column.values)
+    return found
+
+
+def _alone(column: SampledColumn, today: date) -> Finding:
+    values = [value.strip() for value in column.values]
+    if not values or column.kind == "date":
+        return NOTHING
+    if column.kind == "document" or (column.kind == "text" and documents.is_document(values)):
+        return _document(values, today)
+    if column.kind == "number":
+        values = [value for value in values if value.isdigit()]
+        if len(values) < 0.9 * len(column.values):
+            return Finding(clean=True)
+    by_form = _by_form(values)
+    if by_form.label is not None:
+        return by_form
+    if column.kind == "number":
+        return Finding(clean=True)
+    return _texts(values, column.whole)
+
+
+def _sure(share: float, count: int, most: float = 0.99) -> float:
+    """Confidence of a share of so many values."""
+    return round(min(most, share * (count + 1) / (count + 2)), 2)
+
+
+def _by_form(values: Sequence[str]) -> Finding:
+    """A column whose values have one form: that of a label by itself, of a national number, of a telephone number."""
+    count, distinct = len(values), len(set(values))
+    if distinct < 3 and count >= 10:
+        return NOTHING
+    kinds = Counter(filter(None, map(shapes.kind, values)))
+    if kinds:
+        label, hits = kinds.most_common(1)[0]
+        if hits >= _SHARE * count and not (label == "ip" and (count < 3 or _versions(values))):
+            return Finding(label, _sure(hits / count, count), (f"{hits / count:.0%} of {count} values have its form",))
+    national = _national(values)
+    if national is not None:
+        return national
+    share = phones.share(values) if distinct >= 3 and distinct > 0.3 * count else 0.0
+    if share >= 0.7:
+        return Finding("phone", _sure(share, count, 0.95), (f"{share:.0%} of {count} values are in a numbering plan",))
+    if distinct < 5 or distinct < 0.5 * count:
+        return NOTHING
+    for label, test, most, words in (
+        ("secret", shapes.is_password, 0.8, "look like passwords"),
+        ("secret", shapes.is_random, 0.75, "look drawn at random"),
+    ):
+        hits = sum(map(test, values))
+        if hits >= 0.85 * count and distinct > 0.9 * count:
+            return Finding(label, _sure(hits / count, count, most), (f"{hits / count:.0%} of {count} values {words}",))
+    codes = sum(map(shapes.is_diagnosis_code, values))
+    if codes >= 0.9 * count and sum("." in value for value in values) > 0.3 * count:
+        return Finding("health", 0.8, (f"{codes / count:.0%} of {count} values have the form of ICD-10",))
+    return NOTHING
+
+
+def _versions(values: Sequence[str]) -> bool:
+    """Four small numbers are a program's version more likely than an address."""
+    dotted = [value.split(".") for value in values if value.count(".") == 3 and value.replace(".", "").isdigit()]
+    return len(dotted) > 0.9 * len(values) and all(int(parts[0]) < 20 for parts in dotted) and (
+        sum(parts[3] == "0" or parts[2] == "0" for parts in dotted) > 0.5 * len(dotted)
+    )
+
+
+def _national(values: Sequence[str]) -> Finding | None:
+    count, distinct = len(values), set(values)
+    encoded = _ascii(values)
+    for number in NATIONAL_NUMBERS:
+        if sum(map(number.holds, encoded[:_PROBE])) < _SHARE * len(encoded[:_PROBE]):
+            continue
+        hits = sum(map(number.holds, encoded))
+        if hits < _NATIONAL_SHARE * count or (not number.marked and _chance(number, distinct) > _CHANCE_MAX):
+            continue
+        evidence = (f"{hits / count:.0%} of {count} values are national numbers ({number.country})",)
+        return Finding("ssn", _sure(hits / count, count, 0.97), evidence)
+    return None
+
+
+def _ascii(values: Sequence[str]) -> list[bytes]:
+    return [value.encode("ascii", "replace") for value in values]
+
+
+def _chance(number: NationalNumber, distinct: set[str]) -> float:
+    """That so many different random numbers pass the check, one in seven aside."""
+    return float((number.odds / 1000) ** (_NATIONAL_SHARE * len(distinct)))
+
+
+def _texts(values: Sequence[str], whole: bool) -> Finding:
+    """Texts without one form: free text with something personal in it, clean codes, or neither."""
+    count = len(values)
+    hits: Counter[str] = Counter()
+    for value in values:
+        single = shapes.kind(value)
+        hits.update({single} if single else shapes.inside(value))
+    if hits["card"] < _CARD_CHANCE * count and sum(map(str.isdigit, values)) > 0.8 * count:
+        del hits["card"]  # bar codes and the like pass for one by chance
+    long = sum(map(len, values)) / count > _LONG_CHARACTERS or sum(len(value.split()) for value in values) / count > _WORDS
+    if hits and (long or max(hits.values()) >= max(2, _FEW_SHARE * count)):
+        words = ", ".join(sorted(hits))
+        return Finding("free_text", 0.9 if max(hits.values()) > 1 else 0.7, (f"{words} inside {sum(hits.values())} of {count} values",))
+    return Finding(clean=not hits and not long and _codes(values) and (count >= _MANY or (whole and count >= _MANY // 2)))
+
+
+def _codes(values: Sequence[str]) -> bool:
+    """Short texts that people choose from a list, or that programs make: no room for what is somebody's."""
+    if max(map(len, values)) > _CODE_CHARACTERS_MAX:
+        return False
+    if len(set(values)) <= max(2, 0.2 * len(values)):
+        return True
+    few_words = all(len(value.split()) <= 3 for value in values)
+    return few_words and all(_few_digits(value) for value in values)
+
+
+def _few_digits(value: str) -> bool:
+    if len(value) == 36 and value.count("-") == 4:  # a UUID
+        return True
+    if len(value) >= 10 and value[4] == value[7] == "-" and value[:4].isdigit():  # a moment
+        return True
+    return sum(letter.isdigit() for letter in value) < 9
+
+
+def _document(values: Sequence[str], today: date) -> Finding:
+    """Personal data under any key makes the whole column a text to look into."""
+    keys = documents.by_key(values)
+    columns = [
+        SampledColumn(key, "text", held, label_by_name(key, "", _TEXT_OID) if key != documents.BARE else None)
+        for key, held in keys.items()
+    ]
+    found = judge("", columns, today)
+    labels = {column.label for column in columns if column.label and column.values}
+    labels |= {finding.label for finding in found.values() if finding.label}
+    if labels:
+        return Finding("free_text", 0.9, (f"{', '.join(sorted(labels))} under its keys",))
+    whole = bool(columns) and all(finding.clean or not column.values for column, finding in zip(columns, found.values(), strict=True))
+    return Finding(clean=whole and len(values) >= _MANY)
+
+
+def _among(column: SampledColumn, people: bool, known: Set[str], today: date) -> Finding:
+    """What is believed of a column because of the others of its table; `known`: words of the names in these."""
+    values = [value.strip() for value in column.values]
+    count, distinct = len(values), len(set(values))
+    if distinct < 4 or column.kind == "document":
+        return NOTHING
+    if column.kind == "date":
+        return _birth_dates(values, today) if people else NOTHING
+    if people and _bare_numbers(values, distinct):
+        return Finding("ssn", 0.6, (f"{count} scattered numbers of nine digits beside personal data",))
+    if column.kind == "number" or distinct < 0.1 * count:
+        return NOTHING
+    if people and distinct > 0.5 * count and sum(map(shapes.is_digest, values)) > 0.9 * count:
+        return Finding("secret", 0.6, (f"{count} digests beside personal data",))
+    if not _NOT_PERSONS.isdisjoint(split(column.name)):
+        return NOTHING
+    share = name_share(values, known)
+    several = sum(" " in value for value in values) > 0.6 * count
+    if share >= (0.1 if people else 0.25) if several else share >= (0.15 if people else 0.45):
+        return Finding("name", _sure(0.6 + share / 2, count, 0.9), (f"{count} values are formed like names, many are known",))
+    share = address_share(values)
+    if share >= _SHARE:
+        return Finding("address", _sure(share, count, 0.9), (f"{share:.0%} of {count} values are formed like addresses",))
+    moments = [_iso(value) for value in values]
+    return _birth_dates(values, today) if people and all(moments) else NOTHING
+
+
+def _bare_numbers(values: Sequence[str], distinct: int) -> bool:
+    """Nine digits without marks, all different and scattered: a series or a code has its values near each other."""
+    if distinct < max(5, 0.95 * len(values)) or not all(ssn_us(value) and value.isdigit() for value in _ascii(values)):
+        return False
+    numbers = sorted(int(compact(value)) for value in _ascii(values))
+    return numbers[-1] - numbers[0] > 300_000_000 and len({number // 100_000_000 for number in numbers}) >= min(5, distinct // 2)
+
+
+def _iso(value: str) -> date | None:
+    for form in (value[:10], f"{value[6:10]}-{value[:2]}-{value[3:5]}", f"{value[6:10]}-{value[3:5]}-{value[:2]}"):
+        try:
+            return date.fromisoformat(form)
+        except ValueError:
+            continue
+    return None
+
+
+def _birth_dates(values: Sequence[str], today: date) -> Finding:
+    """Ages of people: decades apart, hardly any in the last years, none to come. Beside personal data only."""
+    days = sorted(found.toordinal() for value in values if (found := _iso(value)) is not None)
+    if len(days) < 5 or len(days) < 0.9 * len(values):
+        return NOTHING
+    ages = [(today.toordinal() - day) / 365.25 for day in reversed(days)]
+    middle, young, old = ages[len(ages) // 2], ages[len(ages) // 20], ages[-1 - len(ages) // 20]
+    recent = sum(age < 3 for age in ages) / len(ages)
+    if ages[0] < 0 or ages[-1] > 120 or old - young < 18 or recent > 0.1 or not 16 <= middle <= 80:
+        return NOTHING
+    return Finding("dob", 0.7, (f"{len(days)} dates are spread like ages, beside personal data",))

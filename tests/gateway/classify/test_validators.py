@@ -1,0 +1,72 @@
+"""Numbers that issuers publish as examples pass, and those with one digit changed do not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.classify import validators
+from gateway.classify.validators import NATIONAL_NUMBERS, card, iban, luhn, national_number, ssn_us
+
+CARDS = [
+    b"4111111111111111", b"4012888888881881", b"5555555555554444", b"2223003122003222", b"378282246310005",
+    b"30569309025904", b"6011111111111117", b"3530111333300000", b"6304000000000000", b"6200000000000005",
+]  # fmt: skip
+IBANS = [b"DE89370400440532013000", b"GB29 NWBK 6016 1331 9268 19", b"fr1420041010050500013m02606", b"NO9386011117947"]
+NUMBERS = [
+    ("US", b"219-09-9999"), ("GB", b"AB 12 34 56 C"), ("DE", b"15070649C103"), ("DE", b"86095742719"), ("ES", b"12345678Z"),
+    ("ES", b"X1234567L"), ("IT", b"RSSMRA85T10A562S"), ("FR", b"2 55 08 14 168 025 38"), ("BR", b"529.982.247-25"),
+    ("CH", b"756.9217.0769.85"), ("FI", b"131052-308T"), ("SE", b"811218-9876"), ("CN", b"11010519491231002X"),
+    ("IN", b"9999 4105 7058"), ("HR", b"69435151530"), ("RU", b"500100732259"), ("RU", b"112-233-445 95"),
+    ("CZ", b"736028/5163"), ("RO", b"1800101221144"), ("TR", b"10000000146"), ("GB", b"943 476 5919"), ("NL", b"111222333"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", CARDS)
+def test_card_numbers_of_issuers_pass_and_their_neighbours_do_not(number: bytes) -> None:
+    assert card(number)
+    assert not card(number[:-1] + b"%d" % ((number[-1] - 47) % 10))
+
+
+@pytest.mark.parametrize(
+    "number", [b"4006381333931", b"9780306406157", b"0000000000000000", b"6666666666666666", b"1234567890", b""]
+)
+def test_bar_codes_and_repeated_digits_are_no_cards(number: bytes) -> None:
+    assert not card(number)
+
+
+@pytest.mark.parametrize("number", IBANS)
+def test_account_numbers_of_the_registry_pass_and_their_neighbours_do_not(number: bytes) -> None:
+    assert iban(number)
+    changed = number[:-1] + b"%d" % ((number[-1] - 47) % 10)
+    assert not iban(changed)
+    assert not iban(number[:-1])
+
+
+@pytest.mark.parametrize(("country", "number"), NUMBERS)
+def test_national_numbers_that_are_published_as_examples_pass(country: str, number: bytes) -> None:
+    assert country in {each.country for each in NATIONAL_NUMBERS if each.holds(number)}
+
+
+def test_numbers_that_are_never_given_out_are_no_social_security_numbers() -> None:
+    assert ssn_us(b"219099999")
+    for number in (b"000-12-3456", b"666-12-3456", b"123-00-4567", b"123-45-0000", b"12-345-6789x"):
+        assert not ssn_us(number)
+
+
+@pytest.mark.parametrize("each", NATIONAL_NUMBERS, ids=lambda each: f"{each.country} {each.form.pattern.decode()[:24]}")
+@given(data=st.data())
+def test_any_text_of_the_form_is_checked_without_error(
+    each: validators.NationalNumber, data: st.DataObject
+) -> None:
+    text = data.draw(st.from_regex(each.form, fullmatch=True))
+    assert each.holds(text) in (True, False)
+    assert national_number(text) is None or national_number(text) in NATIONAL_NUMBERS
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_judged_without_error(text: bytes) -> None:
+    assert not (iban(text) and len(text) < 15)
+    assert national_number(text) is None or len(text) >= 9
+    assert luhn(b"") or text
+
+
