@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, Setting
+from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, Setting, Use
 from parser.keywords import QUERY_STARTS, SET_OPERATIONS
 from parser.known import Calls, Known
 from parser.lineage import FREE, Item, Scope, Source
@@ -97,6 +97,7 @@ class Reading:
         "casts",
         "change",
         "changes",
+        "clause",
         "columns_read",
         "columns_written",
         "compared",
@@ -109,11 +110,13 @@ class Reading:
         "implicit",
         "inner",
         "inside",
+        "joins",
         "kinds",
         "known",
         "label",
         "level",
         "named",
+        "openings",
         "operators",
         "outputs",
         "pinned",
@@ -124,6 +127,7 @@ class Reading:
         "settings",
         "stored",
         "unfiltered",
+        "uses",
         "words",
         "writes",
     )
@@ -158,6 +162,10 @@ class Reading:
         self.creates: list[Relation] = []
         self.inner: Facts | None = None
         self.by_value = False
+        self.clause = ""  # whose condition is being read; "" where values are handed on
+        self.uses: dict[Use, None] = {}
+        self.joins: dict[int, tuple[str, Output]] = {}  # columns compared with one that is not read yet (parser.probes)
+        self.openings: dict[int, int] | None = None  # the bracket that each closing one belongs to, once somebody asked
         self.depth = 0
         self.level = 0  # how many queries and changes of rows are around what is being read
         self.compared = 0
