@@ -52,9 +52,9 @@ class Use:
     """Columns that decide which rows come, how many, in which order, or whether the statement fails, and in which `clause`.
 
     `how`: "equality" with literals or parameters, `count` of them, or with the entries of the array that is parameter
-    number `parameter` (-1: some array); "join": equality of one column with another (`against`); "group": rows are
-    compared with each other for equality; "conflict": values that are stored meet those that are there; "cast": a plain column
-    becomes another type, which may fail; "other": everything else. Never milder than the truth.
+    number `parameter`; "join": equality of one column with another (`against`); "group": rows are compared with each
+    other for equality; "conflict": values that are stored meet those that are there; "cast": a plain column becomes another
+    type, which may fail; "other": everything else. Never milder than the truth.
     """
 
     how: Literal["equality", "join", "group", "conflict", "cast", "other"]

@@ -1,5 +1,5 @@
-"""What in a result column tells of values by more than the column itself, which is masked: by failing, by taking its time, by
-the number of rows, or by counting.
+"""What in a result column tells of values by more than the column itself, which is masked: by failing, by taking its
+time, by the number of rows, or by counting.
 
 Each of these gives the end of a stretch of tokens (the last one that belongs to it), -1 for none: columns in it count as put
 to the test (parser.probes).
@@ -12,6 +12,8 @@ from parser.tokens import Kind
 
 # Any value becomes one of these without an error.
 _NEVER_FAILS = word_set("text varchar character char bpchar citext name national nchar")
+# No number or time is too large for these, but for the narrower ones among them.
+_WIDE = word_set("int integer int4 bigint int8 numeric decimal float float8 double date timestamp timestamptz")
 _DIVIDES = frozenset(("/", "%"))
 # Whether these fail, how long they take, or how many rows they make depends on the value.
 _TELLING = word_set(
@@ -20,7 +22,7 @@ _TELLING = word_set(
     regexp_matches json_array_elements jsonb_array_elements json_array_elements_text jsonb_array_elements_text json_each
     jsonb_each json_each_text jsonb_each_text json_object_keys jsonb_object_keys jsonb_path_query json_populate_recordset
     jsonb_populate_recordset json_to_recordset jsonb_to_recordset
-    ln log log10 sqrt power exp div mod gcd lcm factorial width_bucket asin acos atanh acosh chr repeat lpad rpad
+    ln log log10 sqrt power exp div mod gcd lcm factorial width_bucket asin acos atanh acosh chr repeat
     to_date to_timestamp to_number make_date make_time make_timestamp make_timestamptz make_interval decode convert_from
     convert convert_to set_byte get_byte set_bit get_bit array_fill pg_input_error_info setseed xmlparse json_populate_record
     jsonb_populate_record json_to_record jsonb_to_record jsonb_set jsonb_insert to_regclass parse_ident xpath
@@ -98,7 +100,7 @@ def _case_end(r: Reading, at: int) -> int:
 
 
 def cast_end(r: Reading, at: int) -> int:
-    """The operand at a token (a bracket, a call, CASE) when a cast that may fail stands behind it, and CAST (… AS …) itself."""
+    """The operand at a token (a bracket, a call, CASE) when a cast that may fail stands behind it; CAST (… AS …) itself."""
     words = r.words
     word, match = words.word, words.match
     if word[at] == "cast" and word[at + 1] == "(":
@@ -119,6 +121,15 @@ def fails(r: Reading, at: int) -> bool:
             return True
         at = type_end(r, at + 1)
     return False
+
+
+def castable(r: Reading, at: int) -> bool:
+    """Whether what stands at a token is one cast to a wide type: whether it may fail is told by the column's own type."""
+    word = r.words.word
+    if word[at] != "::" or word[at + 1] not in _WIDE:
+        return False
+    end = type_end(r, at + 1)
+    return word[end] != "::" and "(" not in word[at:end]
 
 
 def telling_end(r: Reading, schema: str | None, name: str, opening: int) -> int:

@@ -6,6 +6,9 @@ a comparison for equality reveals no more than that, whatever is made of its ans
 matter. What stands next to it does: operators that bind more tightly make another value of the column first.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from parser.facts import Column, Output, Use
 from parser.keywords import CONSTANTS, NOT_A_NAME, word_set
 from parser.lineage import Item, blend
@@ -43,7 +46,6 @@ _FIXED = word_set(
     """
 )
 _SIGNS = frozenset(("+", "-", "*", "/", "||"))
-ENTRIES_UNKNOWN = -1  # Use.parameter: an array of any length
 
 
 class _Form:
@@ -74,14 +76,23 @@ def probe(r: Reading, out: Output, at: int, clause: str, *, alone: bool = False)
         pair(r, clause, out, form.key)
     elif not out.plain or form.how == "other":
         note(r, clause, out, "other")
-    elif form.how == "equality":
-        r.uses[Use("equality", clause, out.columns, count=form.count, parameter=form.parameter)] = None
+    elif form.how == "equality" and at not in r.tested:
+        r.tested.add(at)
+        r.use(Use("equality", clause, out.columns, count=form.count, parameter=form.parameter))
+
+
+def uses(r: Reading) -> tuple[Use, ...]:
+    """All that were noted, once the statement is read. A comparison that found no second column is none that is understood.
+    """
+    for clause, out in r.joins.values():
+        note(r, clause, out)
+    return tuple([replace(one, count=count) if count else one for one, count in r.uses.items()])
 
 
 def note(r: Reading, clause: str, out: Output, how: str = "other") -> None:
     """What an expression that was read elsewhere is made of decides something."""
     if out.columns or out.opaque:
-        r.uses[Use("group" if how == "group" else "other", clause, out.columns, out.opaque)] = None
+        r.use(Use("group" if how == "group" else "other", clause, out.columns, out.opaque))
 
 
 def pair(r: Reading, clause: str, out: Output, key: int) -> None:
@@ -96,7 +107,7 @@ def pair(r: Reading, clause: str, out: Output, key: int) -> None:
 def joined(r: Reading, clause: str, left: Output, right: Output) -> None:
     """Two values are compared for equality."""
     if left.plain and right.plain:
-        r.uses[Use("join", clause, left.columns, against=right.columns)] = None
+        r.use(Use("join", clause, left.columns, against=right.columns))
         return
     note(r, clause, left)
     note(r, clause, right)
@@ -112,20 +123,19 @@ def selected(r: Reading, clause: str, items: list[Item], opening: int) -> None:
         note(r, clause, item.out)
 
 
-def unpaired(r: Reading) -> None:
-    """The statement is read: a comparison that found no second column is none that is understood."""
-    for clause, out in r.joins.values():
-        note(r, clause, out)
-    r.joins.clear()
+def conflicting(r: Reading, columns: Iterable[Column]) -> None:
+    """Values of these columns are stored unless they are there already."""
+    r.use(Use("conflict", "ON CONFLICT", frozenset(columns), count=1))
 
 
 def settle(r: Reading, known: dict[Column, Output]) -> None:
     """A query that refers to itself is read: what each of its own columns stood for is known now."""
-    for use in [use for use in r.uses if not known.keys().isdisjoint(use.columns | use.against)]:
-        del r.uses[use]
-        columns = use.columns | use.against
+    for one in [one for one in r.uses if not known.keys().isdisjoint(one.columns | one.against)]:
+        del r.uses[one]
+        columns = one.columns | one.against
         own = blend(known[column] for column in columns if column in known)
-        note(r, use.clause, Output((columns - known.keys()) | own.columns, use.opaque or own.opaque))
+        rest = frozenset(column for column in columns if column not in known)
+        note(r, one.clause, Output(rest | own.columns, one.opaque or own.opaque))
 
 
 # --- the tokens around a column ---
@@ -261,8 +271,7 @@ def _entries(r: Reading, opening: int) -> _Form:
         r.by_value = True
         return _Form("equality", words.text[first].count(",") + 1)
     if words.kind[first] is Kind.PARAM:
-        number = words.text[first].lstrip("$")
-        return _Form("equality", 0, parameter=int(number) if number.isdecimal() else ENTRIES_UNKNOWN)
+        return _Form("equality", 0, parameter=int(words.text[first].lstrip("$")))
     return _OTHER
 
 

@@ -90,6 +90,11 @@ SELECT 'u', x.indrelid, pg_catalog.json_agg(a.attname)::text
   JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[k.place]
  WHERE x.indrelid >= 16384 AND x.indisunique AND x.indisvalid AND x.indimmediate AND x.indpred IS NULL AND x.indexprs IS NULL
  GROUP BY x.indexrelid, x.indrelid;
+SELECT 'x', k.conrelid, a.attname, k.confrelid, b.attname
+  FROM pg_catalog.pg_constraint k CROSS JOIN LATERAL pg_catalog.unnest(k.conkey, k.confkey) AS u (own, other)
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.own
+  JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.other
+ WHERE k.contype = 'f';
 SELECT 'i', i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
  WHERE c.relkind IN ('r', 'p', 'f')
 """
@@ -158,7 +163,7 @@ SELECT 'TABLE', pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashint8extended(
 """
 _MARKED = (
     "pg_class", "pg_attribute", "pg_proc", "pg_rewrite", "pg_inherits", "pg_namespace", "pg_type", "pg_operator", "pg_cast",
-    "pg_aggregate",
+    "pg_aggregate", "pg_constraint",
 )  # fmt: skip
 _MARKER = " UNION ALL ".join(_MARKER_OF.replace("TABLE", table) for table in _MARKED)
 
@@ -200,7 +205,7 @@ async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
 def _catalog(
     version: int, rows: list[Row], views: list[Row], bodies: list[Row], corrections: Iterable[Classify]
 ) -> Catalog:
-    by_kind: dict[str, list[list[str]]] = {"r": [], "c": [], "f": [], "i": [], "o": [], "k": [], "s": [], "u": []}
+    by_kind: dict[str, list[list[str]]] = {"r": [], "c": [], "f": [], "i": [], "o": [], "k": [], "s": [], "u": [], "x": []}
     for row in rows:
         texts = [_text(cell) for cell in row]
         by_kind[texts[0]].append(texts[1:])
@@ -232,6 +237,7 @@ def _catalog(
         bodies=followed,
         calls=calls,
         keys=[(int(oid), frozenset(json.loads(columns))) for oid, columns in by_kind["u"]],
+        references=[(int(oid), name, int(there), other) for oid, name, there, other in by_kind["x"]],
     )
 
 

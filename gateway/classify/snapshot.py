@@ -86,10 +86,12 @@ def build(
     bodies: Iterable[BodyRow] = (),
     calls: Calling = NO_CALLS,
     keys: Iterable[tuple[int, frozenset[str]]] = (),
+    references: Iterable[tuple[int, str, int, str]] = (),
 ) -> Catalog:
     """The catalogue of these rows. `inherits`: (child, parent) oids, partitions included. `corrections`: label by
     `schema.table.column`, "none" for no label; they win over everything, and views inherit them. `bodies`: the functions
-    that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid."""
+    that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid.
+    `references`: for each column of a foreign key its table and name, and those of the column that it refers to."""
     tables = {row.oid: row for row in relations}
     held: dict[int, list[ColumnRow]] = {oid: [] for oid in tables}
     for column in columns:
@@ -110,7 +112,16 @@ def build(
     catalog = _catalog(version, draft, calls)
     for oid, key in keys:
         catalog.keys[oid] = (*catalog.keys.get(oid, ()), key)
+    catalog.references = frozenset(
+        (_column(tables[oid], name), _column(tables[there], other))
+        for oid, name, there, other in references
+        if oid in tables and there in tables
+    )
     return catalog
+
+
+def _column(table: RelationRow, name: str) -> Column:
+    return Column(Relation(table.schema, table.name), name)
 
 
 def _own_label(table: RelationRow, column: ColumnRow) -> str | None:
