@@ -91,7 +91,8 @@ SELECT 'u', x.indrelid, pg_catalog.json_agg(a.attname)::text
  WHERE x.indrelid >= 16384 AND x.indisunique AND x.indisvalid AND x.indimmediate AND x.indpred IS NULL AND x.indexprs IS NULL
  GROUP BY x.indexrelid, x.indrelid;
 SELECT 'x', k.conrelid, a.attname, k.confrelid, b.attname
-  FROM pg_catalog.pg_constraint k CROSS JOIN LATERAL pg_catalog.unnest(k.conkey, k.confkey) AS u (own, other)
+  FROM pg_catalog.pg_constraint k CROSS JOIN LATERAL
+       ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) AS u (own, other)
   JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.own
   JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.other
  WHERE k.contype = 'f';
