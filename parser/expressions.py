@@ -353,10 +353,9 @@ class _Scan(Flow):
                 self.guard(telling_end(r, schema, name, opening), f"{name}()")
         if (syntax and name in _MARKS) or counts(r, schema, name):
             self.free = max(self.free, close)
+            self.guard(close if name == "count" else -1, "count()")
             if counted_plainly(r, opening):
                 self.counted = max(self.counted, close)
-            elif not syntax and name == "count":
-                self.guard(close, "count()")
         if words.is_query(opening):
             self.subquery(opening)
             return
