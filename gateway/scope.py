@@ -14,6 +14,7 @@ from gateway.classify.resolver import Resolver
 from gateway.errors import Refused
 from gateway.masking import plan
 from gateway.masking.basis import MaskBasis, basis
+from gateway.masking.inference import inferred
 from gateway.masking.stores import kept_aside
 from gateway.policy.decide import decide
 from gateway.policy.decision import NO_LIMITS, Decision
@@ -245,6 +246,11 @@ class Scope:
                     refused = planned
                 else:
                     copy, copy_card = planned, _columns_card(planned.masked, planned.cleared)
+            guesses = inferred(facts, masks, self.rights) if refused is None else ()
+            if isinstance(guesses, Refused):
+                refused = guesses
+            elif guesses:
+                decision = replace(decision, limits=replace(decision.limits, guesses=guesses))
             if refused is not None:
                 decision = replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules))
         card = self._card(facts, decision)

@@ -41,6 +41,8 @@ def regard(r: Reading, facts: Facts) -> None:
     r.reads.update(dict.fromkeys(facts.reads))
     r.columns_read |= facts.columns_read
     r.functions |= facts.functions
+    for one in facts.uses:
+        r.use(one)
     r.by_value = r.by_value or facts.by_value
     if not facts.complete:
         raise Unread(facts.reason)

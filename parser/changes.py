@@ -1,9 +1,10 @@
 """Reading INSERT, UPDATE, DELETE and MERGE: what they write, read and return."""
 
-from parser.expressions import scan
+from parser.expressions import condition, scan
 from parser.facts import Column, Output
 from parser.lineage import FREE, Item, Scope, Source, blend, outputs
 from parser.pins import pinned
+from parser.probes import conflicting
 from parser.queries import query, select_list, with_queries
 from parser.reading import Env, Reading, Unread
 from parser.references import converted
@@ -127,7 +128,7 @@ def _where(r: Reading, place: tuple[int, int] | None, scope: Scope, env: Env) ->
         if end - start != 3:
             raise Unread("WHERE CURRENT OF was not understood")
         return
-    scan(r, start, end, scope, env)
+    condition(r, "WHERE", start, end, scope, env)
     if excludes_nothing(r, start, end, scope):
         r.unfiltered = True
     r.pinned = pinned(r, start, end)
@@ -311,13 +312,14 @@ def _conflict(r: Reading, at: int, end: int, target: Source, env: Env, assigned:
             if r.words.named[begin]:
                 _, stop = r.name(begin)
             stop = match[stop if r.words.named[begin] else begin] + 1 if word[stop] == "(" or word[begin] == "(" else stop
-            scan(r, begin, stop, scope, env)  # what follows is a collation and an operator class
+            out = scan(r, begin, stop, scope, env)  # what follows is a collation and an operator class
+            conflicting(r, out.columns)
         if word[match[at] + 1] == "where":
-            scan(r, match[at] + 2, action, scope, env)
-    elif word[at] == "on" and word[at + 1] == "constraint":
-        pass
-    elif action != at:
-        raise Unread("ON CONFLICT was not understood")
+            condition(r, "ON CONFLICT", match[at] + 2, action, scope, env)
+    else:
+        if action != at and not (word[at] == "on" and word[at + 1] == "constraint"):
+            raise Unread("ON CONFLICT was not understood")
+        conflicting(r, r.columns_written)
     if word[action + 1] == "nothing" and action + 2 == end:
         return
     if word[action + 1] != "update" or word[action + 2] != "set":
@@ -326,7 +328,7 @@ def _conflict(r: Reading, at: int, end: int, target: Source, env: Env, assigned:
     where = r.find(frozenset(("where",)), action + 3, end)
     assignments(r, action + 3, where, target, scope, env, assigned)
     if where < end:
-        scan(r, where + 1, end, scope, env)
+        condition(r, "WHERE", where + 1, end, scope, env)
 
 
 def _merge(r: Reading, at: int, end: int, env: Env) -> list[Item]:
@@ -348,7 +350,7 @@ def _merge(r: Reading, at: int, end: int, env: Env) -> list[Item]:
     scope.add(target)
     scope.sources.insert(0, scope.sources.pop())
     r.effects.add("read")
-    scan(r, on + 1, when, scope, env)
+    condition(r, "ON", on + 1, when, scope, env)
     open_ended = excludes_nothing(r, on + 1, when, scope)
     assigned: Assigned = {}
     while when < returning:
@@ -396,7 +398,7 @@ def _merge_action(
         while then < end and (word[then] != "then" or cases):
             cases += (word[then] == "case") - (word[then] == "end")
             then = match[then] + 1 if word[then] in ("(", "[") else then + 1
-        scan(r, at + 1, then, scope, env)
+        condition(r, "WHEN", at + 1, then, scope, env)
         selects = not excludes_nothing(r, at + 1, then, scope)
     action = word[then + 1]
     at = then + 2

@@ -6,8 +6,17 @@ a column from a keyword of the same spelling.
 """
 
 
-from parser.facts import Output
+from parser.facts import Output, Use
 from parser.flow import Flow, named_window, setting
+from parser.guards import (
+    cast_end,
+    castable,
+    chosen_late,
+    condition_end,
+    counted_plainly,
+    divisor_end,
+    telling_end,
+)
 from parser.keywords import (
     AFTER_OPERAND,
     BEFORE_OPERAND,
@@ -20,6 +29,7 @@ from parser.keywords import (
     word_set,
 )
 from parser.lineage import OPAQUE, Scope, in_scope
+from parser.probes import probe, selected
 from parser.reading import Env, Reading, Unread
 from parser.references import (
     FIELDS,
@@ -40,6 +50,7 @@ _FRAME = word_set(
     """
 )
 _BEFORE_BOUNDS = frozenset(("between", "and", "rows", "range", "groups"))
+_CAST = "a cast"
 _FORMS = frozenset(("nfc", "nfd", "nfkc", "nfkd"))
 _FREE_WORDS = word_set(
     """
@@ -71,21 +82,32 @@ def scan(r: Reading, start: int, end: int, scope: Scope | None, env: Env, *, ite
     words = r.words
     if start >= end:
         raise Unread("an expression was expected")
-    if start + 1 == end:
-        if words.named[start] and words.word[start] not in NOT_A_NAME:
-            return resolve(r, scope, [words.text[start]], start)
-    elif words.word[start + 1] == "." and words.named[start] and words.word[start] not in NOT_A_NAME:
+    if words.named[start] and words.word[start] not in NOT_A_NAME and (start + 1 == end or words.word[start + 1] == "."):
         parts, behind = r.name(start)
         if behind == end:
-            return resolve(r, scope, parts, start)
+            out = resolve(r, scope, parts, start)
+            if r.clause:
+                probe(r, out, start, r.clause, alone=True)
+            return out
     return _Scan(r, start, end, scope, env, item).run()
+
+
+def condition(r: Reading, clause: str, start: int, end: int, scope: Scope | None, env: Env) -> Output:
+    """Read an expression that decides something in a clause."""
+    before, r.clause = r.clause, clause
+    out = scan(r, start, end, scope, env)
+    r.clause = before
+    return out
 
 
 def window(r: Reading, opening: int, scope: Scope, env: Env) -> Output:
     """What a window's definition in brackets takes in."""
+    before, r.clause = r.clause, "WINDOW"  # rows come in its order
     reader = _Scan(r, opening, r.words.match[opening], scope, env, False)
     reader.window(opening)
-    return reader.run()
+    out = reader.run()
+    r.clause = before
+    return out
 
 
 class _Scan(Flow):
@@ -96,6 +118,8 @@ class _Scan(Flow):
     def run(self) -> Output:
         words = self.r.words
         word, named = words.word, words.named
+        if not self.r.clause:
+            self.guard(chosen_late(self.r, self.at, self.end), "an expression that may fail")
         while self.at < self.end:
             at = self.at
             if named[at]:
@@ -108,8 +132,10 @@ class _Scan(Flow):
         at, words = self.at, self.r.words
         if w == "(":
             if words.is_query(at):
+                self.guard(cast_end(self.r, at), _CAST)
                 self.subquery(at)
                 return
+            self.guard(cast_end(self.r, at), _CAST)
             if words.named[at + 1] and words.word[words.match[at] + 1] == "." and self.field(at):
                 return
             self.operand = True
@@ -133,6 +159,7 @@ class _Scan(Flow):
             raise Unread("brackets do not pair")
         else:
             self.operand = True
+            self.guard(divisor_end(self.r, at), "a division")
             if self.r.operators:
                 self.behind(self.r.operators.get("<>" if w == "!=" else w, ()))
         self.at = at + 1
@@ -141,8 +168,13 @@ class _Scan(Flow):
         close = self.r.words.match[opening]
         items = self.r.query(self.r, opening + 1, close, self.scope, self.env)
         if not existence:
-            for entry in items:
-                self.take(entry.out)
+            clause = self.clause()
+            if clause:
+                selected(self.r, clause, items, opening)
+            if opening > self.free:
+                for entry in items:
+                    self.columns |= entry.out.columns
+                    self.opaque = self.opaque or entry.out.opaque
         self.at = close + 1
         self.operand = False
 
@@ -205,9 +237,12 @@ class _Scan(Flow):
             self.at = at + 1
             self.operand = False
         elif w in BEFORE_OPERAND:
+            if w == "case" or w == "when":
+                self.case(at, w)
             self.cases += w == "case"
             self.at = at + 1
         elif w in _OPENERS or (w == "array" and behind in ("[", "(")):
+            self.guard(cast_end(self.r, at) if w == "array" else -1, _CAST)
             self.at = at + (2 if w == "order" and behind == "by" else 1)
         elif w == "collation" and behind == "for":
             self.at = at + 2
@@ -221,6 +256,12 @@ class _Scan(Flow):
             self.operand = False
         else:
             raise Unread("an expression was not understood")
+
+    def case(self, at: int, w: str) -> None:
+        """At CASE or WHEN: conditions, and what may fail behind END."""
+        if w == "case":
+            self.guard(cast_end(self.r, at), _CAST)
+        self.guard(condition_end(self.r, at), "CASE")
 
     def construct(self, w: str) -> bool:
         """A construct that starts with a word that could also be a name; False where it is one."""
@@ -269,8 +310,19 @@ class _Scan(Flow):
             self.at = at + 2
         else:
             if start != self.form:
-                self.take(resolve(r, self.scope, parts, start))
+                out = resolve(r, self.scope, parts, start)
+                self.take(out)
+                if behind == "::" or behind == "[":
+                    self.converted(out, start, at)
             self.at = at
+
+    def converted(self, out: Output, start: int, behind: int) -> None:
+        """A column with a cast or a subscript behind it, where its value is handed on."""
+        r = self.r
+        if self.clause() or cast_end(r, start) < 0:
+            return
+        direct = out.plain and castable(r, behind)
+        r.use(Use("cast" if direct else "other", _CAST, out.columns, out.opaque))
 
     def call(self, parts: list[str], unquoted: bool) -> None:
         """A function call; stands at its bracket."""
@@ -295,8 +347,15 @@ class _Scan(Flow):
             self.take(called(r, schema, name))
         if syntax and name == "treat":
             self.treat(opening, close)
+        if not r.clause:
+            self.guard(cast_end(r, opening - 1), _CAST)
+            if not syntax or name == "xmlparse":
+                self.guard(telling_end(r, schema, name, opening), f"{name}()")
         if (syntax and name in _MARKS) or counts(r, schema, name):
             self.free = max(self.free, close)
+            self.guard(close if name == "count" else -1, "count()")
+            if counted_plainly(r, opening):
+                self.counted = max(self.counted, close)
         if words.is_query(opening):
             self.subquery(opening)
             return
@@ -335,6 +394,8 @@ class _Scan(Flow):
             pass  # in front of LIKE, IN, BETWEEN …
         elif w in BETWEEN_OPERANDS:
             self.operand = True
+            if w == "when":
+                self.case(at, w)
         elif w in AFTER_OPERAND:
             self.cases -= w == "end"
         elif w == "is":
@@ -349,6 +410,8 @@ class _Scan(Flow):
         elif (w == "filter" and behind == "(") or (w == "within" and behind == "group"):
             self.at = at + (2 if w == "filter" else 3)
             self.operand = True
+            if w == "filter":
+                self.guard(words.match[at + 1], "FILTER")
         elif w == "operator" and behind == "(":
             self.at = words.match[at + 1] + 1
             self.operand = True
@@ -369,6 +432,7 @@ class _Scan(Flow):
     def over(self, at: int) -> None:
         words = self.r.words
         if words.word[at] == "(":
+            self.guard(words.match[at], "OVER")  # rows come in its order
             self.window(at)
         elif words.named[at]:
             self.take(named_window(self.scope, words.text[at]))

@@ -48,6 +48,25 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """Columns that decide which rows come, how many, in which order, or whether the statement fails, and in which `clause`.
+
+    `how`: "equality" with literals or parameters, `count` of them, or with the entries of the array that is parameter
+    number `parameter`; "join": equality of one column with another (`against`); "group": rows are compared with each
+    other for equality; "conflict": values that are stored meet those that are there; "cast": a plain column becomes another
+    type, which may fail; "other": everything else. Never milder than the truth.
+    """
+
+    how: Literal["equality", "join", "group", "conflict", "cast", "other"]
+    clause: str
+    columns: frozenset[Column]
+    opaque: bool = False
+    against: frozenset[Column] = frozenset()
+    count: int = 0
+    parameter: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """SET, RESET or set_config: `name` folded ("*" for RESET ALL and DISCARD ALL), `value` None where it is no literal."""
 
@@ -86,6 +105,7 @@ class Facts:
     `pinned`: the columns of its target that the WHERE of an UPDATE or DELETE ties to one value each; means nothing where
     `changes` is more than 1.
     `stored`: what INSERT, UPDATE and MERGE put into columns of their targets ("*": into any), where it is made of columns.
+    `uses`: see Use; of all columns, whoever may see them.
     `unfiltered`: an UPDATE or DELETE whose WHERE is missing or cannot exclude a row.
     `complete`: False where anything was not understood; `reason` says what in words that quote no literal. The gateway then
     treats the statement as the worst it could be.
@@ -104,6 +124,7 @@ class Facts:
     changes: int = 0
     pinned: frozenset[str] = frozenset()
     stored: tuple[tuple[Column, Output], ...] = ()
+    uses: tuple[Use, ...] = ()
     settings: tuple[Setting, ...] = ()
     copy: Copy | None = None
     named: Named | None = None

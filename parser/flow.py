@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from parser.facts import Column, Output, Setting
 from parser.keywords import NOT_A_NAME
 from parser.lineage import FREE, OPAQUE, Scope, row_in
+from parser.probes import probe
 from parser.reading import Env, Reading, Unread
 from parser.references import TYPE_NAMES, called, converted, field, row_field
 from parser.routines import EFFECTS
@@ -20,6 +21,7 @@ class Flow(ABC):
         "at",
         "cases",
         "columns",
+        "counted",
         "end",
         "env",
         "form",
@@ -32,6 +34,8 @@ class Flow(ABC):
         "operand",
         "r",
         "scope",
+        "zone",
+        "zoned",
     )
 
     def __init__(self, r: Reading, start: int, end: int, scope: Scope | None, env: Env, item: bool) -> None:
@@ -50,6 +54,9 @@ class Flow(ABC):
         self.frame = -1  # up to here a window's definition
         self.framing = False  # in its ROWS, RANGE or GROUPS clause
         self.form = -1  # the token that is the form argument of normalize()
+        self.counted = -1  # up to here columns are only counted
+        self.zone = -1  # up to here a value tells by more than itself (parser.guards), and in what
+        self.zoned = ""
 
     @abstractmethod
     def run(self) -> Output:
@@ -63,7 +70,19 @@ class Flow(ABC):
             return FREE
         return Output(frozenset(self.columns), self.opaque)
 
+    def guard(self, end: int, what: str) -> None:
+        """Up to a token columns are put to the test, although their value is handed on; -1: they are not."""
+        if end > self.zone:
+            self.zone, self.zoned = end, what
+
+    def clause(self) -> str:
+        """Where what is read now is put to the test; "" where it is not."""
+        return self.r.clause or (self.zoned if self.at <= self.zone else "")
+
     def take(self, out: Output) -> None:
+        clause = self.clause()
+        if clause and not (self.at <= self.counted and (out.plain or all(one.name == "*" for one in out.columns))):
+            probe(self.r, out, self.at, clause)
         if self.at > self.free:
             self.columns |= out.columns
             self.opaque = self.opaque or out.opaque

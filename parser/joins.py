@@ -9,6 +9,7 @@ CROSS and NATURAL take their right side at once.
 
 from parser.facts import Output
 from parser.lineage import Item, Scope, Source, blend
+from parser.probes import joined, note
 from parser.reading import Reading, Unread
 from parser.references import converted
 
@@ -48,6 +49,7 @@ class Joins:
         """The last two operands are one, with one column for each of the names (None: those both sides have). Those columns;
         None where it is not known which columns there are."""
         left, right, kind = self._pair()
+        wanted = names is not None
         mine = [item for source in left for item in source.star()]
         theirs = [item for source in right for item in source.star()]
         known = all(source.closed() for source in (*left, *right))
@@ -61,20 +63,23 @@ class Joins:
             known = known and len(pair) == 2
             if known:
                 common.append(Item(name, _merged(r, kind, *pair)))
+                joined(r, "USING" if wanted else "NATURAL JOIN", *pair)
                 r.columns_read |= pair[0].columns | pair[1].columns
         if not known:
             self._scope.merged = True
             self._scope.known.clear()
+            for source in (*left, *right) if not wanted else ():
+                note(r, "NATURAL JOIN", source.whole())
             self._operands.append(left + right)
             return None
         for source in (*left, *right):
             source.qualified_only = True
         taken = {item.name for item in common}
         rest = [item for item in (*mine, *theirs) if item.name not in taken or item.name is None]
-        joined = Source(None, None, [*common, *rest])
-        self._scope.add(joined)
+        both = Source(None, None, [*common, *rest])
+        self._scope.add(both)
         self._mark = len(self._scope.sources)
-        self._operands.append([joined])
+        self._operands.append([both])
         return common
 
     def _pair(self) -> tuple[list[Source], list[Source], str]:

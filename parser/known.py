@@ -6,7 +6,7 @@ The parser knows no catalogue. Whoever has one hands the reader something of thi
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from parser.facts import Column, Effect, Facts, Output, Relation
+from parser.facts import Column, Effect, Facts, Output, Relation, Use
 
 # Every table has them (manual, section 5.6); they hold no stored data, but `*` leaves them out.
 SYSTEM_COLUMNS = frozenset(("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
@@ -32,8 +32,8 @@ class Body:
     """What a function LANGUAGE sql was read to do: all that its body's statements do together.
 
     `outputs`: its result, one for each column, or one that stands for all of them. `relies`: bare names of relations in
-    it that the session of the call resolves. `kinds`, `changes` and `unfiltered`: as in Facts. None of it names parameters:
-    what they carry is the call's business.
+    it that the session of the call resolves. `kinds`, `changes`, `unfiltered` and `uses`: as in Facts. None of it names
+    parameters: what they carry is the call's business.
     """
 
     effects: frozenset[Effect]
@@ -46,6 +46,7 @@ class Body:
     kinds: tuple[str, ...] = ()
     changes: int = 0
     unfiltered: bool = False
+    uses: tuple[Use, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

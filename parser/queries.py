@@ -4,7 +4,7 @@ The FROM list is read before the select list, so the clauses are found first: th
 outside of brackets in no other place but behind AS or a point.
 """
 
-from parser.expressions import scan, window
+from parser.expressions import condition, scan, window
 from parser.facts import Output, Relation
 from parser.keywords import SET_OPERATIONS, word_set
 from parser.lineage import (
@@ -21,10 +21,12 @@ from parser.lineage import (
     settled,
 )
 from parser.naming import column_name
+from parser.probes import GROUPING, note, settle
 from parser.reading import COLUMNS_MAX, Cte, Env, Reading, Unread
 from parser.references import converted, row_sources, whole
 from parser.rowsets import made_row, row_made
 from parser.tables import from_list, relation_source
+from parser.tokens import Kind
 
 _CLAUSES = word_set(
     """
@@ -51,6 +53,7 @@ def query(
     r.level += 1
     r.effects.add("read")
     r.kinds.setdefault("SELECT")
+    clause, r.clause = r.clause, ""
     if word[start] == "with":
         env, start = with_queries(r, start, end, parent, env)
     arms: list[list[Item]] = []
@@ -73,10 +76,25 @@ def query(
                 first = at + 1
     r.depth -= 1
     r.level -= 1 + inner
+    r.clause = clause
     items = merged(arms)
-    if len(arms) > 1 and r.implicit:
-        items = [Item(item.name, converted(r, item.out), many=item.many) for item in items]
+    if len(arms) > 1:
+        if r.implicit:
+            items = [Item(item.name, converted(r, item.out), many=item.many) for item in items]
+        _compared(r, clauses, items)
     return items
+
+
+def _compared(r: Reading, clauses: Clauses, items: list[Item]) -> None:
+    """Set operations compare rows, all but UNION ALL, and sort what they give by its own columns."""
+    for w, at, stop in clauses:
+        if w in SET_OPERATIONS and (w != "union" or r.words.word[at] != "all"):
+            for item in items:
+                note(r, w.upper(), item.out)
+        elif w == "order":
+            for begin, end in r.split(at + 1, stop):
+                for item in _result_columns(r, begin, end, items):
+                    note(r, "ORDER BY", item.out)
 
 
 def _clauses(r: Reading, start: int, end: int) -> Clauses:
@@ -155,14 +173,22 @@ def _select(
                 if word[begin + 1] != "as" or word[begin + 2] != "(" or match[begin + 2] != close - 1:
                     raise Unread("a window was not understood")
                 scope.windows[r.words.text[begin]] = window(r, begin + 2, scope, env)
+    opening, distinct = 0, False
     if word[start] == "all":
         start += 1
     elif word[start] == "distinct":
         start += 1
         if word[start] == "on" and word[start + 1] == "(":
-            scan(r, start + 2, match[start + 1], scope, env)
-            start = match[start + 1] + 1
+            opening = start + 1
+            start = match[opening] + 1
+        distinct = True
     items = select_list(r, start, end, scope, env)
+    if opening:
+        for begin, close in r.split(opening + 1, match[opening]):
+            _key(r, "DISTINCT ON", begin, close, scope, env, items, result_first=True)
+    elif distinct:
+        for item in items:
+            note(r, "DISTINCT", item.out, "group" if item.out.plain else "other")
     _tail(r, clauses, scope, env, items if before is None else before)
     return items
 
@@ -280,35 +306,65 @@ def _tail(r: Reading, clauses: Clauses, scope: Scope, env: Env, items: list[Item
             if w == "offset" and word[stop - 1] in ("row", "rows") and stop - at > 1:
                 stop -= 1
             if w != "limit" or word[at] != "all":
-                scan(r, at, stop, scope, env)
+                condition(r, w.upper(), at, stop, scope, env)
         elif w == "group":
             if word[at] != "by":
                 raise Unread("GROUP without BY")
-            _group(r, at + 1 + (word[at + 1] in ("all", "distinct")), stop, scope, env)
+            _group(r, at + 1 + (word[at + 1] in ("all", "distinct")), stop, scope, env, items)
         elif w == "order":
             if word[at] != "by":
                 raise Unread("ORDER without BY")
-            order_by(r, at + 1, stop, scope, env, {item.name for item in items})
+            for begin, end in r.split(at + 1, stop):
+                _key(r, "ORDER BY", begin, end, scope, env, items, result_first=True)
         elif w == "fetch":
             stop = r.find(frozenset(("row", "rows")), at + 1, stop)
             if stop > at + 1:
-                scan(r, at + 1, stop, scope, env)
+                condition(r, "FETCH", at + 1, stop, scope, env)
         elif w == "for":
             _locking(r, at)
 
 
-def order_by(r: Reading, start: int, end: int, scope: Scope, env: Env, labels: set[str | None]) -> None:
-    """A list of sort keys; a bare name that is a result column's means that."""
+def _key(
+    r: Reading,
+    clause: str,
+    begin: int,
+    stop: int,
+    scope: Scope,
+    env: Env,
+    items: list[Item],
+    *,
+    result_first: bool,
+) -> None:
+    """What rows are sorted or grouped by: a result column by its number or name, or an expression. `result_first`: a name
+    means a result column rather than one of FROM."""
+    columns = _result_columns(r, begin, stop, items)
+    had = [source.column(r.words.text[begin]) for source in scope.sources if not result_first and r.words.named[begin]]
+    if any(one is not None and one[1] for one in had):
+        columns = []
+    for item in columns:
+        note(r, clause, item.out, "group" if clause in GROUPING and item.out.plain else "other")
+    if not columns or any(had):
+        condition(r, clause, begin, stop, scope, env)
+
+
+def _result_columns(r: Reading, begin: int, stop: int, items: list[Item]) -> list[Item]:
+    """The result columns that a bare name or number means; [] where it is another expression."""
     words = r.words
-    for begin, stop in r.split(start, end):
-        if words.named[begin] and words.text[begin] in labels:
-            behind = words.word[begin + 1]
-            if begin + 1 == stop or behind in ("asc", "desc", "nulls", "using"):
-                continue
-        scan(r, begin, stop, scope, env)
+    if begin + 1 != stop and words.word[begin + 1] not in ("asc", "desc", "nulls", "using"):
+        return []
+    if words.named[begin]:
+        return [item for item in items if item.name == words.text[begin]]
+    if words.kind[begin] is not Kind.INTEGER:
+        return []
+    if len({item.out for item in items}) > 1:
+        r.by_value = True
+    number = words.text[begin]
+    if any(item.many for item in items) or not number.isdecimal() or not 0 < int(number) <= len(items):
+        return items
+    return [items[int(number) - 1]]
 
 
-def _group(r: Reading, at: int, stop: int, scope: Scope, env: Env) -> None:
+def _group(r: Reading, at: int, stop: int, scope: Scope, env: Env, items: list[Item]) -> None:
     """The grouping elements between two tokens; sets within sets."""
     words = r.words
     word, match = words.word, words.match
@@ -317,9 +373,9 @@ def _group(r: Reading, at: int, stop: int, scope: Scope, env: Env) -> None:
         sets = word[begin] == "grouping" and word[begin + 1] == "sets"
         opening = begin + 2 if sets else begin + 1 if word[begin] in ("rollup", "cube") else begin
         if word[opening] == "(" and match[opening] == end - 1 and not words.is_query(opening):
-            _group(r, opening + 1, end - 1, scope, env)
+            _group(r, opening + 1, end - 1, scope, env, items)
         else:
-            scan(r, begin, end, scope, env)
+            _key(r, "GROUP BY", begin, end, scope, env, items, result_first=False)
     r.depth -= 1
 
 
@@ -384,8 +440,13 @@ def with_queries(r: Reading, at: int, end: int, parent: Scope | None, env: Env) 
         if own is not None and own.marks:
             items = settled(items, own.marks)
             r.columns_read.difference_update(own.marks)
+            everything = blend(item.out for item in items)
+            alike = len(items) == len(own.marks)
+            settle(r, {mark: items[at].out if alike else everything for at, mark in enumerate(own.marks)})
         elif own is not None and own.used:
             items = collapsed(items)
+            for item in items:
+                note(r, "WITH RECURSIVE", item.out)
         at, items = _search_cycle(r, match[at] + 1, end, renamed(items, names))
         env[name] = Cte(items, r.level)
         if word[at] != ",":
@@ -438,6 +499,8 @@ def _search_cycle(r: Reading, at: int, end: int, items: list[Item]) -> tuple[int
         listed = {text[begin] for begin, _ in r.split(start, stop)}
         out = blend(item.out for item in items if item.name in listed or item.name is None or item.many)
         added.append(Item(text[stop + 1], out, hidden=True))
+        if word[at] == "cycle":
+            note(r, "CYCLE", out)
         at = stop + 2
         if word[at] == "to":
             at = r.find(frozenset(("using",)), at, end)

@@ -1,8 +1,9 @@
 """The state of reading one statement: its tokens, and what was found so far."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, Setting
+from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, Setting, Use
 from parser.keywords import QUERY_STARTS, SET_OPERATIONS
 from parser.known import Calls, Known
 from parser.lineage import FREE, Item, Scope, Source
@@ -97,6 +98,7 @@ class Reading:
         "casts",
         "change",
         "changes",
+        "clause",
         "columns_read",
         "columns_written",
         "compared",
@@ -109,11 +111,13 @@ class Reading:
         "implicit",
         "inner",
         "inside",
+        "joins",
         "kinds",
         "known",
         "label",
         "level",
         "named",
+        "openings",
         "operators",
         "outputs",
         "pinned",
@@ -123,7 +127,9 @@ class Reading:
         "root",
         "settings",
         "stored",
+        "tested",
         "unfiltered",
+        "uses",
         "words",
         "writes",
     )
@@ -158,6 +164,11 @@ class Reading:
         self.creates: list[Relation] = []
         self.inner: Facts | None = None
         self.by_value = False
+        self.clause = ""  # whose condition is being read; "" where values are handed on
+        self.uses: dict[Use, int] = {}  # without their counts, which stand beside them
+        self.tested: set[int] = set()  # tokens whose comparison is counted already: some expressions are read twice
+        self.joins: dict[int, tuple[str, Output]] = {}  # columns compared with one that is not read yet (parser.probes)
+        self.openings: dict[int, int] | None = None  # the bracket that each closing one belongs to, once somebody asked
         self.depth = 0
         self.level = 0  # how many queries and changes of rows are around what is being read
         self.compared = 0
@@ -170,6 +181,11 @@ class Reading:
         self.depth += 1
         if self.depth > NESTING_MAX:
             raise Unread("queries are nested too deep")
+
+    def use(self, one: Use) -> None:
+        """Note what decides something; comparisons of one sort add up."""
+        key = replace(one, count=0) if one.count else one
+        self.uses[key] = self.uses.get(key, 0) + one.count
 
     def look_up(self, scope: Scope | None, name: str = "") -> None:
         """Count the work of resolving a name; raises Unread where a statement asks for too much of it."""

@@ -142,6 +142,8 @@ def called(r: Reading, schema: str | None, name: str) -> Output:
         r.writes.update(dict.fromkeys(body.writes))
         r.columns_read |= body.columns_read
         r.functions |= body.functions
+        for one in body.uses:
+            r.use(one)
         added = blend((added, *body.outputs))
     return added
 

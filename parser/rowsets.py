@@ -1,9 +1,10 @@
 """Functions in FROM: the columns that they make, ROWS FROM, WITH ORDINALITY, column definitions, XMLTABLE and JSON_TABLE."""
 
-from parser.expressions import scan
+from parser.expressions import condition, scan
 from parser.facts import Output
 from parser.keywords import NOT_A_NAME, word_set
 from parser.lineage import FREE, Item, Scope, Source, blend, qualifier, row_in, row_named
+from parser.probes import note
 from parser.reading import Env, Reading
 from parser.references import resolve
 
@@ -120,7 +121,7 @@ def _columns(
     column may hold where they are not known."""
     words = r.words
     parts, opening = r.name(at)
-    out = scan(r, at, behind, scope, env)
+    out = condition(r, "FROM", at, behind, scope, env)
     name = parts[-1]
     if r.known is None or words.word[opening] != "(" or words.match[opening] != behind - 1:
         return name, out
@@ -179,7 +180,7 @@ def xml_table(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
         return free_table(r, opening, scope, env)
     document = passing + 3 if word[passing + 1] == "by" else passing + 1
     stop = columns - 2 if word[columns - 2] == "by" else columns
-    shared = blend((scan(r, opening + 1, passing, scope, env), scan(r, document, stop, scope, env)))
+    shared = blend((scan(r, opening + 1, passing, scope, env), condition(r, "FROM", document, stop, scope, env)))
     items = []
     for begin, end in r.split(columns + 1, close):
         if not words.named[begin]:
@@ -216,4 +217,5 @@ def free_table(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
             at = behind
         else:
             at += 1
+    note(r, "FROM", columns)
     return Source(None, rest=Output(columns.columns, opaque=True))

@@ -20,6 +20,7 @@ from parser.keywords import QUERY_STARTS
 from parser.kinds import ALL_EFFECTS
 from parser.known import Known
 from parser.lineage import outputs
+from parser.probes import uses
 from parser.queries import query
 from parser.reading import Reading, Unread, Words
 from parser.tokenizer import LexError, tokenize
@@ -153,6 +154,7 @@ def _facts(
         changes=reading.changes,
         pinned=reading.pinned,
         stored=tuple(reading.stored),
+        uses=uses(reading),
         settings=tuple(reading.settings),
         copy=reading.copy,
         named=reading.named,

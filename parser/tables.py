@@ -1,10 +1,11 @@
 """Reading FROM lists: tables, joins, subqueries and functions, into a scope."""
 
-from parser.expressions import scan
+from parser.expressions import condition
 from parser.facts import Relation
 from parser.joins import Joins
 from parser.keywords import NOT_A_NAME
 from parser.lineage import FREE, OPAQUE, Item, Scope, Source, renamed
+from parser.probes import note
 from parser.reading import Env, Reading, Unread
 from parser.references import resolve
 from parser.rowsets import (
@@ -49,7 +50,7 @@ def from_list(r: Reading, at: int, end: int, scope: Scope, parent: Scope | None,
                 joins.on()
         elif w == "on":
             stop = _condition_end(r, at + 1, end)
-            scan(r, at + 1, stop, scope, env)
+            condition(r, "JOIN", at + 1, stop, scope, env)
             joins.on()
             at = stop
         elif w == "using" and word[at + 1] == "(":
@@ -77,6 +78,8 @@ def _using(r: Reading, opening: int, scope: Scope, joins: Joins) -> int:
     items = joins.using(r, names)
     if items is None:
         items = [Item(name, resolve(r, scope, [name], opening)) for name in names]
+        for item in items:
+            note(r, "USING", item.out)
     at = words.match[opening] + 1
     if words.word[at] == "as" and words.named[at + 1]:
         scope.add(Source(words.text[at + 1], None, items, qualified_only=True, explicit=True))
@@ -222,10 +225,10 @@ def _alias(
         if word[opening] != "(":
             raise Unread("TABLESAMPLE was not understood")
         r.functions.add((parts[-2] if len(parts) > 1 else None, parts[-1]))
-        scan(r, opening + 1, match[opening], scope, env)
+        condition(r, "TABLESAMPLE", opening + 1, match[opening], scope, env)
         at = match[opening] + 1
         if word[at] == "repeatable" and word[at + 1] == "(":
-            scan(r, at + 2, match[at + 1], scope, env)
+            condition(r, "TABLESAMPLE", at + 2, match[at + 1], scope, env)
             at = match[at + 1] + 1
     scope.add(source)
     return at

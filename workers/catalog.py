@@ -174,7 +174,7 @@ SELECT 'TABLE', pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashint8extended(
 """
 _MARKED = (
     "pg_class", "pg_attribute", "pg_proc", "pg_rewrite", "pg_inherits", "pg_namespace", "pg_type", "pg_operator", "pg_cast",
-    "pg_aggregate",
+    "pg_aggregate", "pg_constraint",
 )  # fmt: skip
 _MARKER = " UNION ALL ".join(_MARKER_OF.replace("TABLE", table) for table in _MARKED)
 

@@ -119,6 +119,8 @@ def _limits(limits: dict[str, Any]) -> list[str]:
     for one in limits["budgets"]:
         window = "an hour" if one["window_seconds"] == 3600 else "a minute"
         found.append(f"{one['most']} {one['what']} {window}, by {one['grant']}")
+    for one in limits["guesses"]:
+        found.append(f"{one['most']} values compared with {one['label']} columns an hour")
     return found
 
 

@@ -84,6 +84,7 @@ class Catalog:
     implicit: tuple[tuple[str, str], ...] = ()
     assigning: tuple[tuple[str, str], ...] = ()
     keys: dict[int, tuple[frozenset[str], ...]] = field(default_factory=dict)  # by oid: columns that no two rows share
+    references: frozenset[tuple[Column, Column]] = frozenset()  # foreign keys: a column and the one that it refers to
 
     def find(self, schema: str | None, name: str) -> tuple[CatalogTable, ...]:
         """Every table the name may mean: without a schema, whatever search_path may select. Empty: unknown."""

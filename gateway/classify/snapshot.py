@@ -117,12 +117,22 @@ def build(
         draft.labels[row.oid] = {column.name: _own_label(draft, row, column) for column in draft.columns[row.oid]}
     _correct(draft, corrections)
     _share(draft, inherits)
+    references = tuple(references)
     _refer(draft, references)
     _label_views(draft, {view.oid: view for view in views}, read)
     catalog = _catalog(version, draft, calls)
     for oid, key in keys:
         catalog.keys[oid] = (*catalog.keys.get(oid, ()), key)
+    catalog.references = frozenset(
+        (_named(tables[oid], name), _named(tables[there], other))
+        for (oid, name), (there, other) in references
+        if oid in tables and there in tables
+    )
     return catalog
+
+
+def _named(table: RelationRow, name: str) -> Column:
+    return Column(Relation(table.schema, table.name), name)
 
 
 def _own_label(draft: _Draft, table: RelationRow, column: ColumnRow) -> str | None:

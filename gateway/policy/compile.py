@@ -5,10 +5,20 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.policy.rules import STRICTNESS, Classify, Grant, Guardrail, Mask, Policy, merge
+from gateway.policy.rules import (
+    INFERENCE,
+    STRICTNESS,
+    Classify,
+    Grant,
+    Guardrail,
+    Inference,
+    Mask,
+    Policy,
+    merge,
+)
 from gateway.settings import Settings
 
-FORMAT = 2  # of the table's bytes; a table of another format is refused
+FORMAT = 3  # of the table's bytes; a table of another format is refused
 T = TypeVar("T", bound=msgspec.Struct)
 KEEP_LAST = 4  # characters that "partial" leaves where a mask does not say
 
@@ -49,8 +59,11 @@ def _sorted(rule: T) -> T:
 
 
 def _strictest(masks: Iterable[Mask]) -> tuple[Mask, ...]:
-    """One mask a label: the strictest method wins, and of two partial ones that which leaves less."""
+    """One mask a label: the strictest method wins, of two partial ones that which leaves less, and each by itself the
+    strictest word on inference and the lowest budget."""
     chosen: dict[str, Mask] = {}
+    inference: dict[str, Inference] = {}
+    equality: dict[str, int] = {}
     for rule in masks:
         keep = KEEP_LAST if rule.keep_last is None else rule.keep_last
         for label in rule.labels:
@@ -58,7 +71,13 @@ def _strictest(masks: Iterable[Mask]) -> tuple[Mask, ...]:
             known = chosen.get(label)
             if known is None or _rank(mask) > _rank(known):
                 chosen[label] = mask
-    return tuple(chosen[label] for label in sorted(chosen))
+            inference[label] = max(inference.get(label, rule.inference), rule.inference, key=INFERENCE.__getitem__)
+            if rule.max_equality_per_hour is not None:
+                equality[label] = min(equality.get(label, rule.max_equality_per_hour), rule.max_equality_per_hour)
+    return tuple(
+        msgspec.structs.replace(chosen[label], inference=inference[label], max_equality_per_hour=equality.get(label))
+        for label in sorted(chosen)
+    )
 
 
 def _rank(mask: Mask) -> tuple[int, int]:

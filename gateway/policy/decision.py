@@ -29,12 +29,23 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one grant allows one principal in a window: `what` is rows, bytes or statements."""
+    """What one grant allows one principal in a window: `what` is rows, bytes or statements. Of values compared with hidden
+    columns ("guesses") `grant` is the label."""
 
     grant: str
-    what: Literal["rows", "bytes", "statements"]
+    what: Literal["rows", "bytes", "statements", "guesses"]
     most: int
     window_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """Values that a statement compares with hidden columns of one label each time it runs: so many, and the entries of the
+    arrays that are these parameters."""
+
+    budget: Budget
+    count: int
+    arrays: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,7 @@ class Limits:
     affected_rows: Limit | None = None
     statement_seconds: Limit | None = None
     budgets: tuple[Budget, ...] = ()
+    guesses: tuple[Guesses, ...] = ()
 
 
 NO_LIMITS = Limits()

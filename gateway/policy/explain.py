@@ -16,8 +16,8 @@ def explain(decided: Iterable[tuple[Facts, Decision]], rights: Rights, catalog: 
 
     Shape: {"database", "environment", "role", "allow", "unmask", "grants", "statements": [{"decision", "rules",
     "message", "hint", "sqlstate", "needs", "kinds", "effects", "tables", "functions", "complete", "reason",
-    "statement", "wants_estimate", "limits": {"affected_rows", "statement_seconds", "budgets"}, "columns": [{"column",
-    "name", "origin", "bases", "labels", "plain", "proven"}] or None}]}. All values are of JSON.
+    "statement", "wants_estimate", "limits": {"affected_rows", "statement_seconds", "budgets", "guesses"}, "columns":
+    [{"column", "name", "origin", "bases", "labels", "plain", "proven"}] or None}]}. All values are of JSON.
     """
     return {
         "database": rights.database,
@@ -62,6 +62,10 @@ def _limits(limits: Limits) -> dict[str, Any]:
         "budgets": [
             {"grant": one.grant, "what": one.what, "most": one.most, "window_seconds": one.window_seconds}
             for one in limits.budgets
+        ],
+        "guesses": [
+            {"label": one.budget.grant, "most": one.budget.most, "window_seconds": one.budget.window_seconds}
+            for one in limits.guesses
         ],
     }
 

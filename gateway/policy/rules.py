@@ -19,6 +19,7 @@ from gateway.toml_source import Path, convert, fail, line_of, parse
 Word = Literal["read", "write", "ddl", "admin", "all"]
 Effect = Literal["deny", "hold", "warn"]
 Method = Literal["redact", "partial", "hash", "null", "clear"]
+Inference = Literal["refuse", "allow_equality", "allow"]
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 Names = tuple[Text, ...]
 Count = Annotated[int, Meta(ge=1, le=2**53)]
@@ -26,6 +27,8 @@ Rows = Annotated[int, Meta(ge=0, le=2**53)]
 When = Annotated[datetime.datetime, Meta(tz=True)]
 
 STRICTNESS: dict[str, int] = {"clear": 0, "partial": 1, "hash": 2, "redact": 3, "null": 4}
+INFERENCE: dict[str, int] = {"allow": 0, "allow_equality": 1, "refuse": 2}  # by strictness
+EQUALITY_PER_HOUR = 1000  # values compared with columns of one label, where no mask says another number
 BUILT_IN = "built-in"  # how the names of the rules start that no file holds
 
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -112,11 +115,17 @@ class Classify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How values of the labels are shown. `keep_last` characters stay with "partial"."""
+    """How values of the labels are shown. `keep_last` characters stay with "partial".
+
+    `inference`: what those who may not see them may have them decide: nothing, equality with values of their own
+    (`max_equality_per_hour` of them for each person) and with a foreign key, or anything.
+    """
 
     labels: Annotated[Names, Meta(min_length=1)]
     method: Method = msgspec.field(name="with", default="redact")
     keep_last: Annotated[int, Meta(ge=0, le=64)] | None = None
+    inference: Inference = "allow_equality"
+    max_equality_per_hour: Count | None = None
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -292,6 +301,9 @@ def _mask(rule: Mask, path: Path, text: str, file: str) -> None:
     if rule.keep_last is not None and rule.method != "partial":
         mend = 'set with = "partial" or take keep_last out'
         fail(text, file, (*path, "keep_last"), f'it means nothing with "{rule.method}"', mend)
+    if rule.max_equality_per_hour is not None and rule.inference != "allow_equality":
+        mend = 'set inference = "allow_equality" or take max_equality_per_hour out'
+        fail(text, file, (*path, "max_equality_per_hour"), f'it means nothing with "{rule.inference}"', mend)
 
 
 def _notes(policy: Policy) -> list[str]:

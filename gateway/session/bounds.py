@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import Refused, State
+from gateway.masking.inference import entries
 from gateway.policy.decision import Budget, Limit
 from gateway.session.budgets import Purse
 from gateway.session.inflight import Ask, Item, Portal, Statement
@@ -150,9 +151,9 @@ def _purse(s: Session, budget: Budget) -> Purse:
     return purse
 
 
-def charge(s: Session, rulings: tuple[Ruling, ...]) -> Refused | None:
+def charge(s: Session, rulings: tuple[Ruling, ...], values: bytes | None = None) -> Refused | None:
     """Takes the statements from their budgets; the refusal when one is used up. What only concerns the session is free, so
-    that a transaction can always be ended."""
+    that a transaction can always be ended. `values`: of the Bind, where arrays in it count by their entries."""
     for ruling in rulings:
         if ruling.facts.effects <= _ABOUT_SESSION:
             continue
@@ -162,7 +163,21 @@ def charge(s: Session, rulings: tuple[Ruling, ...]) -> Refused | None:
                 return _used_up(budget)
             if budget.what == "statements":
                 purse.spend(1, s.now)
+        named = ruling.facts.named
+        if named is not None and named.action == "fetch":
+            continue  # counted when the cursor was declared
+        for one in ruling.decision.limits.guesses:
+            purse = _purse(s, one.budget)
+            count = one.count + (entries(values, one.arrays) if one.arrays else 0)
+            if purse.left(s.now) < count:
+                return _guessed(one.budget)
+            purse.spend(count, s.now)
     return None
+
+
+def counts_entries(rulings: tuple[Ruling, ...]) -> bool:
+    """Whether what a statement is charged depends on the arrays among its parameters."""
+    return any(one.arrays for ruling in rulings for one in ruling.decision.limits.guesses)
 
 
 def meter(s: Session, item: Item, ruling: Ruling) -> None:
@@ -196,6 +211,15 @@ def _used_up(budget: Budget) -> Refused:
         f'{_KEYS[budget.what]} of grant "{budget.grant}" is used up',
         "Ask for less at once, or wait until the window has moved on.",
         budget.grant,
+    )
+
+
+def _guessed(budget: Budget) -> Refused:
+    return Refused(
+        State.BUDGET,
+        f"so many values may be compared with {budget.grant} columns that you may not see in an hour ({budget.most:,}), "
+        "and they are used up",
+        "Compare fewer values, leave the column out, or wait until the hour has moved on.",
     )
 
 

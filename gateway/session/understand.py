@@ -254,7 +254,7 @@ def _bind(s: Session, frame: bytes) -> bool:
         return True
     item.portal = Portal(item.name, statement)
     item.rulings = statement.script.rulings
-    if not statement.script.plain and wants_estimate(item.rulings):
+    if not statement.script.plain and (wants_estimate(item.rulings) or bounds.counts_entries(item.rulings)):
         item.portal.values = frame[name_end + 1 :]
     s.names.ask_portal(item)
     s.to_server.append(frame)
@@ -300,7 +300,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
                 return False
             rulings, refused = estimated(s, rulings)
         if refused is None:
-            refused = bounds.charge(s, rulings)
+            refused = bounds.charge(s, rulings, portal.values)
     watched = bool(rulings) and (not rulings[0].basis.inert or rulings[0].basis.unproven)
     if refused is None and watched and portal.description is None and not portal.asked:
         _describe_hidden(s, portal)

@@ -96,6 +96,12 @@ max_affected_rows = 7
         "affected_rows": {"rule": "g", "most": 7},
         "statement_seconds": {"rule": "g", "most": 1.5},
         "budgets": [{"grant": "g", "what": "rows", "most": 5, "window_seconds": 3600}],
+        "guesses": [],
     }
     (statement,) = told(b"SELECT 1")["statements"]
-    assert statement["limits"] == {"affected_rows": None, "statement_seconds": None, "budgets": []}
+    assert statement["limits"] == {
+        "affected_rows": None,
+        "statement_seconds": None,
+        "budgets": [],
+        "guesses": [],
+    }
