@@ -71,6 +71,8 @@ def scan(r: Reading, start: int, end: int, scope: Scope | None, env: Env, *, ite
     words = r.words
     if start >= end:
         raise Unread("an expression was expected")
+    if r.tests is not None and scope is not None:
+        r.tests(r, start, end, scope)
     if start + 1 == end:
         if words.named[start] and words.word[start] not in NOT_A_NAME:
             return resolve(r, scope, [words.text[start]], start)
