@@ -2,8 +2,8 @@
 
 `ssn = '…'`, `'…' = ssn`, `ssn IN ('…', $1)`, `ssn = ANY ($1)` and their opposites, as a whole arm of a condition (WHERE,
 HAVING, ON): there a value only decides which rows are met and flows nowhere. Any other form, a call or an operator beside
-it, a cast to anything but text, is not told. This reading is made for the few texts that somebody asks it for; `statements.read` is the
-one that every text gets.
+it, a cast to anything but text, is not told. This reading is made for the few texts that somebody asks it for;
+`statements.read` is the one that every text gets.
 """
 
 from collections.abc import Iterator, Sequence

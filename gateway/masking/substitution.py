@@ -17,7 +17,10 @@ from parser.facts import Column, Facts, Output
 _INT = Struct(">i")
 _ARRAY_HEAD = Struct(">iiIii")  # dimensions, NULLs, type of elements, length, first index
 _KINDS = frozenset(
-    ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "COPY TO", "DECLARE", "PREPARE", "CREATE TABLE AS", "SELECT INTO")
+    (
+        *("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "COPY TO", "CREATE TABLE AS", "SELECT INTO"),
+        *("DECLARE", "PREPARE", "EXECUTE"),
+    )
 )
 _ELEMENT = re.compile(rb'\s*(?:"([^"\\{}]*)"|([^"\\{},]+))\s*')
 
@@ -62,11 +65,13 @@ def silent(facts: Facts, basis: MaskBasis) -> bool:
     return facts.complete and only_computes(basis)
 
 
-def literals(sql: bytes, found: Comparisons, facts: Facts, basis: MaskBasis) -> dict[tuple[int, int], bytes]:
-    """The literals of a statement to be replaced: their bytes in the text, and what takes their place. EXPLAIN would show
-    them, a definition would keep them."""
-    if facts.kinds[0] not in _KINDS:
-        return {}
+def filters(facts: Facts) -> bool:
+    """Whether the statement is one of those that use a value and forget it: EXPLAIN would show it, a definition keep it."""
+    return facts.kinds[0] in _KINDS
+
+
+def literals(sql: bytes, found: Comparisons, basis: MaskBasis) -> dict[tuple[int, int], bytes]:
+    """The literals of a statement to be replaced: their bytes in the text, and what takes their place."""
     columns: dict[tuple[int, int], list[tuple[Column, bool]]] = {}
     for one in found.compared:
         if not one.parameter:
@@ -110,7 +115,7 @@ def quoted(value: bytes, instead_of: bytes) -> bytes | None:
 
 def spliced(sql: bytes, new: dict[tuple[int, int], bytes]) -> bytes:
     """The text with these of its stretches replaced."""
-    parts = []
+    parts: list[bytes] = []
     at = 0
     for (start, end), literal in sorted(new.items()):
         parts += (sql[at:start], literal)

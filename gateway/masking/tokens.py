@@ -24,7 +24,7 @@ VALUE_BYTES_MAX = 96
 TOKEN_BYTES_MAX = 320  # of any token whose label has at most 64 bytes, with room to spare
 _BLOCK = 16
 _TAG = 16  # bytes of AES-SIV's synthetic initialisation vector, which authenticates too
-_DIGEST = 20
+_DIGEST = 21  # 34 characters, a length that other people's tokens seldom have
 _MINTS_MAX = 256  # labels in use at one time, of all keys
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -36,8 +36,12 @@ _LABEL_JUNK = re.compile(r"[^0-9A-Za-z]+")
 _SEALED = tuple(_TAG + size for size in range(_BLOCK, VALUE_BYTES_MAX + _BLOCK + 1, _BLOCK))
 _BODIES = {(size * 8 + 4) // 5: size for size in (_DIGEST, *_SEALED)}  # characters: bytes
 
-# What looks like a token of some label. The lengths of bodies are looked at afterwards.
-SHAPE = re.compile(rb"tok_(?:[0-9a-z]+_)+[a-z2-7]{%d,%d}" % (min(_BODIES), max(_BODIES)), re.IGNORECASE)
+# What looks like a token of some label: the alphabet and the lengths are ours, in small letters or capitals throughout.
+_SMALL = rb"tok_(?:[0-9a-z]+_)+(?:%b)(?![0-9A-Za-z_])" % b"|".join(
+    b"[a-z2-7]{%d}" % length for length in sorted(_BODIES, reverse=True)
+)
+_CAPITALS = _SMALL.replace(b"tok", b"TOK").replace(b"a-z2", b"A-Z2").replace(b"0-9a-z]+", b"0-9A-Z]+")
+SHAPE = re.compile(_SMALL + b"|" + _CAPITALS)
 
 
 class Mint:
@@ -100,7 +104,7 @@ def label_part(token: bytes) -> bytes:
 
 def is_token(text: bytes) -> bool:
     """Whether the whole text looks like a token, of whatever label and key."""
-    return SHAPE.fullmatch(text) is not None and len(text) - text.rindex(b"_") - 1 in _BODIES
+    return SHAPE.fullmatch(text) is not None
 
 
 def _spelled(raw: bytes) -> bytes:

@@ -40,7 +40,7 @@ class Masks:
         whole = re.escape(STARS) + tail
         hidden, partial = not everything, not everything and stars >= 0
         inside = SHAPE.pattern + (b"|" + _CONSTANT if hidden else b"")
-        self._inside = re.compile(inside, re.IGNORECASE)
+        self._inside = re.compile(inside)
         self._whole = re.compile(whole) if partial else None
         texts, cells = inside, inside
         if partial:
@@ -48,8 +48,8 @@ class Masks:
             cells += rb"|" + _EDGE + whole + rb"(?=" + _EDGE + rb")"
             for kept in range(stars + 1):  # in binary, behind the length of the cell
                 cells += rb"|\0\0\0" + re.escape(bytes((4 + kept,)) + STARS) + rb"[0-9A-Za-z*]{%d}" % kept
-        self._texts = re.compile(texts, re.IGNORECASE)
-        self._cells = re.compile(cells, re.IGNORECASE)
+        self._texts = re.compile(texts)
+        self._cells = re.compile(cells)
 
     def in_value(self, value: bytes) -> bool:
         """Whether a value is a mask, or has a token or a constant in it."""

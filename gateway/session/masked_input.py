@@ -60,8 +60,8 @@ def _text(s: Session, sql: bytes, rulings: tuple[Ruling, ...]) -> tuple[bytes, R
     new: Places = {}
     if scope.strings_conform and all(substitution.silent(ruling.facts, ruling.basis) for ruling in rulings):
         for ruling, one in zip(rulings, found, strict=True):
-            new.update(substitution.literals(sql, one, ruling.facts, ruling.basis))
-            if one.arguments:
+            if substitution.filters(ruling.facts):
+                new.update(substitution.literals(sql, one, ruling.basis))
                 new.update(_arguments(s, sql, ruling, one))
     for one, stores in zip(found, writing, strict=True):
         refused = _stored(one, known, new) if stores else None
@@ -85,7 +85,7 @@ def _stored(found: Comparisons, known: Masks, replaced: Places) -> Refused | Non
 def _arguments(s: Session, sql: bytes, ruling: Ruling, found: Comparisons) -> Places:
     """The literals to be replaced among the arguments of EXECUTE."""
     facts = ruling.facts
-    inner = s.scope.comparisons(facts.text, (facts,)) if facts.text else None
+    inner = s.scope.comparisons(facts.text, (facts,)) if found.arguments and facts.text else None
     new: Places = {}
     values = {(one.start, one.end): one.value.encode(errors="surrogatepass") for one in found.literals}
     for number, start, end in found.arguments if inner else ():
@@ -120,7 +120,7 @@ def in_values(s: Session, data: bytes, statement: Statement) -> tuple[bytes, Ref
         if value is None or not known.in_value(value):
             continue
         new = None
-        if found is not None and ruling is not None:
+        if found is not None and ruling is not None and substitution.filters(ruling.facts):
             new = _replaced(found, at + 1, value, ruling, binary=_format(said, at) == _BINARY)
         if new is not None:
             values[at] = new
