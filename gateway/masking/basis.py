@@ -206,13 +206,14 @@ def basis(
     `key` is the secret of hash masks: without it they redact. `made`, `own` and `moved`: see MaskBasis.
     """
     everything = "*" in rights.unmask
+    told = facts.complete and (facts.resolved or not _shadowed(facts, catalog)) and not _explains_prepared(facts)
     made_here = MaskBasis(
         facts=facts,
         catalog=catalog,
-        outputs=facts.outputs if facts.complete and (facts.resolved or not _shadowed(facts, catalog)) else None,
+        outputs=facts.outputs if told else None,
         inert=everything,
         origins_tell=_origins_tell(facts),
-        utility=facts.complete and facts.kinds[:1] in (("EXPLAIN",), ("SHOW",)),
+        utility=facts.complete and facts.kinds[:1] in (("EXPLAIN",), ("SHOW",)) and not _explains_prepared(facts),
         everything=everything,
         unmask=rights.unmask,
         methods={label: (mask.method, mask.keep_last or 0) for mask in rights.masks for label in mask.labels},
@@ -221,9 +222,17 @@ def basis(
         own=own,
         moved=moved,
     )
+    if not everything and _explains_prepared(facts) and _reads_clear(made_here):
+        object.__setattr__(made_here, "utility", True)
     if not everything and _nothing_to_mask(made_here):
         object.__setattr__(made_here, "inert", True)
     return made_here
+
+
+def _explains_prepared(facts: Facts) -> bool:
+    """EXPLAIN EXECUTE: it shows a text that came earlier, with the values that were put in place of tokens."""
+    runs = "EXECUTE" in facts.kinds or (facts.named is not None and facts.named.action == "execute")
+    return runs and facts.kinds[:1] == ("EXPLAIN",)
 
 
 def _unresolved(facts: Facts) -> bool:
@@ -258,7 +267,11 @@ def _nothing_to_mask(masks: MaskBasis) -> bool:
         return False
     if _unresolved(facts) or not only_computes(masks):
         return False
-    return all(_clear(masks, relation) for relation in (*facts.reads, *facts.writes))
+    return _reads_clear(masks)
+
+
+def _reads_clear(masks: MaskBasis) -> bool:
+    return all(_clear(masks, relation) for relation in (*masks.facts.reads, *masks.facts.writes))
 
 
 def only_computes(masks: MaskBasis) -> bool:

@@ -92,6 +92,10 @@ def test_cursors_prepared_statements_and_copy_take_tokens_too(gateway: Gateway, 
         shown = connection.execute("select name, statement from pg_prepared_statements").fetchall()
         assert "ada" in str(shown)
         assert ADA not in str(shown)
+        assert ADA not in str(connection.execute("explain execute ada").fetchall())
+        assert ADA not in str(connection.execute("explain (format json) execute ada").fetchall())
+        connection.execute("prepare totals as select total from orders where id = 3")
+        assert "(id = 3)" in str(connection.execute("explain execute totals").fetchall())
         with connection.cursor().copy(
             sql.SQL(f"copy (select id from customers where ssn = '{tokens[1]}') to stdout")
         ) as copy:

@@ -57,8 +57,8 @@ def test_arrays_keep_their_other_elements() -> None:
     assert out == b'{nothing, "a,b","ann@shop.example","ann@shop.example",NULL}'
     odd = mint(KEY, "email").token(b'say "no"\\,{}')
     assert replaced(b"{" + odd + b"}", [(EMAIL, True)], hashed()) == b'{"say \\"no\\"\\\\,{}"}'
-    for other in (b"{}", b"{a}", b"{" + MAIL + b",}", b"{{" + MAIL + b"}}", b"[1:1]={" + MAIL + b"}", MAIL, b'{"\\"",' + MAIL + b"}"):
-        assert replaced(other, [(EMAIL, True)], hashed()) is None
+    for other in (b"{}", b"{a}", b"{%b,}", b"{{%b}}", b"[1:1]={%b}", b"%b", b'{"\\"",%b}'):
+        assert replaced(other.replace(b"%b", MAIL), [(EMAIL, True)], hashed()) is None
 
 
 def test_arrays_in_binary_keep_their_other_elements() -> None:
@@ -74,7 +74,10 @@ def test_arrays_in_binary_keep_their_other_elements() -> None:
     assert replaced(struct.pack(">iiI", 0, 0, 25), [(EMAIL, True)], hashed(), binary=True) is None
 
 
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=60), st.sampled_from(["'{}'", "E'{}'", "$${}$$", "U&'{}'"]))
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=60)
+
+
+@given(texts, st.sampled_from(["'{}'", "E'{}'", "$${}$$", "U&'{}'"]))
 def test_replaced_literal_reads_as_the_value_and_moves_nothing(value: str, form: str) -> None:
     raw = value.encode()
     if len(raw) > VALUE_BYTES_MAX:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigError
-from gateway.policy.rules import Policy, load, merge, kept_at_most
+from gateway.policy.rules import Policy, kept_at_most, load, merge
 
 WHOLE = """
 [[grant]]

@@ -5,7 +5,17 @@ import struct
 import pytest
 
 from gateway.masking.tokens import mint
-from parser.messages import bind, command_complete, describe, execute, parse, query, read_bind, read_parse, read_query
+from parser.messages import (
+    bind,
+    command_complete,
+    describe,
+    execute,
+    parse,
+    query,
+    read_bind,
+    read_parse,
+    read_query,
+)
 from tests.gateway.session.rig import (
     BOUND,
     CLEAR,
