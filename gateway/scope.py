@@ -19,6 +19,7 @@ from gateway.masking.stores import kept_aside
 from gateway.policy.decide import decide
 from gateway.policy.decision import NO_LIMITS, Decision
 from gateway.policy.table import Rights
+from parser.compared import Comparisons, compared
 from parser.facts import Column, Facts, Relation
 from parser.fingerprint import quick_key
 from parser.statements import read
@@ -188,6 +189,10 @@ class Scope:
             return facts
         read_anew = read(facts.text, standard_conforming_strings=facts.strings_conform, known=self._known)
         return replace(read_anew[0], text=facts.text, strings_conform=facts.strings_conform)
+
+    def comparisons(self, sql: bytes, facts: tuple[Facts, ...]) -> tuple[Comparisons, ...] | None:
+        """What a text, of which these facts were read here, compares for equality with columns. See parser.compared."""
+        return compared(sql, facts, standard_conforming_strings=self.strings_conform, known=self._known)
 
     def estimated(self, ruling: Ruling, rows: int) -> Ruling:
         """The ruling once the planner's estimate of the statement's rows is known."""

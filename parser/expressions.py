@@ -82,6 +82,8 @@ def scan(r: Reading, start: int, end: int, scope: Scope | None, env: Env, *, ite
     words = r.words
     if start >= end:
         raise Unread("an expression was expected")
+    if r.tests is not None and scope is not None:
+        r.tests(r, start, end, scope)
     if words.named[start] and words.word[start] not in NOT_A_NAME and (start + 1 == end or words.word[start + 1] == "."):
         parts, behind = r.name(start)
         if behind == end:

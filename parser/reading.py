@@ -128,6 +128,7 @@ class Reading:
         "settings",
         "stored",
         "tested",
+        "tests",
         "unfiltered",
         "uses",
         "words",
@@ -158,6 +159,7 @@ class Reading:
         self.changes = 0
         self.pinned: frozenset[str] = frozenset()
         self.stored: list[tuple[Column, Output]] = []
+        self.tests: ConditionReader | None = None  # is shown every expression with the scope it stands in
         self.settings: list[Setting] = []
         self.copy: Copy | None = None
         self.named: Named | None = None
@@ -278,6 +280,7 @@ class Reading:
         return end
 
 
+ConditionReader = Callable[["Reading", int, int, Scope], None]
 QueryReader = Callable[[Reading, int, int, Scope | None, "Env"], list[Item]]
 ChangeReader = Callable[[Reading, int, int, "Env"], list[Item]]
 InsideReader = Callable[[Words, int, int], Facts]

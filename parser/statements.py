@@ -128,13 +128,13 @@ def _facts(
     tags: tuple[tuple[str, str], ...] = (),
     level: int = 0,
 ) -> Facts:
-    def inside(words: Words, start: int, end: int) -> Facts:
-        return _inside(words, start, end, level + 1)
+    def deeper(words: Words, start: int, end: int) -> Facts:
+        return inside(words, start, end, level + 1)
 
-    reading = Reading(words, query, change, inside)
+    reading = Reading(words, query, change, deeper)
     reason = ""
     try:
-        _statement(reading, start, end)
+        take_in(reading, start, end)
     except Unread as unread:
         reason = unread.reason
     except (IndexError, KeyError, RecursionError):
@@ -170,7 +170,7 @@ def _facts(
     )
 
 
-def _inside(words: Words, start: int, end: int, level: int) -> Facts:
+def inside(words: Words, start: int, end: int, level: int) -> Facts:
     """The statement inside another one. Bodies may hold definitions with bodies in turn: so deep and no deeper."""
     tokens = words.tokens[start:end]
     if level > LEVELS_MAX:
@@ -180,7 +180,9 @@ def _inside(words: Words, start: int, end: int, level: int) -> Facts:
     return replace(facts, text=text, strings_conform=words.strings_conform)
 
 
-def _statement(r: Reading, start: int, end: int) -> None:
+def take_in(r: Reading, start: int, end: int) -> None:
+    """Reads the tokens from start to end as one statement into `r`. Raises Unread, and IndexError, KeyError or
+    RecursionError where the text breaks off."""
     word = r.words.word
     first = word[start]
     if first == "with":

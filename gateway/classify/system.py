@@ -23,8 +23,11 @@ _LABELS: dict[tuple[str, str], str] = {
     ("pg_statistic_ext_data", "stxdexpr"): DERIVED,
     ("pg_attribute", "attmissingval"): DERIVED,
     ("pg_largeobject", "data"): DERIVED,
-    ("pg_stat_activity", "query"): "free_text",
-    ("pg_stat_statements", "query"): "free_text",
+    # Texts of statements: they hold what others wrote, and the values that the gateway put in place of tokens.
+    ("pg_stat_activity", "query"): DERIVED,
+    ("pg_stat_statements", "query"): DERIVED,
+    ("pg_prepared_statements", "statement"): DERIVED,
+    ("pg_cursors", "statement"): DERIVED,
     ("pg_authid", "rolpassword"): "secret",
     ("pg_shadow", "passwd"): "secret",
     ("pg_user_mapping", "umoptions"): "secret",

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
 from gateway.classify.own import NOTHING, Own
-from gateway.masking.masks import REDACTED, TEXT_TYPES, CellMask, How
+from gateway.masking.masks import BPCHAR, TEXT_TYPES, CellMask, How, constant
 from gateway.policy.rights import Rights
-from gateway.policy.rules import STRICTNESS
+from gateway.policy.rules import STRICTNESS, kept_at_most
 from parser.facts import Column, Facts, Output, Relation
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
@@ -161,7 +161,7 @@ class MaskBasis:
         facts = self.facts
         if self.everything:
             return False
-        if not facts.complete or not facts.effects <= _PLAIN or not _only_computes(self):
+        if not facts.complete or not facts.effects <= _PLAIN or not only_computes(self):
             return True
         return any(not self.visible(source) for source in self.lineage(Output(facts.columns_read)))
 
@@ -192,24 +192,29 @@ class MaskBasis:
     def method(self, sources: Iterable[Source]) -> tuple[str, int, str]:
         """(with, keep_last, label) of the strictest mask among the sources; at least one."""
         chosen = [(*self.methods.get(source.label, ("redact", 0)), source.label) for source in sources]
-        method, keep, label = max(chosen, key=lambda one: (STRICTNESS[one[0]], -one[1], one[2]))
+        least = [(method, kept_at_most(label, keep), label) for method, keep, label in chosen]
+        method, keep, label = max(least, key=lambda one: (STRICTNESS[one[0]], -one[1], one[2]))
         if method == "clear":  # its own label is clear, another mask brought it here
             return "redact", 0, label
         return method, keep, label
 
-    def cell_mask(self, sources: tuple[Source, ...], type_oid: int, *, plain: bool) -> CellMask:
-        """The mask of a result column of this type (pg_type oid). `plain`: one column handed through, no expression.
+    def cell_mask(
+        self, sources: tuple[Source, ...], type_oid: int, *, plain: bool, typmod: int = -1, binary: bool = False
+    ) -> CellMask:
+        """The mask of a result column of this type (pg_type oid and modifier) in this format. `plain`: one column handed
+        through, no expression.
 
-        Only text types have a constant that every driver can read; all others become NULL.
+        It keeps the column's type: what has no constant that every driver can read becomes NULL.
         """
         method, keep, label = self.method(sources)
-        if method == "null" or type_oid not in TEXT_TYPES:
+        if method == "null":
             return CellMask(How.FIXED, None, nulls=plain)
-        if plain and method == "partial":
-            return CellMask(How.PARTIAL, keep=keep)
-        if plain and method == "hash" and self.key:
-            return CellMask(How.HASH, label=label, key=self.key)
-        return CellMask(How.FIXED, REDACTED, nulls=plain)
+        if plain and type_oid in TEXT_TYPES:
+            if method == "partial":
+                return CellMask(How.PARTIAL, keep=keep)
+            if method == "hash" and self.key:
+                return CellMask(How.HASH, label=label, key=self.key, blanks=type_oid == BPCHAR)
+        return CellMask(How.FIXED, constant(type_oid, typmod, binary=binary), nulls=plain)
 
 
 def basis(
@@ -227,13 +232,14 @@ def basis(
     `key` is the secret of hash masks: without it they redact. `made`, `own` and `moved`: see MaskBasis.
     """
     everything = "*" in rights.unmask
+    told = facts.complete and (facts.resolved or not _shadowed(facts, catalog)) and not _explains_prepared(facts)
     made_here = MaskBasis(
         facts=facts,
         catalog=catalog,
-        outputs=facts.outputs if facts.complete and (facts.resolved or not _shadowed(facts, catalog)) else None,
+        outputs=facts.outputs if told else None,
         inert=everything,
         origins_tell=_origins_tell(facts),
-        utility=facts.complete and facts.kinds[:1] in (("EXPLAIN",), ("SHOW",)),
+        utility=facts.complete and facts.kinds[:1] in (("EXPLAIN",), ("SHOW",)) and not _explains_prepared(facts),
         everything=everything,
         unmask=rights.unmask,
         methods={label: (mask.method, mask.keep_last or 0) for mask in rights.masks for label in mask.labels},
@@ -243,9 +249,17 @@ def basis(
         moved=moved,
     )
     if not everything:
+        if _explains_prepared(facts) and _reads_clear(made_here):
+            object.__setattr__(made_here, "utility", True)
         object.__setattr__(made_here, "inert", _nothing_to_mask(made_here))
         object.__setattr__(made_here, "unproven", not _all_proven(made_here))
     return made_here
+
+
+def _explains_prepared(facts: Facts) -> bool:
+    """EXPLAIN EXECUTE: it shows a text that came earlier, with the values that were put in place of tokens."""
+    runs = "EXECUTE" in facts.kinds or (facts.named is not None and facts.named.action == "execute")
+    return runs and facts.kinds[:1] == ("EXPLAIN",)
 
 
 def _unresolved(facts: Facts) -> bool:
@@ -278,9 +292,9 @@ def _nothing_to_mask(masks: MaskBasis) -> bool:
         return False
     if any(kind == word or kind.startswith(word + " ") for kind in facts.kinds for word in _DEFERRED):
         return False
-    if _unresolved(facts) or not _only_computes(masks):
+    if _unresolved(facts) or not only_computes(masks):
         return False
-    return all(_clear(masks, relation) for relation in (*facts.reads, *facts.writes))
+    return _reads_clear(masks)
 
 
 def _all_proven(masks: MaskBasis) -> bool:
@@ -292,7 +306,11 @@ def _all_proven(masks: MaskBasis) -> bool:
     return all(tables) and not any(each.scan and each.label is None for found in tables for one in found for each in one.columns)
 
 
-def _only_computes(masks: MaskBasis) -> bool:
+def _reads_clear(masks: MaskBasis) -> bool:
+    return all(_clear(masks, relation) for relation in (*masks.facts.reads, *masks.facts.writes))
+
+
+def only_computes(masks: MaskBasis) -> bool:
     """Whether the statement calls nothing but PostgreSQL's own functions that make their result of their arguments."""
     facts = masks.facts
     if _shadowed(facts, masks.catalog):

@@ -136,7 +136,16 @@ def copy_out(facts: Facts, basis: MaskBasis) -> CopyPlan | Refused:
     dialect = _dialect(copy)
     if isinstance(dialect, Refused):
         return dialect
+    if dialect.csv:
+        places = [_Place(place.index, _quoted(place.mask), place.name) for place in places]
     return CopyPlan(False, tuple(masked), cleared, len(cells), tuple(places), dialect)
+
+
+def _quoted(mask: CellMask) -> CellMask:
+    """The mask as a csv cell writes its constant."""
+    if mask.value is None or b'"' not in mask.value:
+        return mask
+    return CellMask(How.FIXED, b'"' + mask.value.replace(b'"', b'""') + b'"', nulls=mask.nulls)
 
 
 def _refuse(why: str, hint: str) -> Refused:

@@ -2,7 +2,8 @@
 
 A block of rows becomes one gather: the output is described as segments of the input (the bytes between two masked cells), an
 index array is built from them with one `repeat`, and one `take` copies all. The places of masked cells are segments' first
-bytes and are overwritten afterwards by one scatter a column. Nothing loops over rows, but for hash tokens: one HMAC a cell.
+bytes and are overwritten afterwards by one scatter a column. Nothing loops over rows, but for hash tokens: they are made
+first, each of its cell, because their lengths differ.
 """
 
 from collections.abc import Sequence
@@ -154,14 +155,16 @@ def _block(frames: bytes, bounds: Offsets, columns: int, masks: Sequence[tuple[i
     source = np.empty((len(starts), len(masks) + 1), np.int64)
     length = np.empty_like(source)
     begin = source[:, 0] = starts
+    made: list[tuple[bytes, Offsets]] = []
     for j, ((cell, old), (_, mask)) in enumerate(zip(cells, masks, strict=True)):
+        made.append(_tokens(frames, cell, old, mask) if mask.how is How.HASH else (b"", _new_lengths(mask, old)))
         length[:, j] = cell + 4 - begin
-        begin = cell + 4 + np.maximum(old, 0) - _new_lengths(mask, old)
+        begin = cell + 4 + np.maximum(old, 0) - made[j][1]
         source[:, j + 1] = begin
     length[:, -1] = ends - begin
     out, placed = _gather(frames, source, length)
-    for j, ((cell, old), (_, mask)) in enumerate(zip(cells, masks, strict=True)):
-        _overwrite(out, placed[:, j + 1], frames, cell, old, mask)
+    for j, ((_, old), (_, mask)) in enumerate(zip(cells, masks, strict=True)):
+        _overwrite(out, placed[:, j + 1], old, mask, made[j])
     row_bytes = length.sum(axis=1) - 1
     _pieces(out, ">u4")[placed[:, 0] + 1] = row_bytes
     return out.tobytes()
@@ -184,27 +187,35 @@ def _new_lengths(mask: CellMask, old: Offsets) -> Offsets:
     if mask.how is How.FIXED:
         size = len(mask.value or b"")
         return np.where(old < 0, 0, size) if mask.nulls else np.full_like(old, size)
-    if mask.how is How.HASH:
-        return np.where(old < 0, 0, mask.token_bytes)
     return np.where(old < 0, 0, len(STARS) + np.minimum(old // 2, mask.keep))
 
 
-def _overwrite(out: Bytes, at: Offsets, frames: bytes, cell: Offsets, old: Offsets, mask: CellMask) -> None:
-    """Writes the masked cells of one column over their places `at` in `out`, and their length fields before them."""
+def _tokens(frames: bytes, cell: Offsets, old: Offsets, mask: CellMask) -> tuple[bytes, Offsets]:
+    """The tokens of one column, joined, and the bytes of each (0 for NULL)."""
+    spans = zip((cell + 4).tolist(), old.tolist(), strict=True)
+    tokens = mask.tokens([frames[begin : begin + size] for begin, size in spans if size >= 0])
+    lengths = np.zeros_like(old)
+    lengths[old >= 0] = list(map(len, tokens))
+    return b"".join(tokens), lengths
+
+
+def _overwrite(out: Bytes, at: Offsets, old: Offsets, mask: CellMask, made: tuple[bytes, Offsets]) -> None:
+    """Writes the masked cells of one column over their places `at` in `out`, and their length fields before them. `made`:
+    the tokens of HASH, and the bytes of each new cell."""
+    new = made[1]
     if mask.nulls:
         chosen = np.flatnonzero(old >= 0)
-        at, cell, old = at[chosen], cell[chosen], old[chosen]
+        at, old, new = at[chosen], old[chosen], new[chosen]
         if not len(at):
             return
     if mask.how is How.FIXED:
         _pieces(out, f"V{len(mask.packed)}")[at - 4] = np.void(mask.packed)
         return
-    _pieces(out, ">u4")[at - 4] = _new_lengths(mask, old)
+    _pieces(out, ">u4")[at - 4] = new
     if mask.how is How.HASH:
-        spans = zip((cell + 4).tolist(), (cell + 4 + old).tolist(), strict=True)
-        tokens = b"".join([mask.token(frames[begin:end]) for begin, end in spans])
-        block = np.frombuffer(tokens, np.uint8).reshape(len(at), -1)
-        out[at[:, None] + np.arange(block.shape[1])] = block
+        index = np.repeat(at - (np.cumsum(new) - new), new)
+        index += np.arange(len(index))
+        out[index] = np.frombuffer(made[0], np.uint8)
         return
     out[at[:, None] + _FOUR] = _STARS
     kept = np.minimum(old // 2, mask.keep)

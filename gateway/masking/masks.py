@@ -1,14 +1,13 @@
 """What takes the place of a cell: the masks, one cell at a time. `kernels` repeats the same arithmetic on arrays."""
 
-import hmac
-import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 from struct import Struct
 
+from gateway.masking.tokens import Mint, mint
+
 REDACTED = b"[redacted]"
 STARS = b"****"
-HASH_HEX_DIGITS = 20
 NULL_CELL = b"\xff\xff\xff\xff"  # a DataRow's length field of -1
 
 # Types whose text and binary wire forms are the same bytes, any string being valid (pg_type oids).
@@ -18,8 +17,34 @@ TEXT_TYPES = frozenset({25, 1043, 1042, 19, 705})  # text varchar bpchar name un
 # separator or half character gets out.
 TAIL = bytes(byte if chr(byte).isalnum() and byte < 128 else 42 for byte in range(256))
 
+BPCHAR = 1042  # char(n): blanks at its end mean nothing
+_VARCHAR = 1043
+_TYPMOD_HEAD = 4  # a length's type modifier counts the header of the value too
+
 _LENGTH = Struct(">i").pack
-_LABEL_JUNK = re.compile(r"[^0-9A-Za-z]+")
+_ARRAY = Struct(">iiIiii").pack  # dimensions, whether there are NULLs, type of elements, length, first index, bytes
+
+# Types with a constant of their own, by pg_type oid: as text, and in binary (array.c, jsonb.c, xml.c).
+_CONSTANTS: dict[int, tuple[bytes, bytes]] = {
+    114: (b'"[redacted]"', b'"[redacted]"'),  # json
+    3802: (b'"[redacted]"', b'\x01"[redacted]"'),  # jsonb
+    142: (b"<redacted/>", b"<redacted/>"),  # xml
+    **{
+        array: (b"{[redacted]}", _ARRAY(1, 0, element, 1, 1, len(REDACTED)) + REDACTED)
+        for array, element in ((1009, 25), (1015, 1043), (1014, 1042), (1003, 19))
+    },
+}
+
+
+def constant(type_oid: int, typmod: int = -1, *, binary: bool = False) -> bytes | None:
+    """What stands for a hidden value of this type, so that a client's decoder can read it; None, NULL, where no value of the
+    type says that it is none: numbers, dates, uuid, inet, bytea and whatever is not known."""
+    if type_oid in TEXT_TYPES:
+        if type_oid in (BPCHAR, _VARCHAR) and 0 <= typmod - _TYPMOD_HEAD < len(REDACTED):
+            return b"*" * (typmod - _TYPMOD_HEAD)
+        return REDACTED
+    both = _CONSTANTS.get(type_oid)
+    return None if both is None else both[binary]
 
 
 class How(IntEnum):
@@ -33,7 +58,8 @@ class CellMask:
     """One column's mask.
 
     `value` is FIXED's constant (None: NULL). `nulls`: a NULL stays NULL; False for expressions, where a NULL already tells
-    something of the operands. `keep` is PARTIAL's number of characters. `label` and `key` make HASH's tokens.
+    something of the operands. `keep` is PARTIAL's number of characters. `label` and `key` make HASH's tokens. `blanks`:
+    those at the end of a value mean nothing, so that the same value of another type has the same token.
     """
 
     how: How
@@ -41,18 +67,18 @@ class CellMask:
     nulls: bool = True
     keep: int = 0
     label: str = ""
-    key: bytes = b""
+    key: bytes = field(default=b"", repr=False)
+    blanks: bool = False
     packed: bytes = field(init=False, repr=False, compare=False)  # FIXED's cell with its length field
-    token_head: bytes = field(init=False, repr=False, compare=False)
-    _salt: bytes = field(init=False, repr=False, compare=False)
+    _mint: Mint = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         assert self.nulls or self.how is How.FIXED, "only a constant can stand for NULL too"
         assert self.keep >= 0, "a count"
         packed = NULL_CELL if self.value is None else _LENGTH(len(self.value)) + self.value
         object.__setattr__(self, "packed", packed)
-        object.__setattr__(self, "token_head", b"tok_" + _LABEL_JUNK.sub("_", self.label).encode() + b"_")
-        object.__setattr__(self, "_salt", self.label.encode() + b"\0")
+        if self.how is How.HASH:
+            object.__setattr__(self, "_mint", mint(self.key, self.label))
 
     @property
     def name(self) -> str:
@@ -69,16 +95,10 @@ class CellMask:
             return self.value
         assert cell is not None, "the constructor holds it"
         if self.how is How.HASH:
-            return self.token(cell)
+            return self._mint.token(cell.rstrip(b" ") if self.blanks else cell)
         kept = min(self.keep, len(cell) // 2)
         return STARS + cell[len(cell) - kept :].translate(TAIL)
 
-    def token(self, cell: bytes) -> bytes:
-        """`tok_<label>_<20 hex>`: HMAC-SHA-256 (RFC 2104) over label and value, so that a token can neither be guessed from
-        a list of values without the key nor be joined across labels. Its length is `token_bytes`."""
-        digest = hmac.digest(self.key, self._salt + cell, "sha256").hex()
-        return self.token_head + digest[:HASH_HEX_DIGITS].encode()
-
-    @property
-    def token_bytes(self) -> int:
-        return len(self.token_head) + HASH_HEX_DIGITS
+    def tokens(self, cells: list[bytes]) -> list[bytes]:
+        """As `cell`, for HASH and many cells."""
+        return self._mint.tokens([cell.rstrip(b" ") for cell in cells] if self.blanks else cells)

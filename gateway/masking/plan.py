@@ -15,7 +15,7 @@ __all__ = ["CopyPlan", "RowPlan", "copy_out", "rows", "scrub"]
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
-    """The masks of one result. Text and binary rows are treated alike: a constant text and NULL are the same bytes in both.
+    """The masks of one result, for the formats that its RowDescription tells.
 
     `clear`: no column is masked. `masked`: (column, label, mask) for the audit; `cleared`: labelled columns shown in clear.
     """
@@ -45,7 +45,7 @@ def rows(row_description_body: bytes, basis: MaskBasis) -> RowPlan:
         if not hidden:
             continue
         plain = one.table_oid != 0 and (output is None or output.plain)
-        mask = basis.cell_mask(hidden, one.type_oid, plain=plain)
+        mask = basis.cell_mask(hidden, one.type_oid, plain=plain, typmod=one.typmod, binary=one.format == 1)
         masks.append((index, mask))
         masked.update(((source.name, source.label, mask.name), None) for source in hidden)
     return RowPlan(not masks, tuple(masked), tuple(cleared), len(fields), tuple(masks))

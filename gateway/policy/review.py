@@ -12,7 +12,7 @@ from gateway.classify.vocabulary import PHRASES
 from gateway.policy.kinds import unheard
 from gateway.policy.reach import fits_column, fits_function, fits_relation
 from gateway.policy.rights import PRODUCTION
-from gateway.policy.rules import Grant, Guardrail, Policy
+from gateway.policy.rules import Grant, Guardrail, Policy, kept_at_most
 from gateway.policy.shadows import beaten
 from gateway.settings import Database, Settings
 from parser.facts import Column, Relation
@@ -141,6 +141,10 @@ def _labels(seen: _Review) -> None:
         for label in mask.labels:
             if label not in labels:
                 seen.doubt("", f'a mask for the label "{label}" does nothing: no column can have it')
+            most = kept_at_most(label, mask.keep_last or 0)
+            if most < (mask.keep_last or 0):
+                what = f"{mask.keep_last} characters would tell too much, {most} stay"
+                seen.doubt("", f'the mask for the label "{label}" keeps less than keep_last says: {what}')
 
 
 def _corrections(seen: _Review) -> None:

@@ -29,6 +29,23 @@ When = Annotated[datetime.datetime, Meta(tz=True)]
 STRICTNESS: dict[str, int] = {"clear": 0, "partial": 1, "hash": 2, "redact": 3, "null": 4}
 INFERENCE: dict[str, int] = {"allow": 0, "allow_equality": 1, "refuse": 2}  # by strictness
 EQUALITY_PER_HOUR = 1000  # values compared with columns of one label, where no mask says another number
+
+# How many of a value's last characters may stay with "partial", by label: as many as do not tell the person alone. Of a
+# card, an account or a number it is what people compare; of an address of mail the end of its domain. Of the others any
+# part may be all: a dose, a digit of a salary, a house number.
+_KEPT_AT_MOST: dict[str, int] = {
+    **dict.fromkeys(("card", "iban", "ssn", "phone", "email"), 4),
+    **dict.fromkeys(("passport", "licence"), 2),
+    "name": 1,
+    **dict.fromkeys(
+        ("dob", "address", "geo", "ip", "secret", "health", "salary", "biometric", "free_text", "derived", "unknown"), 0
+    ),
+}
+
+
+def kept_at_most(label: str, keep: int) -> int:
+    """What stays of `keep` characters under a label's safe maximum. A label of the policy's own making has none."""
+    return min(keep, _KEPT_AT_MOST.get(label, keep))
 BUILT_IN = "built-in"  # how the names of the rules start that no file holds
 
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")

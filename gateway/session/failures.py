@@ -98,3 +98,4 @@ def copy_over(s: Session) -> None:
     """No COPY data is under way any more."""
     s.copy_in = s.copy_open = s.copy_both = s.copy_sync_dropped = False
     s.copy_ended_early = 0
+    s.watch = None

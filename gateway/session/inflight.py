@@ -8,6 +8,7 @@ from gateway.errors import Refused
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import ResultPlan, Ruling, Scope, Script
 from gateway.session.budgets import Purse
+from parser.compared import Comparisons
 from parser.facts import Facts
 
 
@@ -53,12 +54,13 @@ class Statement:
     The server read its text once, when it was defined: a later reading of string literals changes nothing in it.
     """
 
-    __slots__ = ("_reading", "_scope", "script", "sql", "types")
+    __slots__ = ("_reading", "_scope", "compared", "script", "sql", "types")
 
     def __init__(self, sql: bytes, script: Script, scope: Scope, *, as_text: bool = True) -> None:
         self.sql = sql
         self.types: bytes | None = None  # of its parameters, as in Parse
         self.script = script
+        self.compared: tuple[Scope, Comparisons | None] | None = None  # of its parameters, once that was asked
         self._scope = scope
         self._reading = scope.strings_conform if as_text else None  # None: its facts alone tell what it is
 

@@ -12,6 +12,7 @@ from gateway.audit.chain import Chain
 from gateway.audit.records import SessionCard, Status
 from gateway.errors import Refusal, Refused, State
 from gateway.masking.basis import MaskBasis
+from gateway.masking.written_back import CopyWatch
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope
 from gateway.session import answers, bounds, paths, understand
@@ -98,6 +99,7 @@ class Session:
         "waiting",
         "wanted",
         "wants_cancel",
+        "watch",
     )  # fmt: skip
 
     def __init__(
@@ -135,6 +137,7 @@ class Session:
         self.copy_open = False  # the server has said that it takes it
         self.copy_ended_early = 0  # ends of COPY data sent before the server said so
         self.copy_both = False
+        self.watch: CopyWatch | None = None  # looks for masks in it
         self.copy_sync_dropped = False
         self.late: Item | None = None  # a refused COPY FROM STDIN whose data is being swallowed
         self.until = 1 << 63  # POSIX nanoseconds at which the right must be asked again

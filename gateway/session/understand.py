@@ -11,7 +11,8 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from gateway.errors import Refused
-from gateway.session import bounds, paths
+from gateway.masking.written_back import suspicious
+from gateway.session import bounds, copy_in, masked_input, paths
 from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_UNNAMED
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
 from gateway.session.names import NAME_BYTES_MAX, NO_PORTAL, NO_STATEMENT, Ambiguous
@@ -49,7 +50,7 @@ def feed(s: Session, data: bytes) -> None:
     if s.ending:
         return
     if s.client_pass:
-        data = _pass_copy(s, data)
+        data = copy_in.pass_on(s, data)
     rest = s.client_rest
     s.waiting = s.held
     if s.held:
@@ -81,7 +82,7 @@ def feed(s: Session, data: bytes) -> None:
                 s.client_pass = end - size
                 s.drop_pass = not s.copy_in
                 if s.copy_in:
-                    s.to_server.append(data[at:])
+                    copy_in.hand_on(s, data[at:])
                 return
             s.client_need = end - at
             break
@@ -96,14 +97,6 @@ def feed(s: Session, data: bytes) -> None:
             return
     if at < size:
         rest += data[at:] if at else data
-
-
-def _pass_copy(s: Session, data: bytes) -> bytes:
-    head = data[: s.client_pass]
-    s.client_pass -= len(head)
-    if not s.drop_pass:
-        s.to_server.append(head)
-    return data[len(head) :]
 
 
 def _not_a_frame(kind: int, length: int) -> str:
@@ -131,12 +124,15 @@ def _query(s: Session, frame: bytes) -> bool:
         return False
     sql = frame[5:-1]
     script = script_of(s, sql)
-    if script.plain:
+    masked = suspicious(frame)
+    if script.plain and not masked:
         return _send_query(s, frame, script, script.rulings, None)
     try:
         rulings, refused = resolve(s, script) if script.named else (script.rulings, script.refused)
     except Ambiguous:
         return False
+    if masked and refused is None:
+        frame, sql, refused = masked_input.in_query(s, frame, sql, rulings)
     if refused is None and wants_estimate(rulings):
         if asks_estimate(s, rulings, sql):
             return False
@@ -189,7 +185,10 @@ def _function_call(s: Session, frame: bytes) -> bool:
         return True
     fresh(s)
     script = s.scope.unread("a function is called by its number", "function call")
-    _send_query(s, frame, script, script.rulings, script.refused)
+    refused = script.refused
+    if refused is None and suspicious(frame):
+        refused = masked_input.in_call(s, frame)
+    _send_query(s, frame, script, script.rulings, refused)
     item = s.queue[-1]
     if item.refused is None:
         item.ask = Ask.FUNCTION
@@ -207,11 +206,13 @@ def _parse(s: Session, frame: bytes) -> bool:
         raise ProtocolError("a Parse holds a name, a text and types")
     if s.path_doubt and paths.asks(s):
         return False
-    name, sql = frame[5:name_end], frame[name_end + 1 : text_end]
+    name, sql, types = frame[5:name_end], frame[name_end + 1 : text_end], frame[text_end + 1 :]
     script = script_of(s, sql)
     item = s.ask(Ask.PARSE)
     item.name = name
     refused = refused_at_parse(script) if script.named else script.refused
+    if refused is None and suspicious(frame):
+        frame, refused = masked_input.in_parse(s, frame, sql, script.rulings)
     if refused is not None:
         s.record(item, script.rulings, refused)
     else:
@@ -220,7 +221,7 @@ def _parse(s: Session, frame: bytes) -> bool:
         s.to_server.append(REFUSED_EXTENDED if name else REFUSED_UNNAMED)
         return True
     item.statement = Statement(sql, script, s.scope, as_text=s.encoding_safe and not s.lexing_doubt)
-    item.statement.types = frame[text_end + 1 :]
+    item.statement.types = types
     item.rulings = script.rulings
     s.names.ask_statement(item)
     s.to_server.append(frame)
@@ -252,6 +253,12 @@ def _bind(s: Session, frame: bytes) -> bool:
     if statement is None or item.refused is not None:
         s.to_server.append(REFUSED_EXTENDED)
         return True
+    if suspicious(frame):
+        frame, refused = masked_input.in_values(s, frame, statement)
+        if refused is not None:
+            s.record(item, statement.script.rulings, refused)
+            s.to_server.append(REFUSED_EXTENDED)
+            return True
     item.portal = Portal(item.name, statement)
     item.rulings = statement.script.rulings
     if not statement.script.plain and (wants_estimate(item.rulings) or bounds.counts_entries(item.rulings)):
@@ -396,7 +403,7 @@ def _flush(s: Session, frame: bytes) -> bool:
 
 def _copy_data(s: Session, frame: bytes) -> bool:
     if s.copy_in:
-        s.to_server.append(frame)
+        copy_in.hand_on(s, frame)
     return True
 
 
@@ -407,12 +414,7 @@ def _copy_end(s: Session, frame: bytes) -> bool:
         s.queue.append(item)
         s.to_server.append(REFUSED_QUERY)
     elif s.copy_in:
-        s.copy_in = s.copy_both
-        if s.copy_open:
-            s.copy_open = False
-        else:
-            s.copy_ended_early += 1
-        s.to_server.append(frame)
+        copy_in.end(s, frame)
     return True
 
 

@@ -25,6 +25,7 @@ DOORS = {
     "numpy": ("gateway/masking/",),
     "trio": ("workers/",),
     "jwt": ("gateway/identity/",),
+    "cryptography": ("gateway/identity/", "gateway/masking/tokens.py", "workers/"),
     "google_crc32c": ("gateway/audit/", "workers/"),
     "click": ("workers/",),
     "rich": ("workers/",),

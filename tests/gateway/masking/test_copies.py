@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from gateway.masking.plan import CopyPlan, copy_out
 from gateway.policy.rules import Mask
 from parser.errors import ProtocolError
 from parser.messages import frame
-from tests.gateway.masking.shop import basis_of, facts
+from tests.gateway.masking.shop import CUSTOMERS, JSONB, basis_of, catalog, facts
 
 
 def planned(sql: str, unmask: tuple[str, ...] = (), masks: tuple[Mask, ...] = ()) -> CopyPlan | Refused:
@@ -90,6 +91,21 @@ def test_partial_and_hash_see_the_value_not_its_escapes() -> None:
     out = masked(text, b"4111\\t1111\\\\1234\tA\\nb\n")
     assert out.startswith(b"****1234\ttok_name_")
     assert masked(comma, b'"4111\t1111\\1234","A\nb"\n').split(b",")[1] == out.split(b"\t")[1]
+
+
+def test_constant_with_quotes_is_written_as_csv_writes_it() -> None:
+    known = catalog()
+    table = known.tables[CUSTOMERS]
+    json = replace(table.by_name["email"], type_oid=JSONB)
+    known.tables[CUSTOMERS] = replace(table, by_name=table.by_name | {"email": json})
+    known.names["customers"] = (known.tables[CUSTOMERS],)
+    for sql, expected in (
+        ("copy customers (id, email) to stdout csv", b'1,"""[redacted]"""\n'),
+        ("copy customers (id, email) to stdout (delimiter ',')", b'1,"[redacted]"\n'),
+    ):
+        plan = copy_out(facts(sql), basis_of(sql, known=known))
+        assert isinstance(plan, CopyPlan)
+        assert masked(plan, b"1,{}\n") == expected
 
 
 def test_query_is_masked_by_lineage() -> None:

@@ -1,12 +1,13 @@
 """What takes the place of a cell."""
 
-import hmac
+import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.masking.masks import REDACTED, CellMask, How
+from gateway.masking.masks import REDACTED, CellMask, How, constant
+from gateway.masking.tokens import mint
 
 
 @pytest.mark.parametrize(
@@ -42,11 +43,8 @@ def test_partial_shows_at_most_half_in_letters_digits_and_stars(cell: bytes, kee
 def test_hash_is_keyed_by_secret_and_label_and_says_which_label() -> None:
     mask = CellMask(How.HASH, label="email", key=b"k" * 32)
     out = mask.cell(b"alice@example.com")
-    assert (
-        out
-        == b"tok_email_" + hmac.digest(b"k" * 32, b"email\0alice@example.com", "sha256").hex()[:20].encode()
-    )
-    assert len(out) == mask.token_bytes
+    assert out == mint(b"k" * 32, "email").token(b"alice@example.com")
+    assert out.startswith(b"tok_email_")
     assert mask.cell(b"alice@example.com") == out
     assert mask.cell(b"alice@example.con") != out
     assert CellMask(How.HASH, label="email", key=b"l" * 32).cell(b"alice@example.com") != out
@@ -54,10 +52,42 @@ def test_hash_is_keyed_by_secret_and_label_and_says_which_label() -> None:
     assert mask.cell(None) is None
 
 
+def test_blanks_at_the_end_of_a_char_change_no_token() -> None:
+    text, padded = (CellMask(How.HASH, label="ssn", key=b"k", blanks=blanks) for blanks in (False, True))
+    assert padded.cell(b"123   ") == padded.cell(b"123") == text.cell(b"123") != text.cell(b"123   ")
+    assert padded.tokens([b"123 ", b"4"]) == text.tokens([b"123", b"4"])
+
+
 def test_token_of_an_odd_label_holds_nothing_that_ends_a_csv_cell() -> None:
     token = CellMask(How.HASH, label='my "own", label', key=b"k").cell(b"x")
     assert token is not None
     assert token.startswith(b"tok_my_own_label_")
+
+
+def test_key_is_not_shown() -> None:
+    assert "kkkk" not in repr(CellMask(How.HASH, label="ssn", key=b"k" * 32))
+
+
+@pytest.mark.parametrize(
+    ("type_oid", "text", "binary"),
+    [
+        (25, b"[redacted]", b"[redacted]"),
+        (114, b'"[redacted]"', b'"[redacted]"'),
+        (3802, b'"[redacted]"', b'\x01"[redacted]"'),
+        (142, b"<redacted/>", b"<redacted/>"),
+        (1009, b"{[redacted]}", struct.pack(">iiIiii", 1, 0, 25, 1, 1, 10) + b"[redacted]"),
+        (1015, b"{[redacted]}", struct.pack(">iiIiii", 1, 0, 1043, 1, 1, 10) + b"[redacted]"),
+        *((oid, None, None) for oid in (16, 17, 18, 20, 23, 700, 869, 1082, 1184, 1700, 2950, 2249, 99999)),
+    ],
+)
+def test_constant_keeps_the_type_in_both_formats(type_oid: int, text: bytes | None, binary: bytes | None) -> None:
+    assert constant(type_oid) == text
+    assert constant(type_oid, binary=True) == binary
+
+
+def test_constant_fits_a_short_varchar_or_char() -> None:
+    assert constant(1043, 4 + 3) == constant(1042, 4 + 3) == b"***"
+    assert constant(1043, 4 + 10) == constant(1043) == constant(25, 7) == REDACTED
 
 
 def test_constant_stands_for_null_too_where_a_null_would_tell() -> None:

@@ -65,7 +65,7 @@ def test_star_and_aliases_are_masked_by_origin() -> None:
     [
         (("salary", CUSTOMERS, 5, NUMERIC), b"100.00"),
         (("birth_date", CUSTOMERS, 6, DATE), struct.pack(">i", 7000)),
-        (("email", CUSTOMERS, 3, JSONB), b'{"a": 1}'),
+        (("email", CUSTOMERS, 3, 17), b"\\x00"),
     ],
 )
 def test_other_types_become_null_so_that_drivers_can_read_them(
@@ -73,6 +73,14 @@ def test_other_types_become_null_so_that_drivers_can_read_them(
 ) -> None:
     plan = rows(description(field), basis_of("select * from customers"))
     assert out(plan, value) == [None]
+
+
+def test_json_stays_json_in_either_format() -> None:
+    text = description(("email", CUSTOMERS, 3, JSONB))
+    basis = basis_of("select * from customers")
+    assert out(rows(text, basis), b'{"a": 1}') == [b'"[redacted]"']
+    assert out(rows(text[:-2] + b"\0\1", basis), b'\x01{"a": 1}') == [b'\x01"[redacted]"']
+    assert out(rows(text, basis), None) == [None]
 
 
 @pytest.mark.parametrize(
@@ -208,6 +216,12 @@ def test_partial_and_hash_are_never_used_on_expressions() -> None:
         description(EXPRESSION), basis_of("select substr(card_number, 1, 4) from customers", masks=masks)
     )
     assert out(plan, b"4111") == [b"[redacted]"]
+
+
+def test_partial_keeps_no_more_than_the_labels_safe_maximum() -> None:
+    masks = [Mask(labels=("card", "name", "email"), method="partial", keep_last=20)]
+    plan = rows(description(CARD, NAME, EMAIL), basis_of("select * from customers", masks=masks))
+    assert out(plan, b"4111-1111-1111-1234", b"Ann Miller", b"ann@shop.example") == [b"****1234", b"****r", b"****mple"]
 
 
 def test_strictest_mask_of_an_expression_wins() -> None:

@@ -58,6 +58,8 @@ def doubts(
         (WRITER, 'nothing bounds it in database "dev": it allows write'),
         ('[[mask]]\nlabels = ["card_number"]\n', 'the label "card_number" does nothing'),
         ('[[classify]]\nlabel = "x"\ncolumns = ["people.email"]\n', 'write "schema.table.column"'),
+        ('[[mask]]\nlabels = ["card"]\nwith = "partial"\nkeep_last = 6\n', "6 characters would tell too much, 4 stay"),
+        ('[[mask]]\nlabels = ["secret", "card"]\nwith = "partial"\nkeep_last = 4\n', '"secret" keeps less than keep_last'),
     ],
 )  # fmt: skip
 def test_each_doubt_is_told(text: str, what: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigError
-from gateway.policy.rules import Policy, load, merge
+from gateway.policy.rules import Policy, kept_at_most, load, merge
 
 WHOLE = """
 [[grant]]
@@ -224,3 +224,8 @@ VALUES = ["1", "-1", "99999999999999999999999", "nan", "1.5", "true", '"x"', '".
 def test_any_value_under_any_key_is_a_policy_or_a_config_error(section: str, key: str, value: str) -> None:
     found = outcome(f"{section}{key} = {value}\n")
     assert isinstance(found, Policy) or found.fault.key
+
+
+def test_partial_keeps_a_labels_safe_maximum_at_most() -> None:
+    assert [kept_at_most(label, 9) for label in ("card", "email", "name", "secret", "dob", "loyalty")] == [4, 4, 1, 0, 0, 9]
+    assert kept_at_most("card", 2) == 2

@@ -22,6 +22,7 @@ from parser.messages import command_complete, error_response, frame, ready_for_q
 from tests.gateway.masking.shop import CUSTOMERS, VARCHAR, catalog, data_row, description
 
 NOW = 1_800_000_000
+MASK_KEY = b"k" * 32
 SETTINGS = """
 [[issuer]]
 name = "local"
@@ -93,6 +94,7 @@ def scope_of(
         own=own,
         moved=moved,
         search_path=path,
+        mask_key=MASK_KEY,
     )
 
 
