@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
 from gateway.classify.behind import BodyRow, Calling
 from gateway.classify.catalog import Catalog, CatalogFunction
-from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.classify.learned import Learned
+from gateway.classify.snapshot import ColumnRow, GeneratedRow, RelationRow, ViewRow, build
 from gateway.errors import Unavailable
 from gateway.policy.rules import Classify
 from parser.known import Calls
@@ -94,6 +96,20 @@ SELECT 'i', i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i JOIN pg_catalo
  WHERE c.relkind IN ('r', 'p', 'f')
 """
 
+# Printing an expression locks its table for reading, as printing a view does.
+_GENERATED = """
+SET TRANSACTION READ ONLY;
+SET LOCAL lock_timeout = '1s';
+SELECT a.attrelid, a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE a.attgenerated <> '' AND NOT a.attisdropped
+"""
+
+_IDENTITY = """
+SELECT s.system_identifier, d.oid FROM pg_catalog.pg_control_system() s CROSS JOIN pg_catalog.pg_database d
+ WHERE d.datname = pg_catalog.current_database()
+"""
+
 # Printing a view locks the tables in it for reading: behind somebody's ALTER TABLE this must not wait for long.
 _VIEWS = """
 SET TRANSACTION READ ONLY;
@@ -172,8 +188,10 @@ class Connection(Protocol):
         """The rows of all statements, in text format. Raises Unavailable."""
 
 
-async def read(connection: Connection, version: int, corrections: Iterable[Classify]) -> Catalog:
-    """The catalogue as it is now. Raises Unavailable.
+async def read(
+    connection: Connection, version: int, corrections: Iterable[Classify], learned: Iterable[Learned] = ()
+) -> Catalog:
+    """The catalogue as it is now, with the labels that its columns learned. Raises Unavailable.
 
     Views whose tables are locked by somebody's DDL are taken as derived from everything, and functions LANGUAGE sql over
     them as opaque; when the lock goes with a change, the marker moves and they are read again.
@@ -188,8 +206,13 @@ async def read(connection: Connection, version: int, corrections: Iterable[Class
         bodies = await connection.query(_BODIES.replace("BODY", _BODY if version_of >= _WITH_BODIES else _BODY_OLD))
     except Unavailable:
         bodies = []
+    generated: list[Row] = []
+    if any(row[0] == b"c" and row[5] == b"t" for row in rows):
+        with suppress(Unavailable):  # they then count as made of anything beside them
+            generated = await connection.query(_GENERATED)
     # A large catalogue takes a second to work through: the relay's turns go on meanwhile.
-    return await trio.to_thread.run_sync(_catalog, version, rows, views, bodies, corrections)
+    answers = _Answers(rows, views, bodies, generated)
+    return await trio.to_thread.run_sync(_catalog, version, answers, corrections, tuple(learned))
 
 
 async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
@@ -197,9 +220,30 @@ async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
     return tuple(sorted(b" ".join(cell or b"" for cell in row) for row in await connection.query(_MARKER)))
 
 
+async def identity(connection: Connection) -> str:
+    """A name for server and database that no other has, replicas apart; "" where the server does not tell. Raises
+    Unavailable."""
+    try:
+        rows = await connection.query(_IDENTITY)
+    except Unavailable:
+        await connection.query("SELECT 1")  # it is the question that failed, not the connection
+        return ""
+    return "-".join(_text(cell) for cell in rows[0])
+
+
+class _Answers(NamedTuple):
+    """The rows that the catalogue queries gave."""
+
+    rows: list[Row]
+    views: list[Row]
+    bodies: list[Row]
+    generated: list[Row]
+
+
 def _catalog(
-    version: int, rows: list[Row], views: list[Row], bodies: list[Row], corrections: Iterable[Classify]
+    version: int, answers: _Answers, corrections: Iterable[Classify], learned: Iterable[Learned]
 ) -> Catalog:
+    rows, views, bodies, generated = answers
     by_kind: dict[str, list[list[str]]] = {"r": [], "c": [], "f": [], "i": [], "o": [], "k": [], "s": [], "u": []}
     for row in rows:
         texts = [_text(cell) for cell in row]
@@ -232,6 +276,8 @@ def _catalog(
         bodies=followed,
         calls=calls,
         keys=[(int(oid), frozenset(json.loads(columns))) for oid, columns in by_kind["u"]],
+        generated=[GeneratedRow(int(oid or b"0"), _text(name), text or b"") for oid, name, text in generated],
+        learned=learned,
     )
 
 

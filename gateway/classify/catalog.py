@@ -13,7 +13,8 @@ class CatalogColumn:
 
     `declared`: its type as it stands in the table, domain and modifier included: equal texts are equal types.
     `bases`: for a column of a view, the base columns that may flow into it, views followed all the way down (schemas always
-    given); None where that is not known. Empty for a column of a table, which is its own base.
+    given); None where that is not known. Empty for a column of a table, which is its own base. `scan`: it has no label, but
+    is not known to be clean.
     """
 
     number: int  # attnum, 1-based
@@ -23,6 +24,7 @@ class CatalogColumn:
     generated: bool = False
     bases: frozenset[Column] | None = frozenset()
     declared: str = ""
+    scan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ class Catalog:
     implicit: tuple[tuple[str, str], ...] = ()
     assigning: tuple[tuple[str, str], ...] = ()
     keys: dict[int, tuple[frozenset[str], ...]] = field(default_factory=dict)  # by oid: columns that no two rows share
+    families: dict[int, frozenset[int]] = field(default_factory=dict)  # by oid: parents and children, itself included
+    corrected: frozenset[tuple[int, str]] = frozenset()  # (oid, column) whose label a correction set
+    carried: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)  # learned: by names of table and column
+    newer: "Catalog | None" = None  # the same with labels that were learned since; the one thing that is set later
 
     def find(self, schema: str | None, name: str) -> tuple[CatalogTable, ...]:
         """Every table the name may mean: without a schema, whatever search_path may select. Empty: unknown."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
 from gateway.classify.own import NOTHING, Own
@@ -219,6 +219,12 @@ def basis(
     if not everything and _nothing_to_mask(made_here):
         object.__setattr__(made_here, "inert", True)
     return made_here
+
+
+def relabelled(masks: MaskBasis, catalog: Catalog) -> MaskBasis:
+    """The same under a catalogue of now."""
+    made = replace(masks, catalog=catalog, inert=masks.everything)
+    return replace(made, inert=True) if not made.inert and _nothing_to_mask(made) else made
 
 
 def _unresolved(facts: Facts) -> bool:
