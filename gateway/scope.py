@@ -9,18 +9,21 @@ from dataclasses import dataclass, field, replace
 
 from gateway.audit.records import ColumnsCard, ColumnsInfo, GrantInfo, RulingCard, RulingInfo, Tags
 from gateway.classify.catalog import Catalog
+from gateway.classify.learned import EVERY, Learned
 from gateway.classify.own import NOTHING, Own
 from gateway.classify.resolver import Resolver
 from gateway.errors import Refused
 from gateway.masking import plan
-from gateway.masking.basis import MaskBasis, basis
+from gateway.masking.basis import MaskBasis, basis, relabelled
 from gateway.masking.inference import inferred
 from gateway.masking.stores import kept_aside
+from gateway.masking.travels import learned
 from gateway.policy.decide import decide
 from gateway.policy.decision import NO_LIMITS, Decision
 from gateway.policy.table import Rights
 from parser.compared import Comparisons, compared
-from parser.facts import Column, Facts, Relation
+from parser.errors import ProtocolError
+from parser.facts import Column, Facts, Output, Relation
 from parser.fingerprint import quick_key
 from parser.statements import read
 
@@ -40,6 +43,7 @@ class ResultPlan:
 
     rows: plan.RowPlan
     card: ColumnsCard | None
+    version: int  # of the catalogue by which it was made
 
 
 @dataclass(slots=True)
@@ -56,18 +60,34 @@ class Ruling:
     tags: Tags | None  # what the audit keeps of the text's comments
     moves_path: bool  # once it has run, unqualified names may mean something else
     plain: bool  # it may run as it is: nothing limits it, waits for an estimate, warns, or moves what names mean
+    learns: tuple[Learned, ...] = ()  # labels that other columns get when it runs
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
 
     def plan(self, row_description: bytes) -> ResultPlan:
         """The masks for a result with this RowDescription (the message's body)."""
+        if self.basis.catalog.newer is not None:
+            self.renew()
         known = self._plans.get(row_description)
         if known is None:
             rows = plan.rows(row_description, self.basis)
-            known = ResultPlan(rows, _columns_card(rows.masked, rows.cleared))
+            known = ResultPlan(rows, _columns_card(rows.masked, rows.cleared), self.basis.catalog.version)
             if len(self._plans) >= PLANS_MAX:
                 self._plans.clear()
             self._plans[row_description] = known
         return known
+
+    def renew(self) -> None:
+        """Takes in the labels that columns have learned since: rows may pass that were copied there meanwhile."""
+        catalog = self.basis.catalog
+        while catalog.newer is not None:
+            catalog = catalog.newer
+        self.basis = relabelled(self.basis, catalog)
+        self._plans.clear()
+        if self.copy is not None:
+            planned = plan.copy_out(self.facts, self.basis)
+            if isinstance(planned, Refused):
+                raise ProtocolError("columns of a COPY that runs have become masked, and it cannot be")
+            self.copy, self.copy_card = planned, _columns_card(planned.masked, planned.cleared)
 
 
 @dataclass(slots=True)
@@ -116,7 +136,7 @@ class Scope:
         self.own = own  # the session's temporary relations
         # Where the path is not known, or names pg_temp itself, another relation may come before the session's own.
         first = search_path is not None and "pg_temp" not in search_path
-        self._own = own if first else NOTHING
+        self._own = own if first else own.uncertain()
         self.moved = moved  # names of what the session defined or changed since the catalogue was read
         self.search_path = search_path  # None: not known
         self._known = Resolver(catalog, search_path, made, moved)
@@ -170,6 +190,8 @@ class Scope:
                 effects=(outer.effects - {"procedural"}) | inner_now.effects,  # what it runs is known now
                 functions=outer.functions | inner_now.functions,
                 named=outer.named,
+                creates=outer.creates + inner_now.creates,
+                stored=inner_now.stored + _made_of(outer, inner_now),
                 complete=outer.complete and inner_now.complete and plain,
                 reason=outer.reason or inner_now.reason or ("" if plain else "it runs by name what changes the session"),
                 shape=f"{outer.shape} -- {inner_now.shape}",
@@ -207,14 +229,17 @@ class Scope:
         """The rulings over statements already read."""
         rulings = []
         made, moved, own = self.made, self.moved, self._own
+        ahead: tuple[Learned, ...] = ()  # what earlier statements of the text bring to other columns
         for facts in statements:
-            rulings.append(self._rule(facts, None, made, moved, own))
+            ruling = self._rule(facts, None, made, moved, own, ahead)
+            rulings.append(ruling)
+            ahead += ruling.learns
             # What the statements behind it in the same text find when it has run:
             made |= {relation.name for relation in facts.creates}
             if "ddl" in facts.effects:
                 moved |= {relation.name for relation in facts.writes}
             if not facts.complete or not facts.effects <= _ROWS_ALONE or _moves_path(facts, self.catalog):
-                own = NOTHING
+                own = own.uncertain()
             elif "write" in facts.effects:
                 own = own._replace(clean=frozenset())
         return Script(
@@ -237,6 +262,7 @@ class Scope:
         made: frozenset[str],
         moved: frozenset[str],
         own: Own,
+        ahead: tuple[Learned, ...] = (),
     ) -> Ruling:
         decision = decide(facts, self.rights, self.catalog, rows, own.names)
         masks = basis(
@@ -268,7 +294,9 @@ class Scope:
             and facts.named is None
             and not facts.kinds[0].startswith("ROLLBACK")
         )
-        return Ruling(facts, decision, masks, copy, copy_card, card, refused, facts.tags or None, moves, plain)
+        brings = facts.stored or "ddl" in facts.effects
+        learns = learned(facts, masks, ahead) if refused is None and brings else ()
+        return Ruling(facts, decision, masks, copy, copy_card, card, refused, facts.tags or None, moves, plain, learns)
 
     def _dotted(self, relation: Relation) -> str:
         """The relation as the audit names it: with its schema where the catalogue leaves no choice."""
@@ -302,6 +330,15 @@ class Scope:
                 grant=GrantInfo(grant.name, grant.granted_by, grant.reason) if grant else None,
             )
         )
+
+
+def _made_of(outer: Facts, inner: Facts) -> tuple[tuple[Column, Output], ...]:
+    """What CREATE TABLE … AS EXECUTE stores."""
+    if outer.kinds[0] != "CREATE TABLE AS":
+        return ()
+    outputs = inner.outputs if inner.outputs is not None else (Output(inner.columns_read, opaque=True),)
+    carrying = (out for out in outputs if out.columns or out.opaque)
+    return tuple((Column(made, EVERY), out) for made in outer.creates for out in carrying)
 
 
 def _moves_path(facts: Facts, catalog: Catalog) -> bool:

@@ -71,13 +71,19 @@ def _create_table(r: Reading, at: int, end: int) -> None:
         r.kinds.setdefault("EXECUTE")
         r.effects.add("procedural")
         return
-    keep(r, query(r, body, _without_data(r, body, end), None, {}))
+    names = r.names(at) if word[at] == "(" and at < body else []
+    keep(r, query(r, body, _without_data(r, body, end), None, {}), names)
 
 
-def keep(r: Reading, items: list[Item]) -> None:
-    """The statement makes a table of these columns."""
+def keep(r: Reading, items: list[Item], names: list[str]) -> None:
+    """The statement makes a table of these columns, the first of them under these names."""
     made = r.creates[-1]
-    r.stored += [(Column(made, item.name or "*"), item.out) for item in items if item.out.columns]
+    if names and any(item.many for item in items):
+        items, names = [Item(None, item.out) for item in items], []  # which is which is not known
+    for number, item in enumerate(items):
+        name = names[number] if number < len(names) else item.name
+        if item.out.columns or item.out.opaque:
+            r.stored.append((Column(made, name or "*"), item.out))
 
 
 def _query_behind_as(r: Reading, at: int, end: int) -> int | None:

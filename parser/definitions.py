@@ -2,7 +2,8 @@
 
 from parser.clauses import called_by_name, expressions, past_if
 from parser.creations import alter_function, create, create_schema, published
-from parser.facts import Column, Effect, Relation
+from parser.expressions import scan
+from parser.facts import Column, Effect, Output, Relation
 from parser.kinds import (
     CONSTRAINTS,
     MODIFIERS,
@@ -13,9 +14,12 @@ from parser.kinds import (
     TABLE_ACTIONS,
     TYPE_ACTIONS,
 )
+from parser.lineage import Scope
 from parser.reading import Reading, Unread
+from parser.tables import base_source
 
 _MADE_OF_FUNCTIONS = frozenset(("FOREIGN DATA WRAPPER", "OPERATOR", "OPERATOR FAMILY"))
+_OF_TABLES = ("ALTER TABLE", "ALTER FOREIGN TABLE")
 _NAMES_A_TABLE = frozenset(("ATTACH PARTITION", "DETACH PARTITION", "INHERIT", "NO INHERIT"))
 
 
@@ -150,6 +154,8 @@ def _action(r: Reading, kind: str, relation: Relation, begin: int, stop: int) ->
             raise Unread("an action of ALTER was not understood")
         if action.endswith(" COLUMN"):
             _changed(r, relation, begin + 2)
+    if kind in _OF_TABLES:
+        _moved(r, action, relation, begin, stop)
     r.kinds.setdefault(f"{kind} {action}")
     if any(part in action for part in PRIVILEGED_ACTIONS):
         r.effects.add("privilege")
@@ -159,6 +165,22 @@ def _action(r: Reading, kind: str, relation: Relation, begin: int, stop: int) ->
         r.writes.setdefault(r.relation(begin + len(action.split()))[0])
     if text[begin] == "options":
         r.effects.add("unsafe-io")
+
+
+def _moved(r: Reading, action: str, relation: Relation, begin: int, stop: int) -> None:
+    """What a column holds after RENAME a TO b, and after ALTER a TYPE … USING expression."""
+    word, text = r.words.word, r.words.text
+    if action == "RENAME COLUMN" and word[stop - 2] == "to":
+        old = Output(frozenset((Column(relation, text[stop - 3]),)), plain=True)
+        r.stored.append((Column(relation, text[stop - 1]), old))
+    elif action == "ALTER COLUMN":
+        using = r.find(frozenset(("using",)), begin, stop)
+        if using < stop:
+            scope = Scope(None, [base_source(r, relation)])
+            name = text[begin + 1 + (word[begin + 1] == "column")]
+            out = scan(r, using + 1, stop, scope, {})
+            if out.columns or out.opaque:
+                r.stored.append((Column(relation, name), out))
 
 
 def _changed(r: Reading, relation: Relation, at: int) -> None:

@@ -192,7 +192,7 @@ def take_in(r: Reading, start: int, end: int) -> None:
     if first == "(" or first in QUERY_STARTS:
         items = query(r, start, end, r.root, {})
         if r.creates:
-            keep(r, items)
+            keep(r, items, [])
             return
         r.outputs = outputs(items)
     elif first in CHANGES:

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
 from gateway.classify.behind import BodyRow, Calling
 from gateway.classify.catalog import Catalog, CatalogFunction
 from gateway.classify.evidence import Told, sample_kind, spoken
-from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.classify.learned import Learned
+from gateway.classify.snapshot import ColumnRow, GeneratedRow, RelationRow, ViewRow, build
 from gateway.classify.verdicts import Findings
 from gateway.errors import Unavailable
 from gateway.policy.rules import Classify
@@ -110,6 +112,20 @@ SELECT 'i', i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i JOIN pg_catalo
  WHERE c.relkind IN ('r', 'p', 'f')
 """
 
+# Printing an expression locks its table for reading, as printing a view does.
+_GENERATED = """
+SET TRANSACTION READ ONLY;
+SET LOCAL lock_timeout = '1s';
+SELECT a.attrelid, a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE a.attgenerated <> '' AND NOT a.attisdropped
+"""
+
+_IDENTITY = """
+SELECT s.system_identifier, d.oid FROM pg_catalog.pg_control_system() s CROSS JOIN pg_catalog.pg_database d
+ WHERE d.datname = pg_catalog.current_database()
+"""
+
 # Printing a view locks the tables in it for reading: behind somebody's ALTER TABLE this must not wait for long.
 _VIEWS = """
 SET TRANSACTION READ ONLY;
@@ -192,11 +208,12 @@ async def read(
     connection: Connection,
     version: int,
     corrections: Iterable[Classify],
+    learned: Iterable[Learned] = (),
     samples: Samples | None = None,
     sample_seconds: float = FIRST_SECONDS,
 ) -> Catalog:
-    """The catalogue as it is now. Raises Unavailable. With `samples` the tables' rows are looked at too, for so long, and only
-    those that the samples do not know yet.
+    """The catalogue as it is now, with the labels that its columns learned. Raises Unavailable. With `samples` the tables'
+    rows are looked at too, for so long, and only those that the samples do not know yet.
 
     Views whose tables are locked by somebody's DDL are taken as derived from everything, and functions LANGUAGE sql over
     them as opaque; when the lock goes with a change, the marker moves and they are read again.
@@ -211,17 +228,42 @@ async def read(
         bodies = await connection.query(_BODIES.replace("BODY", _BODY if version_of >= _WITH_BODIES else _BODY_OLD))
     except Unavailable:
         bodies = []
+    generated: list[Row] = []
+    if any(row[0] == b"c" and row[5] == b"t" for row in rows):
+        with suppress(Unavailable):  # they then count as made of anything beside them
+            generated = await connection.query(_GENERATED)
     # A large catalogue takes a second to work through: the relay's turns go on meanwhile.
     by_kind = await trio.to_thread.run_sync(_by_kind, rows)
     findings: Findings = {}
     if samples is not None:
         findings = await samples.look(connection, await trio.to_thread.run_sync(_tables, by_kind), sample_seconds)
-    return await trio.to_thread.run_sync(_catalog, version, by_kind, views, bodies, corrections, findings)
+    answers = _Answers(by_kind, views, bodies, generated)
+    return await trio.to_thread.run_sync(_catalog, version, answers, corrections, tuple(learned), findings)
 
 
 async def catalog_marker(connection: Connection) -> tuple[bytes, ...]:
     """Changes when any relation, column, function, view, schema or type was made, changed or dropped. Raises Unavailable."""
     return tuple(sorted(b" ".join(cell or b"" for cell in row) for row in await connection.query(_MARKER)))
+
+
+async def identity(connection: Connection) -> str:
+    """A name for server and database that no other has, replicas apart; "" where the server does not tell. Raises
+    Unavailable."""
+    try:
+        rows = await connection.query(_IDENTITY)
+    except Unavailable:
+        await connection.query("SELECT 1")  # it is the question that failed, not the connection
+        return ""
+    return "-".join(_text(cell) for cell in rows[0])
+
+
+class _Answers(NamedTuple):
+    """What the catalogue queries gave."""
+
+    by_kind: dict[str, list[list[str]]]
+    views: list[Row]
+    bodies: list[Row]
+    generated: list[Row]
 
 
 def _by_kind(rows: list[Row]) -> dict[str, list[list[str]]]:
@@ -251,12 +293,12 @@ def _tables(by_kind: dict[str, list[list[str]]]) -> list[Table]:
 
 def _catalog(
     version: int,
-    by_kind: dict[str, list[list[str]]],
-    views: list[Row],
-    bodies: list[Row],
+    answers: _Answers,
     corrections: Iterable[Classify],
+    learned: Iterable[Learned],
     findings: Findings,
 ) -> Catalog:
+    by_kind, views, bodies, generated = answers
     functions = {texts[0]: _function(*texts[1:]) for texts in by_kind["f"]}
     followed = []
     for oid, row in ((_text(row[0]), row) for row in bodies):
@@ -287,6 +329,8 @@ def _catalog(
         keys=[(int(oid), frozenset(json.loads(columns))) for oid, columns in by_kind["u"]],
         references=[((int(oid), name), (int(of), key)) for oid, name, of, key in by_kind["x"]],
         findings=findings,
+        generated=[GeneratedRow(int(oid or b"0"), _text(name), text or b"") for oid, name, text in generated],
+        learned=learned,
     )
 
 

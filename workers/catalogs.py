@@ -2,7 +2,7 @@
 through any worker, and looked at once a minute for changes that came another way."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -10,11 +10,13 @@ import trio
 
 import workers.catalog as reader
 from gateway.classify.catalog import Catalog
+from gateway.classify.learned import Learned, bindings, merged, renames
 from gateway.errors import Refusal, Refused, State, Unavailable
 from gateway.policy.rules import Classify
 from gateway.settings import Database
+from workers.learned import LabelBook, LabelBooks
 from workers.samples import FIRST_SECONDS, MOVED_SECONDS, QUIET_SECONDS, Samples
-from workers.slab import Row, Slab
+from workers.slab import Counter, Row, Slab
 from workers.upstream import Target, Upstream, connect
 
 log = logging.getLogger("sluice.catalogs")
@@ -34,6 +36,9 @@ class _Kept:
     target: Target
     lock: trio.Lock = field(default_factory=trio.Lock)
     catalog: Catalog | None = None
+    identity: str = ""  # of server and database: several names may mean one
+    book: LabelBook | None = None
+    labels: int = -1  # how many lines of `book` are in `catalog`
     connection: Upstream | None = None
     marker: object = None
     changes: int = -1  # the slab's count that `catalog` has seen
@@ -43,13 +48,20 @@ class _Kept:
     stale: bool = False
     samples: Samples = field(default_factory=Samples)
 
+    @property
+    def key(self) -> str:
+        """By what its changes are counted."""
+        return self.identity or self.database.name
+
 
 class Catalogs:
     """See the module. `renewed(database name, changes)` is called when a new catalogue took the place of an old one, or
     could not: whoever waits for one of the slab's first `changes` changes need not wait longer."""
 
-    def __init__(self, slab: Slab, row: Row, renewed: Callable[[str, int], None]) -> None:
+    def __init__(self, slab: Slab, row: Row, books: LabelBooks, renewed: Callable[[str, int], None]) -> None:
         self._slab = slab
+        self._books = books
+        self._labels = 0  # the slab's count of labels that was looked at last
         self._row = row
         self._renewed = renewed
         self._kept: dict[str, _Kept] = {}
@@ -76,9 +88,56 @@ class Catalogs:
 
     def moved(self, name: str) -> int:
         """DDL passed through this worker: every worker reads anew. The number of this change, for `renewed`."""
-        self._row.bump_catalogue(name)
+        kept = self._kept.get(name)
+        key = kept.key if kept is not None else name
+        self._row.bump_catalogue(key)
         self._wake.set()
-        return self._slab.catalogue_changes(name)
+        return self._slab.catalogue_changes(key)
+
+    def learn(self, name: str, learned: Iterable[Learned], *, certain: bool) -> None:
+        """Labels that columns get by what is about to run, or that were seen in their rows: written down, and in force in
+        all workers from their next turn on. `certain`: the session has changed no definitions that others do not see
+        yet. Raises Unavailable, and then what brings them about must not run."""
+        kept = self._kept.get(name)
+        if kept is None or kept.book is None:
+            raise Unavailable(Refused(State.AUDIT, "the database's catalogue is not known", "Send it again."))
+        behind = kept.changes != self._slab.catalogue_changes(kept.key)
+        if behind or not certain:
+            learned = (one if _is_new(one) and not behind else one.unsure() for one in learned)
+        kept.book.append(learned)
+        self._take_in()
+
+    def follow_labels(self) -> None:
+        """Takes in what other workers learned. Called once a turn: a glance at the slab when there is nothing. Raises
+        Unavailable."""
+        labels = self._slab.total(Counter.LABELS)
+        if labels != self._labels:
+            for kept in self._kept.values():
+                if kept.book is not None:
+                    kept.book.catch_up()
+            self._take_in()
+            self._labels = labels
+
+    def _take_in(self) -> None:
+        """Puts labels that a catalogue has not got yet into it, and has it read again soon: that tells exactly."""
+        for kept in self._kept.values():
+            if kept.catalog is not None and kept.book is not None and kept.labels != kept.book.taken:
+                self._put(kept, self._with_labels(kept.catalog, kept.book))
+                kept.stale = True
+                self._wake.set()
+                self._renewed(kept.database.name, kept.changes)
+
+    def _with_labels(self, catalog: Catalog, book: LabelBook) -> Catalog:
+        self._versions += 1
+        return merged(catalog, book.labels, self._versions)
+
+    def _put(self, kept: _Kept, catalog: Catalog) -> None:
+        """Puts a catalogue in force. What runs under the old one is masked by the new one too."""
+        assert kept.book is not None
+        if kept.catalog is not None:
+            kept.catalog.newer = catalog
+        kept.catalog = catalog
+        kept.labels = kept.book.taken
 
     def reclassify(self, corrections: tuple[Classify, ...]) -> None:
         """The policy's [[classify]] rules changed."""
@@ -100,7 +159,7 @@ class Catalogs:
                         nursery.start_soon(self._refresh, kept)
 
     def _moved(self, kept: _Kept) -> bool:
-        return kept.stale or kept.changes != self._slab.catalogue_changes(kept.database.name)
+        return kept.stale or kept.changes != self._slab.catalogue_changes(kept.key)
 
     def _due(self, kept: _Kept) -> bool:
         now = trio.current_time()
@@ -123,7 +182,7 @@ class Catalogs:
                 kept.stale = moved
                 kept.looked = trio.current_time()
                 kept.retry_at = kept.looked + RETRY_SECONDS
-                kept.changes = self._slab.catalogue_changes(kept.database.name)
+                kept.changes = self._slab.catalogue_changes(kept.key)
         self._renewed(kept.database.name, kept.changes)
 
     async def _unmoved(self, kept: _Kept) -> bool:
@@ -134,13 +193,23 @@ class Catalogs:
             return await reader.catalog_marker(await self._connection(kept)) == kept.marker
 
     async def _read(self, kept: _Kept, sample_seconds: float) -> None:
-        changes = self._slab.catalogue_changes(kept.database.name)
         corrections = self.corrections
         with _in_time():
             connection = await self._connection(kept)
+            kept.identity = await reader.identity(connection) or _address(kept.target)
+            changes = self._slab.catalogue_changes(kept.key)
+            book = kept.book = self._books.of(kept.identity)
+            book.catch_up()
+            labels, taken = tuple(book.labels), book.taken
             marker = await reader.catalog_marker(connection)
             self._versions += 1
-            kept.catalog = await reader.read(connection, self._versions, corrections, kept.samples, sample_seconds)
+            catalog = await reader.read(connection, self._versions, corrections, labels, kept.samples, sample_seconds)
+        book.append(bindings(book.labels, catalog))
+        if kept.catalog is not None:
+            book.append(renames(kept.catalog, catalog))
+        if book.taken != taken:
+            catalog = self._with_labels(catalog, book)
+        self._put(kept, catalog)
         kept.marker, kept.changes, kept.stale = marker, changes, corrections != self.corrections
         kept.looked = kept.read = trio.current_time()
 
@@ -173,6 +242,18 @@ class Catalogs:
         """Ends the gateway's own connections."""
         for name in list(self._kept):
             await self._forget(name)
+        self._books.close()
+
+
+def _is_new(one: Learned) -> bool:
+    """Whether the statement itself makes the table: the session's own definitions hide nothing then."""
+    return not one.oid and one.sure
+
+
+def _address(target: Target) -> str:
+    """A name for a database whose server does not tell its own."""
+    hosts = ",".join(f"{host}:{port}" for host, port in target.hosts)
+    return f"{hosts}/{target.dbname}"
 
 
 @contextmanager

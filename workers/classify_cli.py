@@ -61,7 +61,7 @@ async def _read(loaded: Loaded, database: Database, corrections: tuple[Classify,
     """Raises Refusal."""
     upstream = await connect(target(database, loaded.secrets, loaded.folder), OWN_SESSION)
     try:
-        found = await catalog.read(upstream, 0, corrections, Samples(), SAMPLE_SECONDS)
+        found = await catalog.read(upstream, 0, corrections, samples=Samples(), sample_seconds=SAMPLE_SECONDS)
         texts = [[(cell or b"").decode("utf-8", "replace") for cell in row] for row in await upstream.query(_TYPES)]
         return found, {(int(oid), int(number)): kind for oid, number, kind in texts}
     finally:

@@ -20,6 +20,7 @@ from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
 from workers.configuration import unpack_key_files
 from workers.estimates import Estimates
+from workers.learned import LabelBooks
 from workers.relay import Link, Relay
 from workers.shared_policy import NotSealed, PolicyShelf, unseal
 from workers.slot import (
@@ -81,11 +82,14 @@ class _Worker:
             raise BootFailed(f"audit.dir: {refusal.refused.message}") from refusal
         self.relay = Relay(self.audit, slot.row)
         self.desk = CancelDesk(slot.run_dir, slot.index, slot.slots)
-        self.catalogs = Catalogs(slot.slab, slot.row, self._catalog_renewed)
+        books = LabelBooks(slot.labels_dir, slot.row)
+        self.catalogs = Catalogs(slot.slab, slot.row, books, self._catalog_renewed)
         self.estimates = Estimates()
         self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates)
         self.relay.catalog_moved = self.catalogs.moved
-        self.relay.follow_policy = self.admissions.follow_policy = self._follow_generation
+        self.relay.learn = self.catalogs.learn
+        self.relay.follow_policy = self._follow
+        self.admissions.follow_policy = self._follow_generation
 
     async def main(self) -> int:
         async with trio.open_nursery() as nursery:
@@ -180,6 +184,11 @@ class _Worker:
         self.admissions.adopt(table, generation)
         if self.relay.links:
             self._record_system("policy in force")
+
+    def _follow(self) -> None:
+        """What other processes have put in force since the last turn."""
+        self._follow_generation()
+        self.catalogs.follow_labels()
 
     async def _estimate(self, link: Link, wanted: Wanted) -> None:
         self.relay.estimated(link, wanted, await self.admissions.estimate(link, wanted))

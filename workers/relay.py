@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 import trio
 
 from gateway.audit.records import Status
+from gateway.classify.learned import Learned
 from gateway.errors import Refused, State, Unavailable
 from gateway.session.inflight import Wanted
 from gateway.session.session import Session
@@ -128,6 +129,11 @@ class Link:
         self.resumes = False  # what its client waited for is there, whatever the server has still to answer
 
 
+def _forgets(database: str, learned: list[Learned], *, certain: bool) -> None:
+    """In place of a worker's catalogues: nothing is copied where nothing can be learned."""
+    raise Unavailable(Refused(State.AUDIT, "labels of columns cannot be written down here"))
+
+
 class Relay:
     """All live links of a worker. Used from the worker's one thread; only `run` waits."""
 
@@ -144,6 +150,7 @@ class Relay:
         self.draining = False
         self.catalog_moved: Callable[[str], int] = lambda database: 0
         self.follow_policy: Callable[[], None] = lambda: None
+        self.learn: Callable[..., None] = _forgets
         # Both only begin something, and what they began calls `estimated` or `cancelled` later.
         self.estimate: Callable[[Link, Wanted], None] = lambda link, wanted: None
         self.cancel: Callable[[Link], None] = lambda link: None
@@ -282,6 +289,9 @@ class Relay:
 
     def _commit(self, asked: list[tuple[Link, bytes]]) -> None:
         """One append for the turn: what is about to be asked, and what became of what was asked before."""
+        for link, _ in asked:
+            if link.session.learns:
+                self._learn(link)
         if self._audit.chain.buffered:
             try:
                 self._audit.commit()
@@ -291,6 +301,15 @@ class Relay:
                 return
         for link, _ in asked:
             link.session.staged.clear()
+
+    def _learn(self, link: Link) -> None:
+        """Labels go ahead of what is copied: no label, no copy."""
+        session = link.session
+        try:
+            self.learn(link.database, session.learns, certain=not session.catalog_moved)
+        except Unavailable as failure:
+            session.refuse_unlearned(failure.refused)
+        session.learns.clear()
 
     def _forward(self, link: Link) -> None:
         parts = link.session.to_server

@@ -32,6 +32,7 @@ class Counter(IntEnum):
     CANCELS = 10
     RESTARTS = 11  # written by the supervisor while the slot has no worker
     BUDGETS_FULL = 12  # times that a use could not be counted because the table of budgets was full
+    LABELS = 13  # labels of columns written down; its total moving tells every worker that there are new ones
 
 
 _GAUGES = (Counter.BEAT, Counter.SESSIONS, Counter.AUDIT_LAG)

@@ -85,6 +85,10 @@ class Catalog:
     assigning: tuple[tuple[str, str], ...] = ()
     keys: dict[int, tuple[frozenset[str], ...]] = field(default_factory=dict)  # by oid: columns that no two rows share
     references: frozenset[tuple[Column, Column]] = frozenset()  # foreign keys: a column and the one that it refers to
+    families: dict[int, frozenset[int]] = field(default_factory=dict)  # by oid: parents and children, itself included
+    corrected: frozenset[tuple[int, str]] = frozenset()  # (oid, column) whose label a correction set
+    carried: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)  # learned: by names of table and column
+    newer: "Catalog | None" = None  # the same with labels that were learned since; the one thing that is set later
 
     def find(self, schema: str | None, name: str) -> tuple[CatalogTable, ...]:
         """Every table the name may mean: without a schema, whatever search_path may select. Empty: unknown."""

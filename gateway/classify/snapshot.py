@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from gateway.classify.behind import NO_CALLS, BodyRow, Calling, Drafts, Shown, base_columns
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogTable
 from gateway.classify.evidence import Told
+from gateway.classify.learned import Learned, carried, labels_of, of_value, spread
 from gateway.classify.system import DERIVED, SYSTEM_SCHEMAS, system_label
 from gateway.classify.verdicts import Findings, Place, Verdicts
 from parser.facts import Column, Facts, Output, Relation
@@ -50,6 +51,14 @@ class ColumnRow(NamedTuple):
     category: str = ""
     domain: str = ""
     comment: str = ""
+
+
+class GeneratedRow(NamedTuple):
+    """A generated column, with its expression as the server prints it with an empty search_path."""
+
+    table_oid: int
+    name: str
+    expression: bytes
 
 
 class ViewRow(NamedTuple):
@@ -95,11 +104,14 @@ def build(
     keys: Iterable[tuple[int, frozenset[str]]] = (),
     references: Iterable[tuple[Place, Place]] = (),
     findings: Findings | None = None,
+    generated: Iterable[GeneratedRow] = (),
+    learned: Iterable[Learned] = (),
 ) -> Catalog:
     """The catalogue of these rows. `inherits`: (child, parent) oids, partitions included. `corrections`: label by
     `schema.table.column`, "none" for no label; they win over everything, and views inherit them. `bodies`: the functions
     that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid. `references`: the
-    columns of foreign keys with the columns they refer to. `findings`: what samples of the rows showed."""
+    columns of foreign keys with the columns they refer to. `findings`: what samples of the rows showed. `generated`: the
+    expressions of generated columns, as far as they are known. `learned`: labels that columns got by what came into them."""
     tables = {row.oid: row for row in relations}
     held: dict[int, list[ColumnRow]] = {oid: [] for oid in tables}
     for column in columns:
@@ -116,9 +128,12 @@ def build(
     for row in tables.values():
         draft.labels[row.oid] = {column.name: _own_label(draft, row, column) for column in draft.columns[row.oid]}
     _correct(draft, corrections)
-    _share(draft, inherits)
+    learned = list(learned)
     references = tuple(references)
+    families = _share(draft, inherits)
+    _learn(draft, learned, families)
     _refer(draft, references)
+    _compute(draft, {(row.table_oid, row.name): row.expression for row in generated}, families, read)
     _label_views(draft, {view.oid: view for view in views}, read)
     catalog = _catalog(version, draft, calls)
     for oid, key in keys:
@@ -128,6 +143,7 @@ def build(
         for (oid, name), (there, other) in references
         if oid in tables and there in tables
     )
+    catalog.families, catalog.corrected, catalog.carried = families, frozenset(draft.fixed), carried(learned)
     return catalog
 
 
@@ -165,9 +181,9 @@ def _correct(draft: _Draft, corrections: Mapping[str, str]) -> None:
                 draft.verdicts.correct((row.oid, name), labels[name])
 
 
-def _share(draft: _Draft, inherits: Iterable[tuple[int, int]]) -> None:
+def _share(draft: _Draft, inherits: Iterable[tuple[int, int]]) -> dict[int, frozenset[int]]:
     """Columns of one name are one column for parents and children: a label on one holds for all of the family. A correction
-    on the topmost that has one wins over names, a correction on the column itself over all."""
+    on the topmost that has one wins over names, a correction on the column itself over all. The families, by each member."""
     parents: dict[int, list[int]] = {}
     families: dict[int, int] = {}
 
@@ -189,6 +205,46 @@ def _share(draft: _Draft, inherits: Iterable[tuple[int, int]]) -> None:
         family.sort(key=lambda oid: (len(_above(oid, parents)), oid))
         for name in {name for oid in family for name in draft.labels[oid]}:
             _share_one(draft, [oid for oid in family if name in draft.labels[oid]], name)
+    return {oid: frozenset(family) for family in members.values() for oid in family}
+
+
+def _learn(draft: _Draft, learned: list[Learned], families: Mapping[int, frozenset[int]]) -> None:
+    if not learned:
+        return
+    tables = ((row.oid, row.schema, row.name) for row in draft.tables.values())
+    columns = {oid: [(column.number, column.name) for column in rows] for oid, rows in draft.columns.items()}
+    spread(draft.labels, labels_of(learned, tables, columns), families, draft.fixed)
+
+
+def _compute(
+    draft: _Draft,
+    expressions: Mapping[tuple[int, str], bytes],
+    families: Mapping[int, frozenset[int]],
+    read: Read,
+) -> None:
+    """Generated columns hold what their expressions make of the columns beside them; where one is not known, of any."""
+    found: dict[tuple[int, str], set[str]] = {}
+    for oid, columns in draft.columns.items():
+        row, labels = draft.tables[oid], draft.labels[oid]
+        for column in columns:
+            if column.generated and labels[column.name] is None and any(labels.values()):
+                text = expressions.get((oid, column.name))
+                label = _computed(draft, row, text, read) if text is not None else DERIVED
+                if label is not None:
+                    found[oid, column.name] = {label}
+    spread(draft.labels, found, families, draft.fixed)
+
+
+def _computed(draft: _Draft, table: RelationRow, expression: bytes, read: Read) -> str | None:
+    """The label of what an expression makes of the table's columns."""
+    name = ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.name))
+    text = b"SELECT " + expression + b" FROM " + name.encode("utf-8", "surrogateescape")
+    statements = read(text, known=Shown(draft.names, ()))
+    outputs = statements[0].outputs if len(statements) == 1 and statements[0].complete else None
+    if outputs is None or len(outputs) != 1:
+        return DERIVED
+    label = _lineage(draft, outputs[0])
+    return None if label is None else of_value({label}, outputs[0], statements[0])
 
 
 def _above(oid: int, parents: Mapping[int, list[int]]) -> set[int]:

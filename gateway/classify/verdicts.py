@@ -10,6 +10,7 @@ Place = tuple[int, str]  # a table's oid, a column's name
 Findings = Mapping[int, Mapping[str, Finding]]  # what samples showed, by table and column; columns without a value left out
 
 _SYSTEM = Verdict(None, 1.0, ("system",), False)
+_CARRIED = ("what came into it",)
 _NOTHING = Verdict(None, 0.0, (), False)
 _SHARED = 0.9  # of the confidence of the column that a label comes from
 
@@ -58,7 +59,7 @@ class Verdicts:
         if label is None:
             return Verdict(None, 0.0, (), own.scan and place not in self.silent)
         if place not in self.reasons and own.label != label:
-            return Verdict(label, 1.0, _SYSTEM.evidence, False)
+            return Verdict(label, 1.0, _CARRIED if place in self.own else _SYSTEM.evidence, False)
         return Verdict(label, confidence, evidence, False)
 
     def of_view(self, place: Place, label: str | None, bases: Iterable[Place] | None, scanned: set[Place]) -> Verdict:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
 from gateway.classify.own import NOTHING, Own
@@ -248,12 +248,21 @@ def basis(
         own=own,
         moved=moved,
     )
-    if not everything:
-        if _explains_prepared(facts) and _reads_clear(made_here):
-            object.__setattr__(made_here, "utility", True)
-        object.__setattr__(made_here, "inert", _nothing_to_mask(made_here))
-        object.__setattr__(made_here, "unproven", not _all_proven(made_here))
-    return made_here
+    if not everything and _explains_prepared(facts) and _reads_clear(made_here):
+        object.__setattr__(made_here, "utility", True)
+    return _judged(made_here)
+
+
+def relabelled(masks: MaskBasis, catalog: Catalog) -> MaskBasis:
+    """The same under a catalogue of now."""
+    return _judged(replace(masks, catalog=catalog, inert=masks.everything, unproven=False))
+
+
+def _judged(masks: MaskBasis) -> MaskBasis:
+    """With what follows from the rest of it."""
+    if masks.everything:
+        return masks
+    return replace(masks, inert=_nothing_to_mask(masks), unproven=not _all_proven(masks))
 
 
 def _explains_prepared(facts: Facts) -> bool:

@@ -1,8 +1,11 @@
 """Places where a statement could put a value aside and have it come back without a mask."""
 
+from gateway.classify.learned import of_value
+from gateway.classify.system import DERIVED
 from gateway.errors import Refused, State
-from gateway.masking.basis import MaskBasis
-from parser.facts import Column, Facts, Output
+from gateway.masking.basis import UNKNOWN, MaskBasis
+from gateway.masking.travels import is_followed
+from parser.facts import Column, Facts, Output, Relation
 
 _SETTINGS = "built-in: no stored values in settings"
 _MESSAGES = "built-in: no masked values in messages"
@@ -36,32 +39,44 @@ def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
         return None
     return Refused(
         State.DENIED,
-        f'denied by "{_COLUMNS}": column "{column}" would take values of masked columns, and does not mask them itself',
-        "Put literals, parameters or columns that you may see into it, or copy into a column of the same kind.",
+        f'denied by "{_COLUMNS}": column "{column}" would take values of masked columns, and no mask can follow them there',
+        "Name the columns of a table that is there, and put whole values into them, without functions.",
         _COLUMNS,
     )
 
 
 def _brings_to_light(facts: Facts, basis: MaskBasis) -> str | None:
-    """The column of a lasting table that would take a masked value without masking it alike. The session's own temporary
-    tables may: what comes out of them is masked from then on."""
+    """The column that would take a masked value to where no label can follow it: one that the statement does not name, of
+    a table that is not known; a value of which nobody knows what it is, in a column that has been clear; a piece of a
+    value where the whole is masked in part, which would show another end of it."""
     for column, output in facts.stored:
-        hidden = [one for one in basis.lineage(Output(output.columns)) if not basis.visible(one)]
-        if hidden and not _masked_alike(column, {source.label for source in hidden}, basis):
+        hidden = [one for one in basis.lineage(Output(output.columns, output.opaque)) if not basis.visible(one)]
+        if not hidden or _is_own(column.relation, basis):
+            continue
+        labels = {source.label for source in hidden}
+        alike = _labels(column, basis) == labels
+        if alike and not output.plain and basis.method(hidden)[0] == "partial":
+            if of_value(labels, output, facts) == DERIVED:
+                return column.name
+        elif not alike and (not is_followed(column, basis) or (UNKNOWN in labels and not _is_new(column.relation, basis))):
             return column.name
     return None
 
 
-def _masked_alike(column: Column, labels: set[str], basis: MaskBasis) -> bool:
-    """Whether whatever the name may mean masks such values: it is a table of the session's own, or has their label."""
-    relation = column.relation
+def _is_own(relation: Relation, basis: MaskBasis) -> bool:
     if relation.schema == "pg_temp" and relation in basis.facts.creates:
         return True
-    if relation.schema in (None, "pg_temp") and relation.name in basis.own.tables:
-        return True
-    tables = basis.tables(relation)
-    for table in tables:
+    return relation.schema in (None, "pg_temp") and relation.name in basis.own.tables
+
+
+def _is_new(relation: Relation, basis: MaskBasis) -> bool:
+    return relation in basis.facts.creates
+
+
+def _labels(column: Column, basis: MaskBasis) -> set[str | None]:
+    """The labels of whatever the name may mean."""
+    found: set[str | None] = set()
+    for table in basis.tables(column.relation):
         for each in table.columns if column.name == "*" else (table.by_name.get(column.name),):
-            if each is None or {each.label} != labels:
-                return False
-    return bool(tables)
+            found.add(each.label if each is not None else None)
+    return found

@@ -128,11 +128,13 @@ def _head(s: Session, *kinds: Ask) -> Item:
 
 def _row_plan(item: Item) -> ResultPlan | None:
     """The plan for the item's rows. None: nothing in this statement can be masked."""
-    if item.plan is not None:
-        return item.plan
     ruling = item.ruling
     if ruling is None:
         raise ProtocolError("more results than statements")
+    if ruling.basis.catalog.newer is not None:  # labels were learned while it runs
+        ruling.renew()
+    if item.plan is not None and item.plan.version == ruling.basis.catalog.version:
+        return item.plan
     description = item.portal.description if item.portal is not None else None
     if description is None:
         if ruling.basis.inert and not ruling.basis.unproven:
@@ -150,7 +152,7 @@ def _rows(s: Session, data: bytes, at: int, end: int) -> bytes | None:
     item.nbytes += end - at
     if item.purses and not bounds.passed(s, item, count(data, at, end), end - at):
         return b""
-    plan = item.plan or _row_plan(item)
+    plan = _row_plan(item)
     if plan is None or plan.rows.clear:
         return None
     masked: bytes = plan.rows.mask(data[at:end])
@@ -173,6 +175,8 @@ def _copy_rows(s: Session, frames: bytes) -> bytes | None:
     ruling = item.ruling
     if ruling is None:
         raise ProtocolError("more results than statements")
+    if ruling.basis.catalog.newer is not None:
+        ruling.renew()
     if item.purses and not bounds.passed(s, item, count(frames, 0, len(frames)), len(frames)):
         return b""
     if ruling.copy is None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from gateway.audit.chain import Chain
 from gateway.audit.records import SessionCard, Status
+from gateway.classify.learned import Learned
 from gateway.errors import Refusal, Refused, State
 from gateway.masking.basis import MaskBasis
 from gateway.masking.written_back import CopyWatch
@@ -62,6 +63,7 @@ class Session:
         "flushed",
         "held",
         "late",
+        "learns",
         "lexing_doubt",
         "lexing_moved",
         "limits",
@@ -145,6 +147,7 @@ class Session:
         self.waiting = False  # client_rest holds a frame that depends on an outstanding answer
         self.unsettled = False  # an outstanding statement may change how later ones are read
         self.flushed = False
+        self.learns: list[Learned] = []  # labels that must be in force before what is staged may leave
         self.ending = False  # close once what is buffered has gone
         self.server_said_last = False
         self.purse_of = purse_of
@@ -343,11 +346,29 @@ class Session:
                     bounds.meter(self, item, ruling)
                 if self.temporaries.own.clean and "write" in ruling.facts.effects:
                     self.temporaries.sent(ruling)
+                if ruling.learns:
+                    self._learn(ruling)
         item.intents = intents
         if refused is not None:
             item.refused = refused
             self.refusals += 1
             self.staged.append((item, -1))
+
+    def _learn(self, ruling: Ruling) -> None:
+        """Labels follow what the statement copies: its own session's at once, those of everybody before it leaves."""
+        for one in ruling.learns:
+            if one.schema == "pg_temp":
+                self.temporaries.carry(one)
+            else:
+                self.learns.append(one)
+
+    def refuse_unlearned(self, refused: Refused) -> None:
+        """Labels could not be written down: no statement of the turn may leave. Their intents stay, with that outcome."""
+        self.learns.clear()
+        for item, place in self.staged:
+            if place >= 0:
+                item.refused = refused
+                self.to_server[place] = understand.failing_frame(item.ask)
 
     def settle_success(self, item: Item, command: str, rows: int) -> None:
         """The server completed the item's current statement."""

@@ -10,13 +10,15 @@ then needs no mask. A view is clean as long as the policy and the catalogue say 
 
 import re
 
-from gateway.classify.own import NOTHING, Own
+from gateway.classify.learned import Learned
+from gateway.classify.own import NOTHING
 from gateway.scope import Ruling, Scope
 from parser.facts import Facts
 
 SAVEPOINTS_MAX = 1000  # of one transaction; behind them a rollback leaves only what is older than the transaction
 _TEMPORARY = "pg_temp"
 _ENDS_WITH_COMMIT = " on commit drop"
+_FORGETTING = frozenset(("discard all", "discard temp", "discard temporary"))
 _INDEX = re.compile(
     r'create (?:unique )?index (?:concurrently )?(?:([a-z_][a-z0-9_]*)|"([^"]+)") on ', re.IGNORECASE
 )
@@ -46,7 +48,8 @@ class Temporaries:
         facts = ruling.facts
         first = facts.kinds[0]
         if ruling.moves_path or first.startswith("DISCARD"):  # code of somebody's own may have done anything to them
-            self.own, self.lasting = NOTHING, frozenset()
+            kept = NOTHING if facts.shape.lower() in _FORGETTING else self.own.uncertain()
+            self.own, self.lasting = kept, frozenset()
             return
         if first == "SAVEPOINT" and self.own.names and len(self._marks) < SAVEPOINTS_MAX:
             self._marks[facts.shape.split()[-1]] = self.own.names
@@ -77,7 +80,11 @@ class Temporaries:
             self.lasting -= targets
             own = own.within(own.names - targets)
         if made:
-            own = Own(own.names | made, own.tables | made if table else own.tables, own.clean | made if clean else own.clean)
+            own = own._replace(
+                names=own.names | made,
+                tables=own.tables | made if table else own.tables,
+                clean=own.clean | made if clean else own.clean,
+            )
             if _ENDS_WITH_COMMIT in facts.shape.lower():
                 self._fleeting |= made
         if own.clean and _FAMILIES.search(facts.shape):
@@ -97,6 +104,10 @@ class Temporaries:
         plain = all(table.kind in "rp" for one in others for table in catalog.find(one.schema, one.name))
         plain = plain and not any(one.name in own.names for one in others)
         self.own = own._replace(clean=own.clean - targets if plain else frozenset())
+
+    def carry(self, one: Learned) -> None:
+        """A statement is about to put labelled values into a relation of the session's making."""
+        self.own = self.own._replace(carries=self.own.carries | {(one.table, one.label, not one.sure)})
 
     def outdated(self, scope: Scope) -> bool:
         """Whether this scope says otherwise of views that were clean: they are so no more."""

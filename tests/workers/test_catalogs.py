@@ -1,8 +1,10 @@
 """Catalogues are read again when they moved, through whatever door, and an old one is better than none."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,6 +19,7 @@ from tests.workers.worker_rig import running_server
 from workers import catalogs as catalogs_module
 from workers.catalogs import Catalogs
 from workers.embedded import EmbeddedServer, free_port
+from workers.learned import LabelBooks
 from workers.slab import Slab
 from workers.upstream import Target
 
@@ -57,7 +60,17 @@ class Keeper:
 
 
 @asynccontextmanager
-async def keeping(server: EmbeddedServer, slots: int = 1) -> AsyncIterator[list[Keeper]]:
+async def keeping(
+    server: EmbeddedServer, slots: int = 1, folder: Path | None = None
+) -> AsyncIterator[list[Keeper]]:
+    """`folder`: where learned labels lie; without one they end with the test."""
+    with tempfile.TemporaryDirectory() as fresh:
+        async with _keeping(server, slots, folder or Path(fresh)) as keepers:
+            yield keepers
+
+
+@asynccontextmanager
+async def _keeping(server: EmbeddedServer, slots: int, folder: Path) -> AsyncIterator[list[Keeper]]:
     slab = Slab(slots)
     keepers: list[Keeper] = []
     target = Target(
@@ -65,8 +78,9 @@ async def keeping(server: EmbeddedServer, slots: int = 1) -> AsyncIterator[list[
     )
     for index in range(slots):
         renewed: list[tuple[str, int]] = []
+        books = LabelBooks(folder, slab.row(index))
         made = Catalogs(
-            slab, slab.row(index), lambda name, changes, kept=renewed: kept.append((name, changes))
+            slab, slab.row(index), books, lambda name, changes, kept=renewed: kept.append((name, changes))
         )
         keepers.append(Keeper(made, Database(name="shop", user="sluice"), target, renewed))
     async with trio.open_nursery() as nursery:
