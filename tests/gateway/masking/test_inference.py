@@ -62,9 +62,9 @@ def database() -> Catalog:
         bodies=[BodyRow(body, LOOK_UP, ("prefix",), False, None)],
         keys=[(CUSTOMERS, frozenset({"id"})), (CUSTOMERS, frozenset({"email"}))],
         references=[
-            (ORDERS, "customer_email", CUSTOMERS, "email"),
-            (STAFF, "boss_email", CUSTOMERS, "email"),
-            (ORDERS, "customer_id", CUSTOMERS, "id"),
+            ((ORDERS, "customer_email"), (CUSTOMERS, "email")),
+            ((STAFF, "boss_email"), (CUSTOMERS, "email")),
+            ((ORDERS, "customer_id"), (CUSTOMERS, "id")),
         ],
     )
 
