@@ -11,8 +11,8 @@ _VERHOEFF_P = (
     "0123456789 1576283094 5803796142 8916043527 9453126870 4286573901 2793806415 7046913258"
 ).split()
 # Account numbers by country: characters in all (ISO 13616 registry).
-_IBAN_LENGTHS = {
-    country: int(size)
+IBAN_LENGTHS = {
+    country.encode(): int(size)
     for size, countries in (
         entry.split(":")
         for entry in (
@@ -25,7 +25,6 @@ _IBAN_LENGTHS = {
     )
     for country in countries.split(",")
 }
-IBAN_COUNTRIES = tuple(country.encode() for country in _IBAN_LENGTHS)
 _DNI_LETTERS = b"TRWAGMYFPDXBNJZSQVHLCKE"
 _CODICE_ODD = dict(
     zip(
@@ -78,7 +77,7 @@ def _issued(digits: bytes, size: int) -> bool:
 def iban(account: bytes) -> bool:
     """An international bank account number, any case: its country's length, remainder 1 modulo 97 (ISO 13616)."""
     account = account.upper()
-    if _IBAN_LENGTHS.get(account[:2].decode("latin-1")) != len(account) or not account.isalnum():
+    if IBAN_LENGTHS.get(account[:2]) != len(account) or not account.isalnum():
         return False
     turned = account[4:] + account[:4]
     return int("".join(str(int(chr(byte), 36)) for byte in turned)) % 97 == 1

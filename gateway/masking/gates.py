@@ -143,14 +143,16 @@ def _email(text: bytes, at: int) -> Iterator[Span]:
 
 def _iban(text: bytes, at: int) -> Iterator[Span]:
     for found in _IBAN.finditer(text, max(0, at - 48), at + 48):
-        value = found.group()
-        for end in range(len(value), 14, -1):  # the words behind it look like more of it
-            if (
-                checks.iban(value[:end].translate(None, _SEPARATORS))
-                and not text[found.start() + end : found.start() + end + 1].isalnum()
-            ):
-                yield found.start(), found.start() + end, "iban"
-                break
+        size = checks.IBAN_LENGTHS.get(found.group()[:2].upper())
+        if size is None:
+            continue
+        end = begin = found.start()
+        while size and end < found.end():  # the words behind it look like more of it
+            size -= text[end] not in _SEPARATORS
+            end += 1
+        if not size and not text[end : end + 1].isalnum():
+            if checks.iban(text[begin:end].translate(None, _SEPARATORS)):
+                yield begin, end, "iban"
 
 
 def _ip4(text: bytes, at: int) -> Iterator[Span]:
@@ -340,25 +342,25 @@ GATES = (
     ),
     Gate((rb"[a-z.:#)=\"]:? {0,2}[+(]?[0-9](?:[ .()/-]{0,2}[0-9]){6}",), None, Group.TOLD, any_case=True),
     Gate(
-        (rb"(?:" + b"|".join(checks.IBAN_COUNTRIES) + rb")[0-9]{2}(?:[ \t./-]?[a-z0-9]){11}",),
+        (rb"[a-z]{2}[0-9]{2}(?:[ \t./-]?[a-z0-9]){11}",),
         _iban,
         Group.IDS,
         any_case=True,
     ),
     Gate(
-        (rb"[^0-9a-z][a-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[a-dt][^0-9a-z]",),
+        (rb"[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[a-dt][^0-9a-z]",),
         _near(_NINO, "ssn", 16, 4),
         Group.IDS,
         any_case=True,
     ),
     Gate(
-        (rb"[^0-9a-z](?:[0-9]{8}|[xyz]-?[0-9]{7})-?[a-z][^0-9a-z]",),
+        (rb"[0-9]{7}-?[a-z][^0-9a-z]",),
         _near(_DNI, "ssn", 14, 4, _dni_checked),
         Group.IDS,
         any_case=True,
     ),
     Gate(
-        (rb"[^0-9a-z][12] ?[0-9]{2} ?[0-9]{2} ?[0-9ab]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}[^0-9a-z]",),
+        (rb"[12] ?[0-9]{2} ?[0-9]{2} ?[0-9ab]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}[^0-9a-z]",),
         _near(_NIR, "ssn", 24, 4, _nir_checked),
         Group.IDS,
         any_case=True,

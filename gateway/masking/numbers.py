@@ -13,6 +13,7 @@ from gateway.masking import checks
 Span = tuple[int, int, str]  # begin, end, label
 
 RUN = b"0123456789 \t./(),_-+"
+_SEPARATORS = b" \t./(),_-+"
 _NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 _BEFORE = 48  # bytes before a number in which a word may tell what it is
 
@@ -92,10 +93,13 @@ def personal(text: bytes, start: int, end: int) -> list[Span]:
     if count < 7:
         return found
     limit = min(len(text), end + 12)  # an extension in letters may lie behind the run
+    bare = len(run.strip(_SEPARATORS))
     if count >= 12:
         found += _cards(text, start, end)
     if b"+" in run or b"00" in run:
         found += _international(text, start, limit)
+    if found and found[0][1] - found[0][0] >= bare:
+        return found  # one number, and known: nothing else can be in the run
     if count >= 9:
         for match in _SHAPED.finditer(text, start, limit):
             label = _shaped(match)

@@ -243,12 +243,12 @@ def _documents(values: Sequence[bytes], form: Form) -> Iterable[int]:
     found: list[int] = []
     keyed: Sequence[int] = range(len(values))
     if form is Form.TEXT:
-        joined = b"\n" + b"\n".join(values)
-        if b"\n\\x" in joined:
+        firsts = {value[0] for value in values}
+        if 0x5C in firsts:
             found = [i for i, value in enumerate(values) if value.startswith(b"\\x")]
-        if b"\n{" not in joined and b"\n[" not in joined:
+        if firsts.isdisjoint(b"{["):
             return found
         keyed = [i for i, value in enumerate(values) if value[0] in b"{["]
-    if documents.telling_keys(b"\n".join([values[i] for i in keyed])):
+    if any(map(documents.telling, kernels.keys_in(b"\n".join([values[i] for i in keyed])))):
         found += [i for i in keyed if documents.telling_keys(values[i])]
     return found

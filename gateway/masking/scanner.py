@@ -96,7 +96,7 @@ class Scanner:
         if len(places) > PLACES_MAX:
             return [(0, len(text), "derived")]
         found: list[Span] = []
-        done = 0
+        runs: list[int] = []
         escaped = False
         for end, gate in places:
             look = GATES[gate].look
@@ -104,11 +104,15 @@ class Scanner:
                 found += look(text, end)
             elif gate == _ESCAPED:
                 escaped = True
-            elif end - 1 > done or not done:
-                start, done = numbers.run_around(text, done, min(end - 1, len(text)))
-                found += numbers.personal(text, start, done)
+            else:
+                runs.append(end - 1)
             if len(found) > 4 * SPANS_MAX:
                 return [(0, len(text), found[0][2])]
+        done = 0
+        for at in runs:
+            if (at > done or not done) and not any(begin < at <= end for begin, end, _ in found[-8:]):
+                start, done = numbers.run_around(text, done, min(at, len(text)))
+                found += numbers.personal(text, start, done)
         if escaped:
             found += self._folded(text)
         return _apart(found, len(text))
