@@ -63,7 +63,7 @@ def _issued(digits: bytes, size: int) -> bool:
         return size == 15  # American Express
     if two in (36, 38, 39) or 3000 <= four <= 3059 or four // 10 == 309:
         return size in (14, 16)  # Diners Club
-    if 3528 <= four <= 3589:
+    if two == 35:
         return size in (16, 19)  # JCB
     if four in (2131, 1800):
         return size == 15
@@ -71,7 +71,7 @@ def _issued(digits: bytes, size: int) -> bool:
         return size in (16, 19)  # Discover
     if two in (60, 62, 81):
         return size >= 16  # UnionPay, RuPay
-    return four in (5018, 5020, 5038, 5893, 6304, 6390, 6759, 6761, 6762, 6763, 604)  # Maestro
+    return two in (50, 56, 57, 58, 63, 67) or four == 604  # Maestro
 
 
 def iban(account: bytes) -> bool:

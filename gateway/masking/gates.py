@@ -67,7 +67,7 @@ _PAIR = re.compile(
     rb"(?i)(?:"
     + _SECRET_KEYS
     + rb")[\"'\]]{0,2}(?:\s{0,3}(?:[:=]|=>|:=)\s{0,3}|\s{1,3}(?:is|ist|est|es)\s{1,3}:?\s?)"
-    rb"(?:bearer |basic )?(?P<quote>[\"'])?(?P<value>(?(quote)(?:(?!(?P=quote))[^\n\\]|\\.){1,4096}|[^\s\"'<>,;&)}\]]{3,4096}))"
+    rb"(?:bearer |basic )?(?P<quote>[\"'])?(?P<value>(?(quote)(?:(?!(?P=quote))[^\n\\]|\\.){1,4096}|[^\s\"'<>]{3,4096}))"
 )
 _BEARER = re.compile(rb"(?i)bearer (?P<value>[A-Za-z0-9._~+/=-]{16,4096})")
 _URL = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/@]{0,64}:(?P<value>[^\s@/]{1,128})@")
