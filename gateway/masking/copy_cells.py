@@ -1,7 +1,7 @@
 """The rows of COPY data cut into cells: text, csv and binary (manual, COPY, File Formats).
 
-The server sends each row as one CopyData message. That is relied upon, and checked: a message that is not exactly one row is a
-ProtocolError.
+The server sends each row as one CopyData message. That is relied upon, and checked: a message that is not exactly one
+row is a ProtocolError.
 """
 
 import re

@@ -1,9 +1,9 @@
-"""The gates and the looks: for each kind of personal data a wide expression that a scan of the whole buffer can afford, and an exact
-look at the places where it matched.
+"""The gates and the looks: for each kind of personal data a wide expression that a scan of the whole buffer can
+afford, and an exact look at the places where it matched.
 
-A gate is wider than what it stands for, never crosses a line break and needs no look-behind, so that cells may be scanned joined by
-line breaks, as they lie in a block of rows, and nothing is found that alone would not be. It tells an end offset only. A look reads a
-bounded stretch around it and gives spans of the text; it raises nothing.
+A gate is wider than what it stands for, never crosses a line break and needs no look-behind, so that cells may be
+scanned joined by line breaks, as they lie in a block of rows, and nothing is found that alone would not be. It tells
+an end offset only. A look reads a bounded stretch around it and gives spans of the text; it raises nothing.
 """
 
 import re
@@ -60,8 +60,10 @@ _TOKEN = re.compile(
     rb"hooks\.slack\.com/services/[A-Za-z0-9/]{20,}"
 )
 _SECRET_KEYS = (
-    rb"password|passwd|pwd|passphrase|passcode|secret|api[_ -]?key|apikey|access[_ -]?key|private[_ -]?key|secret[_ -]?key|access[_ -]?token|"
-    rb"auth[_ -]?token|refresh[_ -]?token|bearer|credentials?|client[_ -]?secret|passwort|kennwort|mot de passe|contrase\xc3\xb1a|senha|wachtwoord|pin code"
+    rb"password|passwd|pwd|passphrase|passcode|secret|api[_ -]?key|apikey|access[_ -]?key|private[_ -]?key|"
+    rb"secret[_ -]?key|access[_ -]?token|"
+    rb"auth[_ -]?token|refresh[_ -]?token|bearer|credentials?|client[_ -]?secret|passwort|kennwort|"
+    rb"mot de passe|contrase\xc3\xb1a|senha|wachtwoord|pin code"
 )
 _PAIR = re.compile(
     rb"(?i)(?:"
@@ -150,9 +152,9 @@ def _iban(text: bytes, at: int) -> Iterator[Span]:
         while size and end < found.end():  # the words behind it look like more of it
             size -= text[end] not in _SEPARATORS
             end += 1
-        if not size and not text[end : end + 1].isalnum():
-            if checks.iban(text[begin:end].translate(None, _SEPARATORS)):
-                yield begin, end, "iban"
+        whole = not size and not text[end : end + 1].isalnum()
+        if whole and checks.iban(text[begin:end].translate(None, _SEPARATORS)):
+            yield begin, end, "iban"
 
 
 def _ip4(text: bytes, at: int) -> Iterator[Span]:

@@ -1,8 +1,8 @@
 """Which numbers in a run of digits and separators are personal: cards, national ids, telephone numbers, coordinates.
 
 A run is what lies between two bytes that neither digits nor their separators are. Shapes with a check digit are enough by
-themselves; others need their usual separators, or a word before them that says what they are. Dates, decimals, versions, order
-numbers and the like stay.
+themselves; others need their usual separators, or a word before them that says what they are. Dates, decimals,
+versions, order numbers and the like stay.
 """
 
 import re
@@ -38,7 +38,8 @@ _SHAPED = re.compile(
     rb")" + _EDGE
 )
 _ZERO = re.compile(
-    rb"(?<![0-9A-Za-z_.,/+-])(?:\(0[0-9]{1,5}\)|0[1-9][0-9]{0,4}(?=[ ./-]{1,3}[0-9])|\([1-9][0-9]{1,4}\)|0[0-9]{2,4}(?=[ /-]))"
+    rb"(?<![0-9A-Za-z_.,/+-])(?:\(0[0-9]{1,5}\)|0[1-9][0-9]{0,4}(?=[ ./-]{1,3}[0-9])|\([1-9][0-9]{1,4}\)|"
+    rb"0[0-9]{2,4}(?=[ /-]))"
     rb"(?:[ ./-]{0,3}[0-9]{1,8}){1,6}" + _EDGE
 )
 _BARE = re.compile(rb"\+?\(?[0-9](?:[ ./()-]{0,2}[0-9]){5,18}(?:\s?(?:x|ext\.?\s?)[0-9]{1,6})?(?![0-9])")
@@ -50,15 +51,16 @@ _PAIR = re.compile(
 _TOLD = {
     word.encode(): label
     for label, words in {
-        "phone": """tel phone phones telephone telefone telefono teléfono téléphone tél telefon telefonnummer mobil mobile handy movil móvil
-            celular cellulare cell cellphone fax sms whatsapp rufnummer portable tlf telefoon mobiel callme callus callhim callher
-            callthem callback ringme dial dialled textme reachme reachher reachhim reachus""",
-        "ssn": """ssn socialsecurity socialinsurance nationalid nationalinsurance nino taxid tin itin bsn pesel dni nif nie cpf nir sécuritésociale
-            steuer-id steuerid steuernummer sozialversicherungsnummer codicefiscale burgerservicenummer personnummer aadhaar curp sin
-            citizenid idcard""",
+        "phone": """tel phone phones telephone telefone telefono teléfono téléphone tél telefon telefonnummer mobil
+            mobile handy movil móvil celular cellulare cell cellphone fax sms whatsapp rufnummer portable tlf
+            telefoon mobiel callme callus callhim callher callthem callback ringme dial dialled textme reachme
+            reachher reachhim reachus""",
+        "ssn": """ssn socialsecurity socialinsurance nationalid nationalinsurance nino taxid tin itin bsn pesel dni
+            nif nie cpf nir sécuritésociale steuer-id steuerid steuernummer sozialversicherungsnummer codicefiscale
+            burgerservicenummer personnummer aadhaar curp sin citizenid idcard""",
         "passport": "passport reisepass passeport pasaporte passaporto paspoort",
-        "licence": """driverslicense driverlicense driver'slicense driverslicence driver'slicence drivinglicence führerschein permisdeconduire
-            rijbewijs""",
+        "licence": """driverslicense driverlicense driver'slicense driverslicence driver'slicence drivinglicence
+            führerschein permisdeconduire rijbewijs""",
         "iban": "account bankaccount acct konto kontonummer rekeningnummer routing sortcode",
         "card": "card creditcard debitcard kreditkarte carte tarjeta",
         "health": "mrn medicalrecord",
@@ -119,9 +121,11 @@ def _international(text: bytes, start: int, end: int) -> Iterator[Span]:
     for found in _INTERNATIONAL.finditer(text, start, end):
         digits = found.group().translate(None, _NO_DIGITS)
         separated = len(digits) != len(found.group()) - 1
-        if 8 <= len(digits) <= 21 and (separated or len(digits) >= 9) and not digits.endswith(b"000000"):
-            if digits[:3] != b"000" and (digits[:1] != b"0" or digits[:2] == b"00"):
-                yield found.start(), found.end(), "phone"
+        known = (
+            digits[:3] != b"000" and (digits[:1] != b"0" or digits[:2] == b"00") and digits[-6:] != b"000000"
+        )
+        if known and 8 <= len(digits) <= 21 and (separated or len(digits) >= 9):
+            yield found.start(), found.end(), "phone"
 
 
 def _coordinates(text: bytes, start: int, end: int) -> Iterator[Span]:

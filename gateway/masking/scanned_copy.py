@@ -20,8 +20,9 @@ _COPY_DATA = 0x64
 def scan_copy(
     scanner: Scanner, frames: bytes, columns: int, scans: Sequence[tuple[int, Form]], how: Dialect | None
 ) -> ScannedRows:
-    """`frames`: whole CopyData frames, one row of `columns` cells each; `scans`: cell index (ascending) and form, at least one; `how`:
-    None for binary. A header line is scanned like a row. Raises ProtocolError for what is not as described.
+    """`frames`: whole CopyData frames, one row of `columns` cells each; `scans`: cell index (ascending) and form, at
+    least one; `how`: None for binary. A header line is scanned like a row. Raises ProtocolError for what is not as
+    described.
 
     Rows are looked at in pieces of at most `PIECE_BYTES`, or one row.
     """

@@ -1,4 +1,5 @@
-"""What personal data stands in a text: one pass of the gates over the whole buffer, then an exact look at the places they name.
+"""What personal data stands in a text: one pass of the gates over the whole buffer, then an exact look at the places
+they name.
 
 All gates are one hyperscan database; only end offsets are asked of it (start offsets cost a factor of ten).
 """
@@ -54,7 +55,8 @@ def _compiled(expressions: list[bytes], flags: list[int]) -> hyperscan.Database:
 
 
 class Scanner:
-    """Finds personal data in texts. Holds compiled expressions and scratch memory: one a process is enough, not for threads."""
+    """Finds personal data in texts. Holds compiled expressions and scratch memory: one a process is enough, not for
+    threads."""
 
     def __init__(self) -> None:
         self._always = [_Database(group) for group in Group if group < Group.DIGITS]
@@ -62,7 +64,8 @@ class Scanner:
         self._six_digits = _compiled([SIX_DIGITS], [hyperscan.HS_FLAG_SINGLEMATCH])
 
     def places(self, buffer: bytes) -> Places:
-        """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line breaks."""
+        """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line
+        breaks."""
         found: Places = []
         for database in self._always:
             database.scan(buffer, found)

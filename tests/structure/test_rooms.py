@@ -25,6 +25,7 @@ DOORS = {
     "numpy": ("gateway/masking/",),
     "trio": ("workers/",),
     "jwt": ("gateway/identity/",),
+    "hyperscan": ("gateway/masking/scanner.py",),
     "google_crc32c": ("gateway/audit/", "workers/"),
     "click": ("workers/",),
     "rich": ("workers/",),

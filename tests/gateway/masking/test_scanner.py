@@ -88,17 +88,16 @@ def test_words_and_log_lines_hold_nothing_personal() -> None:
         text = " ".join(chance.choices(words, k=60)).lower()
         assert scanner().find(text.encode()) == [], text
     for _ in range(300):
-        line = (
-            f"2024-05-{chance.randrange(1, 28):02} 12:{chance.randrange(60):02}:59.{chance.randrange(1000):03} INFO "
-            f"order {chance.randrange(10**9)} took {chance.random():.5f} s, 1.2.{chance.randrange(99)}, {chance.getrandbits(128):032x}"
-        )
-        assert [one for one in scanner().find(line.encode()) if one[2] not in ("card", "iban")] == [], line
+        moment = f"2024-05-{chance.randrange(1, 28):02} 12:{chance.randrange(60):02}:59.{chance.randrange(1000):03}"
+        took = f"order {chance.randrange(10**9)} took {chance.random():.5f} s"
+        line = f"{moment} INFO {took}, 1.2.{chance.randrange(99)}, {chance.getrandbits(128):032x}"
+        assert scanner().find(line.encode()) == [], line
 
 
 FRAGMENTS = [
     b"jane@example.com", b"+49 30 1234567", b"4111 1111 1111 1111", b"123-45-6789", b"\\u0040", b"%40", b"&#64;", b"@", b"0",
-    b"password: ", b"Dear Jane Smith", b"-----BEGIN PRIVATE KEY", b"eyJ", b"10.20.30.40", b"::", b"\xef\xbc\x94", b"\n", b" ", b"\xff",
-    b"born on 3 May 1980", b"12 Main Street", b"DE89370400440532013000", b"\\",
+    b"password: ", b"Dear Jane Smith", b"-----BEGIN PRIVATE KEY", b"eyJ", b"10.20.30.40", b"::", b"\xef\xbc\x94",
+    b"\n", b" ", b"\xff", b"born on 3 May 1980", b"12 Main Street", b"DE89370400440532013000", b"\\",
 ]  # fmt: skip
 texts = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.binary(max_size=8)), max_size=16).map(b"".join)
 
