@@ -16,7 +16,7 @@ from gateway.masking.numbers import Span
 PIECE_BYTES = 262144  # so much is scanned at once, so that the places found in it stay few
 PIECE_OVERLAP_BYTES = 1024  # longer than what any gate matches
 SPANS_MAX = 4096  # a text with more is personal as a whole,
-PLACES_MAX = 65536  # and so is one with more places than this
+PLACES_MAX = 16384  # and so is one with more places than this
 
 Places = list[tuple[int, int]]  # where a gate's match ended, and which gate it was
 
@@ -100,11 +100,16 @@ class Scanner:
             return [(0, len(text), "derived")]
         found: list[Span] = []
         runs: list[int] = []
+        reached: dict[int, int] = {}
         escaped = False
         for end, gate in places:
             look = GATES[gate].look
             if look is not None:
-                found += look(text, end)
+                if end > reached.get(gate, 0):  # else it lies in what this gate has led to already
+                    count = len(found)
+                    found += look(text, end)
+                    if len(found) > count:
+                        reached[gate] = found[-1][1]
             elif gate == _ESCAPED:
                 escaped = True
             else:
