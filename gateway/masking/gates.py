@@ -42,7 +42,7 @@ _IP4 = re.compile(
     rb"(?<![0-9A-Za-z_.-])(?:" + _OCTET + rb"\.){3}" + _OCTET + rb"(?![0-9A-Za-z_]|\.[0-9]|-[A-Za-z])"
 )
 _VERSIONED = re.compile(
-    rb"(?i)(?:version|ver\.?|v|release|build|rev|chapter|section|\xc2\xa7|firmware|driver|oid)[ :=]{0,2}$"
+    rb"(?i)(?:version|ver\.?|v|release|build|rev|chapter|section|\xc2\xa7|firmware|driver|oid)[ :=]{0,2}$|(?:[<>~!=]=|[<>~^])\s?$"
 )
 _IP6 = re.compile(
     rb"(?<![0-9A-Za-z_:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4}|"
@@ -162,13 +162,16 @@ def _ip4(text: bytes, at: int) -> Iterator[Span]:
         value = found.group()
         if value in (b"0.0.0.0", b"127.0.0.1") or value.startswith(b"255."):
             continue
+        if len(value) == 7 and len(set(value)) > 3:
+            continue  # 2.7.2.3 is a version; of single digits the known servers alone, as 8.8.4.4, are addresses
         if not _VERSIONED.search(text[max(0, found.start() - 12) : found.start()]):
             yield found.start(), found.end(), "ip"
 
 
 def _ip6(text: bytes, at: int) -> Iterator[Span]:
     for found in _MAC.finditer(text, max(0, at - 20), at + 20):
-        yield found.start(), found.end(), "ip"
+        if len(set(found.group())) > 2:
+            yield found.start(), found.end(), "ip"
     for found in _IP6.finditer(text, max(0, at - 48), at + 48):
         value = found.group()
         if len(value) < 6 or not any(48 <= byte <= 57 for byte in value):

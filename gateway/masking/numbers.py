@@ -24,6 +24,7 @@ _DATE = re.compile(
     rb"[0-9]{1,2} [0-9]{1,2} (?:19|20)[0-9]{2}(?![0-9])|"
     rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?:[0-9]{2}){0,3}(?![0-9])"
 )
+_NO_DIALLED = re.compile(_DATE.pattern + rb"|[0-9]{5}-[0-9]{4}$")  # nor a postal code
 _INTERNATIONAL = re.compile(
     rb"(?:\+|(?<![0-9A-Za-z_.,/+-])00(?=[1-9]))(?:[ ./()-]{0,3}[0-9]){7,15}(?:\s?(?:x|ext\.?\s?)[0-9]{1,6})?(?![0-9])"
 )
@@ -57,7 +58,7 @@ _TOLD = {
             reachher reachhim reachus""",
         "ssn": """ssn socialsecurity socialinsurance nationalid nationalinsurance nino taxid tin itin bsn pesel dni
             nif nie cpf nir sécuritésociale steuer-id steuerid steuernummer sozialversicherungsnummer codicefiscale
-            burgerservicenummer personnummer aadhaar curp sin citizenid idcard""",
+            burgerservicenummer personnummer aadhaar curp citizenid idcard""",
         "passport": "passport reisepass passeport pasaporte passaporto paspoort",
         "licence": """driverslicense driverlicense driver'slicense driverslicence driver'slicence drivinglicence
             führerschein permisdeconduire rijbewijs""",
@@ -215,7 +216,7 @@ _CHECKS: dict[str, Callable[[bytes], bool]] = {
 def _dialled(number: bytes) -> bool:
     """Whether a number with its area code is one: no date, no decimal, as many digits as telephones have."""
     digits = number.translate(None, _NO_DIGITS)
-    if not 8 <= len(digits) <= 13 or len(digits) == len(number) or _DATE.match(number):
+    if not 8 <= len(digits) <= 13 or len(digits) == len(number) or _NO_DIALLED.match(number):
         return False
     if len(digits) == 8 and number[:1] != b"(" and b"-" not in number and b"/" not in number:
         return False

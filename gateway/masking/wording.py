@@ -55,7 +55,7 @@ NAME_AFTER = re.compile(
 KEY_AFTER = re.compile(
     rb"(?i:(?<![A-Za-z_.-])(?:" + _KEYS + rb"))[\"']?\s?[:=]\s{0,2}[\"']?"
     rb"(?P<name>" + _ONE_NAME + rb"(?:,? (?:" + _PARTICLE + rb" )?" + _ONE_NAME + rb"){1,4}|"
-    rb"[a-z]{2,20} [a-z]{2,20}(?= ?(?:[\n,;|)\"]|$)))"
+    rb"(?<!=)[a-z]{2,20} [a-z]{2,20}(?= ?(?:[\n,;|)\"]|$)))"
 )
 # What follows such words and names nobody.
 NOBODY = frozenset(
