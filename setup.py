@@ -13,6 +13,7 @@ COMPILED = [
     "parser/fingerprint.py",
     "gateway/audit/chain.py",
     "gateway/masking/copies.py",
+    "gateway/masking/copy_cells.py",
     "gateway/masking/rows.py",
     "gateway/scope.py",
     "gateway/session/bounds.py",

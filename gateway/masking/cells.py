@@ -1,7 +1,7 @@
 """One cell of any form, with the personal data in it masked: the value keeps its type, and a client's decoder stays content.
 
-Composite values are taken apart, each part masked by the same rules, and put together again with the lengths that they have then.
-A value that cannot be taken apart, and in which personal data stands, becomes NULL.
+Composite values are taken apart, each part masked by the same rules, and put together again with the lengths that
+they have then. A value that cannot be taken apart, and in which personal data stands, becomes NULL.
 """
 
 import re
@@ -35,7 +35,8 @@ _TO_ESCAPE = re.compile(rb'(["\\])')
 
 @dataclass(frozen=True, slots=True)
 class MaskedCell:
-    """What goes out instead of a cell: `new` (None: NULL), the labels of what was found, and whether that was all of the cell."""
+    """What goes out instead of a cell: `new` (None: NULL), the labels of what was found, and whether that was all of
+    the cell."""
 
     new: bytes | None
     labels: tuple[str, ...]
@@ -52,7 +53,8 @@ def view(cell: bytes, form: Form) -> bytes:
 def mask(
     scanner: Scanner, cell: bytes, form: Form, places: Places | None = None, depth: int = 0
 ) -> MaskedCell | None:
-    """The masked cell, None where it may go out as it is. `places`: those in its view, where the gates have been passed already.
+    """The masked cell, None where it may go out as it is. `places`: those in its view, where the gates have been
+    passed already.
 
     Raises nothing, whatever the bytes.
     """
@@ -100,11 +102,10 @@ def _document(cell: bytes, spans: list[Span], read: _Reader, instead: bytes) -> 
     try:
         masked = read(cell, spans)
     except ValueError:
-        return (
-            None
-            if cell == instead
-            else MaskedCell(instead, tuple(label for *_, label in spans) or ("unknown",), False)
-        )
+        unread = not spans and read is documents.mask_json and not documents.telling_keys(cell)
+        if cell == instead or unread:
+            return None
+        return MaskedCell(instead, tuple(label for *_, label in spans) or ("unknown",), False)
     return masked and MaskedCell(masked[0], tuple(masked[1]), False)
 
 
@@ -153,7 +154,8 @@ def _readable(value: bytes) -> bytes:
 
 
 def _nested(scanner: Scanner, cell: bytes, depth: int) -> MaskedCell | None:
-    """Arrays, records, ranges, tsvector and hstore as text, and types that are not known, which may be any of these or none."""
+    """Arrays, records, ranges, tsvector and hstore as text, and types that are not known, which may be any of these
+    or none."""
     if b'"=>' in cell:
         try:
             masked = documents.mask_hstore(cell, scanner.find(cell))
@@ -231,7 +233,7 @@ def _nested_binary(scanner: Scanner, cell: bytes, depth: int) -> MaskedCell | No
         return mask(
             scanner,
             cell,
-            Form.JSONB_BINARY if cell[:1] == b"\1" and cell[1:2] in b'{["' else Form.TEXT,
+            Form.JSONB_BINARY if cell[:1] == b"\1" and cell[1:2] in (b"{", b"[", b'"') else Form.TEXT,
             None,
             depth + 1,
         )

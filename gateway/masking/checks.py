@@ -4,36 +4,41 @@ Every function takes ASCII digits (or letters where said) without separators and
 """
 
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+# Verhoeff's tables, a row of ten digits after another.
 _VERHOEFF_D = (
-    "0123456789 1234067895 2340178956 3401289567 4012395678 5987604321 6598710432 7659821043 8765932104 9876543210"
-).split()
-_VERHOEFF_P = (
-    "0123456789 1576283094 5803796142 8916043527 9453126870 4286573901 2793806415 7046913258"
-).split()
+    "0123456789123406789523401789563401289567401239567859876043216598710432765982104387659321049876543210"
+)
+_VERHOEFF_P = "01234567891576283094580379614289160435279453126870428657390127938064157046913258"
 # Account numbers by country: characters in all (ISO 13616 registry).
-_IBAN_LENGTHS = {
-    country: int(size)
-    for size, countries in (
-        entry.split(":")
-        for entry in (
-            "15:NO 16:BE 18:DK,FI,FO,GL,NL,SD 19:MK,SI 20:AT,BA,EE,KZ,LT,LU,MN,XK 21:CH,HR,LI,LV "
-            "22:BG,BH,CR,DE,GB,GE,IE,ME,RS,VA 23:AE,GI,IL,IQ,OM,TL,SO "
-            "24:AD,CZ,ES,MD,PK,RO,SA,SE,SK,TN,VG,DZ 25:LY,PT,ST,AO,MZ,CV 26:IS,TR 27:BF,BI,DJ,FR,GR,IT,MC,MR,SM "
-            "28:AL,AZ,BY,CY,DO,GT,HN,HU,LB,NI,PL,SN,SV,CI,BJ,ML,MG,CM 29:BR,EG,PS,QA,UA 30:JO,KW,MU,YE "
-            "31:MT,SC 32:LC 33:RU"
-        ).split()
-    )
-    for country in countries.split(",")
+_IBAN_COUNTRIES = {
+    15: "NO",
+    16: "BE",
+    18: "DK FI FO GL NL SD",
+    19: "MK SI",
+    20: "AT BA EE KZ LT LU MN XK",
+    21: "CH HR LI LV",
+    22: "BG BH CR DE GB GE IE ME RS VA",
+    23: "AE GI IL IQ OM TL SO",
+    24: "AD CZ ES MD PK RO SA SE SK TN VG DZ",
+    25: "LY PT ST AO MZ CV",
+    26: "IS TR",
+    27: "BF BI DJ FR GR IT MC MR SM",
+    28: "AL AZ BY CY DO GT HN HU LB NI PL SN SV CI BJ ML MG CM",
+    29: "BR EG PS QA UA",
+    30: "JO KW MU YE",
+    31: "MT SC",
+    32: "LC",
+    33: "RU",
 }
-IBAN_COUNTRIES = tuple(country.encode() for country in _IBAN_LENGTHS)
+IBAN_LENGTHS = {
+    country.encode(): size for size, countries in _IBAN_COUNTRIES.items() for country in countries.split()
+}
 _DNI_LETTERS = b"TRWAGMYFPDXBNJZSQVHLCKE"
+# What Italy's digits and letters count in odd places.
 _CODICE_ODD = dict(
     zip(
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        map(
-            int,
-            "1 0 5 7 9 13 15 17 19 21 1 0 5 7 9 13 15 17 19 21 2 4 18 20 11 3 6 8 12 14 16 10 22 25 24 23".split(),
-        ),
+        bytes.fromhex("01000507090d0f11131501000507090d0f111315020412140b0306080c0e100a16191817"),
         strict=True,
     )
 )
@@ -64,7 +69,7 @@ def _issued(digits: bytes, size: int) -> bool:
         return size == 15  # American Express
     if two in (36, 38, 39) or 3000 <= four <= 3059 or four // 10 == 309:
         return size in (14, 16)  # Diners Club
-    if 3528 <= four <= 3589:
+    if two == 35:
         return size in (16, 19)  # JCB
     if four in (2131, 1800):
         return size == 15
@@ -72,13 +77,13 @@ def _issued(digits: bytes, size: int) -> bool:
         return size in (16, 19)  # Discover
     if two in (60, 62, 81):
         return size >= 16  # UnionPay, RuPay
-    return four in (5018, 5020, 5038, 5893, 6304, 6390, 6759, 6761, 6762, 6763, 604)  # Maestro
+    return two in (50, 56, 57, 58, 63, 67) or four == 604  # Maestro
 
 
 def iban(account: bytes) -> bool:
     """An international bank account number, any case: its country's length, remainder 1 modulo 97 (ISO 13616)."""
     account = account.upper()
-    if _IBAN_LENGTHS.get(account[:2].decode("latin-1")) != len(account) or not account.isalnum():
+    if IBAN_LENGTHS.get(account[:2]) != len(account) or not account.isalnum():
         return False
     turned = account[4:] + account[:4]
     return int("".join(str(int(chr(byte), 36)) for byte in turned)) % 97 == 1
@@ -110,7 +115,7 @@ def aadhaar(digits: bytes) -> bool:
         return False
     state = 0
     for place, byte in enumerate(reversed(digits)):
-        state = int(_VERHOEFF_D[state][int(_VERHOEFF_P[place % 8][byte - 48])])
+        state = int(_VERHOEFF_D[10 * state + int(_VERHOEFF_P[place % 8 * 10 + byte - 48])])
     return state == 0
 
 

@@ -4,13 +4,13 @@ The server sends each row as one CopyData message (`CopySendEndOfRow` in its cop
 That is relied upon, and checked: a message that is not exactly one row of the expected cells is a ProtocolError.
 """
 
-import re
 from dataclasses import dataclass, field
 from struct import Struct, error
 
 from gateway.classify.catalog import CatalogColumn, CatalogTable
 from gateway.errors import Refused, State
 from gateway.masking.basis import MaskBasis, Source
+from gateway.masking.copy_cells import Dialect, dialect, plain, split
 from gateway.masking.masks import CellMask, How
 from parser.errors import ProtocolError
 from parser.facts import Copy, Facts, Output, Relation
@@ -27,20 +27,6 @@ _NULLS = frozenset({"\\N", "", "NULL", "null"})  # one made to measure would tel
 _TRUE = frozenset({"", "true", "on", "1", "match"})
 _QUIET_OPTIONS = frozenset({"format", "freeze", "encoding", "force_quote", "on_error", "log_verbosity"})
 _READ_OPTIONS = frozenset({"delimiter", "null", "header", "quote", "escape"})
-
-_TEXT_CELL = rb"(?:[^\\\n%s]|\\[^\n])*"
-_CSV_CELL = rb'"(?:[^"]|"")*"|[^"\r\n%s]*'
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_UNESCAPED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Dialect:
-    csv: bool
-    delimiter: bytes
-    null: bytes
-    header: bool
-    cell: re.Pattern[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +50,7 @@ class CopyPlan:
     cleared: tuple[str, ...] = ()
     columns: int = 0
     places: tuple[_Place, ...] = field(default=(), repr=False)
-    dialect: _Dialect | None = field(default=None, repr=False)
+    dialect: Dialect | None = field(default=None, repr=False)
 
     def mask(self, frames: bytes) -> bytes:
         """Whole CopyData frames in, whole CopyData frames out. Raises ProtocolError for what is not one row a frame."""
@@ -88,10 +74,10 @@ class CopyPlan:
     def _line(self, line: bytes) -> bytes:
         dialect = self.dialect
         assert dialect is not None, "a plan that masks knows how"
-        cells = _split(line, dialect)
+        cells = split(line, dialect)
         if len(cells) != self.columns:
             raise ProtocolError("a row of COPY data has not the expected number of cells")
-        if dialect.header and all(_plain(cells[place.index], dialect) == place.name for place in self.places):
+        if dialect.header and all(plain(cells[place.index], dialect) == place.name for place in self.places):
             return line  # the header, or a row that tells no more than it
         for place in self.places:
             cell, mask = cells[place.index], place.mask
@@ -99,7 +85,7 @@ class CopyPlan:
             if mask.how is How.FIXED:
                 new = None if null and mask.nulls else mask.value
             else:
-                new = mask.cell(None if null else _plain(cell, dialect))
+                new = mask.cell(None if null else plain(cell, dialect))
             cells[place.index] = dialect.null if new is None else new
         return dialect.delimiter.join(cells) + b"\n"
 
@@ -196,7 +182,7 @@ def _traced(output: Output, basis: MaskBasis) -> _Cell:
     return _Cell(sources, types.pop() if len(types) == 1 else 0, True, column.name)
 
 
-def _dialect(copy: Copy) -> _Dialect | Refused:
+def _dialect(copy: Copy) -> Dialect | Refused:
     """How the rows are written. Refused for what cannot be cut into cells with certainty."""
     options = dict(copy.options)
     csv = copy.format == "csv"
@@ -220,38 +206,4 @@ def _dialect(copy: Copy) -> _Dialect | Refused:
     assert delimiter is not None, "it is one of the known"
     assert null is not None, "it is one of the known"
     header = "header" in options and (options["header"] or "").lower() in _TRUE
-    mark = re.escape(delimiter.encode())
-    cell = re.compile((_CSV_CELL if csv else _TEXT_CELL) % mark)
-    return _Dialect(csv, delimiter.encode(), null.encode(), header, cell)
-
-
-def _split(line: bytes, dialect: _Dialect) -> list[bytes]:
-    """The raw cells of exactly one row."""
-    if line[-1:] != b"\n":
-        raise ProtocolError("a row of COPY data does not end its line")
-    if b'"' not in line if dialect.csv else b"\\" not in line:
-        if line.find(b"\n") != len(line) - 1 or b"\r" in line:
-            raise ProtocolError("a frame of COPY data is not one row")
-        return line[:-1].split(dialect.delimiter)
-    end = len(line) - 1
-    cells: list[bytes] = []
-    at = 0
-    while True:
-        found = dialect.cell.match(line, at, end)
-        assert found is not None, "an empty cell always matches"
-        cells.append(found.group())
-        at = found.end()
-        if at == end:
-            return cells
-        if line[at : at + 1] != dialect.delimiter:
-            raise ProtocolError("a frame of COPY data is not one row")
-        at += 1
-
-
-def _plain(cell: bytes, dialect: _Dialect) -> bytes:
-    """The value that a cell writes."""
-    if dialect.csv:
-        return cell[1:-1].replace(b'""', b'"') if cell[:1] == b'"' else cell
-    if b"\\" not in cell:
-        return cell
-    return _ESCAPED.sub(lambda found: _UNESCAPED.get(found[1], found[1]), cell)
+    return dialect(csv, delimiter.encode(), null.encode(), header)

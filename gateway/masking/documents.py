@@ -1,7 +1,7 @@
 """Personal data inside documents: JSON, XML and hstore, whose keys tell as much as their values.
 
-What goes out is a document of the same kind: a masked string is still a string, a masked number becomes one too, an element keeps its
-tags. A document that cannot be read as what it should be is masked whole.
+What goes out is a document of the same kind: a masked string is still a string, a masked number becomes one too, an
+element keeps its tags. A document that cannot be read as what it should be is masked whole.
 """
 
 import json
@@ -39,7 +39,8 @@ Masked = tuple[bytes, list[str]]  # the new text, the labels found
 
 @lru_cache(maxsize=8192)
 def key_label(key: bytes, parent: bytes = b"") -> str | None:
-    """The label of what stands under a key, inside what stands under `parent`. Free text has none: it is scanned as all is."""
+    """The label of what stands under a key, inside what stands under `parent`. Free text has none: it is scanned as
+    all is."""
     label = names.label(key.decode("utf-8", "replace"), parent.decode("utf-8", "replace"), _TEXT_OID)
     return None if label == "free_text" else label
 
@@ -59,8 +60,8 @@ def telling_keys(text: bytes) -> bool:
 
 
 def mask_json(text: bytes, spans: Sequence[Span]) -> Masked | None:
-    """A JSON document without what `spans` cover and what stands under telling keys; None where that is nothing. ValueError if
-    the text is no JSON document."""
+    """A JSON document without what `spans` cover and what stands under telling keys; None where that is nothing.
+    ValueError if the text is no JSON document."""
     walk = _JsonWalk(text, spans)
     at = 0
     for token in _JSON_TOKEN.finditer(text):
@@ -164,7 +165,10 @@ class _JsonWalk:
         at = self._at
         covered: list[Edit] = []
         while at < len(spans) and spans[at][0] < end:
-            covered.append((max(begin + 1, spans[at][0]), min(end - 1, spans[at][1]), REDACTED))
+            first = max(begin + 1, spans[at][0])
+            before = self.text[begin + 1 : first]
+            first += (len(before) - len(before.rstrip(b"\\"))) & 1  # the letter of an escape stays with it
+            covered.append((first, max(first, min(end - 1, spans[at][1])), REDACTED))
             self.labels.append(spans[at][2])
             at += 1
         if not covered:

@@ -1,7 +1,8 @@
 """One plain reading of text in which characters are written by escape or by a lookalike.
 
-`\\u0040` of JSON, `&#64;` of XML, `%40` of addresses, full-width letters and digits, other scripts' digits, spaces and dashes of
-typography: each becomes the ASCII that it means, and every offset of the plain text leads back to where it came from.
+`\\u0040` of JSON, `&#64;` of XML, `%40` of addresses, full-width letters and digits, other scripts' digits, spaces
+and dashes of typography: each becomes the ASCII that it means, and every offset of the plain text leads back to where
+it came from.
 """
 
 import re

@@ -32,8 +32,8 @@ class Form(IntEnum):
 
 
 def form_of(type_oid: int, format_code: int) -> Form | None:
-    """The form of a column's cells by pg_type's oid and the wire format (0 text, 1 binary); None: such a value cannot hold what is
-    looked for. A domain comes with its base type's oid; a type that is not known may hold anything."""
+    """The form of a column's cells by pg_type's oid and the wire format (0 text, 1 binary); None: such a value cannot
+    hold what is looked for. A domain comes with its base type's oid; a type that is not known may hold anything."""
     binary = format_code == 1
     if type_oid == _JSON:
         return Form.JSON

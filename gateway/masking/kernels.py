@@ -141,12 +141,24 @@ def cells_of(
 
 
 def filled(cell: Offsets, length: Offsets) -> tuple[tuple[list[int], list[int], list[int]], int]:
-    """Of one column's cells, given as `cells_of` gives them, those that are neither NULL nor empty: their begins, ends and rows;
-    and how many are empty."""
+    """Of one column's cells, given as `cells_of` gives them, those that are neither NULL nor empty: their begins,
+    ends and rows; and how many are empty."""
     rows = np.flatnonzero(length > 0)
     begins = cell[rows] + 4
     empty = int(np.count_nonzero(length == 0))
     return (begins.tolist(), (begins + length[rows]).tolist(), rows.tolist()), empty
+
+
+def keys_in(text: bytes) -> set[bytes]:
+    """What stands before a quotation mark that a colon follows, or blanks, back to the mark before: the keys of JSON
+    documents as they are written. What is no key may be among them, and of keys with an escaped mark only the end."""
+    view = np.frombuffer(text + b"\n\n", np.uint8)
+    marks = np.flatnonzero(view == 0x22)
+    after = view[marks + 1]
+    ends = np.flatnonzero((after == 0x3A) | (after <= 0x20))
+    ends = ends[ends > 0]
+    begins = (marks[ends - 1] + 1).tolist()
+    return {text[begin:end] for begin, end in zip(begins, marks[ends].tolist(), strict=True)}
 
 
 def _block(frames: bytes, bounds: Offsets, columns: int, masks: Sequence[tuple[int, CellMask]]) -> bytes:

@@ -1,8 +1,8 @@
 """Which numbers in a run of digits and separators are personal: cards, national ids, telephone numbers, coordinates.
 
 A run is what lies between two bytes that neither digits nor their separators are. Shapes with a check digit are enough by
-themselves; others need their usual separators, or a word before them that says what they are. Dates, decimals, versions, order
-numbers and the like stay.
+themselves; others need their usual separators, or a word before them that says what they are. Dates, decimals,
+versions, order numbers and the like stay.
 """
 
 import re
@@ -13,15 +13,18 @@ from gateway.masking import checks
 Span = tuple[int, int, str]  # begin, end, label
 
 RUN = b"0123456789 \t./(),_-+"
+_SEPARATORS = b" \t./(),_-+"
 _NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 _BEFORE = 48  # bytes before a number in which a word may tell what it is
 
 _GROUP = re.compile(rb"[0-9]+")
 _EDGE = rb"(?![0-9A-Za-z_]|[-./][0-9])"
 _DATE = re.compile(
-    rb"[0-9]{4}([-./ ])[0-9]{1,2}\1[0-9]{1,2}(?![0-9])|[0-9]{1,2}([-./ ])[0-9]{1,2}\2(?:19|20)?[0-9]{2}(?![0-9])|"
+    rb"[0-9]{4}([-./ ])[0-9]{1,2}\1[0-9]{1,2}(?![0-9])|[0-9]{1,2}([-./])[0-9]{1,2}\2(?:19|20)?[0-9]{2}(?![-./]?[0-9])|"
+    rb"[0-9]{1,2} [0-9]{1,2} (?:19|20)[0-9]{2}(?![0-9])|"
     rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?:[0-9]{2}){0,3}(?![0-9])"
 )
+_NO_DIALLED = re.compile(_DATE.pattern + rb"|[0-9]{5}-[0-9]{4}$")  # nor a postal code
 _INTERNATIONAL = re.compile(
     rb"(?:\+|(?<![0-9A-Za-z_.,/+-])00(?=[1-9]))(?:[ ./()-]{0,3}[0-9]){7,15}(?:\s?(?:x|ext\.?\s?)[0-9]{1,6})?(?![0-9])"
 )
@@ -36,7 +39,8 @@ _SHAPED = re.compile(
     rb")" + _EDGE
 )
 _ZERO = re.compile(
-    rb"(?<![0-9A-Za-z_.,/+-])(?:\(0[0-9]{1,5}\)|0[1-9][0-9]{0,4}(?=[ ./-]{1,3}[0-9])|\([1-9][0-9]{1,4}\)|0[0-9]{2,4}(?=[ /-]))"
+    rb"(?<![0-9A-Za-z_.,/+-])(?:\(0[0-9]{1,5}\)|0[1-9][0-9]{0,4}(?=[ ./-]{1,3}[0-9])|\([1-9][0-9]{1,4}\)|"
+    rb"0[0-9]{2,4}(?=[ /-]))"
     rb"(?:[ ./-]{0,3}[0-9]{1,8}){1,6}" + _EDGE
 )
 _BARE = re.compile(rb"\+?\(?[0-9](?:[ ./()-]{0,2}[0-9]){5,18}(?:\s?(?:x|ext\.?\s?)[0-9]{1,6})?(?![0-9])")
@@ -48,15 +52,16 @@ _PAIR = re.compile(
 _TOLD = {
     word.encode(): label
     for label, words in {
-        "phone": """tel phone phones telephone telefone telefono teléfono téléphone tél telefon telefonnummer mobil mobile handy movil móvil
-            celular cellulare cell cellphone fax sms whatsapp rufnummer portable tlf telefoon mobiel callme callus callhim callher
-            callthem callback ringme dial dialled textme reachme reachher reachhim reachus""",
-        "ssn": """ssn socialsecurity socialinsurance nationalid nationalinsurance nino taxid tin itin bsn pesel dni nif nie cpf nir sécuritésociale
-            steuer-id steuerid steuernummer sozialversicherungsnummer codicefiscale burgerservicenummer personnummer aadhaar curp sin
-            citizenid idcard""",
+        "phone": """tel phone phones telephone telefone telefono teléfono téléphone tél telefon telefonnummer mobil
+            mobile handy movil móvil celular cellulare cell cellphone fax sms whatsapp rufnummer portable tlf
+            telefoon mobiel callme callus callhim callher callthem callback ringme dial dialled textme reachme
+            reachher reachhim reachus""",
+        "ssn": """ssn socialsecurity socialinsurance nationalid nationalinsurance nino taxid tin itin bsn pesel dni
+            nif nie cpf nir sécuritésociale steuer-id steuerid steuernummer sozialversicherungsnummer codicefiscale
+            burgerservicenummer personnummer aadhaar curp citizenid idcard""",
         "passport": "passport reisepass passeport pasaporte passaporto paspoort",
-        "licence": """driverslicense driverlicense driver'slicense driverslicence driver'slicence drivinglicence führerschein permisdeconduire
-            rijbewijs""",
+        "licence": """driverslicense driverlicense driver'slicense driverslicence driver'slicence drivinglicence
+            führerschein permisdeconduire rijbewijs""",
         "iban": "account bankaccount acct konto kontonummer rekeningnummer routing sortcode",
         "card": "card creditcard debitcard kreditkarte carte tarjeta",
         "health": "mrn medicalrecord",
@@ -92,10 +97,13 @@ def personal(text: bytes, start: int, end: int) -> list[Span]:
     if count < 7:
         return found
     limit = min(len(text), end + 12)  # an extension in letters may lie behind the run
+    bare = len(run.strip(_SEPARATORS))
     if count >= 12:
         found += _cards(text, start, end)
     if b"+" in run or b"00" in run:
         found += _international(text, start, limit)
+    if found and found[0][1] - found[0][0] >= bare:
+        return found  # one number, and known: nothing else can be in the run
     if count >= 9:
         for match in _SHAPED.finditer(text, start, limit):
             label = _shaped(match)
@@ -114,9 +122,11 @@ def _international(text: bytes, start: int, end: int) -> Iterator[Span]:
     for found in _INTERNATIONAL.finditer(text, start, end):
         digits = found.group().translate(None, _NO_DIGITS)
         separated = len(digits) != len(found.group()) - 1
-        if 8 <= len(digits) <= 21 and (separated or len(digits) >= 9) and not digits.endswith(b"000000"):
-            if digits[:3] != b"000" and (digits[:1] != b"0" or digits[:2] == b"00"):
-                yield found.start(), found.end(), "phone"
+        known = (
+            digits[:3] != b"000" and (digits[:1] != b"0" or digits[:2] == b"00") and digits[-6:] != b"000000"
+        )
+        if known and 8 <= len(digits) <= 21 and (separated or len(digits) >= 9):
+            yield found.start(), found.end(), "phone"
 
 
 def _coordinates(text: bytes, start: int, end: int) -> Iterator[Span]:
@@ -206,7 +216,7 @@ _CHECKS: dict[str, Callable[[bytes], bool]] = {
 def _dialled(number: bytes) -> bool:
     """Whether a number with its area code is one: no date, no decimal, as many digits as telephones have."""
     digits = number.translate(None, _NO_DIGITS)
-    if not 8 <= len(digits) <= 13 or len(digits) == len(number) or _DATE.match(number):
+    if not 8 <= len(digits) <= 13 or len(digits) == len(number) or _NO_DIALLED.match(number):
         return False
     if len(digits) == 8 and number[:1] != b"(" and b"-" not in number and b"/" not in number:
         return False

@@ -1,7 +1,8 @@
 """DataRow frames whose columns nobody labelled: what personal data stands in their cells is masked as they pass.
 
-The cells of a block of rows are joined by line breaks and shown to the scanner at once; only those in which a gate matched, or which
-are documents with telling keys, are looked at one by one, and only the frames that change are built anew. Nothing found costs one pass.
+The cells of a block of rows are joined by line breaks and shown to the scanner at once; only those in which a gate
+matched, or which are documents with telling keys, are looked at one by one, and only the frames that change are built
+anew. Nothing found costs one pass.
 """
 
 from bisect import bisect_right
@@ -37,8 +38,8 @@ _NESTED_MARKS = (b'":', b'"=>', b"\\x", b'""')
 class ColumnCounts:
     """What was seen of one column. Counts only, never a value.
 
-    `cells`: those that were not NULL; `hits`: by label the cells in which it was found; `wholes`: by label the cells that were
-    nothing else.
+    `cells`: those that were not NULL; `hits`: by label the cells in which it was found; `wholes`: by label the cells
+    that were nothing else.
     """
 
     cells: int = 0
@@ -62,7 +63,8 @@ class ColumnCounts:
 
 @dataclass(frozen=True, slots=True)
 class ScannedRows:
-    """`frames`: what goes out, the very object that came in where nothing was found. `counts`: one for each scanned column."""
+    """`frames`: what goes out, the very object that came in where nothing was found. `counts`: one for each scanned
+    column."""
 
     frames: bytes
     counts: tuple[ColumnCounts, ...]
@@ -113,8 +115,8 @@ _Change = tuple[int, int, bytes]  # a cell's length field, the cell's end, the n
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Some rows: the begins of their frames, and of each wanted column the cells that are neither NULL nor empty, and how many are
-    empty."""
+    """Some rows: the begins of their frames, and of each wanted column the cells that are neither NULL nor empty, and
+    how many are empty."""
 
     starts: list[int]
     columns: list[_Cells]
@@ -224,8 +226,8 @@ def masked_cells(
 def _matched(
     scanner: Scanner, views: Sequence[bytes], begins: Sequence[int], first: int, found: dict[int, Places]
 ) -> None:
-    """Adds the cells in which gates matched, and where in them. `begins` counts from the first cell of all, `first` is this one's
-    index."""
+    """Adds the cells in which gates matched, and where in them. `begins` counts from the first cell of all, `first`
+    is this one's index."""
     shift = begins[first] - 1
     for end, gate in scanner.places(b"\n" + b"\n".join(views) + b"\n"):
         i = bisect_right(begins, end - 1 + shift) - 1
@@ -243,12 +245,12 @@ def _documents(values: Sequence[bytes], form: Form) -> Iterable[int]:
     found: list[int] = []
     keyed: Sequence[int] = range(len(values))
     if form is Form.TEXT:
-        joined = b"\n" + b"\n".join(values)
-        if b"\n\\x" in joined:
+        firsts = {value[0] for value in values}
+        if 0x5C in firsts:
             found = [i for i, value in enumerate(values) if value.startswith(b"\\x")]
-        if b"\n{" not in joined and b"\n[" not in joined:
+        if firsts.isdisjoint(b"{["):
             return found
         keyed = [i for i, value in enumerate(values) if value[0] in b"{["]
-    if documents.telling_keys(b"\n".join([values[i] for i in keyed])):
+    if any(map(documents.telling, kernels.keys_in(b"\n".join([values[i] for i in keyed])))):
         found += [i for i in keyed if documents.telling_keys(values[i])]
     return found

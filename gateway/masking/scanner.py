@@ -1,4 +1,5 @@
-"""What personal data stands in a text: one pass of the gates over the whole buffer, then an exact look at the places they name.
+"""What personal data stands in a text: one pass of the gates over the whole buffer, then an exact look at the places
+they name.
 
 All gates are one hyperscan database; only end offsets are asked of it (start offsets cost a factor of ten).
 """
@@ -15,7 +16,7 @@ from gateway.masking.numbers import Span
 PIECE_BYTES = 262144  # so much is scanned at once, so that the places found in it stay few
 PIECE_OVERLAP_BYTES = 1024  # longer than what any gate matches
 SPANS_MAX = 4096  # a text with more is personal as a whole,
-PLACES_MAX = 65536  # and so is one with more places than this
+PLACES_MAX = 16384  # and so is one with more places than this
 
 Places = list[tuple[int, int]]  # where a gate's match ended, and which gate it was
 
@@ -54,7 +55,8 @@ def _compiled(expressions: list[bytes], flags: list[int]) -> hyperscan.Database:
 
 
 class Scanner:
-    """Finds personal data in texts. Holds compiled expressions and scratch memory: one a process is enough, not for threads."""
+    """Finds personal data in texts. Holds compiled expressions and scratch memory: one a process is enough, not for
+    threads."""
 
     def __init__(self) -> None:
         self._always = [_Database(group) for group in Group if group < Group.DIGITS]
@@ -62,7 +64,8 @@ class Scanner:
         self._six_digits = _compiled([SIX_DIGITS], [hyperscan.HS_FLAG_SINGLEMATCH])
 
     def places(self, buffer: bytes) -> Places:
-        """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line breaks."""
+        """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line
+        breaks."""
         found: Places = []
         for database in self._always:
             database.scan(buffer, found)
@@ -96,19 +99,28 @@ class Scanner:
         if len(places) > PLACES_MAX:
             return [(0, len(text), "derived")]
         found: list[Span] = []
-        done = 0
+        runs: list[int] = []
+        reached: dict[int, int] = {}
         escaped = False
         for end, gate in places:
             look = GATES[gate].look
             if look is not None:
-                found += look(text, end)
+                if end > reached.get(gate, 0):  # else it lies in what this gate has led to already
+                    count = len(found)
+                    found += look(text, end)
+                    if len(found) > count:
+                        reached[gate] = found[-1][1]
             elif gate == _ESCAPED:
                 escaped = True
-            elif end - 1 > done or not done:
-                start, done = numbers.run_around(text, done, min(end - 1, len(text)))
-                found += numbers.personal(text, start, done)
+            else:
+                runs.append(end - 1)
             if len(found) > 4 * SPANS_MAX:
                 return [(0, len(text), found[0][2])]
+        done = 0
+        for at in runs:
+            if (at > done or not done) and not any(begin < at <= end for begin, end, _ in found[-8:]):
+                start, done = numbers.run_around(text, done, min(at, len(text)))
+                found += numbers.personal(text, start, done)
         if escaped:
             found += self._folded(text)
         return _apart(found, len(text))

@@ -1,7 +1,7 @@
 """The words beside which names, addresses and dates of birth stand, and the patterns built from them.
 
-Names of people have no shape of their own: only what stands before them tells. Everything here errs towards leaving ordinary text
-alone; the columns that hold nothing but names are found by their catalogue's label.
+Names of people have no shape of their own: only what stands before them tells. Everything here errs towards leaving
+ordinary text alone; the columns that hold nothing but names are found by their catalogue's label.
 """
 
 import re
@@ -9,7 +9,10 @@ import re
 _UPPER = rb"(?:[A-Z]|\xc3[\x80-\x9e]|\xc4[\x80-\xbf]|\xc5[\x80-\xbd])"
 _LETTER = rb"(?:[A-Za-z]|[\xc3-\xcf\xd0-\xd3][\x80-\xbf])"
 _NAME_WORD = _UPPER + rb"(?:" + _LETTER + rb"|['\x60](?=" + _LETTER + rb")|\xe2\x80\x99){0,24}"
-_PARTICLE = rb"(?:van der|van den|van de|van|von der|von|zu|de la|de los|del|della|di|da|de|do|dos|das|du|des|le|la|el|al|bin|y|e|ten|ter|den|het|'t)"
+_PARTICLE = (
+    rb"(?:van der|van den|van de|van|von der|von|zu|de la|de los|del|della|di|da|de|do|dos|das|du|des|le|la|el|al|"
+    rb"bin|y|e|ten|ter|den|der|het|'t)"
+)
 _ONE_NAME = rb"(?:" + _NAME_WORD + rb"\.?(?:-" + _NAME_WORD + rb")?)"
 NAME = _ONE_NAME + rb"(?:[ \t\xa0]{1,2}(?:" + _PARTICLE + rb"[ \t])?" + _ONE_NAME + rb"){0,4}"
 
@@ -23,11 +26,14 @@ _GREETINGS = (
 )
 _PERSONS = (
     rb"[Pp]atient|PATIENT|[Cc]ustomer|CUSTOMER|[Ee]mployee|[Cc]lient|[Cc]aller|[Pp]atientin|[Kk]unde|[Kk]undin|[Cc]liente|[Pp]aciente|"
-    rb"[Pp]aziente|[Kk]lant|[Pp]ati\xc3\xabnt|[Pp]atiente|[Kk]lient|[Mm]ember|[Bb]eneficiary|[Gg]uest|[Ss]poke (?:with|to)|[Mm]et with"
+    rb"[Pp]aziente|[Kk]lant|[Pp]ati\xc3\xabnt|[Pp]atiente|[Kk]lient|[Mm]ember|[Bb]eneficiary|[Gg]uest|"
+    rb"[Ss]poke (?:with|to)|[Mm]et with"
 )
 _KEYS = (
-    rb"name|full name|first name|last name|surname|contact|patient|customer|client|employee|caller|cardholder|account holder|kunde|"
-    rb"vorname|nachname|nom|pr\xc3\xa9nom|nombre|apellidos?|nome|cognome|naam|achternaam|voornaam|nazwisko|namn|signed|signed by|attn|"
+    rb"name|full name|first name|last name|surname|contact|patient|customer|client|employee|caller|"
+    rb"cardholder|account holder|kunde|"
+    rb"vorname|nachname|nom|pr\xc3\xa9nom|nombre|apellidos?|nome|cognome|naam|achternaam|voornaam|nazwisko|"
+    rb"namn|signed|signed by|attn|"
     rb"next of kin|emergency contact|guest|passenger|beneficiary|paciente|cliente|paziente"
 )
 NAME_GATES = (
@@ -49,21 +55,24 @@ NAME_AFTER = re.compile(
 KEY_AFTER = re.compile(
     rb"(?i:(?<![A-Za-z_.-])(?:" + _KEYS + rb"))[\"']?\s?[:=]\s{0,2}[\"']?"
     rb"(?P<name>" + _ONE_NAME + rb"(?:,? (?:" + _PARTICLE + rb" )?" + _ONE_NAME + rb"){1,4}|"
-    rb"[a-z]{2,20} [a-z]{2,20}(?= ?(?:[\n,;|)\"]|$)))"
+    rb"(?<!=)[a-z]{2,20} [a-z]{2,20}(?= ?(?:[\n,;|)\"]|$)))"
 )
 # What follows such words and names nobody.
 NOBODY = frozenset(
-    b"""The There This That These Those Then Sir Madam Sirs Madams Team Teams All Everyone Everybody Customer Customers Client Clients Support
-    Service Services Success Care World You Your We Our I It He She They What When Where Why How If In On At And Or But Not No Yes
-    Mom Dad God Friends Friend Colleague Colleagues Reader Readers User Users Valued Hiring Manager Management Engineer Engineering Developer Director
-    Analyst Architect Consultant Data Database Table Name Names Number Id ID Identifier Type Account Accounts Record Records History Portal Handbook Library Side
-    Server Application App API Relationship Relations Benefits Onboarding Experience Email Address Phone Status Profile Profiles
-    Information Info Form Forms Acquisition Lifetime Value Segment Segmentation Retention Journey Feedback Satisfaction Complaint Order
-    Orders Request Requests Ticket Tickets Report Reports Demo Example Unknown None Null True False Test Admin Administrator Default
-    Office Word Excel Windows SQL Access Damen Herren Kunde Kunden Liste Damen Sehr Protocol Code Class Function Module
-    Object Objects Method Error Errors Exception Descriptor Descriptors Functions Python Java Of Of A An Is Are Was Were Has Have Had Will
-    Can Could Should Would May Might Must Do Does Did Please Thank Thanks Best Kind Regards Welcome Again Monday Tuesday Wednesday Thursday
-    Friday Saturday Sunday January February March April June July August September October November December New Old First Last""".split()
+    b"""The There This That These Those Then Sir Madam Sirs Madams Team Teams All Everyone Everybody Customer Customers
+    Client Clients Support Service Services Success Care World You Your We Our I It He She They What When Where Why
+    How If In On At And Or But Not No Yes Mom Dad God Friends Friend Colleague Colleagues Reader Readers User Users
+    Valued Hiring Manager Management Engineer Engineering Developer Director Analyst Architect Consultant Data
+    Database Table Name Names Number Id ID Identifier Type Account Accounts Record Records History Portal Handbook
+    Library Side Server Application App API Relationship Relations Benefits Onboarding Experience Email Address
+    Phone Status Profile Profiles Information Info Form Forms Acquisition Lifetime Value Segment Segmentation
+    Retention Journey Feedback Satisfaction Complaint Order Orders Request Requests Ticket Tickets Report Reports
+    Demo Example Unknown None Null True False Test Admin Administrator Default Office Word Excel Windows SQL Access
+    Damen Herren Kunde Kunden Liste Sehr Protocol Code Class Function Module Object Objects Method Error Errors
+    Exception Descriptor Descriptors Functions Python Java Of A An Is Are Was Were Has Have Had Will Can Could
+    Should Would May Might Must Do Does Did Please Thank Thanks Best Kind Regards Welcome Again Monday Tuesday
+    Wednesday Thursday Friday Saturday Sunday January February March April June July August September October
+    November December New Old First Last""".split()
 )
 
 _SUFFIXES = (
@@ -125,18 +134,22 @@ _MONTH = (
     rb"gen|mag|giu|lug|set|ott|fev|out|maj|sty|lut|kwi|cze|lip|sie|wrz|pa\xc5|lis|gru)(?:[a-z]|[\xc3-\xc5][\x80-\xbf]){0,10}\.?"
 )
 _BIRTH = (
-    rb"born|dob|d\.o\.b\.?|date of birth|birth ?date|birthday|geboren|geburtsdatum|geburtstag|geb\.|n\xc3\xa9e? le|date de naissance|"
-    rb"nacid[oa]|nacimiento|nat[oa] il|nascita|nascid[oa]|nascimento|geboren op|geboortedatum|urodzon[ya]|urodzenia|f\xc3\xb6dd|f\xc3\xb6delsedatum"
+    rb"born|dob|d\.o\.b\.?|date of birth|birth ?date|birthday|geboren|geburtsdatum|geburtstag|geb\.|"
+    rb"n\xc3\xa9e? le|date de naissance|"
+    rb"nacid[oa]|nacimiento|nat[oa] il|nascita|nascid[oa]|nascimento|geboren op|geboortedatum|urodzon[ya]|"
+    rb"urodzenia|f\xc3\xb6dd|f\xc3\xb6delsedatum"
 )
 BIRTH_GATES = (
-    rb"(?:born|dob|d\.o\.b|birth|geboren|geburts|geb\.|n\xc3\xa9e? le|naiss|nacid|nacim|nascita|nat[oa] il|nascid|nascim|geboort|urodz|"
+    rb"(?:born|dob|d\.o\.b|birth|geboren|geburts|geb\.|n\xc3\xa9e? le|naiss|nacid|nacim|nascita|nat[oa] il|"
+    rb"nascid|nascim|geboort|urodz|"
     rb"f\xc3\xb6d)[^0-9\n]{0,24}[0-9]",
 )  # any case
 BIRTH = re.compile(
     rb"(?i)(?<![a-z])(?:"
     + _BIRTH
     + rb")(?:[^0-9A-Za-z\n]|\b(?:on|in|the|is|was|am|op|le|el|il|em|den|of|dag)\b){0,8}"
-    rb"(?P<day>[0-9]{4}[-./ ][0-9]{1,2}[-./ ][0-9]{1,2}|[0-9]{1,2}[-./ ][0-9]{1,2}[-./ ](?:[0-9]{4}|[0-9]{2})|(?:19|20)[0-9]{6}|"
+    rb"(?P<day>[0-9]{4}[-./ ][0-9]{1,2}[-./ ][0-9]{1,2}|[0-9]{1,2}[-./ ][0-9]{1,2}[-./ ](?:[0-9]{4}|"
+    rb"[0-9]{2})|(?:19|20)[0-9]{6}|"
     rb"[0-9]{1,2}(?:st|nd|rd|th|er|\.|\xc2\xba)?(?: of| de)? ?-?"
     + _MONTH
     + rb"(?: of| de)?,? ?-?[0-9]{2,4}|"

@@ -26,6 +26,7 @@ DOORS = {
     "trio": ("workers/",),
     "jwt": ("gateway/identity/",),
     "cryptography": ("gateway/identity/", "gateway/masking/tokens.py", "workers/"),
+    "hyperscan": ("gateway/masking/scanner.py",),
     "google_crc32c": ("gateway/audit/", "workers/"),
     "click": ("workers/",),
     "rich": ("workers/",),
