@@ -98,8 +98,8 @@ def build(
 ) -> Catalog:
     """The catalogue of these rows. `inherits`: (child, parent) oids, partitions included. `corrections`: label by
     `schema.table.column`, "none" for no label; they win over everything, and views inherit them. `bodies`: the functions
-    that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid. `references`: the
-    columns of foreign keys with the columns they refer to. `findings`: what samples of the rows showed."""
+    that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid. `references`:
+    the columns of foreign keys with the columns they refer to. `findings`: what samples of the rows showed."""
     tables = {row.oid: row for row in relations}
     held: dict[int, list[ColumnRow]] = {oid: [] for oid in tables}
     for column in columns:
