@@ -13,8 +13,8 @@ from gateway.classify import documents, phones, shapes
 from gateway.classify.names import label as label_by_name
 from gateway.classify.names import of_people, split
 from gateway.classify.persons import address_share, name_share, name_words
-from gateway.classify.validators import NATIONAL_NUMBERS, NationalNumber, compact, ssn_us
-from gateway.classify.vocabulary import NOT_PERSONS
+from gateway.classify.validators import NATIONAL_NUMBERS, NationalNumber, bar_code
+from gateway.classify.vocabulary import NOT_NUMBERS, NOT_PERSONS
 
 _TEXT_OID = 25
 PERSONAL = frozenset(
@@ -25,9 +25,11 @@ PERSONAL = frozenset(
 )  # fmt: skip
 _SHARE = 0.5  # of the values, that a label by form takes
 _NATIONAL_SHARE = 0.85
+_MARKED_SHARE = 0.7
 _CHANCE_MAX = 1e-5  # that so many random digits pass a check
 _LONG_CHARACTERS = 60.0  # on average: a text people write
 _WORDS = 6.0
+_PERSON_DIGITS_MIN, _PERSON_DIGITS_MAX = 9, 14
 _MANY = 50  # values that must be seen before a column is called clean
 _CODE_CHARACTERS_MAX = 40
 _FEW_SHARE = 0.02
@@ -146,7 +148,9 @@ def _national(values: Sequence[str]) -> Finding | None:
         if sum(map(number.holds, encoded[:_PROBE])) < _SHARE * len(encoded[:_PROBE]):
             continue
         hits = sum(map(number.holds, encoded))
-        if hits < _NATIONAL_SHARE * count or (not number.marked and _chance(number, distinct) > _CHANCE_MAX):
+        if hits < (_MARKED_SHARE if number.marked else _NATIONAL_SHARE) * count:
+            continue
+        if not number.marked and _chance(number, distinct) > _CHANCE_MAX:
             continue
         evidence = (f"{hits / count:.0%} of {count} values are national numbers ({number.country})",)
         return Finding("ssn", _sure(hits / count, count, 0.97), evidence)
@@ -171,8 +175,12 @@ def _texts(values: Sequence[str], whole: bool) -> Finding:
         hits.update({single} if single else shapes.inside(value))
     if hits["card"] < _CARD_CHANCE * count and sum(map(str.isdigit, values)) > 0.8 * count:
         del hits["card"]  # bar codes and the like pass for one by chance
+    if hits["ip"] and _versions(values):
+        del hits["ip"]
+    hits = +hits
     long = sum(map(len, values)) / count > _LONG_CHARACTERS or sum(len(value.split()) for value in values) / count > _WORDS
-    if hits and (long or max(hits.values()) >= max(2, _FEW_SHARE * count)):
+    repeated = len(set(values)) < 3 and count >= 10
+    if hits and not repeated and (long or max(hits.values()) >= max(2, _FEW_SHARE * count)):
         evidence = f"{', '.join(sorted(hits))} inside {max(hits.values())} of {count} values"
         return Finding("free_text", 0.9 if max(hits.values()) > 1 else 0.7, (evidence,))
     many = count >= _MANY or (whole and count >= _MANY // 2)
@@ -221,8 +229,8 @@ def _among(column: SampledColumn, people: bool, known: Set[str], today: date) ->
         return NOTHING
     if column.kind == "date":
         return _birth_dates(values, today) if people else NOTHING
-    if people and _bare_numbers(values, distinct):
-        return Finding("ssn", 0.6, (f"{count} scattered numbers of nine digits beside personal data",))
+    if people and NOT_NUMBERS.isdisjoint(split(column.name)) and _scattered(values, distinct):
+        return Finding("ssn", 0.6, (f"{count} long numbers, all different, beside personal data",))
     if column.kind == "number" or distinct < 0.1 * count:
         return NOTHING
     if people and distinct > 0.5 * count and sum(map(shapes.is_digest, values)) > 0.9 * count:
@@ -241,13 +249,19 @@ def _among(column: SampledColumn, people: bool, known: Set[str], today: date) ->
     return _birth_dates(values, today) if people and all(moments) else NOTHING
 
 
-def _bare_numbers(values: Sequence[str], distinct: int) -> bool:
-    """Nine digits without marks, all different and scattered: a series or a code has its values near each other."""
-    if distinct < max(5, 0.95 * len(values)) or not all(ssn_us(value) and value.isdigit() for value in _ascii(values)):
+def _scattered(values: Sequence[str], distinct: int) -> bool:
+    """Numbers of nine to fourteen digits without marks, all different, of one length and far apart, as those of persons
+    are: a series has its values near each other, and what ends in a bar code's check digit is one."""
+    lengths = {len(value) for value in values}
+    if distinct < max(8, 0.95 * len(values)) or len(lengths) > 1 or not all(map(str.isdigit, values)):
         return False
-    numbers = sorted(int(compact(value)) for value in _ascii(values))
-    spread = len({number // 100_000_000 for number in numbers})
-    return numbers[-1] - numbers[0] > 300_000_000 and spread >= min(5, distinct // 2)
+    (length,) = lengths
+    if not _PERSON_DIGITS_MIN <= length <= _PERSON_DIGITS_MAX or not all(map(str.isascii, values)):
+        return False
+    numbers = sorted(map(int, values))
+    if numbers[-1] - numbers[0] < 0.25 * 10**length or len({value[:2] for value in values}) < min(8, distinct // 2):
+        return False
+    return length != 13 or sum(map(bar_code, _ascii(values))) < 0.9 * len(values)
 
 
 def _iso(value: str) -> date | None:

@@ -22,8 +22,10 @@ _TITLE = re.compile(
     re.IGNORECASE,
 )
 _TAIL = re.compile(r"[,\s]+(?:jr|sr|ii|iii|iv|md|phd|dds|dvm|esq|b\.?sc|m\.?sc|b\.?a|b\.?eng|mba)\.?", re.IGNORECASE)
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019.-][^\W\d_]*)*")
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*\.?")
 _SAMPLE = 200
+_LATIN = 0x24F  # the last of its letters that names have
+_LOWER_SHARE = 0.4  # of values all of whose words are names, where nothing is capitalised
 _PROBE = 20  # values by which a form is seen not to be theirs
 
 
@@ -53,6 +55,12 @@ def name_share(values: Sequence[str], known: Set[str] = frozenset()) -> float:
     formed = [words for words in parts if words]
     if len(formed) < 0.85 * len(sample):
         return 0.0
+    if sum(not words[0][0].islower() for words in formed) < 0.5 * len(formed):
+        common = sum(all(_is_borne(plain(word), known) for word in words) for words in formed) / len(formed)
+        return common if common >= _LOWER_SHARE else 0.0
+    foreign = sum(ord(words[0][0]) > _LATIN for words in formed)
+    if foreign > 0.8 * len(formed) and _as_names(formed):
+        return 0.5
     borne = sum(any(_is_borne(plain(piece), known) for piece in _pieces(words)) for words in formed)
     ending = sum(plain(words[-1]).endswith(FAMILY_ENDS) for words in formed)
     return min(1.0, (borne + 0.4 * ending) / len(formed)) * len(formed) / len(sample)
@@ -78,7 +86,14 @@ def _parts(value: str) -> list[str]:
     kept = [word for word in words if word.lower() not in PARTICLES]
     if not kept or len(kept) > 4 or any(not _WORD.fullmatch(word) or word.lower() in NOT_IN_NAMES for word in kept):
         return []
-    return kept if all(word[0].isupper() or word.isupper() for word in kept) or (value.islower() and len(kept) == 1) else []
+    return kept if all(word[0].isupper() for word in kept) or (value.islower() and len(kept) <= 3) else []
+
+
+def _as_names(formed: Sequence[list[str]]) -> bool:
+    """Two or three words, in the first and the last place each time another: names in letters for which there is no list."""
+    several = [words for words in formed if 2 <= len(words) <= 3]
+    firsts, lasts = {words[0] for words in several}, {words[-1] for words in several}
+    return len(several) > 0.9 * len(formed) and min(len(firsts), len(lasts)) > 0.4 * len(formed)
 
 
 def _eastern(value: str) -> bool:
@@ -97,12 +112,12 @@ _STREET_BEFORE = (
     "|cuesta|urbanizacion|acceso|alameda|rambla|vial|canada|rua|travessa|praca|rodovia|estrada|viaduto|jardim|quadra|setor|sitio|vila"
     "|ladeira|loteamento|conjunto|condominio|nucleo|parque|residencial|recanto|passarela|patio|area|campo|chacara|colonia|distrito"
     "|esplanada|estacao|favela|fazenda|feira|lagoa|lago|morro|trecho|trevo|vale|vereda|aeroporto|ul|ulica|al|aleja|aleje|pl|plac|os"
-    "|osiedle|unit|psc|box|apt|flat|studio|calea|aleea|bulevardul|splaiul|intrarea|str|ulitsa|prospekt|ул|улица|пр|пер|наб|ш|бул"
+    "|вулиця|вул|провулок|проспект|площа|набережна|сквер|бульвар|улица|пер|шоссе|osiedle|unit|psc|box|apt|flat|studio|calea|aleea|bulevardul|splaiul|intrarea|str|ulitsa|prospekt|ул|улица|пр|пер|наб|ш|бул"
 )
 _STREET_AFTER = (
     "street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|place|pl|square|sq|terrace|ter|crescent|close|circle"
     "|cir|parkway|parkways|pkwy|highway|hwy|trail|trl|alley|mews|grove|gardens|row|hill|loop|plaza|point|path|ridge|run|walk|view|rise"
-    "|park|suite|apt|floor"
+    "|park|suite|apt|floor|mall|ride|rest|strand|approach|arcade|esplanade|parade|cove|bend|grange|glen|green|heights|junction"
 )
 _STREET_ENDS = (
     "strasse|str|weg|gasse|allee|platz|ring|damm|ufer|steig|straat|laan|plein|kade|dreef|hof|pad|steeg|singel|gracht|baan|dijk|hage"
@@ -115,7 +130,7 @@ _STREET = re.compile(
 )
 _POSTCODE = re.compile(
     r"\b[A-Z]{2} \d{5}(?:-\d{4})?\b|\b\d{5}(?:-\d{4})?[, ]+[^\W\d_]|\b\d{4} ?[A-Z]{2}\b|\b[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b"
-    r"|\b\d{5}-\d{3}\b|\b\d{8}\b|\b\d{2}-\d{3}\b|\b\d{3} \d{2}\b|\b\d{4} [^\W\d_]|\b\d{5,6}\b|\u3012?\d{3}-\d{4}"
+    r"|\b\d{4}$|\b\d{5}-\d{3}\b|\b\d{8}\b|\b\d{2}-\d{3}\b|\b\d{3} \d{2}\b|\b\d{4} [^\W\d_]|\b\d{5,6}\b|\u3012?\d{3}-\d{4}"
 )
 _EASTERN_PLACE = re.compile("[都道府県市区町村丁目省县路街号室시도구동로길]")
 

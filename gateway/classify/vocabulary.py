@@ -206,3 +206,9 @@ NOT_PERSONS = _words(
     nationality religion currency month day weekday status origin destination variety breed symbol ticker file path
     host domain url app application"""
 )
+# A column so named holds numbers of things, not of persons.
+NOT_NUMBERS = _words(
+    """id ids order orders invoice sku ref reference tracking barcode ean upc isbn gtin code product item batch serial
+    loyalty points transaction txn session key hash count total amount price quantity qty size bytes version epoch
+    timestamp ts time seq sequence index row rank lot parcel shipment ticket case"""
+)
