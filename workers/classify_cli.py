@@ -69,8 +69,8 @@ async def _read(loaded: Loaded, database: Database, corrections: tuple[Classify,
 
 
 def rows(found: Catalog, types: Types, *, every: bool) -> list[dict[str, Any]]:
-    """One entry a column, of the database's own tables and views, in the order of their names: those with a label and those that
-    are scanned, with `every` all."""
+    """One entry a column, of the database's own tables and views, in the order of their names: those with a label and those
+    that are scanned, with `every` all."""
     tables = sorted(
         (table for table in found.tables.values() if table.schema not in SYSTEM_SCHEMAS and table.kind in "rpvmf"),
         key=lambda table: (table.schema, table.name),

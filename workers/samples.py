@@ -1,8 +1,9 @@
-"""Samples of a database's rows, read on the gateway's own connection to tell what its columns hold. No value is kept or logged.
+"""Samples of a database's rows, read on the gateway's own connection to tell what its columns hold. No value is kept or
+logged.
 
-Small statements in read-only transactions, each with a time limit and a short wait for locks, until a budget of seconds is used
-up; what is left is looked at the next time. A table is read once: again only when it was rewritten or has grown to twice its
-size, or had no rows. What cannot be read is not, and nothing is said of it.
+Small statements in read-only transactions, each with a time limit and a short wait for locks, until a budget of seconds is
+used up; what is left is looked at the next time. A table is read once: again only when it was rewritten or has grown to
+twice its size, or had no rows. What cannot be read is not, and nothing is said of it.
 """
 
 import datetime
@@ -58,8 +59,8 @@ class Wanted(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table to look at. `filenode` changes when it is rewritten; `pages` and `rows` are the server's estimates, 0 and -1 where it
-    has none."""
+    """A table to look at. `filenode` changes when it is rewritten; `pages` and `rows` are the server's estimates, 0 and -1
+    where it has none."""
 
     oid: int
     schema: str
@@ -77,7 +78,7 @@ class Table(NamedTuple):
 
 @dataclass(slots=True)
 class Samples:
-    """What was found in the tables of one database, by oid and column. `unfinished`: the budget did not reach all of them."""
+    """What was found in the tables of one database, by oid and column. `unfinished`: the budget did not reach all."""
 
     unfinished: bool = False
     _known: dict[int, tuple[tuple[object, ...], dict[str, Finding]]] = field(default_factory=dict)
@@ -142,7 +143,8 @@ async def _read(connection: Connection, table: Table, columns: Sequence[Wanted])
 
 def _statement(table: Table, columns: Sequence[Wanted], sample: str) -> str:
     values = ", ".join(map(_value, columns))
-    return f"{_OPENING} SELECT {values} FROM ONLY {_quoted(table.schema)}.{_quoted(table.name)} {sample} LIMIT {ROWS}"
+    place = f"{_quoted(table.schema)}.{_quoted(table.name)}"
+    return f"{_OPENING} SELECT {values} FROM ONLY {place} {sample} LIMIT {ROWS}"  # noqa: S608 - names, quoted
 
 
 def _value(column: Wanted) -> str:

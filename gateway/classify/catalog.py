@@ -14,8 +14,8 @@ class CatalogColumn:
     `declared`: its type as it stands in the table, domain and modifier included: equal texts are equal types.
     `bases`: for a column of a view, the base columns that may flow into it, views followed all the way down (schemas always
     given); None where that is not known. Empty for a column of a table, which is its own base.
-    `confidence` (0 to 1) and `evidence` (a few words, never a value): of the label. `scan`: it has none, and is not known to be
-    clean either: its rows are looked into as they pass.
+    `confidence` (0 to 1) and `evidence` (a few words, never a value): of the label. `scan`: it has none, and is not known to
+    be clean either: its rows are looked into as they pass.
     """
 
     number: int  # attnum, 1-based

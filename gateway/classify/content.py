@@ -1,7 +1,7 @@
 """What columns hold, told by a sample of their values: each column by itself, then with the others of its table.
 
-One value proves little: what counts is what a column's values have in common. Names, birth dates and digits without marks are
-believed only where the table tells of people. Nothing of a value goes into what is found.
+One value proves little: what counts is what a column's values have in common. Names, birth dates and digits without marks
+are believed only where the table tells of people. Nothing of a value goes into what is found.
 """
 
 from collections import Counter
@@ -13,36 +13,33 @@ from gateway.classify import documents, phones, shapes
 from gateway.classify.names import label as label_by_name
 from gateway.classify.names import of_people, split
 from gateway.classify.persons import address_share, name_share, name_words
-from gateway.classify.validators import NATIONAL_NUMBERS, NationalNumber, compact, ssn_us
+from gateway.classify.validators import NATIONAL_NUMBERS, NationalNumber, bar_code
+from gateway.classify.vocabulary import NOT_NUMBERS, NOT_PERSONS
 
 _TEXT_OID = 25
 PERSONAL = frozenset(
-    {"name", "email", "phone", "ssn", "card", "iban", "dob", "address", "passport", "licence", "health", "salary", "biometric"}
-)
+    {
+        "name", "email", "phone", "ssn", "card", "iban", "dob", "address", "passport", "licence", "health", "salary",
+        "biometric",
+    }
+)  # fmt: skip
 _SHARE = 0.5  # of the values, that a label by form takes
 _NATIONAL_SHARE = 0.85
+_MARKED_SHARE = 0.7
 _CHANCE_MAX = 1e-5  # that so many random digits pass a check
 _LONG_CHARACTERS = 60.0  # on average: a text people write
 _WORDS = 6.0
+_PERSON_DIGITS_MIN, _PERSON_DIGITS_MAX = 9, 14
 _MANY = 50  # values that must be seen before a column is called clean
 _CODE_CHARACTERS_MAX = 40
 _FEW_SHARE = 0.02
 _PROBE = 8  # values by which a form is seen not to be theirs
 _CARD_CHANCE = 0.15
-# A column so named holds something else than persons, whatever the words.
-_NOT_PERSONS = frozenset(
-    """city town village region state province country county continent place location area district stadt ort land ville pays
-    ciudad pais provincia comune citta cidade estado stad plaats miasto kraj kommun by mesto sehir varos company organization
-    organisation employer firm firma empresa societe azienda brand make model product item title job position occupation
-    department team genre category type species class color colour street road school university hospital restaurant hotel
-    station airport airline carrier vendor supplier publisher studio label flavor language nationality religion currency month
-    day weekday status origin destination variety breed symbol ticker file path host domain url app application""".split()
-)
 
 
 class SampledColumn(NamedTuple):
-    """`kind`: text, number, date or document. `values`: those that are neither NULL nor empty, as the server prints them; long
-    ones may be cut off. `label`: what the column's name says. `whole`: no row was left out."""
+    """`kind`: text, number, date or document. `values`: those that are neither NULL nor empty, as the server prints them;
+    long ones may be cut off. `label`: what the column's name says. `whole`: no row was left out."""
 
     name: str
     kind: str
@@ -151,7 +148,9 @@ def _national(values: Sequence[str]) -> Finding | None:
         if sum(map(number.holds, encoded[:_PROBE])) < _SHARE * len(encoded[:_PROBE]):
             continue
         hits = sum(map(number.holds, encoded))
-        if hits < _NATIONAL_SHARE * count or (not number.marked and _chance(number, distinct) > _CHANCE_MAX):
+        if hits < (_MARKED_SHARE if number.marked else _NATIONAL_SHARE) * count:
+            continue
+        if not number.marked and _chance(number, distinct) > _CHANCE_MAX:
             continue
         evidence = (f"{hits / count:.0%} of {count} values are national numbers ({number.country})",)
         return Finding("ssn", _sure(hits / count, count, 0.97), evidence)
@@ -176,11 +175,16 @@ def _texts(values: Sequence[str], whole: bool) -> Finding:
         hits.update({single} if single else shapes.inside(value))
     if hits["card"] < _CARD_CHANCE * count and sum(map(str.isdigit, values)) > 0.8 * count:
         del hits["card"]  # bar codes and the like pass for one by chance
+    if hits["ip"] and _versions(values):
+        del hits["ip"]
+    hits = +hits
     long = sum(map(len, values)) / count > _LONG_CHARACTERS or sum(len(value.split()) for value in values) / count > _WORDS
-    if hits and (long or max(hits.values()) >= max(2, _FEW_SHARE * count)):
-        words = ", ".join(sorted(hits))
-        return Finding("free_text", 0.9 if max(hits.values()) > 1 else 0.7, (f"{words} inside {sum(hits.values())} of {count} values",))
-    return Finding(clean=not hits and not long and _codes(values) and (count >= _MANY or (whole and count >= _MANY // 2)))
+    repeated = len(set(values)) < 3 and count >= 10
+    if hits and not repeated and (long or max(hits.values()) >= max(2, _FEW_SHARE * count)):
+        evidence = f"{', '.join(sorted(hits))} inside {max(hits.values())} of {count} values"
+        return Finding("free_text", 0.9 if max(hits.values()) > 1 else 0.7, (evidence,))
+    many = count >= _MANY or (whole and count >= _MANY // 2)
+    return Finding(clean=many and not hits and not long and _codes(values))
 
 
 def _codes(values: Sequence[str]) -> bool:
@@ -213,8 +217,8 @@ def _document(values: Sequence[str], today: date) -> Finding:
     labels |= {finding.label for finding in found.values() if finding.label}
     if labels:
         return Finding("free_text", 0.9, (f"{', '.join(sorted(labels))} under its keys",))
-    whole = bool(columns) and all(finding.clean or not column.values for column, finding in zip(columns, found.values(), strict=True))
-    return Finding(clean=whole and len(values) >= _MANY)
+    clean = all(finding.clean or not keys[key] for key, finding in found.items())
+    return Finding(clean=bool(keys) and clean and len(values) >= _MANY)
 
 
 def _among(column: SampledColumn, people: bool, known: Set[str], today: date) -> Finding:
@@ -225,18 +229,19 @@ def _among(column: SampledColumn, people: bool, known: Set[str], today: date) ->
         return NOTHING
     if column.kind == "date":
         return _birth_dates(values, today) if people else NOTHING
-    if people and _bare_numbers(values, distinct):
-        return Finding("ssn", 0.6, (f"{count} scattered numbers of nine digits beside personal data",))
+    if people and NOT_NUMBERS.isdisjoint(split(column.name)) and _scattered(values, distinct):
+        return Finding("ssn", 0.6, (f"{count} long numbers, all different, beside personal data",))
     if column.kind == "number" or distinct < 0.1 * count:
         return NOTHING
     if people and distinct > 0.5 * count and sum(map(shapes.is_digest, values)) > 0.9 * count:
         return Finding("secret", 0.6, (f"{count} digests beside personal data",))
-    if not _NOT_PERSONS.isdisjoint(split(column.name)):
+    if not NOT_PERSONS.isdisjoint(split(column.name)):
         return NOTHING
     share = name_share(values, known)
     several = sum(" " in value for value in values) > 0.6 * count
     if share >= (0.1 if people else 0.25) if several else share >= (0.15 if people else 0.45):
-        return Finding("name", _sure(0.6 + share / 2, count, 0.9), (f"{count} values are formed like names, many are known",))
+        evidence = f"{count} values are formed like names, many are known"
+        return Finding("name", _sure(0.6 + share / 2, count, 0.9), (evidence,))
     share = address_share(values)
     if share >= _SHARE:
         return Finding("address", _sure(share, count, 0.9), (f"{share:.0%} of {count} values are formed like addresses",))
@@ -244,12 +249,19 @@ def _among(column: SampledColumn, people: bool, known: Set[str], today: date) ->
     return _birth_dates(values, today) if people and all(moments) else NOTHING
 
 
-def _bare_numbers(values: Sequence[str], distinct: int) -> bool:
-    """Nine digits without marks, all different and scattered: a series or a code has its values near each other."""
-    if distinct < max(5, 0.95 * len(values)) or not all(ssn_us(value) and value.isdigit() for value in _ascii(values)):
+def _scattered(values: Sequence[str], distinct: int) -> bool:
+    """Numbers of nine to fourteen digits without marks, all different, of one length and far apart, as those of persons
+    are: a series has its values near each other, and what ends in a bar code's check digit is one."""
+    lengths = {len(value) for value in values}
+    if distinct < max(8, 0.95 * len(values)) or len(lengths) > 1 or not all(map(str.isdigit, values)):
         return False
-    numbers = sorted(int(compact(value)) for value in _ascii(values))
-    return numbers[-1] - numbers[0] > 300_000_000 and len({number // 100_000_000 for number in numbers}) >= min(5, distinct // 2)
+    (length,) = lengths
+    if not _PERSON_DIGITS_MIN <= length <= _PERSON_DIGITS_MAX or not all(map(str.isascii, values)):
+        return False
+    numbers = sorted(map(int, values))
+    if numbers[-1] - numbers[0] < 0.25 * 10**length or len({value[:2] for value in values}) < min(8, distinct // 2):
+        return False
+    return length != 13 or sum(map(bar_code, _ascii(values))) < 0.9 * len(values)
 
 
 def _iso(value: str) -> date | None:

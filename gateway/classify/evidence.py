@@ -15,11 +15,15 @@ _INET = frozenset({869, 774, 829, 1041, 775, 1040})
 _COMMENT_WORDS_MAX = 15
 # One word of these in a comment says what the column holds; of other labels it takes two words that belong together.
 _PLAIN_SPOKEN = frozenset(
-    """email ssn iban passport diagnosis medication salary password passwords birthdate birthday dob surname msisdn telephone cpf
-    nino bsn pesel mrn fingerprint""".split()
-)
+    {
+        "email", "ssn", "iban", "passport", "diagnosis", "medication", "salary", "password", "passwords", "birthdate",
+        "birthday", "dob", "surname", "msisdn", "telephone", "cpf", "nino", "bsn", "pesel", "mrn", "fingerprint",
+    }
+)  # fmt: skip
 _PERSONAL_MARKS = frozenset({"pii", "gdpr", "phi", "dsgvo", "rgpd", "spi"})
-_PLACES = frozenset({"location", "loc", "position", "pos", "point", "place", "home", "address", "gps", "coordinates", "coords", "geo"})
+_PLACES = frozenset(
+    {"location", "loc", "position", "pos", "point", "place", "home", "address", "gps", "coordinates", "coords", "geo"}
+)
 _PLACE_TYPES = frozenset({"point", "geography", "geometry"})
 
 _TEXTS = frozenset({25, 1043, 1042, 1009, 1015, 1014})
@@ -32,14 +36,17 @@ _DOCUMENT_TYPES = frozenset({"hstore", "json", "jsonb", "xml"})
 _SILENT_CATEGORIES = frozenset("NDTBEGVIR")
 # The same among the types of category U and others: uuid, bytea, identifiers of the server, tsquery, pg_lsn.
 _SILENT = frozenset(
-    {16, 17, 18, 20, 21, 23, 24, 26, 27, 28, 29, 700, 701, 790, 1082, 1083, 1114, 1184, 1186, 1266, 1560, 1562, 1700, 2950, 3220}
-    | {600, 601, 602, 603, 604, 628, 718, 650, 829, 774, 869, 3615, 1000, 1005, 1007, 1016, 1021, 1022, 1231, 2951, 1182, 1115, 1185}
-)
+    {
+        16, 17, 18, 20, 21, 23, 24, 26, 27, 28, 29, 600, 601, 602, 603, 604, 628, 650, 700, 701, 718, 774, 790, 829, 869,
+        1000, 1005, 1007, 1016, 1021, 1022, 1082, 1083, 1114, 1115, 1182, 1184, 1185, 1186, 1231, 1266, 1560, 1562, 1700,
+        2950, 2951, 3220, 3615,
+    }
+)  # fmt: skip
 
 
 class Told(NamedTuple):
-    """What the catalogue tells of a column. `type_oid`, `type_name` and `category` (pg_type.typcategory): of the base type for
-    domains; "" where that is not known. `domain`: the domain's name. `comments`: the column's and the table's."""
+    """What the catalogue tells of a column. `type_oid`, `type_name` and `category` (pg_type.typcategory): of the base type
+    for domains; "" where that is not known. `domain`: the domain's name. `comment`: the column's."""
 
     table: str
     name: str
@@ -60,7 +67,7 @@ class Verdict(NamedTuple):
 
 
 def sample_kind(told: Told) -> str | None:
-    """As what a column's values are looked at: text, document, number or date (see SampledColumn); None: they tell nothing."""
+    """As what a column's values are looked at: text, document, number or date (see SampledColumn); None: not at all."""
     if told.type_oid in _TEXTS or told.type_name in _TEXT_TYPES:
         return "text"
     if told.type_oid in _DOCUMENTS or told.type_name in _DOCUMENT_TYPES:
@@ -121,6 +128,7 @@ def decide(told: Told, content: Finding | None) -> Verdict:
     if seen.label == said.label:
         both = 1 - (1 - said.confidence) * (1 - seen.confidence)
         return Verdict(said.label, round(both, 2), (*said.evidence, *seen.evidence), False)
-    if seen.label is not None and seen.label != "free_text" and said.label in ("name", "free_text", "address") and seen.confidence > 0.8:
+    narrow = seen.label not in (None, "free_text") and seen.confidence > 0.8
+    if narrow and said.label in ("name", "free_text", "address"):
         return Verdict(seen.label, seen.confidence, (*seen.evidence, f"named like {said.label}"), False)
     return Verdict(said.label, said.confidence, said.evidence, False)

@@ -27,11 +27,12 @@ MORE: dict[str, str] = {
         paszportu, passi, passinumero, cestovni pas, cislo pasu, pasaport, pasaport no, pasaportul, utlevel,
         utlevelszam, ryoken, huzhao, yeogwon, pasport, zagranpasport, travel document""",
     "licence": """driver license, drivers license, driver licence, drivers licence, driving licence, driving
-        license, driver lic, licence number, license number, lic no, dl no, dl num, dl number, fuehrerschein, fuhrerschein, fuehrerscheinnummer, permis de conduire, permis conduire, carnet de
-        conducir, permiso conducir, licencia conducir, patente, patente guida, carta de conducao, carteira
-        motorista, cnh, rijbewijs, rijbewijsnummer, prawo jazdy, korkort, korkortsnummer, korekort, forerkort,
-        ajokortti, ridicsky prukaz, ehliyet, ehliyet no, permis auto, permis conducere, jogositvany, unten
-        menkyo, jiazhao, unjeonmyeonheo, voditelskoe udostoverenie""",
+        license, driver lic, licence number, license number, lic no, dl no, dl num, dl number, fuehrerschein,
+        fuhrerschein, fuehrerscheinnummer, permis de conduire, permis conduire, carnet de conducir, permiso
+        conducir, licencia conducir, patente, patente guida, carta de conducao, carteira motorista, cnh,
+        rijbewijs, rijbewijsnummer, prawo jazdy, korkort, korkortsnummer, korekort, forerkort, ajokortti,
+        ridicsky prukaz, ehliyet, ehliyet no, permis auto, permis conducere, jogositvany, unten menkyo, jiazhao,
+        unjeonmyeonheo, voditelskoe udostoverenie""",
     "ssn": """soc sec, soc sec no, ssnum, ssn no, socsec, social insurance number, natl id, national number,
         national identity, government id, govt id, personal number, person number, pesel, nip osoby, dowod
         osobisty, numer dowodu, personnummer, personnr, samordningsnummer, cpr, cprnr, cpr nummer, cpr nr,

@@ -13,8 +13,8 @@ from gateway.classify.vocabulary import (
     NOT_WITH,
     PEOPLE,
     PERSON_QUALIFIERS,
-    PLACES,
     PHRASES,
+    PLACES,
     TABLE_TRIMMINGS,
 )
 

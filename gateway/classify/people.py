@@ -1,7 +1,7 @@
 """Names that many people bear, and the marks by which a text is a person's name or a postal address.
 
-The lists are short on purpose: a column of names is told by the share of its values that hold one. Names that are better known
-as words or places are left out. Lower case, accents gone.
+The lists are short on purpose: a column of names is told by the share of its values that hold one. Names that are better
+known as words or places are left out. Lower case, accents gone.
 """
 
 
@@ -145,3 +145,25 @@ FAMILY = _words(
     yildirim yildiz yilmaz zajac zhang zhao zhou ziegler zielinska zielinski zimmermann
     """
 )
+PARTICLES = _words(
+    """de da do dos das del della di du la le les van der den ten ter von zu zum af av y e el al bin ibn ben o' d' mac mc"""
+)
+# Words that no person's name has in it.
+NOT_IN_NAMES = _words(
+    """inc ltd llc plc gmbh ag kg co corp group company bank university school hospital hotel restaurant cafe club the and of
+    for street road avenue city county state north south east west new lake port fort mount saint san santa limited sons
+    und et spa srl sa sl bv nv ab oy as holding services solutions systems international global department office center
+    centre park river island airport station ave st rd blvd church museum theatre library college institute"""
+)
+FAMILY_ENDS = (
+    "sson", "sen", "ski", "ska", "cki", "cka", "wicz", "czyk", "berg", "mann", "stein", "etti", "elli", "ini", "ucci", "ez",
+    "eau", "ault", "ova", "enko", "oglu", "escu", "strom", "qvist", "gren", "lund", "dottir", "idis", "opoulos", "huijs",
+    "stra", "sma", "вич", "вна", "ова", "ев", "ов", "ин", "ина", "ева", "ко",
+)  # fmt: skip
+# Characters by which very many family names begin.
+CHINESE = frozenset(
+    "王李张張刘劉陈陳杨楊赵趙黄黃周吴吳徐孙孫胡朱高林何郭马馬罗羅梁宋郑鄭谢謝韩韓唐冯馮于董萧程曹袁邓鄧许許傅"
+    "沈曾彭吕呂苏蘇卢盧蒋蔡贾丁魏薛叶葉阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段"
+)
+JAPANESE = frozenset("佐鈴高田渡伊山中小加吉松井木林清斎斉森池橋石藤岡近坂遠青福太岩三原若村")
+KOREAN = frozenset("김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민")

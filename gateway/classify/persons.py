@@ -4,7 +4,16 @@ import re
 import unicodedata
 from collections.abc import Sequence, Set
 
-from gateway.classify.people import FAMILY, GIVEN
+from gateway.classify.people import (
+    CHINESE,
+    FAMILY,
+    FAMILY_ENDS,
+    GIVEN,
+    JAPANESE,
+    KOREAN,
+    NOT_IN_NAMES,
+    PARTICLES,
+)
 
 _PLAIN = str.maketrans({"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ß": "ss", "\u0131": "i"})
 _TITLE = re.compile(
@@ -13,27 +22,10 @@ _TITLE = re.compile(
     re.IGNORECASE,
 )
 _TAIL = re.compile(r"[,\s]+(?:jr|sr|ii|iii|iv|md|phd|dds|dvm|esq|b\.?sc|m\.?sc|b\.?a|b\.?eng|mba)\.?", re.IGNORECASE)
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019.-][^\W\d_]*)*")
-_PARTICLES = frozenset(
-    """de da do dos das del della di du la le les van der den ten ter von zu zum af av y e el al bin ibn ben o' d' st
-    mac mc""".split()
-)
-_NOT_PERSONS = frozenset(
-    """inc ltd llc plc gmbh ag kg co corp group company bank university school hospital hotel restaurant cafe club the and of
-    for street road avenue city county state north south east west new lake port fort mount saint san santa limited sons
-    und et spa srl sa sl bv nv ab oy as holding services solutions systems international global department office center centre
-    park river island airport station international ave st rd blvd church museum theatre library college institute""".split()
-)
-_FAMILY_ENDS = (
-    "sson", "sen", "ski", "ska", "cki", "cka", "wicz", "czyk", "berg", "mann", "stein", "etti", "elli", "ini", "ucci", "ez", "eau",
-    "ault", "ova", "enko", "oglu", "escu", "strom", "qvist", "gren", "lund", "dottir", "idis", "opoulos", "huijs", "stra", "sma",
-    "вич", "вна", "ова", "ев", "ов", "ин", "ина", "ева", "ко",
-)  # fmt: skip
-# Characters by which very many family names begin.
-_HAN = "王李张張刘劉陈陳杨楊赵趙黄黃周吴吳徐孙孫胡朱高林何郭马馬罗羅梁宋郑鄭谢謝韩韓唐冯馮于董萧程曹袁邓鄧许許傅沈曾彭吕呂苏蘇卢盧蒋蔡贾丁魏薛叶葉阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段"
-_JAPANESE = "佐鈴高田渡伊山中小加吉松井木林清斎斉森池橋石藤岡近坂遠青福太岩三原若村"
-_HANGUL = "김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민"
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*\.?")
 _SAMPLE = 200
+_LATIN = 0x24F  # the last of its letters that names have
+_LOWER_SHARE = 0.4  # of values all of whose words are names, where nothing is capitalised
 _PROBE = 20  # values by which a form is seen not to be theirs
 
 
@@ -63,8 +55,14 @@ def name_share(values: Sequence[str], known: Set[str] = frozenset()) -> float:
     formed = [words for words in parts if words]
     if len(formed) < 0.85 * len(sample):
         return 0.0
+    if sum(not words[0][0].islower() for words in formed) < 0.5 * len(formed):
+        common = sum(all(_is_borne(plain(word), known) for word in words) for words in formed) / len(formed)
+        return common if common >= _LOWER_SHARE else 0.0
+    foreign = sum(ord(words[0][0]) > _LATIN for words in formed)
+    if foreign > 0.8 * len(formed) and _as_names(formed):
+        return 0.5
     borne = sum(any(_is_borne(plain(piece), known) for piece in _pieces(words)) for words in formed)
-    ending = sum(plain(words[-1]).endswith(_FAMILY_ENDS) for words in formed)
+    ending = sum(plain(words[-1]).endswith(FAMILY_ENDS) for words in formed)
     return min(1.0, (borne + 0.4 * ending) / len(formed)) * len(formed) / len(sample)
 
 
@@ -85,10 +83,17 @@ def _parts(value: str) -> list[str]:
     words = text.split()
     if not 1 <= len(words) <= 6:
         return []
-    kept = [word for word in words if word.lower() not in _PARTICLES]
-    if not kept or len(kept) > 4 or any(not _WORD.fullmatch(word) or word.lower() in _NOT_PERSONS for word in kept):
+    kept = [word for word in words if word.lower() not in PARTICLES]
+    if not kept or len(kept) > 4 or any(not _WORD.fullmatch(word) or word.lower() in NOT_IN_NAMES for word in kept):
         return []
-    return kept if all(word[0].isupper() or word.isupper() for word in kept) or value.islower() and len(kept) == 1 else []
+    return kept if all(word[0].isupper() for word in kept) or (value.islower() and len(kept) <= 3) else []
+
+
+def _as_names(formed: Sequence[list[str]]) -> bool:
+    """Two or three words, in the first and the last place each time another: names in letters for which there is no list."""
+    several = [words for words in formed if 2 <= len(words) <= 3]
+    firsts, lasts = {words[0] for words in several}, {words[-1] for words in several}
+    return len(several) > 0.9 * len(formed) and min(len(firsts), len(lasts)) > 0.4 * len(formed)
 
 
 def _eastern(value: str) -> bool:
@@ -96,9 +101,9 @@ def _eastern(value: str) -> bool:
     compact = value.replace(" ", "").replace("\u3000", "")
     if not 2 <= len(compact) <= 6 or not all(0x3040 <= ord(letter) <= 0xD7A3 for letter in compact):
         return False
-    if all(0xAC00 <= ord(letter) for letter in compact):
-        return compact[0] in _HANGUL and len(compact) in (2, 3, 4)
-    return (compact[0] in _HAN and len(compact) <= 4) or (compact[0] in _JAPANESE and 3 <= len(compact))
+    if all(ord(letter) >= 0xAC00 for letter in compact):
+        return compact[0] in KOREAN and len(compact) in (2, 3, 4)
+    return (compact[0] in CHINESE and len(compact) <= 4) or (compact[0] in JAPANESE and len(compact) >= 3)
 
 
 _STREET_BEFORE = (
@@ -107,12 +112,12 @@ _STREET_BEFORE = (
     "|cuesta|urbanizacion|acceso|alameda|rambla|vial|canada|rua|travessa|praca|rodovia|estrada|viaduto|jardim|quadra|setor|sitio|vila"
     "|ladeira|loteamento|conjunto|condominio|nucleo|parque|residencial|recanto|passarela|patio|area|campo|chacara|colonia|distrito"
     "|esplanada|estacao|favela|fazenda|feira|lagoa|lago|morro|trecho|trevo|vale|vereda|aeroporto|ul|ulica|al|aleja|aleje|pl|plac|os"
-    "|osiedle|unit|psc|box|apt|flat|studio|calea|aleea|bulevardul|splaiul|intrarea|str|ulitsa|prospekt|ул|улица|пр|пер|наб|ш|бул"
+    "|вулиця|вул|провулок|проспект|площа|набережна|сквер|бульвар|улица|пер|шоссе|osiedle|unit|psc|box|apt|flat|studio|calea|aleea|bulevardul|splaiul|intrarea|str|ulitsa|prospekt|ул|улица|пр|пер|наб|ш|бул"
 )
 _STREET_AFTER = (
     "street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|place|pl|square|sq|terrace|ter|crescent|close|circle"
     "|cir|parkway|parkways|pkwy|highway|hwy|trail|trl|alley|mews|grove|gardens|row|hill|loop|plaza|point|path|ridge|run|walk|view|rise"
-    "|park|suite|apt|floor"
+    "|park|suite|apt|floor|mall|ride|rest|strand|approach|arcade|esplanade|parade|cove|bend|grange|glen|green|heights|junction"
 )
 _STREET_ENDS = (
     "strasse|str|weg|gasse|allee|platz|ring|damm|ufer|steig|straat|laan|plein|kade|dreef|hof|pad|steeg|singel|gracht|baan|dijk|hage"
@@ -120,11 +125,12 @@ _STREET_ENDS = (
     "|boulevarden|rinne|polku|raitti|ulice|namesti"
 )
 _STREET = re.compile(
-    rf"(?<![^\W\d_])(?:{_STREET_BEFORE})\b\.?[ ]|(?<![^\W\d_])(?:{_STREET_AFTER})\b\.?|[^\W\d_](?:{_STREET_ENDS})\b\.?", re.IGNORECASE
+    rf"(?<![^\W\d_])(?:{_STREET_BEFORE})\b\.?[ ]|(?<![^\W\d_])(?:{_STREET_AFTER})\b\.?|[^\W\d_](?:{_STREET_ENDS})\b\.?",
+    re.IGNORECASE,
 )
 _POSTCODE = re.compile(
     r"\b[A-Z]{2} \d{5}(?:-\d{4})?\b|\b\d{5}(?:-\d{4})?[, ]+[^\W\d_]|\b\d{4} ?[A-Z]{2}\b|\b[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b"
-    r"|\b\d{5}-\d{3}\b|\b\d{8}\b|\b\d{2}-\d{3}\b|\b\d{3} \d{2}\b|\b\d{4} [^\W\d_]|\b\d{5,6}\b|\u3012?\d{3}-\d{4}"
+    r"|\b\d{4}$|\b\d{5}-\d{3}\b|\b\d{8}\b|\b\d{2}-\d{3}\b|\b\d{3} \d{2}\b|\b\d{4} [^\W\d_]|\b\d{5,6}\b|\u3012?\d{3}-\d{4}"
 )
 _EASTERN_PLACE = re.compile("[都道府県市区町村丁目省县路街号室시도구동로길]")
 
@@ -148,11 +154,7 @@ def _address(value: str) -> bool:
     street = _STREET.search(plain(value)) is not None
     number = re.search(r"(?<![\w.])\d{1,5}[A-Za-z]?(?:[-/]\d+[A-Za-z]?)?(?![\w.:%])", value) is not None
     postcode = _POSTCODE.search(value) is not None
-    lines = "\n" in value or value.count(",") >= 1
-    return (street and number and len(value) <= 80 and _words(value) <= 12) or (postcode and lines and letters > 8 and street) or (
-        postcode and "\n" in value and number
-    )
-
-
-def _words(value: str) -> int:
-    return len(value.split())
+    if postcode and ("\n" in value or "," in value) and street and letters > 8:
+        return True
+    short = len(value) <= 80 and len(value.split()) <= 12
+    return (street and number and short) or (postcode and number and "\n" in value)

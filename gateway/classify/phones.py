@@ -41,13 +41,15 @@ _SAMPLE = 60  # a number takes some fifty microseconds in each region
 _FORM_SHARE = 0.85
 _BARE_SHARE = 0.85  # of bare digits that one region's plan must know
 _PLAN_SHARE = 0.5  # of grouped digits with a leading zero
+_TOLD_SHARE = 0.15
 _SPACED = ("ES", "PL", "PT", "CZ", "NO", "DK", "HU", "FR", "BR")
 _SPACED_SHARE = 0.7
 
 
 def share(values: Sequence[str]) -> float:
     """How much of a column's values are telephone numbers by what they have in common, 0 to 1."""
-    sample = values[:: max(1, len(values) // _SAMPLE)][:_SAMPLE]
+    chosen = values[:: max(1, len(values) // _SAMPLE)][:_SAMPLE]
+    sample = [value[1:].replace(")", "", 1) if value.startswith("(+") else value for value in chosen]
     formed = [value for value in sample if _formed(value)]
     if not sample or len(formed) < _FORM_SHARE * len(sample):
         return 0.0
@@ -57,11 +59,12 @@ def share(values: Sequence[str]) -> float:
     seen = {*international, *american, *bare}
     grouped = [value for value in formed if value not in seen]
     good = sum(map(_international, international))
-    told = good + len(american) > 0.25 * len(formed)  # then the others are numbers too, more likely than not
+    # Then the others are numbers too, more likely than not.
+    told = good + len(american) > _TOLD_SHARE * len(formed) and good >= 0.8 * len(international)
     good += sum(value not in international for value in american)
     if grouped and (told or _planned(grouped)):
         good += sum(map(_marked, grouped))
-        told = told or len(grouped) > 0.25 * len(formed)
+        told = told or len(grouped) > _TOLD_SHARE * len(formed)
     if bare and (told or (_scattered(bare) and _best_bare(bare) >= _BARE_SHARE)):
         good += len(bare)
     return good / len(sample) if good >= 0.7 * len(formed) else 0.0

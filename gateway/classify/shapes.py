@@ -8,13 +8,13 @@ import re
 from ipaddress import ip_address
 from itertools import pairwise
 
-from gateway.classify.validators import card, compact, iban, ssn_us
+from gateway.classify.validators import card, compact, iban, iban_check, ssn_us
 
 _EMAIL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-][\w.!#$%&'*+/=?^`{|}~-]{0,63}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,24}"
 _EMAIL_WHOLE = re.compile(rf"(?:mailto:)?{_EMAIL}|[^<>@]{{0,80}}<{_EMAIL}>", re.IGNORECASE)
 _EMAIL_INSIDE = re.compile(rf"(?<![\w.]){_EMAIL}")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:/\d{1,2}|:\d{1,5})?")
-_IPV4_INSIDE = re.compile(rf"(?<![\w.]){_IPV4.pattern}(?![\w.]*\w)")
+_IPV4_INSIDE = re.compile(rf"(?<![\w.])(?<!\w/)(?<!rv:){_IPV4.pattern}(?![\w.]*\w)")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}(?:%\w+)?(?:/\d{1,3})?")
 _MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 _CARD = re.compile(r"\d(?:[ -]?\d){11,18}")
@@ -57,7 +57,7 @@ def kind(value: str) -> str | None:
         return "secret"
     if _CARD.fullmatch(value) and card(compact(value.encode())):
         return "card"
-    if _IBAN.fullmatch(value) and iban(value.encode("ascii", "replace")):
+    if _IBAN.fullmatch(value) and iban_check(value.encode("ascii", "replace")):
         return "iban"
     if _IPV4.fullmatch(value) or _MAC.fullmatch(value) or _is_ipv6(value):
         return "ip"

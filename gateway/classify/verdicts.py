@@ -1,4 +1,4 @@
-"""How sure a label is and why, for the columns of one catalogue while it is made; and which columns' rows are looked into."""
+"""How sure a label is and why, for the columns of a catalogue while it is made; and which columns' rows are looked into."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ _SHARED = 0.9  # of the confidence of the column that a label comes from
 
 @dataclass(slots=True)
 class Verdicts:
-    """`own`: what a column says by itself. `reasons`: why it has another label than that. `hidden`: it may hold what no label
-    tells of, as far as its type goes. `silent`: a correction says that nothing is in it."""
+    """`own`: what a column says by itself. `reasons`: why it has another label than that. `hiding`: it may hold what no
+    label tells of, as far as its type goes. `silent`: it is known otherwise that nothing is in it."""
 
     findings: Findings
     own: dict[Place, Verdict] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Verdicts:
         self.reasons[place] = (round(_SHARED * confidence, 2), (words,))
 
     def share_scan(self, places: Iterable[Place]) -> None:
-        """Columns that are one column, as those of a table's partitions: clean where one is and no other that was seen is not."""
+        """Columns that are one column, as those of partitions: clean where one is and no other that was seen is not."""
         family = list(places)
         seen = [place for place in family if place[1] in self.findings.get(place[0], {})]
         if seen and not any(self.own[place].scan for place in seen if place in self.own):
@@ -63,8 +63,8 @@ class Verdicts:
         return Verdict(label, confidence, evidence, False)
 
     def of_view(self, place: Place, label: str | None, bases: Iterable[Place] | None, scanned: set[Place]) -> Verdict:
-        """The last word on a view's column. `bases`: the table columns it is made of (None: not known); `scanned`: those of them
-        whose rows are looked into."""
+        """The last word on a view's column. `bases`: the table columns it is made of (None: not known); `scanned`: all
+        columns whose rows are looked into."""
         if label is not None:
             confidence, evidence = self.reasons.get(place, (_SHARED, ("what it is made of",)))
             return Verdict(label, confidence, evidence, False)

@@ -183,9 +183,10 @@ PEOPLE = _words(
 )
 # Tables of places.
 PLACES = _words(
-    """airport airports station stations store stores shop shops warehouse warehouses city cities town towns country countries
-    region regions school schools university universities branch branches venue venues hotel hotels restaurant restaurants
-    park parks landmark landmarks port ports museum museums hospital hospitals lake lakes river rivers mountain mountains
+    """airport airports station stations store stores shop shops warehouse warehouses city cities town towns country
+    countries region regions school schools university universities branch branches venue venues hotel hotels
+    restaurant restaurants park parks landmark landmarks port ports museum museums hospital hospitals lake lakes
+    river rivers mountain mountains
     island islands capital capitals state states county counties depot depots factory factories plant plants office offices
     stop stops stadt stadte ciudad ciudades ville villes aeroport aeroports flughafen"""
 )
@@ -194,4 +195,20 @@ TABLE_TRIMMINGS = _words(
     """tbl table t v vw view dim fact stg staging raw tmp temp old new archive archived archiv backup bak hist
     history copy data info details detail master all app core dbo public import export list record records
     small large sample full"""
+)
+# A column so named holds something else than persons' names, whatever its values look like.
+NOT_PERSONS = _words(
+    """city town village region state province country county continent place location area district stadt ort land
+    ville pays ciudad pais provincia comune citta cidade estado stad plaats miasto kraj kommun mesto sehir varos company
+    organization organisation employer firm firma empresa societe azienda brand make model product item title job
+    position occupation department team genre category type species class color colour street road school university
+    hospital restaurant hotel station airport airline carrier vendor supplier publisher studio label flavor language
+    nationality religion currency month day weekday status origin destination variety breed symbol ticker file path
+    host domain url app application"""
+)
+# A column so named holds numbers of things, not of persons.
+NOT_NUMBERS = _words(
+    """id ids order orders invoice sku ref reference tracking barcode ean upc isbn gtin code product item batch serial
+    loyalty points transaction txn session key hash count total amount price quantity qty size bytes version epoch
+    timestamp ts time seq sequence index row rank lot parcel shipment ticket case"""
 )

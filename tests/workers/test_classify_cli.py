@@ -37,10 +37,12 @@ def filled(server: EmbeddedServer) -> EmbeddedServer:
     rows = []
     for number in range(80):
         given, family = chance.choice(GIVEN), chance.choice(FAMILY)
-        note = f"called about the order, wrote back to {given.lower()}@mail.example and closed it" if number % 9 == 0 else "ok"
+        said = f"called about the order, wrote back to {given.lower()}@mail.example and closed it"
+        note = said if number % 9 == 0 else "ok"
         values = (
-            number, f"{given} {family}", f"user{number}@mail.example", f"{chance.randrange(100, 600)}-{number + 10}-{number + 1000}",
-            note, json.dumps({"phone": f"+49 30 1234{number:04d}", "n": number}), chance.choice(("free", "paid")),
+            number, f"{given} {family}", f"user{number}@mail.example",
+            f"{chance.randrange(100, 600)}-{number + 10}-{number + 1000}", note,
+            json.dumps({"phone": f"+49 30 1234{number:04d}", "n": number}), chance.choice(("free", "paid")),
         )  # fmt: skip
         rows.append(values)
     with psycopg.connect(server.dsn(), autocommit=True) as owner:
