@@ -131,6 +131,8 @@ def _query(s: Session, frame: bytes) -> bool:
         return False
     sql = frame[5:-1]
     script = script_of(s, sql)
+    if s.behind and s.copies_blindly(script):
+        return False
     if script.plain:
         return _send_query(s, frame, script, script.rulings, None)
     try:
@@ -190,9 +192,8 @@ def _function_call(s: Session, frame: bytes) -> bool:
     fresh(s)
     script = s.scope.unread("a function is called by its number", "function call")
     _send_query(s, frame, script, script.rulings, script.refused)
-    item = s.queue[-1]
-    if item.refused is None:
-        item.ask = Ask.FUNCTION
+    if s.queue[-1].refused is None:
+        s.queue[-1].ask = Ask.FUNCTION
     return True
 
 
@@ -289,6 +290,8 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     fresh(s)
     script = portal.statement.in_scope(s.scope)
     rulings, refused = script.rulings, script.refused
+    if s.behind and s.copies_blindly(script):
+        return False
     if not script.plain:
         if script.named:
             try:
