@@ -17,7 +17,7 @@ from gateway.masking import plan
 from gateway.masking.basis import MaskBasis, basis, relabelled
 from gateway.masking.inference import inferred
 from gateway.masking.stores import kept_aside
-from gateway.masking.travels import learned
+from gateway.masking.travels import is_blind, learned
 from gateway.policy.decide import decide
 from gateway.policy.decision import NO_LIMITS, Decision
 from gateway.policy.table import Rights
@@ -61,6 +61,7 @@ class Ruling:
     moves_path: bool  # once it has run, unqualified names may mean something else
     plain: bool  # it may run as it is: nothing limits it, waits for an estimate, warns, or moves what names mean
     learns: tuple[Learned, ...] = ()  # labels that other columns get when it runs
+    blind: bool = False  # … and those of the catalogue of now would be better ones
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
 
     def plan(self, row_description: bytes) -> ResultPlan:
@@ -296,7 +297,9 @@ class Scope:
         )
         brings = facts.stored or "ddl" in facts.effects
         learns = learned(facts, masks, ahead) if refused is None and brings else ()
-        return Ruling(facts, decision, masks, copy, copy_card, card, refused, facts.tags or None, moves, plain, learns)
+        blind = bool(brings) and is_blind(facts, masks, learns)
+        tags = facts.tags or None
+        return Ruling(facts, decision, masks, copy, copy_card, card, refused, tags, moves, plain, learns, blind)
 
     def _dotted(self, relation: Relation) -> str:
         """The relation as the audit names it: with its schema where the catalogue leaves no choice."""

@@ -104,8 +104,8 @@ class Facts:
     `changes`: how many INSERT, UPDATE, DELETE and MERGE statements are in it, nested ones included.
     `pinned`: the columns of its target that the WHERE of an UPDATE or DELETE ties to one value each; means nothing where
     `changes` is more than 1.
-    `stored`: what INSERT, UPDATE, MERGE and CREATE TABLE AS put into columns of their targets ("*": into any), where it is made
-    of columns or not known; what a column holds that ALTER TABLE renamed or gave another type to.
+    `stored`: what INSERT, UPDATE, MERGE and CREATE TABLE AS put into columns of their targets ("*": into any), where it is
+    made of columns or not known; what a column holds that ALTER TABLE renamed or gave another type to.
     `uses`: see Use; of all columns, whoever may see them.
     `unfiltered`: an UPDATE or DELETE whose WHERE is missing or cannot exclude a row.
     `complete`: False where anything was not understood; `reason` says what in words that quote no literal. The gateway then

@@ -326,6 +326,7 @@ class Relay:
             session.catalog_moved = False
             self._moved.append(link)
             session.held = "*" not in session.scope.rights.unmask  # what comes next may name what is new
+            session.behind = not session.held
         if session.waiting and not session.queue:
             self._again[link] = None
 
@@ -401,8 +402,9 @@ class Relay:
     def release(self, database: str, changes: int) -> None:
         """The catalogue has been read as it was after so many changes: sessions that waited for these go on."""
         for link in self.links:
-            if link.session.held and link.database == database and link.awaits <= changes:
-                link.session.catalog_read()
+            session = link.session
+            if (session.held or session.behind) and link.database == database and link.awaits <= changes:
+                session.catalog_read()
                 self.look_again(link)
 
     def estimated(self, link: Link, wanted: Wanted, rows: int) -> None:

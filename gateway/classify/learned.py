@@ -142,7 +142,7 @@ def of_value(labels: set[str], output: Output, facts: Facts) -> str | None:
 
 
 def _keeps_whole(facts: Facts) -> bool:
-    """Whether nothing in the statement cuts values: read off its text as a whole, so it may say no where it could say yes."""
+    """Whether nothing in the statement cuts values: read off its text as a whole, so it may say no needlessly."""
     if not _KEEPING.issuperset(name for _, name in facts.functions):
         return False
     return _CUTTING.search(_LITERALS.sub("", facts.shape)) is None

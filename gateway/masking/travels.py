@@ -6,6 +6,8 @@ It holds whoever the principal is: who may see everything may copy it too, and o
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from gateway.classify.catalog import CatalogTable
 from gateway.classify.learned import ANY, EVERY, Learned, label_of, of_value, together
 from gateway.classify.names import label as label_by_name
@@ -66,17 +68,38 @@ def _defined(facts: Facts, basis: MaskBasis, ahead: tuple[Learned, ...]) -> Iter
             for table in basis.tables(relation):
                 yield from _kept(table)
             for new in facts.creates:
-                for name, label, lasting in basis.own.carries:
-                    if name == relation.name:
-                        yield _for_session(new.name, label, lasting)
+                yield from _renamed(relation, new, basis, ahead)
     if facts.kinds[0] in _VIEWS:
         labels, _ = _behind(Output(facts.columns_read), basis, ahead)
         for new in facts.creates:
             for label in labels:
-                yield _for_session(new.name, label, new.schema != _TEMPORARY)
+                yield _for_session(new.name, label, lasting=new.schema != _TEMPORARY)
 
 
-def _for_session(name: str, label: str, lasting: bool) -> Learned:
+def _renamed(relation: Relation, new: Relation, basis: MaskBasis, ahead: tuple[Learned, ...]) -> Iterable[Learned]:
+    """What goes by a table's name alone goes by its new name too."""
+    for name, label, lasting in basis.own.carries:
+        if name == relation.name:
+            yield _for_session(new.name, label, lasting=lasting)
+    schema = new.schema or ANY
+    for column, labels in basis.catalog.carried.get(relation.name, {}).items():
+        for label in sorted(labels):
+            yield Learned(schema, new.name, column, label, "renamed", sure=False)
+    for one in ahead:
+        if one.table == relation.name:
+            yield replace(one, table=new.name, why="renamed", sure=one.sure and one.schema == _TEMPORARY)
+
+
+def is_blind(facts: Facts, basis: MaskBasis, learns: tuple[Learned, ...]) -> bool:
+    """Whether a catalogue that shows what was defined last would tell more: into which columns values go, and which labels a
+    new name takes away."""
+    if any(not one.sure and one.column == EVERY and one.schema != _TEMPORARY for one in learns):
+        return True
+    moves = any(kind.endswith((*_MOVES, " RENAME COLUMN")) for kind in facts.kinds)
+    return moves and any(not basis.tables(relation) for relation in facts.writes)
+
+
+def _for_session(name: str, label: str, *, lasting: bool) -> Learned:
     """What the session has to remember of a relation of its making."""
     return Learned(_TEMPORARY, name, EVERY, label, "copied", sure=not lasting)
 
@@ -232,7 +255,7 @@ def _of_target(relation: Relation, name: str, what: _Stored, basis: MaskBasis) -
 def _into(
     table: CatalogTable, name: str, label: str, whole: set[str], sources: tuple[str, ...]
 ) -> Iterable[Learned]:
-    """The label of a column of this table, unless it has it. A piece of a value leaves a column of such values what it is."""
+    """The label of a column of this table, unless it has it. A piece of a value leaves a column of such values as it is."""
     if name == EVERY:
         known = all(each.label in (label, DERIVED) for each in table.columns)
     else:

@@ -15,7 +15,7 @@ from gateway.errors import Refusal, Refused, State
 from gateway.masking.basis import MaskBasis
 from gateway.masking.written_back import CopyWatch
 from gateway.policy.decision import Budget, Limit
-from gateway.scope import Ruling, Scope
+from gateway.scope import Ruling, Scope, Script
 from gateway.session import answers, bounds, paths, understand
 from gateway.session.budgets import Purse, Purses
 from gateway.session.inflight import Ask, Item, Wanted
@@ -40,6 +40,7 @@ class Session:
 
     __slots__ = (
         "answered",
+        "behind",
         "bounded",
         "cancelling",
         "card",
@@ -144,6 +145,7 @@ class Session:
         self.late: Item | None = None  # a refused COPY FROM STDIN whose data is being swallowed
         self.until = 1 << 63  # POSIX nanoseconds at which the right must be asked again
         self.held = False  # the relay wants the client's next statements to wait (a catalogue is being read)
+        self.behind = False  # … those alone that copy or rename what no catalogue shows yet
         self.waiting = False  # client_rest holds a frame that depends on an outstanding answer
         self.unsettled = False  # an outstanding statement may change how later ones are read
         self.flushed = False
@@ -322,7 +324,7 @@ class Session:
 
     def catalog_read(self) -> None:
         """The catalogue is that of after its last transaction."""
-        self.held = False
+        self.held = self.behind = False
         self.moved = frozenset()
 
     def ask(self, kind: Ask) -> Item:
@@ -361,6 +363,11 @@ class Session:
                 self.temporaries.carry(one)
             else:
                 self.learns.append(one)
+
+    def copies_blindly(self, script: Script) -> bool:
+        """Whether the text must wait for the catalogue: without it labels would fall on whole tables, or be lost."""
+        self.held = any(ruling.blind for ruling in script.rulings)
+        return self.held
 
     def refuse_unlearned(self, refused: Refused) -> None:
         """Labels could not be written down: no statement of the turn may leave. Their intents stay, with that outcome."""

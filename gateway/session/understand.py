@@ -124,6 +124,8 @@ def _query(s: Session, frame: bytes) -> bool:
         return False
     sql = frame[5:-1]
     script = script_of(s, sql)
+    if s.behind and s.copies_blindly(script):
+        return False
     masked = suspicious(frame)
     if script.plain and not masked:
         return _send_query(s, frame, script, script.rulings, None)
@@ -189,9 +191,8 @@ def _function_call(s: Session, frame: bytes) -> bool:
     if refused is None and suspicious(frame):
         refused = masked_input.in_call(s, frame)
     _send_query(s, frame, script, script.rulings, refused)
-    item = s.queue[-1]
-    if item.refused is None:
-        item.ask = Ask.FUNCTION
+    if s.queue[-1].refused is None:
+        s.queue[-1].ask = Ask.FUNCTION
     return True
 
 
@@ -296,6 +297,8 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     fresh(s)
     script = portal.statement.in_scope(s.scope)
     rulings, refused = script.rulings, script.refused
+    if s.behind and s.copies_blindly(script):
+        return False
     if not script.plain:
         if script.named:
             try:
