@@ -14,6 +14,7 @@ from gateway.classify.resolver import Resolver
 from gateway.errors import Refused
 from gateway.masking import plan
 from gateway.masking.basis import MaskBasis, basis
+from gateway.masking.groups import Group, groups
 from gateway.masking.stores import kept_aside
 from gateway.policy.decide import decide
 from gateway.policy.decision import NO_LIMITS, Decision
@@ -54,17 +55,21 @@ class Ruling:
     tags: Tags | None  # what the audit keeps of the text's comments
     moves_path: bool  # once it has run, unqualified names may mean something else
     plain: bool  # it may run as it is: nothing limits it, waits for an estimate, warns, or moves what names mean
+    groups: tuple[Group, ...] = ()  # aggregates that may be shown where the text sent keeps small groups back
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
 
-    def plan(self, row_description: bytes) -> ResultPlan:
-        """The masks for a result with this RowDescription (the message's body)."""
-        known = self._plans.get(row_description)
+    def plan(self, row_description: bytes, sent: tuple[Group, ...] = ()) -> ResultPlan:
+        """The masks for a result with this RowDescription (the message's body). `sent`: the groups that the text which the
+        server has was guarded for; others than those of now count for nothing."""
+        guarded = bool(sent) and sent == self.groups
+        key = b"guarded" + row_description if guarded else row_description  # no description begins like this
+        known = self._plans.get(key)
         if known is None:
-            rows = plan.rows(row_description, self.basis)
+            rows = plan.rows(row_description, self.basis, self.groups if guarded else ())
             known = ResultPlan(rows, _columns_card(rows.masked, rows.cleared))
             if len(self._plans) >= PLANS_MAX:
                 self._plans.clear()
-            self._plans[row_description] = known
+            self._plans[key] = known
         return known
 
 
@@ -257,7 +262,10 @@ class Scope:
             and facts.named is None
             and not facts.kinds[0].startswith("ROLLBACK")
         )
-        return Ruling(facts, decision, masks, copy, copy_card, card, refused, facts.tags or None, moves, plain)
+        chosen = groups(masks, self.rights) if facts.grouped is not None else ()
+        return Ruling(
+            facts, decision, masks, copy, copy_card, card, refused, facts.tags or None, moves, plain, chosen
+        )
 
     def _dotted(self, relation: Relation) -> str:
         """The relation as the audit names it: with its schema where the catalogue leaves no choice."""

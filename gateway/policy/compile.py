@@ -49,15 +49,19 @@ def _sorted(rule: T) -> T:
 
 
 def _strictest(masks: Iterable[Mask]) -> tuple[Mask, ...]:
-    """One mask a label: the strictest method wins, and of two partial ones that which leaves less."""
+    """One mask a label: the strictest method wins, of two partial ones that which leaves less, and the largest group."""
     chosen: dict[str, Mask] = {}
     for rule in masks:
         keep = KEEP_LAST if rule.keep_last is None else rule.keep_last
         for label in rule.labels:
-            mask = Mask((label,), rule.method, keep if rule.method == "partial" else None)
+            mask = Mask((label,), rule.method, keep if rule.method == "partial" else None, rule.min_group)
             known = chosen.get(label)
-            if known is None or _rank(mask) > _rank(known):
+            if known is None:
                 chosen[label] = mask
+                continue
+            least = max((one.min_group for one in (mask, known) if one.min_group is not None), default=None)
+            stricter = mask if _rank(mask) > _rank(known) else known
+            chosen[label] = msgspec.structs.replace(stricter, min_group=least)
     return tuple(chosen[label] for label in sorted(chosen))
 
 

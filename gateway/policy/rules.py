@@ -28,6 +28,14 @@ When = Annotated[datetime.datetime, Meta(tz=True)]
 STRICTNESS: dict[str, int] = {"clear": 0, "partial": 1, "hash": 2, "redact": 3, "null": 4}
 BUILT_IN = "built-in"  # how the names of the rules start that no file holds
 
+# Labels of what tells who somebody is, or is no number: there is no sum of it.
+NO_MEASURES = frozenset(
+    (
+        *("email", "phone", "card", "iban", "ssn", "passport", "licence", "dob", "name", "address", "geo", "ip", "secret"),
+        *("biometric", "free_text", "derived", "unknown"),
+    )
+)
+
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CHANNEL = re.compile(r"console|(slack|webhook):\S+")
 _FUNCTION = re.compile(r'[^\s().]+(\.[^\s().]+)?(\([^()]*\))?')
@@ -112,11 +120,13 @@ class Classify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How values of the labels are shown. `keep_last` characters stay with "partial"."""
+    """How values of the labels are shown. `keep_last` characters stay with "partial". `min_group`: sums and averages are
+    shown of groups of at least so many individuals."""
 
     labels: Annotated[Names, Meta(min_length=1)]
     method: Method = msgspec.field(name="with", default="redact")
     keep_last: Annotated[int, Meta(ge=0, le=64)] | None = None
+    min_group: Annotated[int, Meta(ge=2, le=1_000_000)] | None = None
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -292,6 +302,11 @@ def _mask(rule: Mask, path: Path, text: str, file: str) -> None:
     if rule.keep_last is not None and rule.method != "partial":
         mend = 'set with = "partial" or take keep_last out'
         fail(text, file, (*path, "keep_last"), f'it means nothing with "{rule.method}"', mend)
+    if rule.min_group is not None:
+        for index, label in enumerate(rule.labels):
+            if label in NO_MEASURES:
+                mend = "give amounts and measures a rule of their own"
+                fail(text, file, (*path, "labels", index), f'min_group means nothing to "{label}"', mend)
 
 
 def _notes(policy: Policy) -> list[str]:
