@@ -15,6 +15,7 @@ from gateway.classify.resolver import Resolver
 from gateway.errors import Refused
 from gateway.masking import plan
 from gateway.masking.basis import MaskBasis, basis, relabelled
+from gateway.masking.groups import Group, groups
 from gateway.masking.inference import inferred
 from gateway.masking.stores import kept_aside
 from gateway.masking.travels import is_blind, learned
@@ -62,19 +63,23 @@ class Ruling:
     plain: bool  # it may run as it is: nothing limits it, waits for an estimate, warns, or moves what names mean
     learns: tuple[Learned, ...] = ()  # labels that other columns get when it runs
     blind: bool = False  # … and those of the catalogue of now would be better ones
+    groups: tuple[Group, ...] = ()  # aggregates that may be shown where the text sent keeps small groups back
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
 
-    def plan(self, row_description: bytes) -> ResultPlan:
-        """The masks for a result with this RowDescription (the message's body)."""
+    def plan(self, row_description: bytes, sent: tuple[Group, ...] = ()) -> ResultPlan:
+        """The masks for a result with this RowDescription (the message's body). `sent`: the groups that the text which the
+        server has was guarded for; others than those of now count for nothing."""
         if self.basis.catalog.newer is not None:
             self.renew()
-        known = self._plans.get(row_description)
+        guarded = bool(sent) and sent == self.groups
+        key = b"guarded" + row_description if guarded else row_description  # no description begins like this
+        known = self._plans.get(key)
         if known is None:
-            rows = plan.rows(row_description, self.basis)
+            rows = plan.rows(row_description, self.basis, self.groups if guarded else ())
             known = ResultPlan(rows, _columns_card(rows.masked, rows.cleared), self.basis.catalog.version)
             if len(self._plans) >= PLANS_MAX:
                 self._plans.clear()
-            self._plans[row_description] = known
+            self._plans[key] = known
         return known
 
     def renew(self) -> None:
@@ -298,8 +303,11 @@ class Scope:
         brings = facts.stored or "ddl" in facts.effects
         learns = learned(facts, masks, ahead) if refused is None and brings else ()
         blind = bool(brings) and is_blind(facts, masks, learns)
+        chosen = groups(masks, self.rights) if facts.grouped is not None else ()
         tags = facts.tags or None
-        return Ruling(facts, decision, masks, copy, copy_card, card, refused, tags, moves, plain, learns, blind)
+        return Ruling(
+            facts, decision, masks, copy, copy_card, card, refused, tags, moves, plain, learns, blind, chosen
+        )
 
     def _dotted(self, relation: Relation) -> str:
         """The relation as the audit names it: with its schema where the catalogue leaves no choice."""

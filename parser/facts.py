@@ -47,6 +47,50 @@ class Output:
     name: str | None = field(default=None, compare=False)
 
 
+Place = tuple[int, str]  # a column: which of `Grouped.tables`, and its name
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """`avg(x)` or `sum(x)` in a result column, in a query that `Grouped` tells of.
+
+    `start` and `end`: its tokens, counted in the whole text without comments; `item_end`: behind the column's expression.
+    `call`: the texts of its tokens. `name`: what the column is called where the statement gives it no name.
+    """
+
+    output: int
+    start: int
+    end: int
+    item_end: int
+    name: str | None
+    call: tuple[str, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A table in FROM. `left`: of a LEFT JOIN, so that it leaves out no row of those before it."""
+
+    alias: str
+    relation: Relation
+    left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """A query that sums columns of plain tables over groups of rows (parser.aggregates).
+
+    `pinned`: columns held to a constant; `divided`: those that it groups by; `ties`: columns of two tables held equal.
+    Nothing else decides which rows are in a group.
+    """
+
+    aggregates: tuple[Aggregate, ...]
+    tables: tuple[Joined, ...]
+    pinned: frozenset[Place]
+    divided: frozenset[Place]
+    ties: frozenset[tuple[Place, Place]]
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """Columns that decide which rows come, how many, in which order, or whether the statement fails, and in which `clause`.
@@ -134,6 +178,7 @@ class Facts:
     complete: bool = True
     reason: str = ""
     by_value: bool = False
+    grouped: Grouped | None = None  # of a text that is one plain query with sums over groups
     shape: str = ""  # the text with literals out: $n::type in place of each, comments gone, one space between tokens
     fingerprint: str = ""  # 16 hex digits over the shape, equal for statements that differ in literals alone
     resolved: bool = field(default=False, compare=False)  # names were looked up in a database (parser.known)

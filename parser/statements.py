@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from parser import fingerprint
+from parser.aggregates import grouped
 from parser.changes import CHANGES, change
 from parser.commands import command
 from parser.creations import keep
@@ -163,6 +164,7 @@ def _facts(
         complete=complete,
         reason=reason,
         by_value=reading.by_value or not complete,
+        grouped=grouped(reading, start, end) if complete and level == 0 else None,
         resolved=words.known is not None,
         shape=shape,
         fingerprint=fingerprint.digest(shape),

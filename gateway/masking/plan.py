@@ -1,10 +1,12 @@
 """What happens to an answer's rows, COPY data and error texts: the doors of this layer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.masking import kernels
 from gateway.masking.basis import UNKNOWN, MaskBasis, Source
 from gateway.masking.copies import CopyPlan, copy_out
+from gateway.masking.groups import Group
 from gateway.masking.masks import CellMask
 from gateway.masking.reports import scrub
 from parser.facts import Output
@@ -31,18 +33,26 @@ class RowPlan:
         return kernels.mask(frames, self.columns, self.masks)
 
 
-def rows(row_description_body: bytes, basis: MaskBasis) -> RowPlan:
-    """The plan for a result with this RowDescription (without type and length). Raises ProtocolError."""
+def rows(row_description_body: bytes, basis: MaskBasis, groups: Sequence[Group] = ()) -> RowPlan:
+    """The plan for a result with this RowDescription (without type and length). Raises ProtocolError.
+
+    `groups`: the aggregates of which the server itself keeps small groups back, because the text it was sent says so.
+    """
     fields = row_description(row_description_body)
     masks: list[tuple[int, CellMask]] = []
     masked: dict[tuple[str, str, str], None] = {}
     cleared: dict[str, None] = {}
+    guarded = {group.output: group for group in groups}
     for index, one in enumerate(fields):
         output = basis.output(index, len(fields))
         sources = _sources(one, index, output, basis)
         hidden = tuple(source for source in sources if not basis.visible(source))
         cleared.update((source.name, None) for source in sources if source not in hidden)
         if not hidden:
+            continue
+        group = guarded.get(index)
+        if group is not None and hidden == (group.source,) and not one.table_oid:
+            masked[(group.source.name, group.source.label, group.mask)] = None
             continue
         plain = one.table_oid != 0 and (output is None or output.plain)
         mask = basis.cell_mask(hidden, one.type_oid, plain=plain, typmod=one.typmod, binary=one.format == 1)

@@ -59,18 +59,22 @@ def _sorted(rule: T) -> T:
 
 
 def _strictest(masks: Iterable[Mask]) -> tuple[Mask, ...]:
-    """One mask a label: the strictest method wins, of two partial ones that which leaves less, and each by itself the
-    strictest word on inference and the lowest budget."""
+    """One mask a label: the strictest method wins, of two partial ones that which leaves less, the largest group, and each by
+    itself the strictest word on inference and the lowest budget."""
     chosen: dict[str, Mask] = {}
     inference: dict[str, Inference] = {}
     equality: dict[str, int] = {}
     for rule in masks:
         keep = KEEP_LAST if rule.keep_last is None else rule.keep_last
         for label in rule.labels:
-            mask = Mask((label,), rule.method, keep if rule.method == "partial" else None)
+            mask = Mask((label,), rule.method, keep if rule.method == "partial" else None, min_group=rule.min_group)
             known = chosen.get(label)
-            if known is None or _rank(mask) > _rank(known):
+            if known is None:
                 chosen[label] = mask
+            else:
+                least = max((one.min_group for one in (mask, known) if one.min_group is not None), default=None)
+                stricter = mask if _rank(mask) > _rank(known) else known
+                chosen[label] = msgspec.structs.replace(stricter, min_group=least)
             inference[label] = max(inference.get(label, rule.inference), rule.inference, key=INFERENCE.__getitem__)
             if rule.max_equality_per_hour is not None:
                 equality[label] = min(equality.get(label, rule.max_equality_per_hour), rule.max_equality_per_hour)

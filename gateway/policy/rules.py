@@ -46,7 +46,17 @@ _KEPT_AT_MOST: dict[str, int] = {
 def kept_at_most(label: str, keep: int) -> int:
     """What stays of `keep` characters under a label's safe maximum. A label of the policy's own making has none."""
     return min(keep, _KEPT_AT_MOST.get(label, keep))
+
+
 BUILT_IN = "built-in"  # how the names of the rules start that no file holds
+
+# Labels of what tells who somebody is, or is no number: there is no sum of it.
+NO_MEASURES = frozenset(
+    (
+        *("email", "phone", "card", "iban", "ssn", "passport", "licence", "dob", "name", "address", "geo", "ip", "secret"),
+        *("biometric", "free_text", "derived", "unknown"),
+    )
+)
 
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CHANNEL = re.compile(r"console|(slack|webhook):\S+")
@@ -132,7 +142,8 @@ class Classify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How values of the labels are shown. `keep_last` characters stay with "partial".
+    """How values of the labels are shown. `keep_last` characters stay with "partial". `min_group`: sums and averages are
+    shown of groups of at least so many individuals.
 
     `inference`: what those who may not see them may have them decide: nothing, equality with values of their own
     (`max_equality_per_hour` of them for each person) and with a foreign key, or anything.
@@ -143,6 +154,7 @@ class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_last: Annotated[int, Meta(ge=0, le=64)] | None = None
     inference: Inference = "allow_equality"
     max_equality_per_hour: Count | None = None
+    min_group: Annotated[int, Meta(ge=2, le=1_000_000)] | None = None
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -321,6 +333,11 @@ def _mask(rule: Mask, path: Path, text: str, file: str) -> None:
     if rule.max_equality_per_hour is not None and rule.inference != "allow_equality":
         mend = 'set inference = "allow_equality" or take max_equality_per_hour out'
         fail(text, file, (*path, "max_equality_per_hour"), f'it means nothing with "{rule.inference}"', mend)
+    if rule.min_group is not None:
+        for index, label in enumerate(rule.labels):
+            if label in NO_MEASURES:
+                mend = "give amounts and measures a rule of their own"
+                fail(text, file, (*path, "labels", index), f'min_group means nothing to "{label}"', mend)
 
 
 def _notes(policy: Policy) -> list[str]:

@@ -140,7 +140,7 @@ def _row_plan(item: Item) -> ResultPlan | None:
         if ruling.basis.inert and not ruling.basis.unproven:
             return None
         raise ProtocolError("rows without a description")
-    item.plan = ruling.plan(description)
+    item.plan = ruling.plan(description, item.groups)
     return item.plan
 
 
@@ -223,7 +223,7 @@ def _row_description(s: Session, frame: bytes) -> bytes | None:
         ruling = item.ruling
         if ruling is None:
             raise ProtocolError("more results than statements")
-        item.plan = ruling.plan(frame[5:])
+        item.plan = ruling.plan(frame[5:], item.groups)
         return None if item.broken is None else b""
     return _described(s, item, frame[5:])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.audit.records import Status
 from gateway.errors import Refused, State
 from gateway.masking.plan import scrub
-from gateway.session import bounds
+from gateway.session import bounds, guarding
 from gateway.session.inflight import RESYNC, Ask, Item
 from parser.messages import error_response
 
@@ -68,6 +68,8 @@ def _scrubbed(s: Session, ruling: Ruling | None, frame: bytes) -> bytes | None:
     if basis is None:
         return None
     body = scrub(frame[5:], basis)
+    if s.queue and s.queue[0].groups:
+        body = guarding.without_position(body)
     return frame[:1] + (len(body) + 4).to_bytes(4, "big") + body
 
 

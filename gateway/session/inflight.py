@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from gateway.errors import Refused
+from gateway.masking.groups import Group
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import ResultPlan, Ruling, Scope, Script
 from gateway.session.budgets import Purse
@@ -54,11 +55,12 @@ class Statement:
     The server read its text once, when it was defined: a later reading of string literals changes nothing in it.
     """
 
-    __slots__ = ("_reading", "_scope", "compared", "script", "sql", "types")
+    __slots__ = ("_reading", "_scope", "compared", "groups", "script", "sql", "types")
 
     def __init__(self, sql: bytes, script: Script, scope: Scope, *, as_text: bool = True) -> None:
         self.sql = sql
         self.types: bytes | None = None  # of its parameters, as in Parse
+        self.groups: tuple[Group, ...] = ()  # that the text which the server has was guarded for
         self.script = script
         self.compared: tuple[Scope, Comparisons | None] | None = None  # of its parameters, once that was asked
         self._scope = scope
@@ -110,6 +112,7 @@ class Item:
     statement: Statement | None = None
     portal: Portal | None = None
     plan: ResultPlan | None = None
+    groups: tuple[Group, ...] = ()  # that the text which the server has was guarded for
     nbytes = 0
     rows_seen = 0  # of a result whose rows are budgeted
     rows_max = 0  # Execute: how many rows it asked for, 0 for all

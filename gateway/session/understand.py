@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import Refused
 from gateway.masking.written_back import suspicious
-from gateway.session import bounds, copy_in, masked_input, paths
+from gateway.session import bounds, copy_in, guarding, masked_input, paths
 from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_UNNAMED
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
 from gateway.session.names import NAME_BYTES_MAX, NO_PORTAL, NO_STATEMENT, Ambiguous
@@ -174,7 +174,7 @@ def _send_query(
         s.to_server.append(REFUSED_QUERY)
         return True
     s.staged.append((item, len(s.to_server)))
-    s.to_server.append(frame)
+    s.to_server.append(guarding.query(s, frame, item))
     s.unsettled = script.unsettling or (not script.plain and paths.moves(s, rulings))
     s.copy_in = script.takes_copy  # its data may come before the server has said that it takes any
     return True
@@ -225,7 +225,7 @@ def _parse(s: Session, frame: bytes) -> bool:
     item.statement.types = types
     item.rulings = script.rulings
     s.names.ask_statement(item)
-    s.to_server.append(frame)
+    s.to_server.append(guarding.parse(s, frame, item))
     return True
 
 
@@ -315,7 +315,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     if refused is None and watched and portal.description is None and not portal.asked:
         _describe_hidden(s, portal)
     item = s.ask(Ask.EXECUTE)
-    item.portal = portal
+    item.portal, item.groups = portal, portal.statement.groups
     item.rows_max = _LENGTH(frame, len(frame) - 4)[0]
     s.record(item, rulings, refused)
     if refused is not None:

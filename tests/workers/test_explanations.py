@@ -32,7 +32,7 @@ unmask = ["phone"]
 TABLES = """
 [[table]]
 name = "public.people"
-columns = { id = "int", email = "text", phone = "text" }
+columns = { id = "int", email = "text", phone = "text", salary = "int" }
 [[test]]
 name = "t"
 user = "alice"
@@ -59,6 +59,13 @@ def scope() -> Scope:
 def test_every_column_has_its_mask(scope: Scope) -> None:
     (statement,) = explained(scope, "SELECT id, email, phone, email || phone FROM people")["statements"]
     assert [one["mask"] for one in statement["columns"]] == ["clear", "redact", "clear", "redact"]
+
+
+def test_sums_of_groups_tell_how_large_a_group_must_be(scope: Scope) -> None:
+    masks = []
+    for sql in ("SELECT id, avg(salary), max(salary) FROM people GROUP BY id", "SELECT avg(salary) FROM people; SELECT 1"):
+        masks.append([one["mask"] for one in explained(scope, sql)["statements"][0]["columns"]])
+    assert masks == [["clear", "group of 10", "redact"], ["redact"]]
 
 
 def test_an_estimate_is_heard_where_a_rule_wants_it(scope: Scope) -> None:

@@ -74,6 +74,7 @@ RAILS = st.builds(
 MASKS = st.builds(
     Mask, st.lists(st.sampled_from(["card", "email"]), min_size=1).map(tuple),
     st.sampled_from(["redact", "partial", "hash", "null", "clear"]), st.none() | st.integers(0, 9),
+    st.none() | st.integers(2, 9),
 )  # fmt: skip
 
 
