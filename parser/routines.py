@@ -49,7 +49,7 @@ PURE = word_set(
     tsvector_to_array unistr unnest upper upper_inc upper_inf uuidv4 uuidv7 uuid_extract_timestamp
     uuid_extract_version var_pop var_samp varchar variance version websearch_to_tsquery width width_bucket xml
     xmlagg xml_is_well_formed xpath xpath_exists cast treat grouping row array exists any some all in not and or
-    values rollup cube sets bit current_schema current_schemas current_database current_query merge_action cidr
+    values rollup cube sets bit current_schema current_schemas current_database merge_action cidr
     int4range int8range numrange daterange tsrange tstzrange has_table_privilege has_schema_privilege
     has_column_privilege has_database_privilege has_function_privilege has_any_column_privilege pg_has_role
     pg_function_is_visible pg_type_is_visible pg_get_userbyid overlaps like ilike set_config pg_notify

@@ -14,6 +14,8 @@ from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
 UNKNOWN = "unknown"  # the label of what is not proven clear; no correction and no unmask but "*" reaches it
 
+CODE_MOVED = "()"  # among moved names: functions, operators, casts or types are not what the catalogue says
+
 # Every table has them and they hold no stored data (manual, section 5.6).
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
@@ -28,6 +30,11 @@ _DEFERRED = (
     "COMMIT PREPARED",
     "SET CONSTRAINTS",
 )  # constraints speak up here
+_CODE_KINDS = tuple(
+    f"{verb} {what}"
+    for verb in ("CREATE", "ALTER")
+    for what in ("FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE", "OPERATOR", "CAST")
+)
 _UNION = re.compile(r"\bunion\b", re.IGNORECASE)
 _RESOLVED_KINDS = 2  # EXECUTE and FETCH of a known statement carry its kinds behind their own
 
@@ -186,6 +193,15 @@ class MaskBasis:
         return CellMask(How.FIXED, REDACTED, nulls=plain)
 
 
+def moved_names(facts: Facts) -> frozenset[str]:
+    """Names of which the catalogue says nothing certain once this definition has run; CODE_MOVED where calls may mean
+    something else."""
+    names = {relation.name for relation in facts.writes}
+    if any(kind.startswith(_CODE_KINDS) for kind in facts.kinds):
+        names.add(CODE_MOVED)
+    return frozenset(names)
+
+
 def basis(
     facts: Facts,
     rights: Rights,
@@ -204,7 +220,7 @@ def basis(
     made_here = MaskBasis(
         facts=facts,
         catalog=catalog,
-        outputs=facts.outputs if facts.complete and (facts.resolved or not _shadowed(facts, catalog)) else None,
+        outputs=facts.outputs if _proves(facts, catalog, moved) else None,
         inert=everything,
         origins_tell=_origins_tell(facts),
         utility=facts.complete and facts.kinds[:1] in (("EXPLAIN",), ("SHOW",)),
@@ -219,6 +235,11 @@ def basis(
     if not everything and _nothing_to_mask(made_here):
         object.__setattr__(made_here, "inert", True)
     return made_here
+
+
+def _proves(facts: Facts, catalog: Catalog, moved: frozenset[str]) -> bool:
+    """Whether lineage is a proof: the text was read, and all that it calls is what the catalogue says."""
+    return facts.complete and CODE_MOVED not in moved and (facts.resolved or not _shadowed(facts, catalog))
 
 
 def _unresolved(facts: Facts) -> bool:
@@ -259,7 +280,7 @@ def _nothing_to_mask(masks: MaskBasis) -> bool:
 def _only_computes(masks: MaskBasis) -> bool:
     """Whether the statement calls nothing but PostgreSQL's own functions that make their result of their arguments."""
     facts = masks.facts
-    if _shadowed(facts, masks.catalog):
+    if CODE_MOVED in masks.moved or _shadowed(facts, masks.catalog):
         return False
     column_names = {column.name for column in facts.columns_read}
     for schema, name in facts.functions:

@@ -2,13 +2,24 @@
 
 from gateway.errors import Refused, State
 from gateway.masking.basis import MaskBasis
+from gateway.masking.opaque import beyond_reading
 from parser.facts import Column, Facts, Output
 
 _SETTINGS = "built-in: no stored values in settings"
 _MESSAGES = "built-in: no masked values in messages"
 _COLUMNS = "built-in: no masked values in other columns"
 # Functions that hand a value to other sessions, or to a store that no column's label reaches.
-_SENDING = frozenset(("pg_notify", "pg_logical_emit_message", "lo_from_bytea", "lo_put", "lowrite"))
+_SENDING = frozenset(
+    (
+        *("pg_notify", "pg_logical_emit_message", "lo_from_bytea", "lo_put", "lowrite", "lo_create", "lo_creat", "setval"),
+        *("setseed", "pg_replication_origin_create", "pg_create_restore_point"),
+    )
+)
+_SENDING_SO = ("pg_advisory_", "pg_try_advisory_", "pg_create_")  # pg_locks and the like list what they were given
+
+
+def _sends(name: str) -> bool:
+    return name in _SENDING or name.startswith(_SENDING_SO)
 
 
 def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
@@ -24,7 +35,7 @@ def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
             "Give set_config a literal or a parameter as its value.",
             _SETTINGS,
         )
-    if any(name in _SENDING for _, name in facts.functions) and basis.reads_masked():
+    if any(_sends(name) for _, name in facts.functions) and basis.reads_masked():
         return Refused(
             State.DENIED,
             f'denied by "{_MESSAGES}": the statement sends a value on and reads masked columns',
@@ -33,7 +44,7 @@ def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
         )
     column = _brings_to_light(facts, basis)
     if column is None:
-        return None
+        return beyond_reading(facts, basis)
     return Refused(
         State.DENIED,
         f'denied by "{_COLUMNS}": column "{column}" would take values of masked columns, and does not mask them itself',

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from gateway.audit.chain import Chain
 from gateway.audit.records import SessionCard, Status
 from gateway.errors import Refusal, Refused, State
-from gateway.masking.basis import MaskBasis
+from gateway.masking.basis import MaskBasis, moved_names
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope
 from gateway.session import answers, bounds, paths, understand
@@ -310,7 +310,8 @@ class Session:
         if not made <= self.made:
             self.made = self.made | made
         if "ddl" in facts.effects:
-            changed = {relation.name for relation in (*facts.creates, *facts.writes)} - made - self.temporaries.own.names
+            changed = {relation.name for relation in facts.creates} | moved_names(facts)
+            changed -= made | self.temporaries.own.names
             if not changed <= self.moved:
                 self.moved = self.moved | changed
 
