@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
 from gateway.classify.own import NOTHING, Own
+from gateway.classify.system import tells_definitions
 from gateway.masking.masks import REDACTED, TEXT_TYPES, CellMask, How
 from gateway.policy.rights import Rights
 from gateway.policy.rules import STRICTNESS
@@ -51,7 +52,7 @@ class Source:
 class MaskBasis:
     """See the module. `inert`: nothing of the answer can be masked or scrubbed, neither rows nor errors.
 
-    `utility`: the statement's rows are the server's own words (EXPLAIN, SHOW). `outputs` is None where lineage proves
+    `utility`: the statement's rows are the server's own words (SHOW, and EXPLAIN of what runs nobody's code). `outputs` is None where lineage proves
     nothing. `origins_tell`: without lineage the origin of a plain column still tells all that may be in it. `made`: bare
     names of relations that the session made itself and the catalogue cannot know rightly; `own`: its temporary relations, as
     far as they are certain. `moved`: names, in whatever schema, of what it defined or
@@ -223,7 +224,7 @@ def basis(
         outputs=facts.outputs if _proves(facts, catalog, moved) else None,
         inert=everything,
         origins_tell=_origins_tell(facts),
-        utility=facts.complete and facts.kinds[:1] in (("EXPLAIN",), ("SHOW",)),
+        utility=facts.complete and facts.kinds[:1] == ("SHOW",),
         everything=everything,
         unmask=rights.unmask,
         methods={label: (mask.method, mask.keep_last or 0) for mask in rights.masks for label in mask.labels},
@@ -232,6 +233,8 @@ def basis(
         own=own,
         moved=moved,
     )
+    if facts.complete and facts.kinds[:1] == ("EXPLAIN",) and (everything or _plans_alone(made_here)):
+        object.__setattr__(made_here, "utility", True)
     if not everything and _nothing_to_mask(made_here):
         object.__setattr__(made_here, "inert", True)
     return made_here
@@ -268,13 +271,27 @@ def _nothing_to_mask(masks: MaskBasis) -> bool:
     """Whether neither rows nor errors of the statement can hold anything labelled: it only reads, all that it reads is
     known and clear, and it calls nothing but PostgreSQL's own functions that compute."""
     facts = masks.facts
-    if not facts.complete or not facts.effects <= _QUIET or facts.kinds[:1] in (("EXPLAIN",),):
+    if not facts.complete or not facts.effects <= _QUIET or tells_definitions(facts):
         return False
     if any(kind == word or kind.startswith(word + " ") for kind in facts.kinds for word in _DEFERRED):
         return False
     if _unresolved(facts) or not _only_computes(masks):
         return False
     return all(_clear(masks, relation) for relation in (*facts.reads, *facts.writes))
+
+
+def _plans_alone(masks: MaskBasis) -> bool:
+    """Whether a plan can quote nothing that was read while planning: the planner runs functions that say immutable, also
+    those behind views and defaults, and shows what they gave."""
+    if not _only_computes(masks) or {"INSERT", "MERGE"}.intersection(masks.facts.kinds):
+        return False
+    for relation in (*masks.facts.reads, *masks.facts.writes):
+        if relation.schema in (None, "pg_temp") and relation.name in masks.own.tables:
+            continue
+        tables = masks.tables(relation)
+        if not tables or any(table.behind is None or table.calls for table in tables):
+            return False
+    return True
 
 
 def _only_computes(masks: MaskBasis) -> bool:

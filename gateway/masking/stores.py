@@ -1,5 +1,6 @@
 """Places where a statement could put a value aside and have it come back without a mask."""
 
+from gateway.classify.system import tells_definitions
 from gateway.errors import Refused, State
 from gateway.masking.basis import MaskBasis
 from gateway.masking.opaque import beyond_reading
@@ -8,6 +9,7 @@ from parser.facts import Column, Facts, Output
 _SETTINGS = "built-in: no stored values in settings"
 _MESSAGES = "built-in: no masked values in messages"
 _COLUMNS = "built-in: no masked values in other columns"
+_DEFINITIONS = "built-in: no definitions in COPY"
 # Functions that hand a value to other sessions, or to a store that no column's label reaches.
 _SENDING = frozenset(
     (
@@ -41,6 +43,13 @@ def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
             f'denied by "{_MESSAGES}": the statement sends a value on and reads masked columns',
             "Send literals or parameters, and leave the masked columns out of the statement.",
             _MESSAGES,
+        )
+    if facts.copy is not None and facts.copy.relation is None and tells_definitions(facts):
+        return Refused(
+            State.DENIED,
+            f'denied by "{_DEFINITIONS}": the statement copies definitions, which may quote values of masked columns',
+            "Read them with SELECT.",
+            _DEFINITIONS,
         )
     column = _brings_to_light(facts, basis)
     if column is None:

@@ -91,4 +91,18 @@ CREATE FUNCTION eq_loud(text, text) RETURNS boolean STABLE LANGUAGE plpgsql AS
     $$ BEGIN RAISE NOTICE '% and %', $1, $2; RETURN $1 = $2; END $$;
 CREATE OPERATOR =! (LEFTARG = text, RIGHTARG = text, FUNCTION = eq_loud);
 SELECT lo_from_bytea(900001, 'quaxil in a large object');
+
+-- Constants in definitions.
+CREATE TABLE guests (id integer PRIMARY KEY, email text DEFAULT 'quaxil.default@example.com', ssn text, salary numeric,
+    city text DEFAULT 'Oslo', state text CHECK (state IN ('new', 'In Progress', 'done')),
+    CONSTRAINT never CHECK (email <> 'quaxil check' AND salary <> 73146.91));
+CREATE INDEX some_guests ON guests (city) WHERE ssn <> '731-46-9199';
+CREATE VIEW vip AS SELECT id, city FROM guests WHERE email <> 'quaxil.view@example.com' AND ssn <> '731-46-9198';
+CREATE MATERIALIZED VIEW vip_list AS SELECT id FROM guests WHERE email = 'quaxil list';
+CREATE TABLE guests_by_mail (id integer, email text) PARTITION BY LIST (email);
+CREATE TABLE guests_by_mail_one PARTITION OF guests_by_mail FOR VALUES IN ('quaxil.part@example.com');
+CREATE POLICY only_some ON guests USING (ssn = '731-46-9197');
+CREATE FUNCTION greet(who text DEFAULT 'quaxil.arg@example.com') RETURNS text LANGUAGE plpgsql AS
+    $$ BEGIN IF who = 'quaxil.in.code@example.com' THEN RETURN 'hello'; END IF; RETURN who; END $$;
+CREATE TRIGGER some_guests BEFORE UPDATE ON guests FOR EACH ROW WHEN (NEW.email <> 'quaxil trigger') EXECUTE FUNCTION guarding();
 ANALYZE;
