@@ -58,14 +58,46 @@ _TELLING = frozenset(
         *("pg_get_statisticsobjdef_expressions", "pg_get_statisticsobjdef_columns"),
     )
 )
-_TELLING_RELATIONS = frozenset(
-    (
-        *("pg_views", "pg_matviews", "pg_rules", "pg_indexes", "pg_policies", "pg_policy", "pg_attrdef", "pg_constraint"),
-        *("pg_rewrite", "pg_index", "pg_trigger", "pg_proc", "pg_statistic_ext", "pg_stats_ext", "pg_stats_ext_exprs"),
-        *("pg_publication_rel", "pg_publication_tables", "pg_class", "views", "columns", "check_constraints", "domains"),
-        *("triggers", "routines", "parameters", "attributes", "element_types"),
-    )
-)
+# The columns that hold them, by relation.
+_TELLING_COLUMNS: dict[str, frozenset[str]] = {
+    relation: frozenset(columns.split())
+    for relation, columns in {
+        "pg_views": "definition",
+        "pg_matviews": "definition",
+        "pg_rules": "definition",
+        "pg_indexes": "indexdef",
+        "pg_policies": "qual with_check",
+        "pg_policy": "polqual polwithcheck",
+        "pg_attrdef": "adbin",
+        "pg_constraint": "conbin",
+        "pg_rewrite": "ev_qual ev_action",
+        "pg_index": "indexprs indpred",
+        "pg_trigger": "tgqual tgargs",
+        "pg_proc": "prosrc prosqlbody proargdefaults",
+        "pg_type": "typdefault typdefaultbin",
+        "pg_class": "relpartbound",
+        "pg_partitioned_table": "partexprs",
+        "pg_statistic_ext": "stxexprs",
+        "pg_stats_ext": "exprs",
+        "pg_stats_ext_exprs": "expr",
+        "pg_publication_rel": "prqual",
+        "pg_publication_tables": "rowfilter",
+        "views": "view_definition",
+        "columns": "column_default generation_expression",
+        "check_constraints": "check_clause",
+        "domains": "domain_default",
+        "triggers": "action_condition action_statement",
+        "routines": "routine_definition",
+        "parameters": "parameter_default",
+        "attributes": "attribute_default",
+    }.items()
+}
+
+
+def tells_definition(relation: str, column: str) -> bool:
+    """Whether a column of the server's own relation, "*" for its whole row, holds the text of a definition."""
+    columns = _TELLING_COLUMNS.get(relation)
+    return columns is not None and (column == "*" or column in columns)
 
 
 def tells_definitions(facts: Facts) -> bool:
@@ -75,6 +107,7 @@ def tells_definitions(facts: Facts) -> bool:
     if any(name in _TELLING for _, name in facts.functions):
         return True
     return any(
-        one.name in _TELLING_RELATIONS and (one.schema in SYSTEM_SCHEMAS or (one.schema is None and one.name.startswith("pg_")))
-        for one in facts.reads
+        tells_definition(one.relation.name, one.name)
+        and (one.relation.schema is None or one.relation.schema in SYSTEM_SCHEMAS)
+        for one in facts.columns_read
     )

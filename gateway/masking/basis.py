@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
 from gateway.classify.own import NOTHING, Own
@@ -233,8 +233,9 @@ def basis(
         own=own,
         moved=moved,
     )
-    if facts.complete and facts.kinds[:1] == ("EXPLAIN",) and (everything or _plans_alone(made_here)):
-        object.__setattr__(made_here, "utility", True)
+    if facts.complete and facts.kinds[:1] == ("EXPLAIN",):
+        alone = everything or _plans_alone(made_here)
+        object.__setattr__(made_here, "utility" if alone else "outputs", True if alone else None)
     if not everything and _nothing_to_mask(made_here):
         object.__setattr__(made_here, "inert", True)
     return made_here
@@ -283,9 +284,11 @@ def _nothing_to_mask(masks: MaskBasis) -> bool:
 def _plans_alone(masks: MaskBasis) -> bool:
     """Whether a plan can quote nothing that was read while planning: the planner runs functions that say immutable, also
     those behind views and defaults, and shows what they gave."""
-    if not _only_computes(masks) or {"INSERT", "MERGE"}.intersection(masks.facts.kinds):
+    facts = masks.facts.inner or masks.facts
+    planned = replace(masks, facts=facts)
+    if not _only_computes(masks) or not _only_computes(planned) or {"INSERT", "MERGE"}.intersection(facts.kinds):
         return False
-    for relation in (*masks.facts.reads, *masks.facts.writes):
+    for relation in (*facts.reads, *facts.writes):
         if relation.schema in (None, "pg_temp") and relation.name in masks.own.tables:
             continue
         tables = masks.tables(relation)

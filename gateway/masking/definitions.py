@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 
-from gateway.classify.system import SYSTEM_SCHEMAS, tells_definitions
+from gateway.classify.system import SYSTEM_SCHEMAS, tells_definition, tells_definitions
 from gateway.masking.basis import MaskBasis
 from parser.errors import ProtocolError
+from parser.messages import Field
 
 _TEXTS = frozenset({25, 1043, 1042, 19, 114, 142, 705, 3802})  # text varchar bpchar name json xml unknown jsonb
 # Types that hold no text: bool "char" int8 int2 int4 regproc oid tid xid cid, dates and times, float, numeric, uuid, reg…,
@@ -121,13 +122,14 @@ def hidden_names(basis: MaskBasis) -> frozenset[bytes]:
     return frozenset(found)
 
 
-def definitions(types: Sequence[int], masked: Iterable[int], basis: MaskBasis) -> Definitions | None:
-    """What to look into of a result with columns of these types (pg_type oids), of which some are masked whole already.
-    None: nothing."""
+def definitions(fields: Sequence[Field], masked: Iterable[int], basis: MaskBasis) -> Definitions | None:
+    """What to look into of a result with these columns, of which some are masked whole already. None: nothing."""
     if basis.everything or not tells_definitions(basis.facts):
         return None
     whole = set(masked)
-    columns = tuple(index for index, oid in enumerate(types) if oid in _TEXTS and index not in whole)
+    columns = tuple(
+        index for index, one in enumerate(fields) if one.type_oid in _TEXTS and index not in whole and _may_tell(one, basis)
+    )
     hidden = hidden_names(basis) if columns else frozenset()
     if not hidden:
         return None
@@ -135,8 +137,19 @@ def definitions(types: Sequence[int], masked: Iterable[int], basis: MaskBasis) -
     return Definitions(columns, hidden, basis.facts.kinds[:1] == ("EXPLAIN",), odd)
 
 
-def beyond_definitions(type_oid: int, basis: MaskBasis) -> bool:
-    """Whether a column of this type in a result that tells definitions may hold one where nobody can look into it."""
-    if basis.everything or type_oid in _TEXTS or type_oid in _TEXTLESS or not tells_definitions(basis.facts):
+def beyond_definitions(one: Field, basis: MaskBasis) -> bool:
+    """Whether a column in a result that tells definitions may hold one where nobody can look into it."""
+    if basis.everything or one.type_oid in _TEXTS or one.type_oid in _TEXTLESS or not tells_definitions(basis.facts):
         return False
-    return bool(hidden_names(basis))
+    return _may_tell(one, basis) and bool(hidden_names(basis))
+
+
+def _may_tell(one: Field, basis: MaskBasis) -> bool:
+    """Whether a result column may hold a definition: an expression may, a plain column by what it is."""
+    if not one.table_oid:
+        return True
+    table = basis.catalog.tables.get(one.table_oid)
+    column = table.by_number.get(one.attnum) if table is not None else None
+    if table is None or column is None:
+        return True
+    return table.schema in SYSTEM_SCHEMAS and tells_definition(table.name, column.name)

@@ -52,7 +52,7 @@ def rows(row_description_body: bytes, basis: MaskBasis) -> RowPlan:
         mask = basis.cell_mask(hidden, one.type_oid, plain=plain)
         masks.append((index, mask))
         masked.update(((source.name, source.label, mask.name), None) for source in hidden)
-    texts = definitions([one.type_oid for one in fields], (index for index, _ in masks), basis)
+    texts = definitions(fields, (index for index, _ in masks), basis)
     clear = not masks and texts is None
     return RowPlan(clear, tuple(masked), tuple(cleared), len(fields), tuple(masks), texts)
 
@@ -64,7 +64,7 @@ def _sources(one: Field, index: int, output: Output | None, basis: MaskBasis) ->
     """
     if basis.utility and not one.table_oid:
         return ()
-    if beyond_definitions(one.type_oid, basis):
+    if beyond_definitions(one, basis):
         return (Source(f"column {index + 1}", UNKNOWN),)
     if basis.is_own_and_clean(output):
         return ()
