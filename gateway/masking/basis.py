@@ -99,6 +99,9 @@ class MaskBasis:
         if number < 0:
             return None
         table = self.catalog.tables.get(table_oid)
+        if number == 0 and table is not None:  # the whole row
+            sources = [one for each in table.columns if (one := self.source(table, each)) is not None]
+            return next((one for one in sources if not self.visible(one)), None)
         column = table.by_number.get(number) if table is not None else None
         if table is None or column is None:
             where = f"{table.schema}.{table.name}" if table is not None else f"table {table_oid}"

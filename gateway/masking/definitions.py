@@ -25,6 +25,7 @@ _TEXTLESS = frozenset(
 _TOKENS = re.compile(
     rb"(?P<constant>:constvalue \d+ \[[^\]]*\])"
     rb"|(?P<string>'(?:[^'\\]|''|\\.)*')(?P<cast>::reg\w+)?"
+    rb"|(?P<between>\b(?i:and|or|where|select|from|join|on)\b)"
     rb"|[A-Za-z_\x80-\xff][\w$\x80-\xff]*"
     rb"|(?<![\w=.:])(?P<number>\d[\d.]*)"
 )
@@ -84,8 +85,25 @@ class Definitions:
         return b"\n".join(self._cleaned(line) for line in text.split(b"\n"))
 
     def _cleaned(self, text: bytes) -> bytes:
-        beside = not self.hidden.isdisjoint(_NAMES.findall(text.lower())) or any(name in text.lower() for name in self.odd)
-        return _TOKENS.sub(lambda found: _kept(found, beside), text)
+        tokens = list(_TOKENS.finditer(text))
+        out: list[bytes] = []
+        at = first = 0
+        for n, token in enumerate(tokens):
+            if token["between"]:
+                at = self._condition(text, tokens[first:n], at, token.start(), out)
+                first = n
+        self._condition(text, tokens[first:], at, len(text), out)
+        return b"".join(out)
+
+    def _condition(self, text: bytes, tokens: list[re.Match[bytes]], start: int, end: int, out: list[bytes]) -> int:
+        """Appends one condition, text from `start` to `end`, without its constants that tell; returns `end`."""
+        folded = text[start:end].lower()
+        beside = not self.hidden.isdisjoint(_NAMES.findall(folded)) or any(name in folded for name in self.odd)
+        for token in tokens:
+            out += (text[start : token.start()], _kept(token, beside))
+            start = token.end()
+        out.append(text[start:end])
+        return end
 
 
 def _kept(found: re.Match[bytes], beside: bool) -> bytes:

@@ -45,6 +45,8 @@ class DoorFile:
     groups: tuple[str, ...]
     server: str
     setup: str
+    rollback: bool
+    pending: str
 
 
 def door_files(folder: str) -> dict[str, DoorFile]:
@@ -65,20 +67,29 @@ def door_files(folder: str) -> dict[str, DoorFile]:
             )
             for reason, texts in content["doors"].items()
         )
-        files[path.stem] = DoorFile(doors, tuple(content["as"]), content.get("server", "18"), content.get("setup", ""))
+        files[path.stem] = DoorFile(
+            doors,
+            tuple(content["as"]),
+            content.get("server", "18"),
+            content.get("setup", ""),
+            content.get("rollback", False),
+            content.get("pending", ""),
+        )
     return files
 
 
 class Visitor:
     """One session that tries doors, `way` being "simple" or "binary" (the extended protocol with binary results)."""
 
-    def __init__(self, port: int, database: str, user: str, secret: str) -> None:
+    def __init__(self, port: int, database: str, user: str, secret: str, role: str = "") -> None:
         self._wire = Wire(port)
         self._buffer = b""
         self._status = b"I"
         self.received = Received()
         self.said: list[tuple[bytes, bytes]] = []  # by the server, since the door was opened
         parameters = {"user": user, "database": database, "client_encoding": "UTF8", "application_name": "visitor"}
+        if role:
+            parameters["options"] = f"-c role={role}"
         seen = self._wire.sign_in(secret, parameters)
         assert seen[-1][0] == b"Z", seen
 
@@ -148,7 +159,7 @@ def extended(text: str) -> bytes:
 
 def stream(said: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """What was said, without what differs between two sessions."""
-    return [one for one in said if one[0] not in _OF_THE_SESSION]
+    return [(kind, body[4:] if kind == b"A" else body) for kind, body in said if kind not in _OF_THE_SESSION]
 
 
 def refused(said: list[tuple[bytes, bytes]]) -> bool:

@@ -30,6 +30,8 @@ BOUND = ONE.__class__((0,), ONE.hidden, by_line=True)
         (b"'00000000-0000-0000-0000-000000000000'::uuid", None),
         (b"{CONST :constvalue 9 [ 36 0 0 0 97 110 110 ]}", b"{CONST :constvalue 0 [ ]}"),
         (b"SELECT id FROM t WHERE (n > 1234567)", None),
+        (b"((city <> 'Nowhere') AND (email <> 'ann'))", b"((city <> 'Nowhere') AND (email <> '[redacted]'))"),
+        (b"(email ~~ 'a and b' OR city = 'x and email')", b"(email ~~ '[redacted]' OR city = '[redacted]')"),
         (b"", None),
     ],
 )

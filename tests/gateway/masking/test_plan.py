@@ -117,6 +117,12 @@ def test_expression_that_is_proven_clear_passes(sql: str) -> None:
     assert plan.masked == ()
 
 
+def test_whole_row_is_as_clear_as_its_columns() -> None:
+    clear = rows(description(("o", ORDERS, 0, 2000)), basis_of("select o from orders o"))
+    assert clear.clear
+    assert rows(description(("c", CUSTOMERS, 0, 1000)), basis_of("select c from customers c")).masked
+
+
 def test_plan_of_the_server_is_shown_but_for_constants_beside_a_hidden_column() -> None:
     plan = rows(description(("QUERY PLAN", 0, 0, TEXT)), basis_of("explain select email from customers"))
     assert plan.masked == ()
