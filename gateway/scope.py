@@ -14,9 +14,10 @@ from gateway.classify.own import NOTHING, Own
 from gateway.classify.resolver import Resolver
 from gateway.errors import Refused
 from gateway.masking import plan
-from gateway.masking.basis import MaskBasis, basis, relabelled
+from gateway.masking.basis import MaskBasis, basis, moved_names, relabelled
 from gateway.masking.groups import Group, groups
 from gateway.masking.inference import inferred
+from gateway.masking.notifications import Listening
 from gateway.masking.stores import kept_aside
 from gateway.masking.travels import is_blind, learned
 from gateway.policy.decide import decide
@@ -118,7 +119,7 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_by_key", "_by_text", "_known", "_mask_key", "_own", "_resolved", "catalog",
+        "_by_key", "_by_text", "_known", "_listening", "_mask_key", "_own", "_resolved", "catalog",
         "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
@@ -152,6 +153,7 @@ class Scope:
         self._by_key: dict[bytes, Script] = {}
         self._by_text: dict[bytes, Script] = {}
         self._resolved: dict[tuple[str, int], tuple[Facts, Ruling]] = {}
+        self._listening: Listening | None = None
 
     def script(self, sql: bytes) -> Script:
         """The rulings over a statement text (no terminating NUL). Never raises on a peer's bytes."""
@@ -170,6 +172,13 @@ class Scope:
         elif len(sql) <= TEXT_BYTES_MAX:
             self._remember(self._by_text, sql, script)
         return script
+
+    def heard(self, notification: bytes) -> bytes | None:
+        """A NotificationResponse as the principal may have it; None: as it is."""
+        if self._listening is None:
+            nothing = Facts(kinds=(), effects=frozenset())
+            self._listening = Listening(basis(nothing, self.rights, self.catalog))
+        return self._listening.heard(notification)
 
     def unread(self, reason: str, shape: str) -> Script:
         """The rulings over something whose effects cannot be read: the worst it could be."""
@@ -243,7 +252,7 @@ class Scope:
             # What the statements behind it in the same text find when it has run:
             made |= {relation.name for relation in facts.creates}
             if "ddl" in facts.effects:
-                moved |= {relation.name for relation in facts.writes}
+                moved |= moved_names(facts)
             if not facts.complete or not facts.effects <= _ROWS_ALONE or _moves_path(facts, self.catalog):
                 own = own.uncertain()
             elif "write" in facts.effects:

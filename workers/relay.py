@@ -105,7 +105,7 @@ class Link:
     """A session with its two sockets. `closed` is called once, after the sockets are."""
 
     __slots__ = (
-        "awaits", "client", "closed", "database", "ending_since", "estimating", "fate", "resumes", "server", "session"
+        "awaits", "client", "closed", "database", "defined", "ending_since", "estimating", "fate", "resumes", "server", "session"
     )  # fmt: skip
 
     def __init__(
@@ -125,6 +125,7 @@ class Link:
         self.fate: Status | None = None  # how the outstanding statements end, once the link must close
         self.ending_since = 0
         self.awaits = 0  # the change of the catalogue that a held session waits to be read
+        self.defined = False  # that change was the session's own
         self.estimating: Wanted | None = None  # the estimate that was asked for last
         self.resumes = False  # what its client waited for is there, whatever the server has still to answer
 
@@ -342,9 +343,16 @@ class Relay:
             if (link.fate is not None or session.ending) and self._ends(link, now):
                 closing.append(link)
         for link in self._moved:
-            link.awaits = self.catalog_moved(link.database)
+            link.awaits, link.defined = self.catalog_moved(link.database), True
+            self._hold_others(link)
         self._moved.clear()
         return closing
+
+    def _hold_others(self, link: Link) -> None:
+        """What others prepared may mean something else from now on: their next statements wait for the catalogue too."""
+        for other in self.links:
+            if other.database == link.database and "*" not in other.session.scope.rights.unmask:
+                other.session.held, other.awaits = True, link.awaits
 
     def _ends(self, link: Link, now: int) -> bool:
         """Whether nothing more is to be waited for."""
@@ -404,7 +412,9 @@ class Relay:
         for link in self.links:
             session = link.session
             if (session.held or session.behind) and link.database == database and link.awaits <= changes:
-                session.catalog_read()
+                if link.defined:
+                    session.catalog_read()
+                session.held = session.behind = link.defined = False
                 self.look_again(link)
 
     def estimated(self, link: Link, wanted: Wanted, rows: int) -> None:

@@ -26,7 +26,7 @@ _UUID = frozenset({2950, 2951})
 _INET = frozenset({869, 829, 774, 1041, 1040, 775})  # inet macaddr macaddr8 and arrays
 _SHAPE = frozenset({600, 601, 602, 603, 604, 628, 718})  # point and the like
 _SERVER = frozenset(
-    {24, 27, 28, 29, 194, 1033, 1034, 2205, 2206, 3220, 3614, 5069}
+    {24, 27, 28, 29, 194, 1033, 1034, 2205, 2206, 3220, 5069}
 )  # the server's own bookkeeping
 
 _NUMBER = _WHOLE | _REAL

@@ -1,5 +1,7 @@
 """The server's own relations that hold values of tables, passwords or others' statements (manual, chapters 53, 54)."""
 
+from parser.facts import Facts
+
 # A value that came out of columns whose labels cannot be told one by one.
 DERIVED = "derived"
 
@@ -45,3 +47,68 @@ def system_label(schema: str, table: str, column: str) -> str | None:
     if schema in SYSTEM_SCHEMAS or table in _EXTENSIONS:
         return _LABELS.get((table, column))
     return None
+
+
+# --- definitions ---
+
+_TELLING = frozenset(
+    (
+        *("pg_get_expr", "pg_get_viewdef", "pg_get_indexdef", "pg_get_constraintdef", "pg_get_triggerdef", "pg_get_ruledef"),
+        *("pg_get_functiondef", "pg_get_function_arguments", "pg_get_function_sqlbody", "pg_get_function_arg_default"),
+        *("pg_get_partkeydef", "pg_get_partition_constraintdef", "pg_get_statisticsobjdef", "pg_get_publication_tables"),
+        *("pg_get_statisticsobjdef_expressions", "pg_get_statisticsobjdef_columns"),
+    )
+)
+# The columns that hold them, by relation.
+_TELLING_COLUMNS: dict[str, frozenset[str]] = {
+    relation: frozenset(columns.split())
+    for relation, columns in {
+        "pg_views": "definition",
+        "pg_matviews": "definition",
+        "pg_rules": "definition",
+        "pg_indexes": "indexdef",
+        "pg_policies": "qual with_check",
+        "pg_policy": "polqual polwithcheck",
+        "pg_attrdef": "adbin",
+        "pg_constraint": "conbin",
+        "pg_rewrite": "ev_qual ev_action",
+        "pg_index": "indexprs indpred",
+        "pg_trigger": "tgqual tgargs",
+        "pg_proc": "prosrc prosqlbody proargdefaults",
+        "pg_type": "typdefault typdefaultbin",
+        "pg_class": "relpartbound",
+        "pg_partitioned_table": "partexprs",
+        "pg_statistic_ext": "stxexprs",
+        "pg_stats_ext": "exprs",
+        "pg_stats_ext_exprs": "expr",
+        "pg_publication_rel": "prqual",
+        "pg_publication_tables": "rowfilter",
+        "views": "view_definition",
+        "columns": "column_default generation_expression",
+        "check_constraints": "check_clause",
+        "domains": "domain_default",
+        "triggers": "action_condition action_statement",
+        "routines": "routine_definition",
+        "parameters": "parameter_default",
+        "attributes": "attribute_default",
+    }.items()
+}
+
+
+def tells_definition(relation: str, column: str) -> bool:
+    """Whether a column of the server's own relation, "*" for its whole row, holds the text of a definition."""
+    columns = _TELLING_COLUMNS.get(relation)
+    return columns is not None and (column == "*" or column in columns)
+
+
+def tells_definitions(facts: Facts) -> bool:
+    """Whether the statement's result may hold the text of a plan or a definition."""
+    if facts.kinds[:1] == ("EXPLAIN",):
+        return True
+    if any(name in _TELLING for _, name in facts.functions):
+        return True
+    return any(
+        tells_definition(one.relation.name, one.name)
+        and (one.relation.schema is None or one.relation.schema in SYSTEM_SCHEMAS)
+        for one in facts.columns_read
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
 from gateway.classify.own import NOTHING, Own
+from gateway.classify.system import tells_definitions
 from gateway.masking.masks import BPCHAR, TEXT_TYPES, CellMask, How, constant
 from gateway.policy.rights import Rights
 from gateway.policy.rules import STRICTNESS, kept_at_most
@@ -14,6 +15,8 @@ from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
 FREE_TEXT = "free_text"
 UNKNOWN = "unknown"  # the label of what is not proven clear; no correction and no unmask but "*" reaches it
+
+CODE_MOVED = "()"  # among moved names: functions, operators, casts or types are not what the catalogue says
 
 # Every table has them and they hold no stored data (manual, section 5.6).
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
@@ -29,6 +32,11 @@ _DEFERRED = (
     "COMMIT PREPARED",
     "SET CONSTRAINTS",
 )  # constraints speak up here
+_CODE_KINDS = tuple(
+    f"{verb} {what}"
+    for verb in ("CREATE", "ALTER")
+    for what in ("FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE", "OPERATOR", "CAST")
+)
 _UNION = re.compile(r"\bunion\b", re.IGNORECASE)
 _RESOLVED_KINDS = 2  # EXECUTE and FETCH of a known statement carry its kinds behind their own
 
@@ -46,7 +54,7 @@ class MaskBasis:
     """See the module. `inert`: nothing of the answer has a label that is hidden, neither rows nor errors. `unproven`: it may
     hold values of columns without a label of which nothing proves that they are clean: they are looked through.
 
-    `utility`: the statement's rows are the server's own words (EXPLAIN, SHOW). `outputs` is None where lineage proves
+    `utility`: the statement's rows are the server's own words (SHOW, and EXPLAIN of what runs nobody's code). `outputs` is None where lineage proves
     nothing. `origins_tell`: without lineage the origin of a plain column still tells all that may be in it. `made`: bare
     names of relations that the session made itself and the catalogue cannot know rightly; `own`: its temporary relations, as
     far as they are certain. `moved`: names, in whatever schema, of what it defined or
@@ -94,6 +102,9 @@ class MaskBasis:
         if number < 0:
             return None
         table = self.catalog.tables.get(table_oid)
+        if number == 0 and table is not None:  # the whole row
+            sources = [one for each in table.columns if (one := self.source(table, each)) is not None]
+            return next((one for one in sources if not self.visible(one)), None)
         column = table.by_number.get(number) if table is not None else None
         if table is None or column is None:
             where = f"{table.schema}.{table.name}" if table is not None else f"table {table_oid}"
@@ -217,6 +228,15 @@ class MaskBasis:
         return CellMask(How.FIXED, constant(type_oid, typmod, binary=binary), nulls=plain)
 
 
+def moved_names(facts: Facts) -> frozenset[str]:
+    """Names of which the catalogue says nothing certain once this definition has run; CODE_MOVED where calls may mean
+    something else."""
+    names = {relation.name for relation in facts.writes}
+    if any(kind.startswith(_CODE_KINDS) for kind in facts.kinds):
+        names.add(CODE_MOVED)
+    return frozenset(names)
+
+
 def basis(
     facts: Facts,
     rights: Rights,
@@ -232,14 +252,13 @@ def basis(
     `key` is the secret of hash masks: without it they redact. `made`, `own` and `moved`: see MaskBasis.
     """
     everything = "*" in rights.unmask
-    told = facts.complete and (facts.resolved or not _shadowed(facts, catalog)) and not _explains_prepared(facts)
     made_here = MaskBasis(
         facts=facts,
         catalog=catalog,
-        outputs=facts.outputs if told else None,
+        outputs=facts.outputs if _proves(facts, catalog, moved) else None,
         inert=everything,
         origins_tell=_origins_tell(facts),
-        utility=facts.complete and facts.kinds[:1] in (("EXPLAIN",), ("SHOW",)) and not _explains_prepared(facts),
+        utility=facts.complete and facts.kinds[:1] == ("SHOW",),
         everything=everything,
         unmask=rights.unmask,
         methods={label: (mask.method, mask.keep_last or 0) for mask in rights.masks for label in mask.labels},
@@ -248,8 +267,9 @@ def basis(
         own=own,
         moved=moved,
     )
-    if not everything and _explains_prepared(facts) and _reads_clear(made_here):
-        object.__setattr__(made_here, "utility", True)
+    if facts.complete and facts.kinds[:1] == ("EXPLAIN",):
+        alone = everything or _plans_alone(made_here)
+        made_here = replace(made_here, utility=True) if alone else replace(made_here, outputs=None)
     return _judged(made_here)
 
 
@@ -269,6 +289,11 @@ def _explains_prepared(facts: Facts) -> bool:
     """EXPLAIN EXECUTE: it shows a text that came earlier, with the values that were put in place of tokens."""
     runs = "EXECUTE" in facts.kinds or (facts.named is not None and facts.named.action == "execute")
     return runs and facts.kinds[:1] == ("EXPLAIN",)
+
+
+def _proves(facts: Facts, catalog: Catalog, moved: frozenset[str]) -> bool:
+    """Whether lineage is a proof: the text was read, and all that it calls is what the catalogue says."""
+    return facts.complete and CODE_MOVED not in moved and (facts.resolved or not _shadowed(facts, catalog))
 
 
 def _unresolved(facts: Facts) -> bool:
@@ -297,7 +322,7 @@ def _nothing_to_mask(masks: MaskBasis) -> bool:
     """Whether neither rows nor errors of the statement can hold anything labelled: it only reads, all that it reads is
     known and clear, and it calls nothing but PostgreSQL's own functions that compute."""
     facts = masks.facts
-    if not facts.complete or not facts.effects <= _QUIET or facts.kinds[:1] in (("EXPLAIN",),):
+    if not facts.complete or not facts.effects <= _QUIET or tells_definitions(facts):
         return False
     if any(kind == word or kind.startswith(word + " ") for kind in facts.kinds for word in _DEFERRED):
         return False
@@ -319,10 +344,28 @@ def _reads_clear(masks: MaskBasis) -> bool:
     return all(_clear(masks, relation) for relation in (*masks.facts.reads, *masks.facts.writes))
 
 
+def _plans_alone(masks: MaskBasis) -> bool:
+    """Whether a plan can quote nothing that was read while planning: the planner runs functions that say immutable, also
+    those behind views and defaults, and shows what they gave."""
+    facts = masks.facts.inner or masks.facts
+    planned = replace(masks, facts=facts)
+    if not only_computes(masks) or not only_computes(planned) or {"INSERT", "MERGE"}.intersection(facts.kinds):
+        return False
+    if _explains_prepared(masks.facts) and not _reads_clear(masks):
+        return False
+    for relation in (*facts.reads, *facts.writes):
+        if relation.schema in (None, "pg_temp") and relation.name in masks.own.tables:
+            continue
+        tables = masks.tables(relation)
+        if not tables or any(table.behind is None or table.calls for table in tables):
+            return False
+    return True
+
+
 def only_computes(masks: MaskBasis) -> bool:
     """Whether the statement calls nothing but PostgreSQL's own functions that make their result of their arguments."""
     facts = masks.facts
-    if _shadowed(facts, masks.catalog):
+    if CODE_MOVED in masks.moved or _shadowed(facts, masks.catalog):
         return False
     column_names = {column.name for column in facts.columns_read}
     for schema, name in facts.functions:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from gateway.masking import kernels
 from gateway.masking.basis import UNKNOWN, MaskBasis, Source
 from gateway.masking.copies import CopyPlan, copy_out
+from gateway.masking.definitions import Definitions, beyond_definitions, definitions
 from gateway.masking.groups import Group
 from gateway.masking.masks import CellMask
 from gateway.masking.reports import scrub
@@ -27,10 +28,13 @@ class RowPlan:
     cleared: tuple[str, ...]
     columns: int
     masks: tuple[tuple[int, CellMask], ...] = field(repr=False)
+    definitions: Definitions | None = None
 
     def mask(self, frames: bytes) -> bytes:
         """Whole DataRow frames in, whole DataRow frames out. Raises ProtocolError for rows that are not as described."""
-        return kernels.mask(frames, self.columns, self.masks)
+        if self.masks:
+            frames = kernels.mask(frames, self.columns, self.masks)
+        return frames if self.definitions is None else self.definitions.mask(frames)
 
 
 def rows(row_description_body: bytes, basis: MaskBasis, groups: Sequence[Group] = ()) -> RowPlan:
@@ -58,7 +62,9 @@ def rows(row_description_body: bytes, basis: MaskBasis, groups: Sequence[Group] 
         mask = basis.cell_mask(hidden, one.type_oid, plain=plain, typmod=one.typmod, binary=one.format == 1)
         masks.append((index, mask))
         masked.update(((source.name, source.label, mask.name), None) for source in hidden)
-    return RowPlan(not masks, tuple(masked), tuple(cleared), len(fields), tuple(masks))
+    texts = definitions(fields, (index for index, _ in masks), basis)
+    clear = not masks and texts is None
+    return RowPlan(clear, tuple(masked), tuple(cleared), len(fields), tuple(masks), texts)
 
 
 def _sources(one: Field, index: int, output: Output | None, basis: MaskBasis) -> tuple[Source, ...]:
@@ -68,6 +74,8 @@ def _sources(one: Field, index: int, output: Output | None, basis: MaskBasis) ->
     """
     if basis.utility and not one.table_oid:
         return ()
+    if beyond_definitions(one, basis):
+        return (Source(f"column {index + 1}", UNKNOWN),)
     if basis.is_own_and_clean(output):
         return ()
     origin = basis.origin(one.table_oid, one.attnum) if one.table_oid else None

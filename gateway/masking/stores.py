@@ -1,17 +1,29 @@
 """Places where a statement could put a value aside and have it come back without a mask."""
 
 from gateway.classify.learned import of_value
-from gateway.classify.system import DERIVED
+from gateway.classify.system import DERIVED, tells_definitions
 from gateway.errors import Refused, State
 from gateway.masking.basis import UNKNOWN, MaskBasis
+from gateway.masking.opaque import beyond_reading
 from gateway.masking.travels import is_followed
 from parser.facts import Column, Facts, Output, Relation
 
 _SETTINGS = "built-in: no stored values in settings"
 _MESSAGES = "built-in: no masked values in messages"
 _COLUMNS = "built-in: no masked values in other columns"
+_DEFINITIONS = "built-in: no definitions in COPY"
 # Functions that hand a value to other sessions, or to a store that no column's label reaches.
-_SENDING = frozenset(("pg_notify", "pg_logical_emit_message", "lo_from_bytea", "lo_put", "lowrite"))
+_SENDING = frozenset(
+    (
+        *("pg_notify", "pg_logical_emit_message", "lo_from_bytea", "lo_put", "lowrite", "lo_create", "lo_creat", "setval"),
+        *("setseed", "pg_replication_origin_create", "pg_create_restore_point"),
+    )
+)
+_SENDING_SO = ("pg_advisory_", "pg_try_advisory_", "pg_create_")  # pg_locks and the like list what they were given
+
+
+def _sends(name: str) -> bool:
+    return name in _SENDING or name.startswith(_SENDING_SO)
 
 
 def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
@@ -27,16 +39,23 @@ def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
             "Give set_config a literal or a parameter as its value.",
             _SETTINGS,
         )
-    if any(name in _SENDING for _, name in facts.functions) and basis.reads_masked():
+    if any(_sends(name) for _, name in facts.functions) and basis.reads_masked():
         return Refused(
             State.DENIED,
             f'denied by "{_MESSAGES}": the statement sends a value on and reads masked columns',
             "Send literals or parameters, and leave the masked columns out of the statement.",
             _MESSAGES,
         )
+    if facts.copy is not None and facts.copy.relation is None and tells_definitions(facts):
+        return Refused(
+            State.DENIED,
+            f'denied by "{_DEFINITIONS}": the statement copies definitions, which may quote values of masked columns',
+            "Read them with SELECT.",
+            _DEFINITIONS,
+        )
     column = _brings_to_light(facts, basis)
     if column is None:
-        return None
+        return beyond_reading(facts, basis)
     return Refused(
         State.DENIED,
         f'denied by "{_COLUMNS}": column "{column}" would take values of masked columns, and no mask can follow them there',

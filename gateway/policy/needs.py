@@ -80,7 +80,7 @@ def needs(facts: Facts, rights: Rights, catalog: Catalog, own_names: frozenset[s
             wanted.add(need)
     unread = "" if facts.complete else facts.reason or "it was not understood"
     for schema, name in sorted(facts.functions, key=lambda one: (one[0] or "", one[1])):
-        if _is_attribute(facts, schema, name, catalog):
+        if is_attribute(facts, schema, name, catalog):
             continue
         power = functions.power(schema, name, catalog)
         if power != "read":
@@ -125,7 +125,7 @@ def _is_own(facts: Facts, names: frozenset[str]) -> bool:
     return all(kind in _OWN or kind in _ROWS for kind in facts.kinds)
 
 
-def _is_attribute(facts: Facts, schema: str | None, name: str, catalog: Catalog) -> bool:
+def is_attribute(facts: Facts, schema: str | None, name: str, catalog: Catalog) -> bool:
     """Whether an unqualified name is only a field, (x).name, and no function: there is none of the name, and the text
     does not call one (a name that needs quotes counts as called)."""
     if schema is not None or catalog.functions.get(name) or name in EFFECTS:

@@ -11,6 +11,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from gateway.masking.kernels import data_rows_end
+from gateway.masking.masks import NULL_CELL
 from gateway.masking.rows import count
 from gateway.session import bounds, paths
 from gateway.session.failures import copy_over, failed, in_our_words, noticed
@@ -18,6 +19,7 @@ from gateway.session.inflight import RESYNC, Ask, Item
 from gateway.session.understand import REFUSED_QUERY
 from parser.errors import ProtocolError
 from parser.messages import command_rows
+from parser.messages import frame as build
 
 if TYPE_CHECKING:
     from gateway.scope import ResultPlan, Ruling
@@ -353,7 +355,7 @@ def _parameter_status(s: Session, frame: bytes) -> bytes | None:
 
 
 def _notification(s: Session, frame: bytes) -> bytes | None:
-    return None
+    return s.scope.heard(frame)
 
 
 def _copy_in(s: Session, frame: bytes) -> bytes | None:
@@ -397,11 +399,12 @@ def _copy_done(s: Session, frame: bytes) -> bytes | None:
 
 def _function_result(s: Session, frame: bytes) -> bytes | None:
     item = _head(s, Ask.FUNCTION)
-    if item.ruling is None or not item.ruling.basis.inert:
-        raise ProtocolError("a function's result cannot be masked")
-    return None
+    if item.ruling is None:
+        raise ProtocolError("more results than statements")
+    return None if item.ruling.basis.inert else _NULL_RESULT
 
 
+_NULL_RESULT = build(b"V", NULL_CELL)  # nothing is known of the function but its number
 _HANDLERS: dict[int, Handler] = {
     ord("1"): _parse_complete,
     ord("2"): _bind_complete,

@@ -12,7 +12,7 @@ from gateway.audit.chain import Chain
 from gateway.audit.records import SessionCard, Status
 from gateway.classify.learned import Learned
 from gateway.errors import Refusal, Refused, State
-from gateway.masking.basis import MaskBasis
+from gateway.masking.basis import MaskBasis, moved_names
 from gateway.masking.written_back import CopyWatch
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
@@ -318,7 +318,8 @@ class Session:
         if not made <= self.made:
             self.made = self.made | made
         if "ddl" in facts.effects:
-            changed = {relation.name for relation in (*facts.creates, *facts.writes)} - made - self.temporaries.own.names
+            changed = {relation.name for relation in facts.creates} | moved_names(facts)
+            changed -= made | self.temporaries.own.names
             if not changed <= self.moved:
                 self.moved = self.moved | changed
 

@@ -63,6 +63,13 @@ class Wire:
             data += chunk
         return data
 
+    def some(self) -> bytes:
+        """What there is to read; b"" at the end of the connection."""
+        try:
+            return self._socket.recv(1 << 18)
+        except ConnectionResetError:
+            return b""
+
     def reply(self) -> tuple[bytes, bytes]:
         """The next message; (b"", b"") at the end of the connection."""
         head = self.read(5)

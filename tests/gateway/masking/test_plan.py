@@ -116,7 +116,6 @@ def test_expression_that_is_not_proven_clear_is_a_constant_for_every_row(sql: st
         "select sum(total) from orders join customers on customers.id = customer_id",
         "select upper(place) from contacts",
         "select lower(relname) from pg_class",
-        "explain select email from customers",
         "show server_version",
     ],
 )
@@ -124,6 +123,32 @@ def test_expression_that_is_proven_clear_passes(sql: str) -> None:
     plan = rows(description(EXPRESSION), basis_of(sql))
     assert plan.clear
     assert plan.masked == ()
+
+
+def test_whole_row_is_as_clear_as_its_columns() -> None:
+    clear = rows(description(("o", ORDERS, 0, 2000)), basis_of("select o from orders o"))
+    assert clear.clear
+    assert rows(description(("c", CUSTOMERS, 0, 1000)), basis_of("select c from customers c")).masked
+
+
+def test_plan_of_the_server_is_shown_but_for_constants_beside_a_hidden_column() -> None:
+    plan = rows(description(("QUERY PLAN", 0, 0, TEXT)), basis_of("explain select email from customers"))
+    assert plan.masked == ()
+    line = b"  Filter: (email = 'ann@example.com'::text)"
+    assert out(plan, line) == [b"  Filter: (email = '[redacted]'::text)"]
+    assert out(plan, b"Seq Scan on customers  (cost=0.00..12345.00)") == [b"Seq Scan on customers  (cost=0.00..12345.00)"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "explain select peek()",
+        "explain select * from elsewhere",
+        "explain insert into orders (id) values (1)",
+    ],
+)
+def test_plan_that_may_quote_what_a_function_gave_is_masked(sql: str) -> None:
+    assert rows(description(("QUERY PLAN", 0, 0, TEXT)), basis_of(sql)).masked
 
 
 def test_expression_of_another_type_is_null_for_every_row() -> None:

@@ -24,12 +24,12 @@ def test_values_in_message_detail_hint_context_and_inner_query_are_gone() -> Non
         S="FEHLER", V="ERROR", C="22P02", M='invalid input syntax for type integer: "ann@example.com"',
         D="Key (email)=(ann@example.com) already exists.", H='Did you mean "ann@example.com"?', P="8", p="3",
         q="SELECT 'ann@example.com'", W='PL/pgSQL function f(text) line 3 at RAISE: ann@example.com', s="public",
-        t="customers", c="email", d="text", n="customers_email_key", F="int.c", L="12", R="pg_strtoint32",
+        t="customers", c="email", d="text", n="customers_email_key", F="nbtinsert.c", L="12", R="_bt_check_unique",
     )  # fmt: skip
     assert out == {
         "S": "FEHLER", "V": "ERROR", "C": "22P02", "M": "data exception (the text is withheld: it may quote masked values)",
-        "P": "8", "s": "public", "t": "customers", "c": "email", "d": "text", "n": "customers_email_key", "F": "int.c",
-        "L": "12", "R": "pg_strtoint32",
+        "P": "8", "s": "public", "t": "customers", "c": "email", "d": "text", "n": "customers_email_key", "F": "nbtinsert.c",
+        "L": "12", "R": "_bt_check_unique",
     }  # fmt: skip
 
 
@@ -67,7 +67,33 @@ def test_values_in_message_detail_hint_context_and_inner_query_are_gone() -> Non
     ],
 )
 def test_messages_that_name_only_definitions_stay(message: str) -> None:
-    assert scrubbed(C="42P01", M=message)["M"] == message
+    assert scrubbed(C="42P01", M=message, P="8")["M"] == message
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ('relation "customers" does not exist', True),
+        ('column "email" of relation "customers" does not exist', True),
+        ('function email(integer) does not exist', True),
+        ('relation "ann" does not exist', False),
+        ('type "ann" does not exist', False),
+        ('operator does not exist: ann', False),
+        ('schema "ann" does not exist', False),
+        ('duplicate key value violates unique constraint "customers_pkey"', True),
+    ],
+)
+def test_message_said_while_running_may_only_name_what_the_statement_names(message: str, kept: bool) -> None:
+    """A value taken for a name is quoted like one: email::regclass."""
+    assert (scrubbed(C="42P01", M=message)["M"] == message) is kept
+
+
+def test_names_beside_a_message_stay_only_where_the_server_tells_them() -> None:
+    names = {"s": "ann", "t": "ann", "c": "ann", "d": "ann", "n": "ann"}
+    raised = scrubbed(C="P0001", M="x", F="pl_exec.c", R="exec_stmt_raise", **names)
+    assert not raised.keys() & names.keys()
+    told = scrubbed(C="23505", M="x", F="nbtinsert.c", R="_bt_check_unique", **names)
+    assert told.keys() >= names.keys()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +124,7 @@ def test_message_raised_inside_a_function_is_withheld_whatever_it_says() -> None
 
 def test_known_hints_stay() -> None:
     hint = "No function matches the given name and argument types. You might need to add explicit type casts."
-    assert scrubbed(C="42883", M="function f(text) does not exist", H=hint)["H"] == hint
+    assert scrubbed(C="42883", M="function f(text) does not exist", H=hint, P="8")["H"] == hint
 
 
 def test_where_nothing_can_be_masked_the_report_is_untouched() -> None:

@@ -38,7 +38,6 @@ def test_set_config_of_a_computed_value_is_refused(sql: str) -> None:
         "select set_config('app.user', $1, true)",
         "select set_config('app.user', '7', true), email from customers",
         "select set_config('app.user', $1, true), email from customers",
-        "what is this",
         "select current_setting('app.user')",
         "select email from customers",
         "set app.user = '7'",

@@ -206,7 +206,7 @@ def test_relations_that_a_session_made_are_read_anew() -> None:
     ],
 )
 def test_catalogue_is_read_again_only_for_what_others_see(texts: list[str], moved: bool) -> None:
-    rig = Rig(ALL)
+    rig = Rig(CLEAR)
     for text in texts:
         rig.ask(query(text))
         rig.say(command_complete("DONE"), READY)

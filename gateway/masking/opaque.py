@@ -1,0 +1,79 @@
+"""Code and data that cannot be looked into, for people who do not see everything: what it brings out nobody could mask."""
+
+from gateway.classify.catalog import Catalog
+from gateway.classify.system import SYSTEM_SCHEMAS
+from gateway.errors import Refused, State
+from gateway.masking.basis import CODE_MOVED, MaskBasis
+from gateway.policy import functions
+from gateway.policy.needs import is_attribute
+from parser.facts import Facts
+
+_CODE = "built-in: no code over masked data that cannot be read"
+_FOREIGN = "built-in: no masked data by way of files and other servers"
+# Definitions by which rows of the database's own tables come back under other names.
+_FOREIGN_KINDS = (
+    *("CREATE FOREIGN TABLE", "ALTER FOREIGN TABLE", "IMPORT FOREIGN SCHEMA", "CREATE SERVER", "ALTER SERVER"),
+    *("CREATE USER MAPPING", "ALTER USER MAPPING", "CREATE SUBSCRIPTION", "ALTER SUBSCRIPTION"),
+)
+_FOREIGN_FUNCTIONS = ("dblink", "lo_import", "lo_export", "pg_file_", "pg_logical_slot_", "get_raw_page", "pg_read_")
+_CHANGES = frozenset(("write", "ddl"))
+
+
+def beyond_reading(facts: Facts, basis: MaskBasis) -> Refused | None:
+    """The refusal of what may carry masked values to where they are read in clear, and cannot be followed there: code, files,
+    other servers. Only where the database has masked columns."""
+    if basis.everything:
+        return None
+    reason = _opaque(facts, basis.catalog)
+    if reason and hides(basis):
+        hint = "Write it as plain statements, one by one, over columns that you may see."
+        return _refused(_CODE, f"the statement {reason}, and columns here are masked for you", hint)
+    if CODE_MOVED in basis.moved and facts.effects & _CHANGES and not _defines_alone(facts) and hides(basis):
+        words = "functions, operators or casts were changed in this transaction, and what they do is not known yet"
+        return _refused(_CODE, words, "Commit the definitions first.")
+    if _by_way_of_others(facts) and hides(basis):
+        return _refused(_FOREIGN, "the statement reaches files or other servers", "Copy with FROM STDIN and TO STDOUT.")
+    return None
+
+
+def _refused(rule: str, words: str, hint: str) -> Refused:
+    return Refused(State.DENIED, f'denied by "{rule}": {words}', hint, rule)
+
+
+def hides(basis: MaskBasis) -> bool:
+    """Whether the database has a column that the principal may not see, the server's own relations aside."""
+    for table in basis.catalog.tables.values():
+        if table.schema not in SYSTEM_SCHEMAS:
+            for column in table.columns:
+                source = basis.source(table, column)
+                if source is not None and not basis.visible(source):
+                    return True
+    return False
+
+
+def _opaque(facts: Facts, catalog: Catalog) -> str:
+    """Why it is not known what the statement runs; "" when it is."""
+    if not facts.complete:
+        return f"cannot be read completely ({facts.reason or 'it was not understood'})"
+    if "procedural" in facts.effects:
+        return "runs code that cannot be read here"
+    for schema, name in facts.functions:
+        if is_attribute(facts, schema, name, catalog):
+            continue
+        if functions.power(schema, name, catalog) in ("code", "unknown"):
+            return "calls a function that cannot be read here"
+    return ""
+
+
+def _defines_alone(facts: Facts) -> bool:
+    """Whether it changes definitions and computes no value on the way."""
+    return "write" not in facts.effects and not facts.functions and not facts.reads
+
+
+def _by_way_of_others(facts: Facts) -> bool:
+    copy = facts.copy
+    if copy is not None and copy.target in ("file", "program"):
+        return True
+    if any(kind in _FOREIGN_KINDS for kind in facts.kinds):
+        return True
+    return any(name.startswith(_FOREIGN_FUNCTIONS) for _, name in facts.functions)
