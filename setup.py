@@ -14,6 +14,7 @@ COMPILED = [
     "gateway/audit/chain.py",
     "gateway/masking/copies.py",
     "gateway/masking/rows.py",
+    "gateway/masking/streams.py",
     "gateway/scope.py",
     "gateway/session/bounds.py",
     "gateway/session/failures.py",

@@ -39,6 +39,13 @@ groups = ["load"]
 databases = ["bench"]
 allow = ["read", "write"]
 unmask = ["name"]
+
+[[grant]]
+name = "all in clear"
+groups = ["clear"]
+databases = ["bench"]
+allow = ["read"]
+unmask = ["*"]
 """
 
 
@@ -217,7 +224,7 @@ class Servers:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         return Target("sluice", port, "ann", self.token("ann"), [process.pid, *map(int, children)])
 
-    def token(self, user: str, actor: str = "") -> str:
+    def token(self, user: str, actor: str = "", groups: str = "load") -> str:
         command = [
             *SLUICE,
             "token",
@@ -227,7 +234,7 @@ class Servers:
             "--user",
             user,
             "--groups",
-            "load",
+            groups,
             "--ttl",
             "12h",
         ]
