@@ -1,26 +1,27 @@
-"""Large results, in interleaved rounds on one machine: PostgreSQL directly and through Sluice, read and thrown away.
+"""Large results, in interleaved rounds on one machine: PostgreSQL directly, pgbouncer, Sluice; read and thrown away.
 
-`make bench-bulk` prints a Markdown table; ARGS=--record puts it in bench.md. ARGS="--stream 10" lets so many gigabytes more
-through and tells what the workers' memory did meanwhile.
+`make bench-bulk` prints a Markdown table; ARGS=--record also puts it in bench.md. ARGS="--stream 10" lets ten gigabytes more
+through and tells what the memory of the gateway's processes did meanwhile.
 """
 
 import argparse
+import resource
 import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+from bench import machine, record, row, spread, tell, versions
 from servers import ROWS, Servers, Target, running
 from wire import Client
 
+BEGIN, END = "<!-- bulk: begin -->", "<!-- bulk: end -->"
 COLUMNS = "id, name, email, ssn, city"
 PEOPLE = f"select {COLUMNS} from people"
 WIDE_ROWS = 50_000
 NOTES_ROWS = 200_000
 LABELLED = ("email", "ssn", "phone", "card_number", "iban")
-PAGE_BYTES = 4096
 COPY = "copy ({}) to stdout (format {})".format
 COPIES = [(f"COPY, {name}", COPY(PEOPLE, name), "ann") for name in ("text", "csv", "binary")]
 # What, the statement, and as whom it is asked: `ann` sees names, `root` sees all.
@@ -69,93 +70,105 @@ def first_row(target: Target) -> float:
     return took * 1e3
 
 
-def measure(targets: dict[str, Target], rounds: int) -> list[str]:
-    """The table's lines. Every round asks everything of both, beginning with another one each time."""
+def check_masks(servers: Servers, direct: Target, ann: Target, root: Target) -> None:
+    """The comparison is only fair when as many cells change on the way as the table says."""
+    for table, masked in (("people", 2), ("wide", len(LABELLED))):
+        rows = [servers.psql(target, f"select * from {table} limit 1").split("|") for target in (direct, ann, root)]
+        differ = [sum(one != other for one, other in zip(rows[0], row, strict=True)) for row in rows[1:]]
+        if differ != [masked, 0]:
+            sys.exit(f"of {table} {differ[0]} cells are masked, and {differ[1]} for whom all is clear")
+    if "mail.example" in servers.psql(ann, "select notes from visits where id % 20 = 0 limit 1000"):
+        sys.exit("the free text is not masked")
+
+
+def measure(direct: Target, bouncer: Target | None, ours: dict[str, Target], rounds: int) -> list[str]:
+    """The table's lines. Every round asks everything of each, and begins with another one. `ours`: by user."""
     took: dict[tuple[str, str], list[float]] = {}
-    spent: dict[str, list[float]] = {}
+    spent: dict[tuple[str, str], list[float]] = {}
+    names = ["direct", *(["pgbouncer"] if bouncer else []), "sluice"]
     for turn in range(rounds):
+        order = names[turn % len(names) :] + names[: turn % len(names)]
         for what, sql, user in STATEMENTS:
-            names = ["direct", user] if turn % 2 else [user, "direct"]
-            for name in names:
+            targets = {"direct": direct, "pgbouncer": bouncer, "sluice": ours[user]}
+            for name in order:
                 target = targets[name]
+                assert target is not None
                 before = target.cpu_seconds()
                 took.setdefault((what, name), []).append(read(target, sql))
-                if name != "direct":
-                    spent.setdefault(what, []).append(target.cpu_seconds() - before)
-        for name in ("direct", "ann") if turn % 2 else ("ann", "direct"):
-            took.setdefault(("first row", name), []).extend(first_row(targets[name]) for _ in range(5))
-        if sys.stderr.isatty():
-            print(f"round {turn + 1} of {rounds} done", file=sys.stderr, flush=True)
-    lines = [row([f"{ROWS:,} rows of ({COLUMNS})", "direct s", "sluice s", "sluice CPU s", "direct / sluice"])]
-    lines.append(row(["---"] * 5))
-    for what, _, user in STATEMENTS:
-        direct, ours = took[what, "direct"], took[what, user]
-        ratio = statistics.median(direct) / statistics.median(ours)
-        lines.append(row([what, spread(direct), spread(ours), spread(spent[what]), f"{ratio:.2f}"]))
-    direct, ours = took["first row", "direct"], took["first row", "ann"]
-    lines += ["", f"First row of the masked SELECT: {spread(direct)} ms directly, {spread(ours)} ms through Sluice."]
-    return lines
+                spent.setdefault((what, name), []).append(target.cpu_seconds() - before)
+        for name in order:
+            target = {"direct": direct, "pgbouncer": bouncer, "sluice": ours["ann"]}[name]
+            assert target is not None
+            took.setdefault(("first row", name), []).extend(first_row(target) for _ in range(5))
+        tell(f"round {turn + 1} of {rounds} done")
+    return table(names, took, spent)
 
 
-def stream(direct: Target, sluice: Target, gigabytes: float) -> str:
-    """What the workers' memory does while so much goes through one session, masked."""
-    row_bytes, rows = 1000, int(gigabytes * 1e6)
-    sql = (
-        f"select p.email, p.ssn, rpad(p.name, {row_bytes - 100}, 'x') as filler from people p, "
-        f"generate_series(1, {max(1, rows // ROWS + 1)}) limit {rows}"
-    )
-    read(sluice, f"select email, ssn from people limit {ROWS // 10}")
-    sizes: list[int] = []
+def table(
+    names: list[str], took: dict[tuple[str, str], list[float]], spent: dict[tuple[str, str], list[float]]
+) -> list[str]:
+    head = [f"{ROWS:,} rows of ({COLUMNS}), and others", *(f"{name} s" for name in names)]
+    head += [*(f"{name} CPU s" for name in names[1:]), "direct / sluice"]
+    lines = [row(head), row(["---"] * len(head))]
+    for what, _, _ in STATEMENTS:
+        ratio = statistics.median(took[what, "direct"]) / statistics.median(took[what, "sluice"])
+        cells = [spread(took[what, name], 2) for name in names] + [spread(spent[what, name], 2) for name in names[1:]]
+        lines.append(row([what, *cells, f"{ratio:.2f}"]))
+    first = ", ".join(f"{name} {spread(took['first row', name], 2)}" for name in names)
+    return [*lines, "", f"First row of the masked SELECT, ms: {first}."]
+
+
+def stream(sluice: Target, gigabytes: float) -> str:
+    """What the memory of the gateway's processes does while so much goes through one session, masked."""
+    row_bytes = 2000
+    rows = int(gigabytes * 1e9 / row_bytes)
+    sql = "select p.email, p.ssn, p.city || repeat('x', {}) from generate_series(1, {}), people p limit {}".format
+    read(sluice, sql(row_bytes, 1, ROWS // 10))
+    sizes = [sum(map(resident, sluice.pids))]
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(0.1):
-            sizes.append(sum(resident(pid) for pid in sluice.pids))
+            sizes.append(sum(map(resident, sluice.pids)))
 
-    begun = sum(resident(pid) for pid in sluice.pids)
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        took = read(sluice, sql)
+        took = read(sluice, sql(row_bytes, rows // ROWS + 1, rows))
     finally:
         over.set()
         watcher.join()
+    before, most = sizes[0] / 2**20, max(sizes) / 2**20
     return (
-        f"{gigabytes:g} GB of rows of 1 KB through one session, two columns of three masked, in {took:.1f} s "
-        f"({read(direct, sql):.1f} s directly): the gateway's processes together had {begun / 2**20:.0f} MiB before, "
-        f"and at most {max(sizes) / 2**20:.0f} MiB meanwhile."
+        f"{gigabytes:g} GB through one session, rows of 2 KB with two columns of three masked, took {took:.0f} s; the "
+        f"gateway's processes together held {before:.0f} MiB before and {most:.0f} MiB at most ({most - before:+.0f})."
     )
 
 
 def resident(pid: int) -> int:
     """Bytes of memory that the process has in RAM."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
-
-
-def spread(values: list[float], digits: int = 2) -> str:
-    return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
-
-
-def row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def tables(servers: Servers, direct: Target, sluice: Target, rounds: int, gigabytes: float) -> list[str]:
-    prepare(servers, direct)
-    root = Target("root", sluice.port, "root", servers.token("root", groups="clear"), sluice.pids)
-    lines = measure({"direct": direct, "ann": sluice, "root": root}, rounds)
-    return [*lines, *(["", stream(direct, sluice, gigabytes)] if gigabytes else [])]
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="how many rounds")
-    parser.add_argument("--stream", type=float, default=0, help="gigabytes to stream through for the memory")
+    parser.add_argument("--rounds", type=int, default=9, help="how many rounds")
+    parser.add_argument("--stream", type=float, default=1, help="gigabytes to stream through for the memory")
+    parser.add_argument("--record", action="store_true", help="put the table in bench.md")
     options = parser.parse_args()
     with running() as servers:
         direct = servers.postgres()
-        sluice = servers.sluice(direct)
-        print("\n".join(tables(servers, direct, sluice, options.rounds, options.stream)))
+        prepare(servers, direct)
+        ann = servers.sluice(direct)
+        root = Target("root", ann.port, "root", servers.token("root", groups="clear"), ann.pids)
+        check_masks(servers, direct, ann, root)
+        lines = measure(direct, servers.pgbouncer(direct), {"ann": ann, "root": root}, options.rounds)
+        lines += ["", stream(ann, options.stream)] if options.stream else []
+    command = f"`make bench-bulk`, {options.rounds} interleaved rounds; median (lowest to highest)"
+    text = "\n".join([f"{command}.", f"{machine()}. {versions()}.", "", *lines])
+    print(text)
+    if options.record:
+        record(text, BEGIN, END)
 
 
 if __name__ == "__main__":

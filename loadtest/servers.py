@@ -156,7 +156,10 @@ class Servers:
         command = [str(programs() / "postgres"), "-D", str(data), *options]
         process = self._start(command, "postgres.log", cwd="/", **self._as)
         target = Target("direct", port, "bench", "")
-        wait_until(lambda: listens(port), process, self.folder / "postgres.log")
+        ready = [str(programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        wait_until(
+            lambda: subprocess.run(ready, check=False).returncode == 0, process, self.folder / "postgres.log"
+        )
         self.psql(target, "create role bench login; create database bench owner bench",
                   user="postgres", database="postgres")  # fmt: skip
         subprocess.run([str(programs() / "pgbench"), "-i", "-q", "-s", "1"], check=True, capture_output=True,

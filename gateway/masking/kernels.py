@@ -1,5 +1,5 @@
-"""Masking many DataRow frames at once with numpy, and the walk over a run of them: the way of an interpreted installation, and
-the second opinion of the tests. Where `rows` is compiled it is faster for any number of rows, and is taken alone.
+"""Masking many DataRow frames at once with numpy, and the walk over a run of them: the way of an interpreted installation,
+and the second opinion of the tests. Where `rows` is compiled it is faster for any number of rows, and is taken alone.
 
 A block of rows becomes one gather: the output is described as segments of the input (the bytes between two masked cells), an
 index array is built from them with one `repeat`, and one `take` copies all. The places of masked cells are segments' first
@@ -17,10 +17,10 @@ from gateway.masking import rows
 from gateway.masking.masks import NULL_CELL, STARS, TAIL, CellMask, How
 from parser.errors import ProtocolError
 
-# Measured (python tests/gateway/masking/speed.py; 2 cores, Python 3.11, numpy 2.4), interpreted: below so many rows, or with rows wider
-# than so many bytes, slicing row by row is faster; larger blocks gain nothing (smaller ones cost calls).
-BULK_ROWS_MIN = 64
-BULK_ROW_BYTES = (200, 150)  # a base, and more for each masked column
+# Measured (python tests/gateway/masking/speed.py; 2 cores, Python 3.11, numpy 2.4) with all interpreted: below so many rows,
+# or with rows wider than so many bytes, row by row is faster; larger blocks gain nothing (smaller ones cost calls).
+BULK_ROWS_MIN = 24
+BULK_ROW_BYTES = (1000, 400)  # a base, and more for each masked column
 BLOCK_BYTES = 262144
 WALK_BYTES_MIN = 16384  # shorter buffers are walked by a loop
 

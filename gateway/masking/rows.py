@@ -1,9 +1,9 @@
 """Masking rows in one pass: DataRow frames, and the CopyData frames of COPY in the binary format, whose tuples look alike.
 
-Written for the compiler (setup.py): fixed-width integers, big-endian reads straight from the buffer, one growing output. What is
-not masked is copied in stretches that reach from one masked cell to the next, over the ends of rows; the length of a row is
-put right afterwards in the output. Compiled, it is faster than numpy for any number of rows (bench.md); interpreted it says the
-same, and `kernels` takes large blocks.
+Written for the compiler (setup.py): integers of fixed width, big-endian reads straight from the buffer, one growing output.
+What is not masked is copied in stretches that reach from one masked cell to the next, over the ends of rows; the length of a
+row is put right afterwards in the output. Compiled, it is faster than numpy for any number of rows (decision 3);
+interpreted it says the same, and `kernels` takes large blocks.
 """
 
 from collections.abc import Sequence
@@ -41,8 +41,8 @@ def mask_tuples(frames: bytes, columns: int, masks: Sequence[tuple[int, CellMask
 
 
 def run_end(buffer: bytes, start: int, kind: int, least: int) -> int:
-    """The offset behind the last whole frame of the unbroken run of frames of this type that begins at `start`. ProtocolError
-    for a length below `least`."""
+    """The offset behind the last whole frame of the unbroken run of frames of this type that begins at `start`.
+    ProtocolError for a length below `least`."""
     at: i64 = start
     last: i64 = len(buffer) - 5
     wanted: i64 = kind

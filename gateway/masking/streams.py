@@ -1,8 +1,9 @@
 """COPY … TO STDOUT in the text and csv formats: cells masked by their place in the row (manual, COPY, File Formats).
 
 The server sends each row as one CopyData message (`CopySendEndOfRow` in its copyto.c), csv cells with line breaks included.
-That is relied upon, and checked: a message that is not exactly one row of the expected cells is a ProtocolError. Every byte is looked
-at once, by compiled code (setup.py); what is not masked is copied in stretches, as in `rows`.
+That is relied upon, and checked: a message that is not exactly one row of the expected cells is a ProtocolError. Every byte
+is looked at once, by compiled code (setup.py), or by a regular expression where nothing is compiled; what is not masked is
+copied in stretches, as in `rows`.
 """
 
 import re
@@ -13,7 +14,7 @@ from librt.strings import BytesWriter, read_i32_be
 from mypy_extensions import i64
 
 from gateway.masking.masks import CellMask, How
-from gateway.masking.rows import set_length
+from gateway.masking.rows import COMPILED, set_length
 from parser.errors import ProtocolError
 
 _COPY_DATA: Final = 0x64
@@ -22,6 +23,9 @@ _RETURN: Final = 0x0D
 _QUOTE: Final = 0x22
 _BACKSLASH: Final = 0x5C
 
+# A cell, for the interpreter. Possessive: nothing is tried twice.
+_TEXT_CELL = rb"(?:[^\\\n\r%s]++|\\[^\n])*+"
+_CSV_CELL = rb'"(?:[^"]++|"")*+"|[^"\r\n%s]*+'
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _UNESCAPED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _ESCAPES = {value: letter for letter, value in _UNESCAPED.items()}
@@ -49,8 +53,8 @@ class Place:
 
 
 def mask(frames: bytes, columns: int, places: tuple[Place, ...], dialect: Dialect) -> bytes:
-    """Whole CopyData frames in, whole CopyData frames out; `places` by index, at least one. Raises ProtocolError for what is not
-    one row of `columns` cells a frame."""
+    """Whole CopyData frames in, whole CopyData frames out; `places` by index, at least one. Raises ProtocolError for what is
+    not one row of `columns` cells a frame."""
     return _Run(frames, columns, places, dialect).whole()
 
 
@@ -88,6 +92,8 @@ class _Run:
         self.places = places
         self.dialect = dialect
         self.csv = dialect.csv
+        form = _CSV_CELL if dialect.csv else _TEXT_CELL
+        self.cell = None if COMPILED else re.compile(form % re.escape(dialect.delimiter))
         self.delimiter: i64 = dialect.delimiter[0]
         self.null = dialect.null
         self.header = dialect.header
@@ -130,7 +136,7 @@ class _Run:
         place = 0
         wanted: i64 = self.indexes[0]
         while True:
-            end = self.quoted(begin, stop) if self.csv else self.escaped(begin, stop)
+            end = self.cell_end(begin, stop)
             if column == wanted:
                 if place == 0 and self.header and self.is_header(start, stop, begin, end):
                     wanted = -1
@@ -151,6 +157,16 @@ class _Run:
             raise ProtocolError("a row of COPY data has not the expected number of cells")
         return grown
 
+    def cell_end(self, at: i64, stop: i64) -> i64:
+        """Where the cell ends that begins here: before a delimiter, or at the end of the row."""
+        if self.cell is None:
+            return self.quoted(at, stop) if self.csv else self.escaped(at, stop)
+        found = self.cell.match(self.frames, at, stop)
+        end: i64 = found.end() if found is not None else at
+        if end < stop and i64(self.frames[end]) != self.delimiter:
+            raise ProtocolError("a frame of COPY data is not one row")
+        return end
+
     def escaped(self, at: i64, stop: i64) -> i64:
         """Where the cell of the text format ends that begins here. The server writes control characters with backslashes."""
         frames, delimiter = self.frames, self.delimiter
@@ -162,7 +178,7 @@ class _Run:
                 at += 1
                 if at >= stop or frames[at] == _LINE_FEED:
                     raise ProtocolError("a frame of COPY data is not one row")
-            elif byte == _LINE_FEED or byte == _RETURN:
+            elif byte in (_LINE_FEED, _RETURN):
                 raise ProtocolError("a frame of COPY data is not one row")
             at += 1
         return at
@@ -182,7 +198,7 @@ class _Run:
             byte = i64(frames[at])
             if byte == delimiter:
                 break
-            if byte == _QUOTE or byte == _LINE_FEED or byte == _RETURN:
+            if byte in (_QUOTE, _LINE_FEED, _RETURN):
                 raise ProtocolError("a frame of COPY data is not one row")
             at += 1
         return at
@@ -206,7 +222,7 @@ class _Run:
         cells: list[bytes] = []
         at = start
         while True:
-            behind = self.quoted(at, stop) if self.csv else self.escaped(at, stop)
+            behind = self.cell_end(at, stop)
             cells.append(self.frames[at:behind])
             if behind == stop:
                 break
