@@ -6,7 +6,7 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test oracle bench bench-deciding bench-lexing load storm lint clean
+.PHONY: env demo test oracle bench bench-bulk bench-deciding bench-lexing load storm lint clean
 
 env: $(STAMP)
 
@@ -46,6 +46,10 @@ lint: env
 # Peers side by side: direct, pgbouncer, Sluice. ARGS=--short for a quick look; the numbers of record are in bench.md.
 bench: env
 	@$(BIN)/python loadtest/bench.py $(ARGS)
+
+# Large results: masked, unmasked, COPY, wide rows, free text; memory. ARGS=--record puts the table in bench.md.
+bench-bulk: env
+	@$(BIN)/python loadtest/bulk.py $(ARGS)
 
 # Tokenizers side by side, one core. ARGS=--record puts the table in bench.md.
 bench-lexing: env

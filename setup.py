@@ -15,6 +15,7 @@ COMPILED = [
     "gateway/masking/copies.py",
     "gateway/masking/copy_cells.py",
     "gateway/masking/rows.py",
+    "gateway/masking/streams.py",
     "gateway/scope.py",
     "gateway/session/bounds.py",
     "gateway/session/failures.py",

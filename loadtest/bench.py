@@ -163,11 +163,11 @@ def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def record(text: str) -> None:
-    """Puts the tables between bench.md's marks."""
-    before, _, rest = BENCH.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    BENCH.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+def record(text: str, begin: str = BEGIN, end: str = END) -> None:
+    """Puts the tables between these marks of bench.md."""
+    before, _, rest = BENCH.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    BENCH.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def main() -> None:

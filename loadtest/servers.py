@@ -39,6 +39,13 @@ groups = ["load"]
 databases = ["bench"]
 allow = ["read", "write"]
 unmask = ["name"]
+
+[[grant]]
+name = "all in clear"
+groups = ["clear"]
+databases = ["bench"]
+allow = ["read"]
+unmask = ["*"]
 """
 
 
@@ -149,7 +156,10 @@ class Servers:
         command = [str(programs() / "postgres"), "-D", str(data), *options]
         process = self._start(command, "postgres.log", cwd="/", **self._as)
         target = Target("direct", port, "bench", "")
-        wait_until(lambda: listens(port), process, self.folder / "postgres.log")
+        ready = [str(programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        wait_until(
+            lambda: subprocess.run(ready, check=False).returncode == 0, process, self.folder / "postgres.log"
+        )
         self.psql(target, "create role bench login; create database bench owner bench",
                   user="postgres", database="postgres")  # fmt: skip
         subprocess.run([str(programs() / "pgbench"), "-i", "-q", "-s", "1"], check=True, capture_output=True,
@@ -217,7 +227,7 @@ class Servers:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         return Target("sluice", port, "ann", self.token("ann"), [process.pid, *map(int, children)])
 
-    def token(self, user: str, actor: str = "") -> str:
+    def token(self, user: str, actor: str = "", groups: str = "load") -> str:
         command = [
             *SLUICE,
             "token",
@@ -227,7 +237,7 @@ class Servers:
             "--user",
             user,
             "--groups",
-            "load",
+            groups,
             "--ttl",
             "12h",
         ]

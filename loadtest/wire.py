@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 
 
 class WireError(Exception):
@@ -66,6 +67,15 @@ class Client:
             total += size
             tail = (tail + bytes(buffer[max(0, size - 16) : size]))[-16:]
         return total
+
+    def first(self, sql: str) -> float:
+        """Seconds until the first row has come; the rest of the answer is not read."""
+        body = sql.encode() + b"\0"
+        started = time.perf_counter()
+        self._socket.sendall(b"Q" + struct.pack("!i", len(body) + 4) + body)
+        while self._message()[0] != b"D":
+            pass
+        return time.perf_counter() - started
 
 
 def fields(body: bytes) -> str:

@@ -1,23 +1,14 @@
-"""COPY … TO STDOUT: cells masked by their place in the row, in the text and csv formats (manual, COPY, File Formats).
-
-The server sends each row as one CopyData message (`CopySendEndOfRow` in its copyto.c), csv cells with line breaks included.
-That is relied upon, and checked: a message that is not exactly one row of the expected cells is a ProtocolError.
-"""
+"""COPY … TO STDOUT: which cells of its rows are masked, and in which formats that can be done (`streams`, `rows`)."""
 
 from dataclasses import dataclass, field
-from struct import Struct, error
 
 from gateway.classify.catalog import CatalogColumn, CatalogTable
 from gateway.errors import Refused, State
+from gateway.masking import rows, streams
 from gateway.masking.basis import MaskBasis, Source
-from gateway.masking.copy_cells import Dialect, dialect, plain, split
-from gateway.masking.masks import CellMask, How
-from parser.errors import ProtocolError
+from gateway.masking.copy_cells import Dialect
+from gateway.masking.streams import Place
 from parser.facts import Copy, Facts, Output, Relation
-
-_HEAD = Struct(">BI").unpack_from
-_LENGTH = Struct(">I").pack
-_COPY_DATA = 0x64
 
 _RULE = "masked columns"
 _LIST_HINT = "Write the columns you may see, as in COPY (SELECT a, b FROM t) TO STDOUT."
@@ -27,15 +18,6 @@ _NULLS = frozenset({"\\N", "", "NULL", "null"})  # one made to measure would tel
 _TRUE = frozenset({"", "true", "on", "1", "match"})
 _QUIET_OPTIONS = frozenset({"format", "freeze", "encoding", "force_quote", "on_error", "log_verbosity"})
 _READ_OPTIONS = frozenset({"delimiter", "null", "header", "quote", "escape"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A masked cell's place in the row. `name` is what a header line would call it, None where it is not known."""
-
-    index: int
-    mask: CellMask
-    name: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,45 +31,16 @@ class CopyPlan:
     masked: tuple[tuple[str, str, str], ...] = ()
     cleared: tuple[str, ...] = ()
     columns: int = 0
-    places: tuple[_Place, ...] = field(default=(), repr=False)
-    dialect: Dialect | None = field(default=None, repr=False)
+    places: tuple[Place, ...] = field(default=(), repr=False)
+    dialect: Dialect | None = field(default=None, repr=False)  # None where it masks: the binary format
 
     def mask(self, frames: bytes) -> bytes:
         """Whole CopyData frames in, whole CopyData frames out. Raises ProtocolError for what is not one row a frame."""
         if self.clear:
             return frames
-        parts: list[bytes] = []
-        at, size = 0, len(frames)
-        try:
-            while at < size:
-                kind, length = _HEAD(frames, at)
-                end = at + 1 + length
-                if kind != _COPY_DATA or length < 4 or end > size:
-                    raise ProtocolError("COPY data is not made of whole frames")
-                line = self._line(frames[at + 5 : end])
-                parts += (b"d", _LENGTH(len(line) + 4), line)
-                at = end
-        except error:
-            raise ProtocolError("COPY data is cut short") from None
-        return b"".join(parts)
-
-    def _line(self, line: bytes) -> bytes:
-        dialect = self.dialect
-        assert dialect is not None, "a plan that masks knows how"
-        cells = split(line, dialect)
-        if len(cells) != self.columns:
-            raise ProtocolError("a row of COPY data has not the expected number of cells")
-        if dialect.header and all(plain(cells[place.index], dialect) == place.name for place in self.places):
-            return line  # the header, or a row that tells no more than it
-        for place in self.places:
-            cell, mask = cells[place.index], place.mask
-            null = cell == dialect.null
-            if mask.how is How.FIXED:
-                new = None if null and mask.nulls else mask.value
-            else:
-                new = mask.cell(None if null else plain(cell, dialect))
-            cells[place.index] = dialect.null if new is None else new
-        return dialect.delimiter.join(cells) + b"\n"
+        if self.dialect is not None:
+            return streams.mask(frames, self.columns, self.places, self.dialect)
+        return rows.mask_tuples(frames, self.columns, [(place.index, place.mask) for place in self.places])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +62,20 @@ def copy_out(facts: Facts, basis: MaskBasis) -> CopyPlan | Refused:
         return CopyPlan(clear=True) if basis.inert else cells
     shown = (source for cell in cells for source in cell.sources if basis.visible(source))
     cleared = tuple(dict.fromkeys(source.name for source in shown))
-    places: list[_Place] = []
+    places: list[Place] = []
     masked: dict[tuple[str, str, str], None] = {}
     for index, cell in enumerate(cells):
         hidden = tuple(source for source in cell.sources if not basis.visible(source))
         if hidden:
-            mask = basis.cell_mask(hidden, cell.type_oid, plain=cell.plain)
-            places.append(_Place(index, mask, cell.name.encode() if cell.name else None))
+            mask = basis.cell_mask(hidden, cell.type_oid, plain=cell.plain, binary=copy.format == "binary")
+            places.append(Place(index, mask, cell.name.encode() if cell.name else None))
             masked.update(((source.name, source.label, mask.name), None) for source in hidden)
     if not places:
         return CopyPlan(clear=True, cleared=cleared)
     dialect = _dialect(copy)
     if isinstance(dialect, Refused):
         return dialect
-    if dialect.csv:
-        places = [_Place(place.index, _quoted(place.mask), place.name) for place in places]
     return CopyPlan(False, tuple(masked), cleared, len(cells), tuple(places), dialect)
-
-
-def _quoted(mask: CellMask) -> CellMask:
-    """The mask as a csv cell writes its constant."""
-    if mask.value is None or b'"' not in mask.value:
-        return mask
-    return CellMask(How.FIXED, b'"' + mask.value.replace(b'"', b'""') + b'"', nulls=mask.nulls)
 
 
 def _refuse(why: str, hint: str) -> Refused:
@@ -182,9 +126,11 @@ def _traced(output: Output, basis: MaskBasis) -> _Cell:
     return _Cell(sources, types.pop() if len(types) == 1 else 0, True, column.name)
 
 
-def _dialect(copy: Copy) -> Dialect | Refused:
-    """How the rows are written. Refused for what cannot be cut into cells with certainty."""
+def _dialect(copy: Copy) -> Dialect | Refused | None:
+    """How the rows are written, None in binary. Refused for what cannot be cut into cells with certainty."""
     options = dict(copy.options)
+    if copy.format == "binary" and options.keys() <= _QUIET_OPTIONS:
+        return None
     csv = copy.format == "csv"
     delimiter = options.get("delimiter", "," if csv else "\t")
     null = options.get("null", "" if csv else "\\N")
@@ -201,9 +147,9 @@ def _dialect(copy: Copy) -> Dialect | Refused:
     ):
         why = "masked columns cannot be copied in this format"
         return _refuse(
-            why, "Use the text or csv format without further options, or leave the masked columns out."
+            why, "Use the text, csv or binary format without further options, or leave the masked columns out."
         )
     assert delimiter is not None, "it is one of the known"
     assert null is not None, "it is one of the known"
     header = "header" in options and (options["header"] or "").lower() in _TRUE
-    return dialect(csv, delimiter.encode(), null.encode(), header)
+    return Dialect(csv, delimiter.encode(), null.encode(), header)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway.masking.kernels import data_rows_end
 from gateway.masking.masks import NULL_CELL
-from gateway.masking.rows import count
+from gateway.masking.rows import count, run_end
 from gateway.session import bounds, paths
 from gateway.session.failures import copy_over, failed, in_our_words, noticed
 from gateway.session.inflight import RESYNC, Ask, Item
@@ -59,7 +59,7 @@ def feed(s: Session, data: bytes) -> None:
             end = data_rows_end(data, at)
             replaced = _rows(s, data, at, end)
         elif kind == _COPY_DATA:
-            end = _copy_run(data, end, size)
+            end = run_end(data, at, _COPY_DATA, 4)
             replaced = _copy_rows(s, data[at:end])
         else:
             handler = _HANDLERS.get(kind)
@@ -159,16 +159,6 @@ def _rows(s: Session, data: bytes, at: int, end: int) -> bytes | None:
         return None
     masked: bytes = plan.rows.mask(data[at:end])
     return masked
-
-
-def _copy_run(data: bytes, end: int, size: int) -> int:
-    """Where the unbroken run of whole CopyData frames ends, whose first one ends at `end`."""
-    while size - end >= 5 and data[end] == _COPY_DATA:
-        length = _LENGTH(data, end + 1)[0]
-        if length < 4 or end + 1 + length > size:
-            break
-        end += 1 + length
-    return end
 
 
 def _copy_rows(s: Session, frames: bytes) -> bytes | None:

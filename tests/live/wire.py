@@ -85,6 +85,17 @@ class Wire:
             if seen[-1][0] in (until, b""):
                 return seen
 
+    def discard(self) -> int:
+        """Reads an answer to its ReadyForQuery outside a transaction without looking at it; its bytes, for large ones."""
+        buffer = memoryview(bytearray(1 << 20))
+        total, tail = 0, b""
+        while tail != b"Z\0\0\0\5I":
+            size = self._socket.recv_into(buffer)
+            assert size, "the answer was cut short"
+            total += size
+            tail = (tail + bytes(buffer[max(0, size - 6) : size]))[-6:]
+        return total
+
     def sign_in(
         self, token: str, parameters: Mapping[str, str], protocol: int = PROTOCOL_3_0
     ) -> list[tuple[bytes, bytes]]:

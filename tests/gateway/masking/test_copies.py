@@ -106,6 +106,29 @@ def test_constant_with_quotes_is_written_as_csv_writes_it() -> None:
         plan = copy_out(facts(sql), basis_of(sql, known=known))
         assert isinstance(plan, CopyPlan)
         assert masked(plan, b"1,{}\n") == expected
+SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+
+
+def packed(*cells: bytes | None) -> bytes:
+    """A tuple of the binary format."""
+    lengths = [b"\xff" * 4 if cell is None else len(cell).to_bytes(4, "big") + cell for cell in cells]
+    return len(cells).to_bytes(2, "big") + b"".join(lengths)
+
+
+def test_binary_is_masked_by_place_and_what_is_no_text_becomes_null() -> None:
+    masks = (Mask(labels=("card",), method="partial", keep_last=4), Mask(labels=("name",), method="hash"))
+    plan = plan_of("copy customers to stdout (format binary)", masks=masks)
+    row = packed(b"\0\0\0\1", b"Ann", b"a@b.c", b"Bonn", b"\0\1\0\0", b"\0\0\x0e\x10", b"4111111111111234")
+    out = masked(plan, SIGNATURE + row, row, b"\xff\xff")
+    token = out[out.index(b"tok_name_") :].partition(b"\0")[0]
+    new = packed(b"\0\0\0\1", token, b"[redacted]", b"Bonn", None, None, b"****1234")
+    assert out == SIGNATURE + new * 2 + b"\xff\xff"
+    assert [mask for _, _, mask in plan.masked] == ["hash", "redact", "null", "null", "partial"]
+
+
+def test_binary_expressions_of_no_known_type_become_null_and_never_tell_of_a_null() -> None:
+    plan = plan_of("copy (select id, upper(name) from customers) to stdout binary")
+    assert masked(plan, packed(b"1", b"ANN"), packed(b"2", None)) == packed(b"1", None) + packed(b"2", None)
 
 
 def test_query_is_masked_by_lineage() -> None:
@@ -134,7 +157,7 @@ def test_where_nothing_is_masked_the_stream_passes_as_it_is(sql: str, unmask: tu
 @pytest.mark.parametrize(
     "sql",
     [
-        "copy customers to stdout (format binary)",
+        "copy customers to stdout (format binary, header)",
         "copy customers to stdout (delimiter '*')",
         "copy customers to stdout (null 'a@b.c')",
         "copy customers to stdout (format csv, quote '''')",

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.masking import copy_cells
-from gateway.masking.copy_cells import Dialect, dialect
+from gateway.masking.copy_cells import Dialect
 from parser.errors import ProtocolError
 
 DIALECTS = [
-    dialect(False, b"\t", b"\\N", False),
-    dialect(False, b"|", b"NULL", False),
-    dialect(True, b",", b"", False),
-    dialect(True, b";", b"NULL", True),
+    Dialect(False, b"\t", b"\\N", False),
+    Dialect(False, b"|", b"NULL", False),
+    Dialect(True, b",", b"", False),
+    Dialect(True, b";", b"NULL", True),
 ]
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 

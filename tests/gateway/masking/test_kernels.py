@@ -90,7 +90,14 @@ def test_thousands_of_rows_of_any_width_are_masked_alike(columns: int, mask: Cel
     assert decode(out) == expected(table, masks)
 
 
-def test_the_faster_way_is_taken_by_rows_and_width(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["compiled", "interpreted"])
+def installed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both choices of the way, on whichever build the tests run."""
+    monkeypatch.setattr(kernels, "NATIVE", request.param == "compiled")
+    return str(request.param)
+
+
+def test_the_faster_way_is_taken_by_build_rows_and_width(installed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
     bulk = kernels.bulk
     monkeypatch.setattr(kernels, "bulk", lambda *given: taken.append("bulk") or bulk(*given))  # type: ignore[func-returns-value]
@@ -99,7 +106,7 @@ def test_the_faster_way_is_taken_by_rows_and_width(monkeypatch: pytest.MonkeyPat
     kernels.mask(frame([b"a" * 5000, b"b"]) * 200, 2, [(0, REDACT)])
     assert taken == []
     kernels.mask(frame([b"a", b"b"]) * 200, 2, [(0, REDACT)])
-    assert taken == ["bulk"]
+    assert taken == (["bulk"] if installed == "interpreted" else [])
 
 
 def test_no_rows_and_no_columns_are_no_trouble() -> None:
@@ -125,14 +132,18 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
 @pytest.mark.parametrize("before", [0, 3000])
-def test_malformed_rows_are_protocol_errors_in_both_ways(bad: bytes, before: int) -> None:
+def test_malformed_rows_are_protocol_errors_in_both_ways(
+    bad: bytes, before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frames = GOOD * before + bad
     with pytest.raises(ProtocolError):
         rows.mask(frames, 2, [(0, REDACT), (1, REDACT)])
     with pytest.raises(ProtocolError):
         kernels.bulk(frames, 2, [(0, REDACT), (1, REDACT)])
-    with pytest.raises(ProtocolError):
-        kernels.mask(frames, 2, [(0, REDACT), (1, REDACT)])
+    for native in (True, False):
+        monkeypatch.setattr(kernels, "NATIVE", native)
+        with pytest.raises(ProtocolError):
+            kernels.mask(frames, 2, [(0, REDACT), (1, REDACT)])
 
 
 @given(st.binary(max_size=60), st.integers(0, 3))
@@ -169,10 +180,13 @@ def test_end_of_a_run_of_rows_is_found_wherever_it_is_cut(
     block = b"".join(map(frame, table))
     buffer = b"Z\0\0\0\5I" + block * min(repeat, 1 + 40_000 // max(1, len(block))) + block
     buffer = buffer[: max(6, len(buffer) - cut)] + b"C\0\0\0" + tail
-    assert kernels.data_rows_end(buffer, 6) == slow_end(buffer, 6)
+    for native in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernels, "NATIVE", native)
+            assert kernels.data_rows_end(buffer, 6) == slow_end(buffer, 6)
 
 
-def test_end_of_a_run_stops_at_another_message_and_at_a_half_row() -> None:
+def test_end_of_a_run_stops_at_another_message_and_at_a_half_row(installed: str) -> None:
     run = GOOD * 3000
     other = b"C\0\0\0\x0bSELECT\0"
     assert kernels.data_rows_end(run + other + run, 0) == len(run)

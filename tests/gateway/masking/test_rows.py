@@ -36,3 +36,55 @@ def test_row_cut_anywhere_is_a_protocol_error(cut: int) -> None:
     whole = data_row(b"abc", b"de")
     with pytest.raises(ProtocolError):
         rows.mask(whole[: len(whole) - min(cut, len(whole) - 1)], 2, [(1, REDACT)])
+
+
+SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+ROW = data_row(b"abc", b"de")[5:]
+
+
+def copied(*messages: bytes) -> bytes:
+    return b"".join(b"d" + struct.pack(">I", len(message) + 4) + message for message in messages)
+
+
+@pytest.mark.parametrize("extension", [b"", b"\0\2later"])
+def test_tuples_are_masked_behind_the_signature_and_before_the_trailer(extension: bytes) -> None:
+    head = SIGNATURE + bytes(4) + struct.pack(">I", len(extension)) + extension
+    out = rows.mask_tuples(copied(head + ROW, ROW, b"\xff\xff"), 2, [(0, NULL)])
+    assert out == copied(head + data_row(None, b"de")[5:], data_row(None, b"de")[5:], b"\xff\xff")
+    empty = copied(head + b"\xff\xff")
+    assert rows.mask_tuples(empty, 2, [(0, NULL)]) == empty
+    assert rows.mask_tuples(copied(head), 2, [(0, NULL)]) == copied(head)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ROW + ROW,
+        ROW + b"\xff\xff",
+        ROW[:-1],
+        data_row(b"abc")[5:],
+        data_row(b"abc", b"de", b"f")[5:],
+        b"",
+        b"\0",
+        b"\xff\xfe",
+        SIGNATURE,
+        SIGNATURE + bytes(7),
+        SIGNATURE + b"\0\1\0\0" + bytes(4) + ROW,  # with object identifiers, as old servers could
+        SIGNATURE + bytes(4) + b"\xff\xff\xff\xff" + ROW,
+        SIGNATURE + bytes(4) + b"\0\0\0\x63" + ROW,
+    ],
+)
+def test_binary_message_that_is_not_one_tuple_is_a_protocol_error(message: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        rows.mask_tuples(copied(ROW, message), 2, [(0, REDACT)])
+
+
+def test_runs_of_frames_are_counted_and_end_at_another_type_or_a_half_frame() -> None:
+    run = copied(b"a\n", b"", b"bc\n")
+    assert rows.run_end(run + b"c\0\0\0\4", 0, ord("d"), 4) == len(run)
+    assert rows.run_end(run + run[:-1], 0, ord("d"), 4) == 2 * len(run) - 8
+    assert rows.count(run, 0, len(run)) == 3
+    with pytest.raises(ProtocolError):
+        rows.run_end(run + b"d\0\0\0\3", 0, ord("d"), 4)
+    with pytest.raises(ProtocolError):
+        rows.run_end(b"d\xff\xff\xff\xff", 0, ord("d"), 4)

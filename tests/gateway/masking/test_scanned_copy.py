@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.masking.copy_cells import Dialect, dialect, plain, split
+from gateway.masking.copy_cells import Dialect, plain, split
 from gateway.masking.forms import Form
 from gateway.masking.scanned_copy import scan_copy
 from gateway.masking.scanner import scanner
@@ -14,8 +14,8 @@ from parser.errors import ProtocolError
 
 MAIL = b"jane@example.com"
 R = b"[redacted]"
-TEXT = dialect(False, b"\t", b"\\N", False)
-CSV = dialect(True, b",", b"", False)
+TEXT = Dialect(False, b"\t", b"\\N", False)
+CSV = Dialect(True, b",", b"", False)
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 
 
