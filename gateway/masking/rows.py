@@ -159,7 +159,9 @@ class _Run:
         out.write(b"\0\0\0\0")
         keep: i64 = self.keeps[place]
         if keep < 0:
-            out.write(self.masks[place].token(self.frames[begin:end]))
+            token = self.masks[place].cell(self.frames[begin:end])
+            assert token is not None, "a value's token"
+            out.write(token)
         else:
             out.write(STARS)
             for at in range(end - min(keep, (end - begin) // 2), end):
