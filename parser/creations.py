@@ -3,13 +3,14 @@
 from parser.bodies import sql_body
 from parser.changes import CHANGES, change
 from parser.clauses import called, called_by_name, expression, expressions, past_if, says
-from parser.expressions import scan
+from parser.expressions import condition, scan
 from parser.facts import Column, Named, Relation
 from parser.keywords import QUERY_STARTS
 from parser.lineage import Item, Scope, Source
 from parser.queries import query
 from parser.reading import Cte, Reading, Unread
 from parser.session_commands import setting
+from parser.tables import base_source
 from parser.tokens import Kind
 
 _SAFE_LANGUAGES = frozenset(("sql", "plpgsql", "plperl", "pltcl", "plv8"))
@@ -135,7 +136,8 @@ def _create_index(r: Reading, at: int, end: int) -> None:
         for begin, stop in r.split(columns + 1, match[columns]):
             expression(r, begin, stop, scope)
         where = r.find(frozenset(("where",)), columns, end)
-        expression(r, where, end, scope)
+        if where < end:
+            condition(r, "WHERE", where + 1, end, Scope(None, [base_source(r, relation)]), {})
 
 
 def _create_trigger(r: Reading, phrase: str, at: int, end: int) -> None:

@@ -155,6 +155,9 @@ def _form(r: Reading, at: int) -> _Form:
         behind = _past_text(r, behind + 1)
     if word[before] in _EQUAL:
         return _mirrored(r, before, behind)
+    if word[before] == "from" and word[before - 1] == "distinct":
+        first = before - 2 - (word[before - 2] == "not")
+        return _Form("join", key=first) if first in r.joins and word[behind] in _BEHIND else _OTHER
     if not _opens(r, before):
         return _OTHER
     w = word[behind]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import Refused, State
-from gateway.masking.inference import entries
+from gateway.masking.inference import entries, told
 from gateway.policy.decision import Budget, Limit
 from gateway.session.budgets import Purse
 from gateway.session.inflight import Ask, Item, Portal, Statement
@@ -35,6 +35,7 @@ _CLOSE_UNNAMED = build(b"C", b"S\0")
 _EXECUTE_UNNAMED = execute("")
 _READING = frozenset({"read", "session"})
 _ABOUT_SESSION = frozenset({"session"})
+_OVER_VALUES = frozenset(("21", "22", "23"))  # classes of SQLSTATE: cardinality, data, constraints
 _KEYS = {
     "rows": "max_rows_per_hour",
     "bytes": "max_bytes_per_hour",
@@ -172,6 +173,19 @@ def charge(s: Session, rulings: tuple[Ruling, ...], values: bytes | None = None)
             if purse.left(s.now) < count:
                 return _guessed(one.budget)
             purse.spend(count, s.now)
+    return None
+
+
+def failed(s: Session, ruling: Ruling | None, sqlstate: str) -> Refused | None:
+    """A failure over values tells one bit of them: it counts as a value compared with each label that it may be about. The
+    end of the session where such a budget is used up."""
+    if ruling is None or ruling.basis.inert or sqlstate[:2] not in _OVER_VALUES:
+        return None
+    for budget in told(ruling.facts, ruling.basis, s.scope.rights):
+        purse = _purse(s, budget)
+        if purse.left(s.now) <= 0:
+            return _guessed(budget)
+        purse.spend(1, s.now)
     return None
 
 

@@ -31,6 +31,9 @@ def failed(s: Session, frame: bytes) -> bytes | None:
         return b"" if item.own and not fatal else _scrubbed(s, None, frame)
     status, sqlstate, refused = _verdict(item, _sqlstate(body))
     answer = _scrubbed(s, item.ruling, frame) if fatal or refused is None else in_our_words(s, item, refused)
+    if refused is None and not fatal and (over := bounds.failed(s, item.ruling, sqlstate)) is not None:
+        s.end(over)
+        answer = b""
     if item.leads is not None:
         item = item.leads
     s.settle_failure(item, status, sqlstate)

@@ -26,7 +26,8 @@ def routine(
     body: Body | None = None,
 ) -> Routine:
     language = "internal" if computes else "sql" if body is not None else "plpgsql"
-    return Routine(schema, name, language, "i", False, True, schema == "pg_catalog", computes, columns, body)
+    many = name not in ("lower", "count", "sum", "opaque")
+    return Routine(schema, name, language, "i", False, many, schema == "pg_catalog", computes, columns, body)
 
 
 _NO_FUNCTION = Body(frozenset({"read"}), (), (), frozenset(), frozenset(), ())

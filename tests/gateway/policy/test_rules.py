@@ -175,6 +175,11 @@ def test_a_plain_policy_has_no_notes() -> None:
         ('[[mask]]\nlabels = ["x"]\nwith = "hash"\nkeep_last = 4\n', 4, "mask[0].keep_last", "partial"),
         ('[[mask]]\nlabels = ["x", "email"]\nmin_group = 4\n', 2, "mask[0].labels[1]", "rule of their own"),
         ('[[mask]]\nlabels = ["salary"]\nmin_group = 1\n', 3, "mask[0].min_group", ""),
+        ('[[mask]]\nlabels = ["x"]\ninference = "some"\n', 3, "mask[0].inference", "use one of"),
+        (
+            '[[mask]]\nlabels = ["x"]\ninference = "refuse"\nmax_equality_per_hour = 5\n', 4,
+            "mask[0].max_equality_per_hour", "allow_equality",
+        ),
     ],
 )  # fmt: skip
 def test_nonsense_is_told_by_line_key_and_mend(text: str, line: int, key: str, mend: str) -> None:

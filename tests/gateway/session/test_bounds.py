@@ -299,3 +299,75 @@ def test_time_counts_from_when_the_server_could_begin() -> None:
 
 def test_idle_session_is_never_overdue() -> None:
     assert not budgeted("max_statement_seconds = 2").session.overdue(1 << 62)
+
+
+# --- values compared with hidden columns ---
+
+GUESSING = """
+[[grant]]
+name = "readers"
+allow = ["read"]
+
+[[mask]]
+labels = ["email"]
+max_equality_per_hour = 3
+"""
+BY_EMAIL = "select id from customers where email {}"
+USED_UP = (
+    "so many values may be compared with email columns that you may not see in an hour (3), and they are used up"
+)
+
+
+def test_values_compared_with_a_hidden_column_are_counted_whatever_they_are() -> None:
+    rig = Rig(GUESSING)
+    for values in ("= 'a'", "in ('a', 'b')"):
+        assert rig.ask(query(BY_EMAIL.format(values))) == [query(BY_EMAIL.format(values))]
+        rig.say(VALUE, DONE, READY)
+    rig.ask(query(BY_EMAIL.format("= 'c'")))
+    said = rig.say(CUT, READY)
+    assert [field("C", said[0]), field("M", said[0])] == ["53400", USED_UP]
+    assert rig.ask(query("select id from customers where city = 'a'"))[-1].startswith(b"Q")
+
+
+def test_entries_of_an_array_are_counted_when_it_is_executed() -> None:
+    rig = Rig(GUESSING)
+    rig.ask(parse("s", BY_EMAIL.format("= any ($1)")), SYNC)
+    rig.say(PARSED, READY)
+    rig.ask(bind("", "s", [b"{a,b,c,d}"]), execute(""), SYNC)
+    said = rig.say(BOUND, CUT, READY)
+    assert field("M", said[-2]) == USED_UP
+    assert rig.ask(bind("", "s", [b"{a,b,c}"]), execute(""), SYNC)[-2].startswith(b"E")
+    assert rig.purses["guesses"].left(0) == 0
+
+
+def test_cursor_counts_once_however_often_it_is_fetched_from() -> None:
+    rig = Rig(GUESSING)
+    rig.ask(query("begin"))
+    rig.say(command_complete("BEGIN"), IN_TRANSACTION)
+    rig.ask(query(f"declare c cursor for {BY_EMAIL.format('= 1')}"))
+    rig.say(command_complete("DECLARE CURSOR"), IN_TRANSACTION)
+    for _ in range(5):
+        rig.ask(query("fetch c"))
+        rig.say(VALUE, DONE, IN_TRANSACTION)
+    assert rig.purses["guesses"].left(0) == 2
+
+
+def test_failures_over_hidden_values_count_until_they_end_the_session() -> None:
+    rig = Rig(GUESSING)
+    for _ in range(3):
+        rig.ask(query("select email || 'x' from customers"))
+        assert field("C", rig.say(failure("22003"), READY)[0]) == "22003"
+    rig.ask(query("select email from nowhere_but_customers"))
+    rig.say(failure("42P01"), READY)
+    assert not rig.session.ending
+    rig.ask(query("select email || 'x' from customers"))
+    said = rig.say(failure("22003"))
+    assert [field("V", said[-1]), field("C", said[-1]), field("M", said[-1])] == ["FATAL", "53400", USED_UP]
+    assert rig.session.ending
+
+
+def test_failures_over_values_that_one_may_see_count_nothing() -> None:
+    rig = Rig(GUESSING)
+    rig.ask(query("select city || 'x' from customers"))
+    rig.say(failure("22003"), READY)
+    assert "guesses" not in rig.purses
