@@ -20,8 +20,8 @@ _CHANGES = frozenset(("write", "ddl"))
 
 
 def beyond_reading(facts: Facts, basis: MaskBasis) -> Refused | None:
-    """The refusal of what may carry masked values to where they are read in clear, and cannot be followed: code, files, other
-    servers. Only where the database has masked columns."""
+    """The refusal of what may carry masked values to where they are read in clear, and cannot be followed: code, files and
+    other servers. Only where the database has masked columns."""
     if basis.everything:
         return None
     reason = _opaque(facts, basis.catalog)

@@ -40,9 +40,17 @@ NOTHING_HIDDEN: Catalog = catalog({f"public.{name}": "none" for name in _LABELLE
 
 @pytest.mark.parametrize(
     "sql",
-    ["select upper(item) from orders", "insert into orders (id) values (1)", "create table t (a int)",
-     "copy orders from stdin", "copy orders to stdout", "select (orders).item from orders", "select email from customers", "begin"],
-)  # fmt: skip
+    [
+        "select upper(item) from orders",
+        "insert into orders (id) values (1)",
+        "create table t (a int)",
+        "copy orders from stdin",
+        "copy orders to stdout",
+        "select (orders).item from orders",
+        "select email from customers",
+        "begin",
+    ],
+)
 def test_what_can_be_read_is_not_refused_here(sql: str) -> None:
     assert beyond_reading(facts(sql), basis_of(sql)) is None
 
