@@ -19,7 +19,8 @@ PURE = word_set(
     convert_from convert_to corr cos cosd cosh cot cotd covar_pop covar_samp cume_dist currval date date_add
     date_bin date_part date_subtract date_trunc decode degrees dense_rank diameter div encode erf erfc every exp
     extract factorial family first_value float4 float8 floor format format_type gcd gen_random_uuid
-    hashtext hashtextextended hashint4 hashint8 hash_array generate_series generate_subscripts get_bit get_byte greatest height host hostmask inet int2 int4 int8
+    hashtext hashtextextended hashint4 hashint8 hash_array
+    generate_series generate_subscripts get_bit get_byte greatest height host hostmask inet int2 int4 int8
     inet_merge inet_same_family initcap interval isclosed isempty isfinite isopen json_agg json_agg_strict
     json_array_elements json_array_elements_text json_array_length json_build_array json_build_object json_each
     json_each_text json_extract_path json_extract_path_text json_object_agg json_object_keys

@@ -105,7 +105,8 @@ class Link:
     """A session with its two sockets. `closed` is called once, after the sockets are."""
 
     __slots__ = (
-        "awaits", "client", "closed", "database", "defined", "ending_since", "estimating", "fate", "resumes", "server", "session"
+        "awaits", "client", "closed", "database", "defined", "ending_since", "estimating", "fate", "resumes", "server",
+        "session",
     )  # fmt: skip
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Payloads of NOTIFY on their way to a listener who does not see everything: a trigger of the application's may send rows."""
+"""Payloads of NOTIFY on their way to a listener who does not see everything: an application's trigger may send rows."""
 
 import re
 

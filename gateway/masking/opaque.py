@@ -20,7 +20,7 @@ _CHANGES = frozenset(("write", "ddl"))
 
 
 def beyond_reading(facts: Facts, basis: MaskBasis) -> Refused | None:
-    """The refusal of what may carry masked values to where they are read in clear, and cannot be followed there: code, files,
+    """The refusal of what may carry masked values to where they are read in clear, and cannot be followed: code, files and
     other servers. Only where the database has masked columns."""
     if basis.everything:
         return None

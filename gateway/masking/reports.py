@@ -128,7 +128,10 @@ def scrub(fields: bytes, basis: MaskBasis) -> bytes:
             known = not inside and _quotes_no_value(text, 80 in by_letter, basis)  # P
             state = by_letter.get(67, b"")[:2]  # C
             kept.append(part if known else b"M" + _CLASSES.get(state, b"the server's report") + _WITHHELD)
-        elif letter in _KEPT or (letter in _NAMES and namer) or (letter == 72 and not inside and _HINTS.fullmatch(text)):  # H
+        elif letter == 72:  # H
+            if not inside and _HINTS.fullmatch(text):
+                kept.append(part)
+        elif letter in _KEPT or (letter in _NAMES and namer):
             kept.append(part)
     return b"".join(part + b"\0" for part in kept) + b"\0"
 

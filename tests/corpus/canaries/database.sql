@@ -106,3 +106,9 @@ CREATE FUNCTION greet(who text DEFAULT 'quaxil.arg@example.com') RETURNS text LA
     $$ BEGIN IF who = 'quaxil.in.code@example.com' THEN RETURN 'hello'; END IF; RETURN who; END $$;
 CREATE TRIGGER some_guests BEFORE UPDATE ON guests FOR EACH ROW WHEN (NEW.email <> 'quaxil trigger') EXECUTE FUNCTION guarding();
 ANALYZE;
+CREATE TABLE odds (id integer, c7 text, remarks_on text, extra jsonb, several text[], words tsvector);
+INSERT INTO odds SELECT n, 'quaxil.c' || n || '@example.com', 'call 731-46-91' || 10 + n || ' or quaxil.s' || n || '@example.com',
+    jsonb_build_object('contact', 'quaxil.j' || n || '@example.com'), ARRAY['quaxil.x@example.com'],
+    to_tsvector('simple', 'quaxil.t@example.com') FROM generate_series(1, 30) n;
+COMMENT ON TABLE odds IS 'ask quaxil.comment@example.com';
+ANALYZE odds;

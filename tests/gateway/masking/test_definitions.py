@@ -1,4 +1,4 @@
-"""Constants in plans and definitions: those beside a hidden column go, as do those that identify somebody; the rest stays."""
+"""Constants in plans and definitions: those beside a hidden column go, and those that identify somebody; the rest stays."""
 
 import pytest
 from hypothesis import given

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.session.inflight import RESYNC, Ask
-from gateway.session.understand import COPY_DATA_BYTES_MAX, REFUSED_EXTENDED, REFUSED_QUERY, REFUSED_UNNAMED, limits
+from gateway.session.understand import (
+    COPY_DATA_BYTES_MAX,
+    REFUSED_EXTENDED,
+    REFUSED_QUERY,
+    REFUSED_UNNAMED,
+    limits,
+)
 from parser.messages import (
     bind,
     close,
