@@ -179,7 +179,7 @@ def _texts(values: Sequence[str], whole: bool) -> Finding:
         del hits["ip"]
     hits = +hits
     long = sum(map(len, values)) / count > _LONG_CHARACTERS or sum(len(value.split()) for value in values) / count > _WORDS
-    repeated = len(set(values)) < 3 and count >= 10
+    repeated = not long and len(set(values)) < 3 and count >= 10
     if hits and not repeated and (long or max(hits.values()) >= max(2, _FEW_SHARE * count)):
         evidence = f"{', '.join(sorted(hits))} inside {max(hits.values())} of {count} values"
         return Finding("free_text", 0.9 if max(hits.values()) > 1 else 0.7, (evidence,))

@@ -117,8 +117,13 @@ def _best_bare(values: Sequence[str]) -> float:
 
 
 def _best_region(values: Sequence[str], regions: Sequence[str]) -> float:
-    """The greatest share that one region's numbering plan knows."""
-    return max((sum(_valid(value, region) for value in values) / len(values) for region in regions), default=0.0)
+    """The greatest share that one region's numbering plan knows; the first that is large enough will do."""
+    best = 0.0
+    for region in regions:
+        best = max(best, sum(_valid(value, region) for value in values) / len(values))
+        if best >= _BARE_SHARE:
+            break
+    return best
 
 
 def _valid(value: str, region: str) -> bool:
