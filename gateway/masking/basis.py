@@ -222,7 +222,7 @@ def basis(
         own=own,
         moved=moved,
     )
-    if not everything and _explains_prepared(facts) and _reads_clear(made_here):
+    if facts.complete and _explains_prepared(facts) and facts.reads and _reads_clear(made_here):
         object.__setattr__(made_here, "utility", True)
     if not everything and _nothing_to_mask(made_here):
         object.__setattr__(made_here, "inert", True)
