@@ -351,7 +351,7 @@ def _plans_alone(masks: MaskBasis) -> bool:
     planned = replace(masks, facts=facts)
     if not only_computes(masks) or not only_computes(planned) or {"INSERT", "MERGE"}.intersection(facts.kinds):
         return False
-    if _explains_prepared(masks.facts) and not _reads_clear(masks):
+    if _explains_prepared(masks.facts) and not (facts.reads and _reads_clear(masks)):
         return False
     for relation in (*facts.reads, *facts.writes):
         if relation.schema in (None, "pg_temp") and relation.name in masks.own.tables:

@@ -97,11 +97,6 @@ def mint(key: bytes, label: str) -> Mint:
     return Mint(key, label)
 
 
-def label_part(token: bytes) -> bytes:
-    """What a token says of its label: the part between `tok_` and its body."""
-    return token[4:].rpartition(b"_")[0].lower()
-
-
 def is_token(text: bytes) -> bool:
     """Whether the whole text looks like a token, of whatever label and key."""
     return SHAPE.fullmatch(text) is not None

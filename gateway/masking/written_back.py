@@ -20,12 +20,19 @@ from parser.facts import Facts
 RULE = "built-in: no masked values written back"
 _CONSTANT = rb"\[redacted\]|<redacted/>"
 _EDGE = rb"[\t\n\r,;|:\"]"  # what a cell of COPY's text and csv formats begins and ends at
+_UNDERSCORE, _BRACKET, _ANGLE, _STAR = b"_[<*"
 _BATCH_BYTES = 32768  # of small messages, looked at together
 
 
 def suspicious(data: bytes) -> bool:
-    """Whether a closer look is worth it: a few hundred nanoseconds for most messages."""
-    return b"tok_" in data or b"redacted" in data or b"****" in data or b"TOK_" in data
+    """Whether a closer look is worth it: for most messages a few hundred nanoseconds. One byte is looked for ten times as
+    fast as several, and `find` does half the work of `in`."""
+    find = data.find
+    return (
+        (_UNDERSCORE in data and (find(b"tok_") >= 0 or find(b"TOK_") >= 0))
+        or ((_BRACKET in data or _ANGLE in data) and find(b"redacted") >= 0)
+        or (_STAR in data and find(b"****") >= 0)
+    )
 
 
 class Masks:

@@ -55,7 +55,7 @@ class Statement:
     The server read its text once, when it was defined: a later reading of string literals changes nothing in it.
     """
 
-    __slots__ = ("_reading", "_scope", "compared", "groups", "script", "sql", "types")
+    __slots__ = ("_scope", "compared", "groups", "reading", "script", "sql", "types")
 
     def __init__(self, sql: bytes, script: Script, scope: Scope, *, as_text: bool = True) -> None:
         self.sql = sql
@@ -64,7 +64,7 @@ class Statement:
         self.script = script
         self.compared: tuple[Scope, Comparisons | None] | None = None  # of its parameters, once that was asked
         self._scope = scope
-        self._reading = scope.strings_conform if as_text else None  # None: its facts alone tell what it is
+        self.reading = scope.strings_conform if as_text else None  # None: its facts alone tell what it is
 
     @classmethod
     def of_facts(cls, facts: Facts, scope: Scope) -> "Statement":
@@ -74,7 +74,7 @@ class Statement:
     def in_scope(self, scope: Scope) -> Script:
         """Its rulings in the scope of now."""
         if self._scope is not scope:
-            if scope.strings_conform is self._reading:
+            if scope.strings_conform is self.reading:
                 self.script = scope.script(self.sql)
             else:
                 self.script = scope.script_of(tuple(scope.again(ruling.facts) for ruling in self.script.rulings))

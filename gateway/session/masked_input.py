@@ -75,9 +75,8 @@ def _stored(found: Comparisons, known: Masks, replaced: Places) -> Refused | Non
     was written so; a token that cannot be replaced would find nothing, or with <> everything."""
     for one in found.literals:
         value = one.value.encode(errors="surrogatepass")
-        if (one.start, one.end) in replaced or not known.in_value(value):
-            continue
-        if not one.tested or known.has_token(value):
+        value = replaced.get((one.start, one.end), value)  # of an array some may be left
+        if known.in_value(value) and (not one.tested or known.has_token(value)):
             return refusal("a literal of the statement")
     return None
 
@@ -85,7 +84,8 @@ def _stored(found: Comparisons, known: Masks, replaced: Places) -> Refused | Non
 def _arguments(s: Session, sql: bytes, ruling: Ruling, found: Comparisons) -> Places:
     """The literals to be replaced among the arguments of EXECUTE."""
     facts = ruling.facts
-    inner = s.scope.comparisons(facts.text, (facts,)) if found.arguments and facts.text else None
+    known = bool(found.arguments and facts.text) and facts.strings_conform
+    inner = s.scope.comparisons(facts.text, (facts,)) if known else None
     new: Places = {}
     values = {(one.start, one.end): one.value.encode(errors="surrogatepass") for one in found.literals}
     for number, start, end in found.arguments if inner else ():
@@ -122,9 +122,8 @@ def in_values(s: Session, data: bytes, statement: Statement) -> tuple[bytes, Ref
         new = None
         if found is not None and ruling is not None and substitution.filters(ruling.facts):
             new = _replaced(found, at + 1, value, ruling, binary=_format(said, at) == _BINARY)
-        if new is not None:
-            values[at] = new
-        elif stores and (known.has_token(value) or not _only_tested(found, at + 1)):
+        values[at] = left = value if new is None else new  # of an array some may be left
+        if stores and known.in_value(left) and (known.has_token(left) or not _only_tested(found, at + 1)):
             return data, refusal(f"parameter {at + 1}")
     if values == list(said.values):
         return data, None
@@ -146,8 +145,10 @@ def _format(said: Bind, at: int) -> int:
 
 
 def _compared(s: Session, statement: Statement, ruling: Ruling | None) -> Comparisons | None:
-    """What the statement's parameters are compared with, in the scope of now."""
-    if ruling is None:
+    """What the statement's parameters are compared with, in the scope of now. None where that is not known: the server has
+    read its text, and where that was under another reading of string literals it is not to be read again."""
+    conform = s.scope.strings_conform
+    if ruling is None or (statement.reading if statement.sql else ruling.facts.strings_conform) is not conform:
         return None
     if statement.compared is None or statement.compared[0] is not s.scope:
         sql = statement.sql or ruling.facts.text

@@ -1,9 +1,11 @@
 """Which columns of a result are masked, and how."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 
+from gateway.masking.basis import basis
 from gateway.masking.plan import RowPlan, rows
 from gateway.policy.rules import Mask
 from parser.errors import ProtocolError
@@ -23,6 +25,8 @@ from tests.gateway.masking.shop import (
     catalog,
     data_row,
     description,
+    facts,
+    rights,
 )
 
 EMAIL = ("email", CUSTOMERS, 3, VARCHAR)
@@ -271,6 +275,16 @@ def test_relation_that_the_session_made_itself_is_not_the_one_of_the_catalogue()
     assert rows(
         description(EXPRESSION), basis_of("select upper(item) from public.orders", made=frozenset({"orders"}))
     ).clear
+
+
+def test_plan_of_a_prepared_statement_shows_its_text_where_it_reads_nothing_masked() -> None:
+    for sql, clear in (("select id from customers where email = 'x'", False), ("select id from orders where id = 3", True)):
+        for explain in ("explain execute p", "explain (analyze, format json) execute p"):
+            outer, inner = facts(explain), facts(sql)
+            resolved = replace(inner, kinds=outer.kinds + inner.kinds, named=outer.named)
+            plan = rows(description(("QUERY PLAN", 0, 0, TEXT)), basis(resolved, rights(), catalog()))
+            assert out(plan, b"Seq Scan") == [b"Seq Scan" if clear else b"[redacted]"]
+            assert out(rows(description(EXPRESSION), basis_of(explain)), b"Seq Scan") == [b"[redacted]"]
 
 
 def test_statement_that_is_not_known_by_name_shows_nothing() -> None:

@@ -10,6 +10,7 @@ from parser.messages import (
     command_complete,
     describe,
     execute,
+    parameter_status,
     parse,
     query,
     read_bind,
@@ -17,6 +18,7 @@ from parser.messages import (
     read_query,
 )
 from tests.gateway.session.rig import (
+    ALL,
     BOUND,
     CLEAR,
     MASK_KEY,
@@ -135,6 +137,25 @@ def test_arrays_of_parameters_are_read_by_their_format() -> None:
 def test_parameter_stays_where_its_value_could_flow(statement: str) -> None:
     out = Rig(READ + MASKS).ask(parse("", statement), bind("", "", (TOKEN,)), SYNC)
     assert read_bind(out[1][5:]).values == (TOKEN,)
+
+
+def test_array_of_which_a_token_is_left_changes_nothing() -> None:
+    other = mint(MASK_KEY, "name").token(b"Ann").decode()
+    update = "update customers set city = 'x' where email <> all("
+    assert refusal_of(Rig(WRITE + MASKS), query(f"{update}'{{{MINE},{other}}}')")).startswith(RULE)
+    ask = [parse("", update + "$1)"), bind("", "", (f"{{{MINE},{other}}}".encode(),)), SYNC]
+    assert "parameter 1" in refusal_of(Rig(WRITE + MASKS), *ask)
+    assert SECRET in sent(Rig(READ + MASKS), f"select id from customers where email <> all('{{{MINE},{other}}}')")
+
+
+def test_text_that_the_server_read_in_another_way_takes_no_values() -> None:
+    rig = Rig(ALL + MASKS)
+    rig.ask(parse("p", FIND + "$1"), SYNC)
+    rig.say(PARSED, READY)
+    rig.say(parameter_status("standard_conforming_strings", "off"))
+    assert sent(rig, f"{FIND}'{MINE}'") == f"{FIND}'{MINE}'".encode()
+    rig.say(command_complete("SELECT 0"), READY)
+    assert read_bind(rig.ask(bind("", "p", (TOKEN,)), SYNC)[0][5:]).values == (TOKEN,)
 
 
 def test_argument_of_execute_becomes_the_value() -> None:
