@@ -34,6 +34,7 @@ def follow(sql: bytes, parameters: tuple[str, ...], known: Known, *, bound: bool
         functions=frozenset(call for facts in statements for call in facts.functions),
         columns_read=frozenset(column for facts in statements for column in facts.columns_read),
         outputs=outputs,
+        stored=tuple(one for facts in statements for one in facts.stored),
         relies=frozenset() if bound else frozenset(relation.name for relation in relations),
     )
 

@@ -142,6 +142,7 @@ def called(r: Reading, schema: str | None, name: str) -> Output:
         r.writes.update(dict.fromkeys(body.writes))
         r.columns_read |= body.columns_read
         r.functions |= body.functions
+        r.stored += body.stored
         added = blend((added, *body.outputs))
     return added
 
