@@ -10,8 +10,15 @@ from parser.facts import Column, Facts, Output, Relation
 _SETTINGS = "built-in: no stored values in settings"
 _MESSAGES = "built-in: no masked values in messages"
 _COLUMNS = "built-in: no masked values in other columns"
-# Functions that hand a value to other sessions, or to a store that no column's label reaches.
-_SENDING = frozenset(("pg_notify", "pg_logical_emit_message", "lo_from_bytea", "lo_put", "lowrite"))
+# Functions that hand a value to other sessions, or to a store that no column's label reaches: pg_locks shows the numbers of
+# advisory locks, a sequence its last value, random() what it was seeded with.
+_LOCKS = ("lock", "lock_shared", "xact_lock", "xact_lock_shared")
+_SENDING = frozenset(
+    (
+        *("pg_notify", "pg_logical_emit_message", "lo_from_bytea", "lo_put", "lowrite", "lo_create", "setval", "setseed"),
+        *(f"pg_{how}{lock}" for how in ("advisory_", "try_advisory_") for lock in _LOCKS),
+    )
+)
 
 
 def kept_aside(facts: Facts, basis: MaskBasis) -> Refused | None:
