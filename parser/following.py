@@ -35,6 +35,7 @@ def follow(sql: bytes, parameters: tuple[str, ...], known: Known, *, bound: bool
         columns_read=frozenset(column for facts in statements for column in facts.columns_read),
         outputs=outputs,
         uses=tuple(dict.fromkeys(use for facts in statements for use in facts.uses)),
+        stored=tuple(one for facts in statements for one in facts.stored),
         relies=frozenset() if bound else frozenset(relation.name for relation in relations),
     )
 

@@ -144,6 +144,7 @@ def called(r: Reading, schema: str | None, name: str) -> Output:
         r.functions |= body.functions
         for one in body.uses:
             r.use(one)
+        r.stored += body.stored
         added = blend((added, *body.outputs))
     return added
 

@@ -2,11 +2,17 @@
 
 from typing import NamedTuple
 
+from gateway.classify.system import DERIVED
+
+ALL = "*"
+CARRIES_MAX = 1000
+
 
 class Own(NamedTuple):
     """`names`: all of them, with indexes, sequences and views. `tables` and `clean` are among these: what is a table, and
     what holds or shows nothing that the session's principal may not see. `carries`: (name, label, lasting) of what went into
-    relations that the session made, certain or not; a lasting one counts until the catalogue shows it."""
+    relations that the session made, certain or not; a lasting one counts until the catalogue shows it. The name ALL stands
+    for every one."""
 
     names: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
@@ -18,6 +24,14 @@ class Own(NamedTuple):
         if self.names <= names:
             return self
         return Own(self.names & names, self.tables & names, self.clean & names, self.carries)
+
+    def carrying(self, name: str, label: str, *, lasting: bool) -> "Own":
+        """The same when values of this label have gone into one of them. Too many to be told apart, all carry anything."""
+        if (name, label, lasting) in self.carries or (ALL, DERIVED, False) in self.carries:
+            return self
+        if len(self.carries) >= CARRIES_MAX:
+            return self._replace(carries=frozenset(((ALL, DERIVED, False), (ALL, DERIVED, True))))
+        return self._replace(carries=self.carries | {(name, label, lasting)})
 
     def uncertain(self) -> "Own":
         """What is left of them when no name is certain."""

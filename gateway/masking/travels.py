@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from gateway.classify.catalog import CatalogTable
 from gateway.classify.learned import ANY, EVERY, Learned, label_of, of_value, together
 from gateway.classify.names import label as label_by_name
+from gateway.classify.own import ALL
 from gateway.classify.system import DERIVED
 from gateway.masking.basis import SYSTEM_COLUMNS, MaskBasis
 from parser.facts import Column, Facts, Output, Relation
@@ -165,7 +166,7 @@ def _of_session(relation: Relation, basis: MaskBasis, *, lasting: bool) -> set[s
     """Whatever went into a relation of the session's own making. Temporary ones come before all others of the name."""
     if not lasting and relation.schema not in (None, _TEMPORARY):
         return set()
-    return {label for name, label, lasts in basis.own.carries if name == relation.name and lasts is lasting}
+    return {label for name, label, lasts in basis.own.carries if name in (relation.name, ALL) and lasts is lasting}
 
 
 def _of_tables(column: Column, basis: MaskBasis) -> set[str] | None:

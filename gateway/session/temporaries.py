@@ -107,7 +107,7 @@ class Temporaries:
 
     def carry(self, one: Learned) -> None:
         """A statement is about to put labelled values into a relation of the session's making."""
-        self.own = self.own._replace(carries=self.own.carries | {(one.table, one.label, not one.sure)})
+        self.own = self.own.carrying(one.table, one.label, lasting=not one.sure)
 
     def outdated(self, scope: Scope) -> bool:
         """Whether this scope says otherwise of views that were clean: they are so no more."""

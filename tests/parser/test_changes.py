@@ -62,6 +62,15 @@ def test_what_is_put_into_columns_is_told() -> None:
     assert stored("insert into t values (1, $1)") == {}
     assert stored("create table t as select s.a as x from s") == {"t.x": {"s.a"}}
     assert stored("select s.a as x into t from s") == {"t.x": {"s.a"}}
+    assert stored("create table t (p) as select s.a, s.b as q from s") == {"t.p": {"s.a"}, "t.q": {"s.b"}}
+    assert stored("create table t (p) as select * from s") == {"t.*": {"s.*"}}
+    assert stored("create table t as select f(1) as x, 2 as y") == {"t.x": set()}
+    assert stored("alter table t rename column a to b") == {"t.b": {"t.a"}}
+    assert stored("alter table t rename a to b") == {"t.b": {"t.a"}}
+    assert stored("alter table t rename to u") == stored("alter view t rename a to b") == {}
+    assert stored("alter table t alter a type text using b || c, alter column d set data type int") == {
+        "t.a": {"t.b", "t.c"}
+    }
     assert stored("explain analyze update t set a = b") == {"t.a": {"t.b"}}
     assert stored("delete from t where a = b") == {}
 

@@ -12,12 +12,14 @@ import pytest
 import trio
 import trio.testing
 
+from gateway.classify.learned import Learned
 from gateway.errors import Refused, State
 from gateway.scope import Scope
 from gateway.session.inflight import ROWS_UNKNOWN, Ask, Wanted
 from gateway.session.session import Session
 from gateway.session.understand import failing_frame
 from parser import messages
+from tests.gateway.session.rig import CLEAR, scope_of
 from tests.workers.relay_rig import (
     IN_TRANSACTION,
     READY,
@@ -785,3 +787,39 @@ async def test_an_unforeseen_exception_ends_its_session_alone_and_quotes_nothing
         assert rig.closed == [odd.link]
     assert "ValueError" in caplog.text
     assert "canary" not in caplog.text
+
+
+COPY = messages.query("create table copied as select email as x from customers")
+
+
+def test_labels_are_written_down_before_a_copy_leaves(rig: Rig) -> None:
+    pair = rig.open(scope_of(CLEAR))
+    learned: list[tuple[str, str, bool]] = []
+
+    def learn(database: str, labels: list[Learned], *, certain: bool) -> None:
+        assert pending(pair.server.sock) == b"", "the statement is still here"
+        learned.extend((database, one.table, certain) for one in labels)
+
+    rig.relay.learn = learn
+    pair.client.sock.sendall(COPY)
+    rig.relay.turn(readable(pair.link.client))
+    assert learned == [("shop", "copied", True)]
+    assert pending(pair.server.sock) == COPY
+    pair.server.sock.sendall(messages.command_complete("SELECT 1") + READY)
+    rig.relay.turn(readable(pair.link.server))
+    pair.client.sock.sendall(messages.query("select 1"))
+    rig.relay.turn(readable(pair.link.client))
+    assert len(learned) == 1
+
+
+def test_copy_whose_labels_cannot_be_written_down_does_not_leave(rig: Rig) -> None:
+    pair, other = rig.open(scope_of(CLEAR)), rig.open()
+    for each, text in ((pair, COPY), (other, messages.query("select 1"))):
+        each.client.sock.sendall(text)
+    rig.relay.turn(readable(pair.link.client, other.link.client))
+    assert pending(pair.server.sock) == failing_frame(Ask.QUERY)
+    assert pending(other.server.sock) == messages.query("select 1"), "others go on"
+    pair.server.sock.sendall(messages.error_response("ERROR", "42601", "syntax error") + READY)
+    rig.relay.turn(readable(pair.link.server))
+    assert b"C58030\0" in pair.client.sock.recv(1 << 16)
+    assert rig.outcomes() == ["refused"]

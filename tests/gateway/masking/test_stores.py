@@ -54,6 +54,9 @@ def test_other_settings_pass(sql: str) -> None:
         "select pg_catalog.pg_notify('c', (select email from customers limit 1))",
         "with c as (select email as e from customers) select pg_notify('c', e) from c",
         "select lo_from_bytea(0, email::bytea) from customers",
+        "select setval('s', salary::bigint) from customers",
+        "select pg_try_advisory_xact_lock(1, salary::int) from customers",
+        "select pg_advisory_lock(salary::bigint) from customers",
         "select pg_notify('c', x::text) from (select customers from customers) x",
         "select pg_notify('c', z) from elsewhere as z",
     ],
@@ -64,7 +67,16 @@ def test_masked_values_are_not_sent_on(sql: str) -> None:
     assert "no masked values in messages" in refused.message
 
 
-@pytest.mark.parametrize("sql", ["select pg_notify('c', 'x')", "select pg_notify('c', $1)", "notify c, 'x'"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select pg_notify('c', 'x')",
+        "select pg_notify('c', $1)",
+        "notify c, 'x'",
+        "select setval('s', (select max(id) from customers))",
+        "select pg_advisory_lock(7), city from customers",
+    ],
+)
 def test_messages_of_the_statement_itself_pass(sql: str) -> None:
     assert kept_aside(facts(sql), basis_of(sql)) is None
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.classify.catalog import Catalog
+from gateway.classify.behind import BodyRow
+from gateway.classify.catalog import Catalog, CatalogFunction
 from gateway.classify.learned import Learned
 from gateway.classify.own import Own
 from gateway.classify.resolver import Resolver
@@ -151,7 +152,10 @@ def test_statements_of_one_text_know_what_those_before_them_brought() -> None:
     known = catalog()
     first, second = (
         read_in(sql, known)
-        for sql in ("create table fresh as select email as x from customers", "insert into orders (item) select x from fresh")
+        for sql in (
+            "create table fresh as select email as x from customers",
+            "insert into orders (item) select x from fresh",
+        )
     )
     ahead = learned(first, basis(first, rights(["*"]), known))
     found = learned(second, basis(second, rights(["*"]), known), ahead)
@@ -221,3 +225,26 @@ def test_labels_follow_into_columns_that_are_known(schema: str, name: str, colum
     known.names["blind"] = blind.names["blind"]
     found = based("select 1", known)
     assert is_followed(Column(Relation(schema, name), column), found) is expected
+
+
+def test_function_in_sql_brings_what_its_body_stores() -> None:
+    body = BodyRow(
+        CatalogFunction("public", "keep", "v", "sql", False, False),
+        b"insert into public.orders (item) select email from public.customers",
+        (),
+        False,
+        None,
+    )
+    columns = [(CUSTOMERS, ("id", "email")), (ORDERS, ("id", "item"))]
+    known = build(
+        1,
+        [RelationRow(CUSTOMERS, "public", "customers", "r"), RelationRow(ORDERS, "public", "orders", "r")],
+        [ColumnRow(oid, at, name, 25, False) for oid, names in columns for at, name in enumerate(names, 1)],
+        [],
+        [],
+        [],
+        {},
+        read,
+        bodies=[body],
+    )
+    assert brought("select keep()", known) == {"orders.item": "derived"}

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.classify.learned import Learned, merged
 from gateway.session.understand import REFUSED_QUERY
 from parser.messages import (
     bind,
@@ -394,3 +395,25 @@ def test_sessions_do_not_share_what_goes_wrong() -> None:
     other.ask(EMAILS)
     assert kinds(other.say(EMAIL, SECRET_ROW, DONE, READY)) == b"TDCZ"
     assert not other.session.ending
+
+
+def test_rows_that_are_under_way_get_the_masks_of_labels_learned_meanwhile() -> None:
+    rig = Rig(READ)
+    city = frame(b"T", description(("city", CUSTOMERS, 4, VARCHAR)))
+    rig.ask(query("select city from customers"))
+    assert rig.say(city, SECRET_ROW) == [city, SECRET_ROW]
+    catalog = rig.session.scope.catalog
+    catalog.newer = merged(catalog, [Learned("public", "customers", "city", "email", "copied")], 2)
+    assert SECRET not in b"".join(rig.say(SECRET_ROW, SECRET_ROW, DONE, READY))
+
+
+def test_copy_that_is_under_way_is_masked_by_labels_learned_meanwhile_or_ends() -> None:
+    for options, goes_on in ((b"", True), (b" (format binary)", False)):
+        rig = Rig(READ)
+        rig.ask(frame(b"Q", b"copy (select city from customers) to stdout" + options + b"\0"))
+        rig.say(frame(b"H", bytes(3)))
+        catalog = rig.session.scope.catalog
+        catalog.newer = merged(catalog, [Learned("public", "customers", "city", "email", "copied")], 2)
+        told = b"".join(rig.say(frame(b"d", SECRET + b"\n")))
+        assert SECRET not in told
+        assert rig.session.ending is not goes_on

@@ -7,11 +7,14 @@ import pytest
 
 from gateway.errors import Refusal, Refused
 from gateway.scope import Scope
+from gateway.session.inflight import Ask
 from gateway.session.session import Session
-from gateway.session.understand import REFUSED_EXTENDED, REFUSED_QUERY
+from gateway.session.understand import REFUSED_EXTENDED, REFUSED_QUERY, failing_frame
 from parser.messages import bind, command_complete, copy_in_response, execute, frame, parse, query
 from parser.messages import parameter_status as server_sets
 from tests.gateway.session.rig import (
+    ALL,
+    AUDIT_FAILS,
     BOUND,
     CLEAR,
     DONE,
@@ -282,3 +285,71 @@ def test_every_intent_has_exactly_one_outcome_whatever_happens(policy: str) -> N
         assert sorted(intents) == sorted(answered), f"seed {seed}"
         assert rig.chain.open_intents == 0
     assert 0 < ended < 400
+
+
+# --- labels that travel ---
+
+COPY = "create table copied as select email as x from customers"
+
+
+def test_labels_of_what_is_copied_wait_for_the_relay_and_no_refusal_brings_any() -> None:
+    rig = Rig(CLEAR)
+    rig.ask(query(COPY), query("select 1"))
+    assert [(one.table, one.column, one.label) for one in rig.session.learns] == [("copied", "x", "email")]
+    rig = Rig(READ)
+    rig.ask(query(COPY))
+    assert rig.session.learns == []
+
+
+def test_prepared_copy_brings_its_labels_when_it_runs() -> None:
+    rig = Rig(CLEAR)
+    rig.ask(parse("s", COPY), SYNC)
+    rig.say(PARSED, READY)
+    assert rig.session.learns == []
+    rig.ask(bind("", "s", []), execute(""), SYNC)
+    assert [one.table for one in rig.session.learns] == ["copied"]
+    rig = Rig(CLEAR)
+    rig.ask(query("prepare p as select email from customers"))
+    rig.say(command_complete("PREPARE"), READY)
+    assert rig.session.learns == []
+    rig.ask(query("create table copied as execute p"))
+    assert [(one.table, one.column, one.label) for one in rig.session.learns] == [("copied", "*", "email")]
+
+
+def test_statement_whose_labels_cannot_be_written_down_is_refused_and_so_recorded() -> None:
+    rig = Rig(CLEAR)
+    rig.session.client(query(COPY), rig.now)
+    rig.session.refuse_unlearned(AUDIT_FAILS)
+    assert rig.session.to_server == [failing_frame(Ask.QUERY)]
+    assert rig.session.learns == []
+    rig.session.to_server.clear()
+    (told, _) = rig.say(failure("42601"), READY)
+    assert field("C", told) == "58030"
+    assert rig.outcomes() == [("CREATE TABLE AS", "refused", 0)]
+
+
+def test_temporary_table_carries_labels_whatever_becomes_of_its_certainty() -> None:
+    rig = Rig(CLEAR)
+    rig.ask(query("create temp table mine as select email as x from customers"))
+    rig.say(command_complete("SELECT 1"), READY)
+    assert rig.session.learns == [], "nobody else can see it"
+    for text in ("set search_path = public", "do $$ begin end $$", "insert into orders (item) select x from mine"):
+        assert rig.ask(query(text)) == [query(text)]
+        rig.say(command_complete("SET"), READY)
+    assert [(one.table, one.label) for one in rig.session.learns] == [("orders", "email")]
+    assert rig.session.temporaries.own.carries
+    rig.ask(query("discard all"))
+    rig.say(command_complete("DISCARD ALL"), READY)
+    assert not rig.session.temporaries.own.carries
+
+
+def test_copy_into_a_table_that_no_catalogue_shows_waits_for_it() -> None:
+    rig = Rig(CLEAR)
+    text = "insert into fresh select email from customers"
+    rig.session.behind = True
+    assert rig.ask(query("select 1")) == [query("select 1")]
+    rig.say(DONE, READY)
+    assert rig.ask(query(text)) == []
+    assert rig.session.held
+    rig.session.catalog_read()
+    assert rig.again() == [query(text)], "it is asked for once, not for ever"
