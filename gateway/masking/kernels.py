@@ -137,14 +137,15 @@ def _block(frames: bytes, bounds: Offsets, columns: int, masks: Sequence[tuple[i
     source = np.empty((len(starts), len(masks) + 1), np.int64)
     length = np.empty_like(source)
     begin = source[:, 0] = starts
+    made = [_tokens(frames, cell, old, mask) for (cell, old), (_, mask) in zip(cells, masks, strict=True)]
     for j, ((cell, old), (_, mask)) in enumerate(zip(cells, masks, strict=True)):
         length[:, j] = cell + 4 - begin
-        begin = cell + 4 + np.maximum(old, 0) - _new_lengths(mask, old)
+        begin = cell + 4 + np.maximum(old, 0) - _new_lengths(mask, old, made[j])
         source[:, j + 1] = begin
     length[:, -1] = ends - begin
     out, placed = _gather(frames, source, length)
-    for j, ((cell, old), (_, mask)) in enumerate(zip(cells, masks, strict=True)):
-        _overwrite(out, placed[:, j + 1], frames, cell, old, mask)
+    for j, ((_, old), (_, mask)) in enumerate(zip(cells, masks, strict=True)):
+        _overwrite(out, placed[:, j + 1], old, mask, made[j])
     row_bytes = length.sum(axis=1) - 1
     _pieces(out, ">u4")[placed[:, 0] + 1] = row_bytes
     return out.tobytes()
@@ -162,32 +163,40 @@ def _gather(frames: bytes, source: Offsets, length: Offsets) -> tuple[Bytes, Off
     return view.take(index, mode="clip"), placed.reshape(length.shape)
 
 
-def _new_lengths(mask: CellMask, old: Offsets) -> Offsets:
+def _tokens(frames: bytes, cell: Offsets, old: Offsets, mask: CellMask) -> list[bytes]:
+    """HASH's token of each cell, b"" for NULL; nothing for the other masks."""
+    if mask.how is not How.HASH:
+        return []
+    spans = zip((cell + 4).tolist(), old.tolist(), strict=True)
+    return [mask.token(frames[begin : begin + size]) if size >= 0 else b"" for begin, size in spans]
+
+
+def _new_lengths(mask: CellMask, old: Offsets, tokens: list[bytes]) -> Offsets:
     """Bytes of each cell that goes out, 0 for NULL."""
     if mask.how is How.FIXED:
         size = len(mask.value or b"")
         return np.where(old < 0, 0, size) if mask.nulls else np.full_like(old, size)
     if mask.how is How.HASH:
-        return np.where(old < 0, 0, mask.token_bytes)
+        return np.fromiter(map(len, tokens), np.int64, len(tokens))
     return np.where(old < 0, 0, len(STARS) + np.minimum(old // 2, mask.keep))
 
 
-def _overwrite(out: Bytes, at: Offsets, frames: bytes, cell: Offsets, old: Offsets, mask: CellMask) -> None:
+def _overwrite(out: Bytes, at: Offsets, old: Offsets, mask: CellMask, tokens: list[bytes]) -> None:
     """Writes the masked cells of one column over their places `at` in `out`, and their length fields before them."""
+    lengths = _new_lengths(mask, old, tokens)
     if mask.nulls:
         chosen = np.flatnonzero(old >= 0)
-        at, cell, old = at[chosen], cell[chosen], old[chosen]
-        if not len(at):
+        if not len(chosen):
             return
+        at, old, lengths = at[chosen], old[chosen], lengths[chosen]
     if mask.how is How.FIXED:
         _pieces(out, f"V{len(mask.packed)}")[at - 4] = np.void(mask.packed)
         return
-    _pieces(out, ">u4")[at - 4] = _new_lengths(mask, old)
+    _pieces(out, ">u4")[at - 4] = lengths
     if mask.how is How.HASH:
-        spans = zip((cell + 4).tolist(), (cell + 4 + old).tolist(), strict=True)
-        tokens = b"".join([mask.token(frames[begin:end]) for begin, end in spans])
-        block = np.frombuffer(tokens, np.uint8).reshape(len(at), -1)
-        out[at[:, None] + np.arange(block.shape[1])] = block
+        before = np.cumsum(lengths) - lengths
+        joined = np.frombuffer(b"".join(tokens), np.uint8)
+        out[np.repeat(at - before, lengths) + np.arange(len(joined))] = joined
         return
     out[at[:, None] + _FOUR] = _STARS
     kept = np.minimum(old // 2, mask.keep)
