@@ -17,7 +17,7 @@ REDACTED_STRING = b'"[redacted]"'
 
 _TEXT_OID = 25
 _JSON_TOKEN = re.compile(
-    rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*|true|false|null|[{}\[\],:]|[ \t\r\n]+', re.DOTALL
+    rb'[ \t\r\n:]*("[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*|true|false|null|[{}\[\],])', re.DOTALL
 )
 _JSON_STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
 _JSON_KEY = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"[ \t\r\n]*:', re.DOTALL)
@@ -67,9 +67,9 @@ def mask_json(text: bytes, spans: Sequence[Span]) -> Masked | None:
     for token in _JSON_TOKEN.finditer(text):
         if token.start() != at:
             raise ValueError("no token begins here")
-        at = token.end()
-        walk.token(token.group(), token.start(), at)
-    if at != len(text) or walk.stack or not walk.values:
+        begin, at = token.span(1)
+        walk.token(token[1], begin, at)
+    if text[at:].strip() or walk.stack or not walk.values:
         raise ValueError("the document is not whole")
     return _edited(text, walk.edits, walk.labels)
 

@@ -23,7 +23,7 @@ _ADDRESS_BYTES = (
 )
 _DOMAIN = re.compile(rb"(?:[A-Za-z0-9-]|[\x80-\xff]){1,63}(?:\.(?:[A-Za-z0-9-]|[\x80-\xff]){1,63}){1,8}")
 _TOP_LEVEL = re.compile(rb"(?:[A-Za-z]|[\x80-\xff]){2,63}|xn--[A-Za-z0-9-]+")
-_IBAN = re.compile(rb"(?<![0-9A-Za-z_])[A-Za-z]{2}[0-9]{2}(?:[ \t./-]?[A-Za-z0-9]){11,30}")
+_IBAN = re.compile(rb"[A-Za-z]{2}[0-9]{2}(?:[ \t./-]?[A-Za-z0-9]){11,30}")
 _SEPARATORS = b" \t./-_"
 _NINO = re.compile(
     rb"(?<![0-9A-Za-z_])[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-dT](?![0-9A-Za-z_])"
@@ -42,7 +42,8 @@ _IP4 = re.compile(
     rb"(?<![0-9A-Za-z_.-])(?:" + _OCTET + rb"\.){3}" + _OCTET + rb"(?![0-9A-Za-z_]|\.[0-9]|-[A-Za-z])"
 )
 _VERSIONED = re.compile(
-    rb"(?i)(?:version|ver\.?|v|release|build|rev|chapter|section|\xc2\xa7|firmware|driver|oid)[ :=]{0,2}$|(?:[<>~!=]=|[<>~^])\s?$"
+    rb"(?i)(?:version|ver\.?|v|release|build|rev|chapter|section|\xc2\xa7|firmware|driver|oid)[ :=]{0,2}$|"
+    rb"(?:[<>~!=]=|[<>~^])\s?$"
 )
 _IP6 = re.compile(
     rb"(?<![0-9A-Za-z_:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4}|"

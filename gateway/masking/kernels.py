@@ -141,16 +141,18 @@ def filled(cell: Offsets, length: Offsets) -> tuple[tuple[list[int], list[int], 
     return (begins.tolist(), (begins + length[rows]).tolist(), rows.tolist()), empty
 
 
-def keys_in(text: bytes) -> set[bytes]:
-    """What stands before a quotation mark that a colon follows, or blanks, back to the mark before: the keys of JSON
-    documents as they are written. What is no key may be among them, and of keys with an escaped mark only the end."""
-    view = np.frombuffer(text + b"\n\n", np.uint8)
+def keys_in(text: bytes) -> tuple[list[int], list[bytes]]:
+    """What stands before a quotation mark that a colon follows, or a blank, back to the mark before: the keys of JSON
+    documents as they are written, and where each ends. What is no key may be among them, and of keys with an escaped
+    mark only the end."""
+    view = np.frombuffer(text + b"\n", np.uint8)
     marks = np.flatnonzero(view == 0x22)
     after = view[marks + 1]
-    ends = np.flatnonzero((after == 0x3A) | (after <= 0x20))
-    ends = ends[ends > 0]
-    begins = (marks[ends - 1] + 1).tolist()
-    return {text[begin:end] for begin, end in zip(begins, marks[ends].tolist(), strict=True)}
+    closing = np.flatnonzero((after == 0x3A) | (after <= 0x20))
+    closing = closing[closing > 0]
+    ends = marks[closing].tolist()
+    begins = (marks[closing - 1] + 1).tolist()
+    return ends, [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
 
 
 def _block(frames: bytes, bounds: Offsets, columns: int, masks: Sequence[tuple[int, CellMask]]) -> bytes:

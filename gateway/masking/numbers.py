@@ -29,14 +29,14 @@ _INTERNATIONAL = re.compile(
     rb"(?:\+|(?<![0-9A-Za-z_.,/+-])00(?=[1-9]))(?:[ ./()-]{0,3}[0-9]){7,15}(?:\s?(?:x|ext\.?\s?)[0-9]{1,6})?(?![0-9])"
 )
 _SHAPED = re.compile(
-    rb"(?<![0-9A-Za-z_])(?<![0-9][-./])(?:"
+    rb"(?<![0-9])(?<![0-9][-./])(?:"
     rb"(?P<ssn>[0-9]{3}([-./ ])[0-9]{2}\2[0-9]{4})|(?P<cpf>[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2})|"
     rb"(?P<sin>[0-9]{3}([- ])[0-9]{3}\5[0-9]{3})|(?P<aadhaar>[2-9][0-9]{3}([- ])[0-9]{4}\7[0-9]{4})|"
     rb"(?P<personnummer>(?:19|20)?[0-9]{6}[-+][0-9]{4})|"
     rb"(?P<american>(?:(?:001|1)[-. ])?(?:\([2-9][0-9]{2}\)\s?|[2-9][0-9]{2}[-. ])[2-9][0-9]{2}[-. ][0-9]{4}"
     rb"(?:\s?(?:x|ext\.?\s?)[0-9]{1,6})?)|"
     rb"(?P<brazilian>[1-9][0-9] [0-9]{4,5}-[0-9]{4})"
-    rb")" + _EDGE
+    rb")" + rb"(?![0-9]|[-./][0-9])"
 )
 _ZERO = re.compile(
     rb"(?<![0-9A-Za-z_.,/+-])(?:\(0[0-9]{1,5}\)|0[1-9][0-9]{0,4}(?=[ ./-]{1,3}[0-9])|\([1-9][0-9]{1,4}\)|"
@@ -151,8 +151,10 @@ def _cards(text: bytes, start: int, end: int) -> Iterator[Span]:
 def _card_from(text: bytes, groups: list[tuple[int, int]], first: int) -> int | None:
     """The last group of the card that begins with group `first`, None where none does."""
     begin, end = groups[first]
-    if begin and (text[begin - 1 : begin].isalnum() or _continues(text, begin)):
+    if begin and _continues(text, begin):
         return None
+    # Letters at either end make a short number a part of a name, and a long one no less a card.
+    size_min = 15 if begin and text[begin - 1 : begin].isalnum() else 12
     separator = b""
     sizes = [end - begin]
     best = None
@@ -166,7 +168,8 @@ def _card_from(text: bytes, groups: list[tuple[int, int]], first: int) -> int | 
         count = sum(sizes)
         if count > 19:
             break
-        if count >= 12 and _usual(sizes) and not text[groups[last][1] : groups[last][1] + 1].isalpha():
+        least = 15 if text[groups[last][1] : groups[last][1] + 1].isalpha() else size_min
+        if count >= least and _usual(sizes):
             digits = text[begin : groups[last][1]].translate(None, _NO_DIGITS)
             if checks.card(digits):
                 best = last
@@ -229,8 +232,11 @@ def _told(text: bytes, start: int, end: int) -> list[Span]:
     if number is None or _DATE.fullmatch(number.group()):
         return []
     at = number.start()
-    label = _said(text[max(0, at - _BEFORE) : at])
-    return [] if label is None else [(at, number.end(), label)]
+    first = at  # of an id the letters before its digits are a part
+    while first and at - first < 3 and text[first - 1 : first].isalpha():
+        first -= 1
+    label = _said(text[max(0, first - _BEFORE) : first])
+    return [] if label is None or (first < at and label == "phone") else [(first, number.end(), label)]
 
 
 def _said(before: bytes) -> str | None:

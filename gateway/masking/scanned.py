@@ -251,6 +251,11 @@ def _documents(values: Sequence[bytes], form: Form) -> Iterable[int]:
         if firsts.isdisjoint(b"{["):
             return found
         keyed = [i for i, value in enumerate(values) if value[0] in b"{["]
-    if any(map(documents.telling, kernels.keys_in(b"\n".join([values[i] for i in keyed])))):
-        found += [i for i in keyed if documents.telling_keys(values[i])]
+    chosen = [values[i] for i in keyed]
+    ends, keys = kernels.keys_in(b"\n".join(chosen))
+    telling = set(filter(documents.telling, set(keys)))
+    if telling:
+        begins = list(accumulate(map((1).__add__, map(len, chosen)), initial=0))
+        at = {bisect_right(begins, end) - 1 for end, key in zip(ends, keys, strict=True) if key in telling}
+        found += [keyed[i] for i in at]
     return found

@@ -4,7 +4,9 @@ they name.
 All gates are one hyperscan database; only end offsets are asked of it (start offsets cost a factor of ten).
 """
 
+from bisect import bisect_right
 from functools import cache
+from itertools import accumulate
 
 import hyperscan
 
@@ -61,7 +63,7 @@ class Scanner:
     def __init__(self) -> None:
         self._always = [_Database(group) for group in Group if group < Group.DIGITS]
         self._digits = [_Database(group) for group in Group if group >= Group.DIGITS]
-        self._six_digits = _compiled([SIX_DIGITS], [hyperscan.HS_FLAG_SINGLEMATCH])
+        self._six_digits = _compiled([SIX_DIGITS], [0])
 
     def places(self, buffer: bytes) -> Places:
         """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line
@@ -69,13 +71,41 @@ class Scanner:
         found: Places = []
         for database in self._always:
             database.scan(buffer, found)
-        digits: list[int] = []
-        self._six_digits.scan(buffer, match_event_handler=lambda *found: digits.append(found[0]))
-        if digits:
-            for database in self._digits:
-                database.scan(buffer, found)
+        lines = self._lines_with_digits(buffer)
+        if lines:
+            self._digit_places(buffer, lines, found)
         found.sort()
         return found
+
+    def _lines_with_digits(self, buffer: bytes) -> list[tuple[int, int]]:
+        """Begin and end of the lines with a run of six digits: all other gates of numbers match in these alone."""
+        lines: list[tuple[int, int]] = []
+        known = 0
+
+        def note(_expression: int, _begin: int, end: int, _flags: int, _context: object) -> None:
+            nonlocal known
+            if end > known:
+                known = buffer.find(b"\n", end)
+                lines.append((buffer.rfind(b"\n", 0, end) + 1, known))
+
+        self._six_digits.scan(buffer, match_event_handler=note)
+        return lines
+
+    def _digit_places(self, buffer: bytes, lines: list[tuple[int, int]], found: Places) -> None:
+        """Adds the places of the gates of numbers in these lines."""
+        if 2 * sum(end - begin for begin, end in lines) > len(buffer):
+            for database in self._digits:
+                database.scan(buffer, found)
+            return
+        joined = b"\n" + b"\n".join([buffer[begin:end] for begin, end in lines]) + b"\n"
+        inside: Places = []
+        for database in self._digits:
+            database.scan(joined, inside)
+        if inside:
+            begins = list(accumulate((end - begin + 1 for begin, end in lines), initial=1))
+            for end, gate in inside:
+                line = bisect_right(begins, end - 1) - 1
+                found.append((end - begins[line] + lines[line][0], gate))
 
     def places_of_long(self, text: bytes) -> Places:
         """As `places`, for one text of any length, in pieces; relative to the text. No more of them than a look will use."""

@@ -55,7 +55,7 @@ NAME_AFTER = re.compile(
 KEY_AFTER = re.compile(
     rb"(?i:(?<![A-Za-z_.-])(?:" + _KEYS + rb"))[\"']?\s?[:=]\s{0,2}[\"']?"
     rb"(?P<name>" + _ONE_NAME + rb"(?:,? (?:" + _PARTICLE + rb" )?" + _ONE_NAME + rb"){1,4}|"
-    rb"(?<!=)[a-z]{2,20} [a-z]{2,20}(?= ?(?:[\n,;|)\"]|$)))"
+    rb"(?<![=\"'])(?<!= )[a-z]{2,20} [a-z]{2,20}(?= ?(?:[\n,;|)\"]|$)))"
 )
 # What follows such words and names nobody.
 NOBODY = frozenset(
@@ -72,7 +72,7 @@ NOBODY = frozenset(
     Exception Descriptor Descriptors Functions Python Java Of A An Is Are Was Were Has Have Had Will Can Could
     Should Would May Might Must Do Does Did Please Thank Thanks Best Kind Regards Welcome Again Monday Tuesday
     Wednesday Thursday Friday Saturday Sunday January February March April June July August September October
-    November December New Old First Last""".split()
+    November December New Old First Last Only With Without""".split()
 )
 
 _SUFFIXES = (
