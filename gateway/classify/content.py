@@ -237,8 +237,8 @@ def _document(values: Sequence[str], today: date) -> Finding:
 
 
 def _among(column: SampledColumn, people: bool, things: bool, known: Set[str], today: date) -> Finding:
-    """What is believed of a column because of its table: whether its rows are `people` or `things`, and the words of the names
-    that are `known` in it."""
+    """What is believed of a column because of its table: whether its rows are `people` or `things`, and the words of the
+    names that are `known` in it."""
     values = [value.strip() for value in column.values]
     count, distinct = len(values), len(set(values))
     if distinct < 4 or column.kind == "document":
