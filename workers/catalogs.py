@@ -23,7 +23,8 @@ log = logging.getLogger("sluice.catalogs")
 
 LOOK_SECONDS = 60.0
 MORE_SECONDS = 5.0  # until the next look where not every table was sampled
-RESAMPLE_SECONDS = 3600.0  # tables grow and are filled without any change of the catalogue
+RESAMPLE_SECONDS = 3600.0  # tables grow without any change of the catalogue
+HOLLOW_SECONDS = 300.0  # and those that were empty are filled
 TICK_SECONDS = 0.2
 READ_SECONDS = 30.0  # for one reading: sessions wait for it, and the server may hang
 RETRY_SECONDS = 5.0
@@ -187,7 +188,8 @@ class Catalogs:
 
     async def _unmoved(self, kept: _Kept) -> bool:
         kept.looked = trio.current_time()
-        if kept.samples.unfinished or kept.looked - kept.read >= RESAMPLE_SECONDS:
+        lasts = HOLLOW_SECONDS if kept.samples.hollow else RESAMPLE_SECONDS
+        if kept.samples.unfinished or kept.looked - kept.read >= lasts:
             return False
         with _in_time():
             return await reader.catalog_marker(await self._connection(kept)) == kept.marker

@@ -15,9 +15,11 @@ from gateway.session.paths import path
 from gateway.settings import Database
 from workers import catalog
 from workers.configuration import Loaded
+from workers.samples import Samples
 from workers.targets import target
 from workers.upstream import Upstream, connect
 
+_SAMPLE_SECONDS = 10.0
 _NAMED = ("application_name", "sluice")
 OWN_SESSION = [_NAMED, ("search_path", ""), ("client_encoding", "UTF8")]  # for reading catalogues
 
@@ -42,7 +44,7 @@ async def _read_database(
         await session.close()
     upstream = await connect(where, OWN_SESSION)
     try:
-        return await catalog.read(upstream, 0, rights.classify), search_path
+        return await catalog.read(upstream, 0, rights.classify, Samples(), _SAMPLE_SECONDS), search_path
     finally:
         await upstream.close()
 

@@ -83,6 +83,11 @@ class Samples:
     unfinished: bool = False
     _known: dict[int, tuple[tuple[object, ...], dict[str, Finding]]] = field(default_factory=dict)
 
+    @property
+    def hollow(self) -> bool:
+        """Whether in some table nothing was seen: it was empty, or could not be read then."""
+        return not all(found for _, found in self._known.values())
+
     async def look(
         self, connection: Connection, tables: Iterable[Table], seconds: float
     ) -> Mapping[int, Mapping[str, Finding]]:

@@ -4,19 +4,21 @@ One value proves little: what counts is what a column's values have in common. N
 are believed only where the table tells of people. Nothing of a value goes into what is found.
 """
 
+import re
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import date
 from typing import NamedTuple
 
 from gateway.classify import documents, phones, shapes
 from gateway.classify.names import label as label_by_name
-from gateway.classify.names import of_people, split
+from gateway.classify.names import of_people, of_things, split
 from gateway.classify.persons import address_share, name_share, name_words
 from gateway.classify.validators import NATIONAL_NUMBERS, NationalNumber, bar_code
 from gateway.classify.vocabulary import NOT_NUMBERS, NOT_PERSONS
 
 _TEXT_OID = 25
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 PERSONAL = frozenset(
     {
         "name", "email", "phone", "ssn", "card", "iban", "dob", "address", "passport", "licence", "health", "salary",
@@ -66,16 +68,20 @@ def judge(table: str, columns: Sequence[SampledColumn], today: date) -> dict[str
     found = {column.name: _alone(column, today) for column in columns}
     held = {column.label for column in columns} | {finding.label for finding in found.values()}
     people = of_people(table) or not PERSONAL.isdisjoint(held)
+    things = of_things(table) and not of_people(table)
     known: set[str] = set()
-    for _ in range(2):  # what is found at first tells more of the others
+    for _ in range(2):
+        before = people, len(known)
         for column in columns:
             if found[column.name].label is None:
-                later = _among(column, people, known, today)
+                later = _among(column, people, things, known, today)
                 if later.label is not None:
                     found[column.name] = later
                     people = people or later.label in PERSONAL
             if "name" in (column.label, found[column.name].label) and column.kind == "text":
                 known |= name_words(column.values)
+        if before == (people, len(known)):
+            break  # else what was found now tells more of those before it
     return found
 
 
@@ -85,6 +91,8 @@ def _alone(column: SampledColumn, today: date) -> Finding:
         return NOTHING
     if column.kind == "document" or (column.kind == "text" and documents.is_document(values)):
         return _document(values, today)
+    if column.kind == "text" and all(map(_UUID.fullmatch, values)):
+        return Finding(clean=len(values) >= _MANY)
     if column.kind == "number":
         values = [value for value in values if value.isdigit()]
         if len(values) < 0.9 * len(column.values):
@@ -124,13 +132,20 @@ def _by_form(values: Sequence[str]) -> Finding:
         ("secret", shapes.is_password, 0.8, "look like passwords"),
         ("secret", shapes.is_random, 0.75, "look drawn at random"),
     ):
+        if not _seems(test, values):
+            continue
         hits = sum(map(test, values))
         if hits >= 0.85 * count and distinct > 0.9 * count:
             return Finding(label, _sure(hits / count, count, most), (f"{hits / count:.0%} of {count} values {words}",))
-    codes = sum(map(shapes.is_diagnosis_code, values))
+    codes = sum(map(shapes.is_diagnosis_code, values)) if _seems(shapes.is_diagnosis_code, values) else 0
     if codes >= 0.9 * count and sum("." in value for value in values) > 0.3 * count:
         return Finding("health", 0.8, (f"{codes / count:.0%} of {count} values have the form of ICD-10",))
     return NOTHING
+
+
+def _seems(test: Callable[[str], bool], values: Sequence[str]) -> bool:
+    """Whether the first values pass for the most part: the others need not be asked else."""
+    return sum(map(test, values[:_PROBE])) >= _SHARE * len(values[:_PROBE])
 
 
 def _versions(values: Sequence[str]) -> bool:
@@ -143,6 +158,8 @@ def _versions(values: Sequence[str]) -> bool:
 
 def _national(values: Sequence[str]) -> Finding | None:
     count, distinct = len(values), set(values)
+    if not any(letter.isdigit() for letter in "".join(values[:_PROBE])):
+        return None
     encoded = _ascii(values)
     for number in NATIONAL_NUMBERS:
         if sum(map(number.holds, encoded[:_PROBE])) < _SHARE * len(encoded[:_PROBE]):
@@ -198,8 +215,6 @@ def _codes(values: Sequence[str]) -> bool:
 
 
 def _few_digits(value: str) -> bool:
-    if len(value) == 36 and value.count("-") == 4:  # a UUID
-        return True
     if len(value) >= 10 and value[4] == value[7] == "-" and value[:4].isdigit():  # a moment
         return True
     return sum(letter.isdigit() for letter in value) < 9
@@ -221,8 +236,9 @@ def _document(values: Sequence[str], today: date) -> Finding:
     return Finding(clean=bool(keys) and clean and len(values) >= _MANY)
 
 
-def _among(column: SampledColumn, people: bool, known: Set[str], today: date) -> Finding:
-    """What is believed of a column because of the others of its table; `known`: words of the names in these."""
+def _among(column: SampledColumn, people: bool, things: bool, known: Set[str], today: date) -> Finding:
+    """What is believed of a column because of its table: whether its rows are `people` or `things`, and the words of the
+    names that are `known` in it."""
     values = [value.strip() for value in column.values]
     count, distinct = len(values), len(set(values))
     if distinct < 4 or column.kind == "document":
@@ -235,7 +251,7 @@ def _among(column: SampledColumn, people: bool, known: Set[str], today: date) ->
         return NOTHING
     if people and distinct > 0.5 * count and sum(map(shapes.is_digest, values)) > 0.9 * count:
         return Finding("secret", 0.6, (f"{count} digests beside personal data",))
-    if not NOT_PERSONS.isdisjoint(split(column.name)):
+    if things or not NOT_PERSONS.isdisjoint(split(column.name)):
         return NOTHING
     share = name_share(values, known)
     several = sum(" " in value for value in values) > 0.6 * count
@@ -245,8 +261,7 @@ def _among(column: SampledColumn, people: bool, known: Set[str], today: date) ->
     share = address_share(values)
     if share >= _SHARE:
         return Finding("address", _sure(share, count, 0.9), (f"{share:.0%} of {count} values are formed like addresses",))
-    moments = [_iso(value) for value in values]
-    return _birth_dates(values, today) if people and all(moments) else NOTHING
+    return _birth_dates(values, today) if people and all(map(_iso, values[:_PROBE])) else NOTHING
 
 
 def _scattered(values: Sequence[str], distinct: int) -> bool:

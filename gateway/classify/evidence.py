@@ -79,7 +79,9 @@ def sample_kind(told: Told) -> str | None:
 
 def can_hide(told: Told) -> bool:
     """Whether a value of the type can have something personal in it that no label tells of."""
-    return told.type_oid not in _SILENT and told.category not in _SILENT_CATEGORIES
+    if told.type_oid in _SILENT or told.type_name in _PLACE_TYPES:
+        return False
+    return told.category not in _SILENT_CATEGORIES
 
 
 def spoken(told: Told) -> Finding:

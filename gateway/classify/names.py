@@ -10,6 +10,7 @@ from gateway.classify.vocabulary import (
     ABOUT_KEPT,
     NAME_IN_PEOPLE,
     NAME_WORDS,
+    NOT_PERSONS,
     NOT_WITH,
     PEOPLE,
     PERSON_QUALIFIERS,
@@ -194,6 +195,12 @@ def of_people(table: str) -> bool:
 def of_places(table: str) -> bool:
     """Whether the table's rows are places that anybody may know, by its name: where an airport lies tells of nobody."""
     return _rows(table) in PLACES
+
+
+def of_things(table: str) -> bool:
+    """Whether the table's rows are places, firms, products or the like: their names are no persons'."""
+    row = _rows(table)
+    return row in PLACES or row in NOT_PERSONS or row.removesuffix("s") in NOT_PERSONS
 
 
 @lru_cache(maxsize=4096)

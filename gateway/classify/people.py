@@ -145,6 +145,12 @@ FAMILY = _words(
     yildirim yildiz yilmaz zajac zhang zhao zhou ziegler zielinska zielinski zimmermann
     """
 )
+# Before and behind a name, dots gone.
+TITLES = _words(
+    """mr mrs ms miss dr prof sir ing dipl dipl-ing univ univprof herr frau hr fr mme m mlle sr sra srta sig dott dhr mevr mw
+    pan pani doc mgr"""
+)
+DEGREES = _words("jr sr ii iii iv md phd dds dvm esq bsc msc ba beng mba")
 PARTICLES = _words(
     """de da do dos das del della di du la le les van der den ten ter von zu zum af av y e el al bin ibn ben o' d' mac mc"""
 )

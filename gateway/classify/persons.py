@@ -6,6 +6,7 @@ from collections.abc import Sequence, Set
 
 from gateway.classify.people import (
     CHINESE,
+    DEGREES,
     FAMILY,
     FAMILY_ENDS,
     GIVEN,
@@ -13,15 +14,10 @@ from gateway.classify.people import (
     KOREAN,
     NOT_IN_NAMES,
     PARTICLES,
+    TITLES,
 )
 
 _PLAIN = str.maketrans({"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ß": "ss", "\u0131": "i"})
-_TITLE = re.compile(
-    r"(?:(?:mrs?|ms|miss|dr|prof|sir|ing|dipl|univ|herr|frau|hr|fr|mme|m|mlle|sr|sra|srta|sig|dott|dhr|mevr|mw|pan|pani|doc|mgr)\.?"
-    r"(?:-?ing\.?)?\s+)+",
-    re.IGNORECASE,
-)
-_TAIL = re.compile(r"[,\s]+(?:jr|sr|ii|iii|iv|md|phd|dds|dvm|esq|b\.?sc|m\.?sc|b\.?a|b\.?eng|mba)\.?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*\.?")
 _SAMPLE = 200
 _LATIN = 0x24F  # the last of its letters that names have
@@ -78,15 +74,21 @@ def _parts(value: str) -> list[str]:
     """The words of what may be a name, without title and particles; none where it cannot be one."""
     if not 2 <= len(value) <= 60:
         return []
-    text = _TAIL.sub("", _TITLE.sub("", value, count=1)) if " " in value else value
-    text = " ".join(reversed(text.split(", "))) if text.count(", ") == 1 else text
-    words = text.split()
+    words = (" ".join(reversed(value.split(", "))) if value.count(", ") == 1 else value).split()
+    while len(words) > 1 and _mark(words[0]) in TITLES:
+        del words[0]
+    while len(words) > 1 and _mark(words[-1]) in DEGREES:
+        del words[-1]
     if not 1 <= len(words) <= 6:
         return []
     kept = [word for word in words if word.lower() not in PARTICLES]
     if not kept or len(kept) > 4 or any(not _WORD.fullmatch(word) or word.lower() in NOT_IN_NAMES for word in kept):
         return []
     return kept if all(word[0].isupper() for word in kept) or (value.islower() and len(kept) <= 3) else []
+
+
+def _mark(word: str) -> str:
+    return word.rstrip(".,").replace(".", "").lower()
 
 
 def _as_names(formed: Sequence[list[str]]) -> bool:

@@ -38,6 +38,7 @@ _BARE = {
 _DIGITS_MIN, _DIGITS_MAX = 7, 15
 _EXTENSION_DIGITS_MAX = 6
 _SAMPLE = 60  # a number takes some fifty microseconds in each region
+_PROBE = 10  # values by which a form is seen not to be theirs
 _FORM_SHARE = 0.85
 _BARE_SHARE = 0.85  # of bare digits that one region's plan must know
 _PLAN_SHARE = 0.5  # of grouped digits with a leading zero
@@ -50,6 +51,8 @@ def share(values: Sequence[str]) -> float:
     """How much of a column's values are telephone numbers by what they have in common, 0 to 1."""
     chosen = values[:: max(1, len(values) // _SAMPLE)][:_SAMPLE]
     sample = [value[1:].replace(")", "", 1) if value.startswith("(+") else value for value in chosen]
+    if sum(map(_formed, sample[:_PROBE])) < 0.6 * len(sample[:_PROBE]):
+        return 0.0
     formed = [value for value in sample if _formed(value)]
     if not sample or len(formed) < _FORM_SHARE * len(sample):
         return 0.0

@@ -40,8 +40,8 @@ _SECRET = re.compile(
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
     r"|\$2[abxy]\$\d\d\$[./A-Za-z0-9]{20,}|\$argon2(?:id?|d)\$v=|\$[156y]\$[^\s$]*\$[./A-Za-z0-9]{16,}|\$pbkdf2\S*\$\S{16,}"
     r"|pbkdf2_sha\d+\$\d+\$|\{S?SHA(?:256|512)?\}[A-Za-z0-9+/=]{20,}|SCRAM-SHA-256\$\d+:|scrypt:\d+:\d+:\d+\$"
-    r"|(?<![\w:/])[a-z][a-z0-9+]{2,15}://[^\s:/@]{1,64}:[^\s:/@]{3,}@"
 )
+_SIGNED_IN = re.compile(r"(?<![\w:/])[a-z][a-z0-9+]{2,15}://[^\s:/@]{1,64}:[^\s:/@]{3,}@")  # an address with a password
 _DIGEST = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})|\*[0-9A-F]{40}|md5[0-9a-f]{32}")
 _ICD10 = re.compile(r"[A-TV-Z]\d[0-9AB](?:\.[0-9A-Z]{1,4})?")
 _VALUE_CHARACTERS_MAX = 400
@@ -53,7 +53,10 @@ def kind(value: str) -> str | None:
         return "secret" if value.startswith(("-----BEGIN", "eyJ")) and _SECRET.match(value) else None
     if "@" in value and _EMAIL_WHOLE.fullmatch(value):
         return "email"
-    if _SECRET.match(value) and (value.startswith("-----BEGIN") or not any(map(str.isspace, value))):
+    if value.isalpha() or value.isspace() or not value:
+        return None
+    secret = _secret(value)
+    if secret is not None and secret.start() == 0 and (value[0] == "-" or not any(map(str.isspace, value))):
         return "secret"
     if _CARD.fullmatch(value) and card(compact(value.encode())):
         return "card"
@@ -62,6 +65,11 @@ def kind(value: str) -> str | None:
     if _IPV4.fullmatch(value) or _MAC.fullmatch(value) or _is_ipv6(value):
         return "ip"
     return "geo" if _PLACE.fullmatch(value) else None
+
+
+def _secret(value: str) -> re.Match[str] | None:
+    """A secret in a text, the first one."""
+    return _SECRET.search(value) or (_SIGNED_IN.search(value) if "://" in value else None)
 
 
 def _is_ipv6(value: str) -> bool:
@@ -79,7 +87,7 @@ def inside(value: str) -> set[str]:
     found: set[str] = set()
     if "@" in value and _EMAIL_INSIDE.search(value):
         found.add("email")
-    if _SECRET.search(value):
+    if _secret(value) is not None:
         found.add("secret")
     if not any(letter.isdigit() for letter in value):
         return found

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import trio
 
-from gateway.classify.catalog import Catalog
+from gateway.classify.catalog import Catalog, CatalogColumn
 from gateway.classify.learned import Learned
 from gateway.errors import State, Unavailable
 from gateway.policy.rules import Classify
@@ -128,6 +128,26 @@ async def test_ddl_through_one_worker_makes_every_worker_read_anew(
             assert catalog is not None
             assert catalog.version > old.version
         admin.execute("alter table people drop column phone")
+
+
+async def test_a_table_that_was_empty_is_looked_at_again_and_its_columns_get_labels(
+    server: EmbeddedServer, admin: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogs_module, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(catalogs_module, "HOLLOW_SECONDS", 0.2)
+    admin.execute("create table filled_later (c1 text)")
+    async with keeping(server) as (keeper,):
+
+        def column() -> CatalogColumn:
+            catalog = keeper.catalogs.get("shop")
+            assert catalog is not None
+            return catalog.find("public", "filled_later")[0].columns[0]
+
+        await keeper.read()
+        assert (column().label, column().scan) == (None, True)
+        admin.execute("insert into filled_later select 'user' || n || '@mail.example' from generate_series(1, 20) n")
+        await until(lambda: column().label == "email", "the rows have been looked at")
+    admin.execute("drop table filled_later")
 
 
 async def test_changes_that_came_another_way_are_found_by_the_regular_look(

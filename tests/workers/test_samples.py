@@ -100,10 +100,12 @@ async def test_a_table_that_cannot_be_read_is_not_asked_for_again_while_somebody
     server, samples = Answering(fails=True), Samples()
     assert await samples.look(server, [ONE], 1) == {1: {}}
     assert not samples.unfinished
+    assert samples.hollow
     await samples.look(server, [ONE], 1)
     assert len(server.asked) == 1
     server.fails = False
     assert (await samples.look(server, [ONE], QUIET_SECONDS))[1]["c1"].label == "email"
+    assert not samples.hollow
 
 
 async def test_columns_without_values_are_not_seen() -> None:

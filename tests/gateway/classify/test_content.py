@@ -100,6 +100,8 @@ def test_a_column_named_for_something_else_holds_no_names() -> None:
     assert only(names).label == "name"
     assert only(names, name="company").label is None
     assert only(names, name="city").label is None
+    assert judge("dim_cities", [SampledColumn("name", "text", names)], TODAY)["name"].label is None
+    assert judge("products", [SampledColumn("name", "text", names)], TODAY)["name"].label is None
 
 
 def test_texts_with_something_personal_inside_are_free_text() -> None:

@@ -10,6 +10,7 @@ from gateway.policy.rights import Rights
 from gateway.policy.rules import Mask
 from parser.facts import Facts
 from parser.messages import frame
+from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 from parser.statements import read
 
 INT4, TEXT, VARCHAR, DATE, NUMERIC, JSONB = 23, 25, 1043, 1082, 1700, 3802
@@ -28,9 +29,11 @@ _COLUMNS: dict[int, tuple[str, str, str, list[tuple[str, int]]]] = {
     PG_CLASS: ("pg_catalog", "pg_class", "r", [("oid", 26), ("relname", 19)]),
     PG_STATS: ("pg_catalog", "pg_stats", "v", [("attname", 19), ("most_common_vals", 2277)]),
 }  # fmt: skip
+# PostgreSQL's own functions that only compute.
+COMPUTING = PURE | COUNTING | ABOUT_DEFINITIONS
 _FUNCTIONS = [
     CatalogFunction("pg_catalog", name, "i", "internal", False, True)
-    for name in ("upper", "lower", "count", "now", "version", "query_to_xml", "length")
+    for name in sorted(COMPUTING | {"query_to_xml"})
 ] + [
     CatalogFunction("public", "peek", "v", "sql", False, False),
     CatalogFunction("public", "max", "i", "c", False, False),
