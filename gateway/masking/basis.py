@@ -55,10 +55,10 @@ class MaskBasis:
     hold values of columns without a label of which nothing proves that they are clean: they are looked through.
 
     `utility`: the statement's rows are the server's own words (SHOW, and EXPLAIN of what runs nobody's code). `outputs` is
-    None where lineage proves nothing. `origins_tell`: without lineage the origin of a plain column still tells all that may be
-    in it. `made`: bare names of relations that the session made itself and the catalogue cannot know rightly; `own`: its
-    temporary relations, as far as they are certain. `moved`: names, in whatever schema, of what it defined or changed since the
-    catalogue was read, CODE_MOVED among them.
+    None where lineage proves nothing. `origins_tell`: without lineage the origin of a plain column still tells all that may
+    be in it. `made`: bare names of relations that the session made itself and the catalogue cannot know rightly; `own`: its
+    temporary relations, as far as they are certain. `moved`: names, in whatever schema, of what it defined or changed since
+    the catalogue was read, CODE_MOVED among them.
     """
 
     facts: Facts

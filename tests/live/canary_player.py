@@ -13,7 +13,7 @@ from tests.live.wire import Wire, error_fields, message, query
 CORPUS = Path(__file__).parents[1] / "corpus"
 DATABASE = CORPUS / "canaries" / "database.sql"
 SYNC = message(b"S")
-KEYS = {"about", "as", "rollback", "pending", "expect", "server", "setup", "doors"}
+KEYS = {"about", "as", "rollback", "lasting", "pending", "expect", "server", "setup", "doors"}
 # Messages that differ between two sessions that do the same.
 _OF_THE_SESSION = (b"S", b"K", b"R")
 
@@ -46,6 +46,7 @@ class DoorFile:
     server: str
     setup: str
     rollback: bool
+    lasting: bool  # what is defined there is committed
     pending: str
 
 
@@ -73,6 +74,7 @@ def door_files(folder: str) -> dict[str, DoorFile]:
             content.get("server", "18"),
             content.get("setup", ""),
             content.get("rollback", False),
+            content.get("lasting", False),
             content.get("pending", ""),
         )
     return files
