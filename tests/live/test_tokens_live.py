@@ -32,7 +32,7 @@ def tokens(gateway: Gateway) -> dict[int, str]:
 
 @pytest.fixture
 def clean(gateway: Gateway) -> Iterator[psycopg.Connection]:
-    """The owner's connection to the database itself; what a test wrote is taken away."""
+    """The connection of an owner who sees everything; what a test wrote is taken away."""
     with gateway.connect("dev") as owner:
         yield owner
         owner.execute("delete from customers where id > 4")
@@ -100,6 +100,16 @@ def test_cursors_prepared_statements_and_copy_take_tokens_too(gateway: Gateway, 
             sql.SQL(f"copy (select id from customers where ssn = '{tokens[1]}') to stdout")
         ) as copy:
             assert b"".join(copy) == b"1\n"
+
+
+def test_tokens_join_and_count_like_their_values(gateway: Gateway, tokens: dict[int, str]) -> None:
+    with gateway.connect("shop", "ann", ANALYSTS) as connection:
+        counted = connection.execute(
+            "select c.ssn, count(*) from customers c join orders o on o.customer_id = c.id group by c.ssn"
+        ).fetchall()
+        assert dict(counted) == {tokens[1]: 10, tokens[2]: 10, tokens[3]: 10, None: 10}
+        pairs = connection.execute("select a.ssn, b.ssn from customers a join customers b on a.ssn = b.ssn").fetchall()
+        assert sorted(pairs) == sorted((token, token) for token in tokens.values())
 
 
 def test_other_drivers_filter_by_tokens(gateway: Gateway, tokens: dict[int, str]) -> None:
@@ -170,7 +180,6 @@ WRITES = (
     "insert into customers (name, ssn) values ('x', {0})",
     "insert into customers (name, city) values ('x', 'about ' || {0})",
     "update customers set ssn = {0} where id = 1",
-    "update customers set city = 'x' where upper(ssn) = {0}",
     "insert into customers (name, city) select name, {0} from customers",
     "create temp table kept as select {0} as t",
     "merge into customers c using (select 1 as id) s on c.id = s.id when matched then update set city = {0}",
@@ -181,8 +190,6 @@ WRITES = (
 @pytest.mark.parametrize("what", ["token", "contact: {t}", "[redacted]"])
 def test_masks_are_not_written_back(gateway: Gateway, tokens: dict[int, str], statement: str, what: str) -> None:
     value = tokens[1] if what == "token" else what.replace("{t}", tokens[1])
-    if what == "[redacted]" and "where upper" in statement:
-        pytest.skip("a constant in a condition is written nowhere")
     with gateway.connect("shop", "will", ("writers",)) as writer:
         for attempt in (
             lambda: writer.execute(sql.SQL(statement.format(f"'{value}'"))),
