@@ -40,6 +40,7 @@ class _Kept:
     identity: str = ""  # of server and database: several names may mean one
     book: LabelBook | None = None
     labels: int = -1  # how many lines of `book` are in `catalog`
+    heard: int = 0  # … that it did not know in another form
     connection: Upstream | None = None
     marker: object = None
     changes: int = -1  # the slab's count that `catalog` has seen
@@ -120,11 +121,11 @@ class Catalogs:
             self._labels = labels
 
     def _take_in(self) -> None:
-        """Puts labels that a catalogue has not got yet into it, and has it read again soon: that tells exactly."""
+        """Puts labels that a catalogue has not got yet into it. What is new has it read again soon: that tells exactly."""
         for kept in self._kept.values():
             if kept.catalog is not None and kept.book is not None and kept.labels != kept.book.taken:
+                kept.stale = kept.stale or kept.heard != kept.book.heard
                 self._put(kept, self._with_labels(kept.catalog, kept.book))
-                kept.stale = True
                 self._wake.set()
                 self._renewed(kept.database.name, kept.changes)
 
@@ -138,7 +139,7 @@ class Catalogs:
         if kept.catalog is not None:
             kept.catalog.newer = catalog
         kept.catalog = catalog
-        kept.labels = kept.book.taken
+        kept.labels, kept.heard = kept.book.taken, kept.book.heard
 
     def reclassify(self, corrections: tuple[Classify, ...]) -> None:
         """The policy's [[classify]] rules changed."""

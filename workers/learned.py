@@ -33,6 +33,7 @@ class LabelBook:
         """Opens or makes the file. Raises Unavailable."""
         self.labels = Labels()
         self.taken = 0  # lines taken in; it grows with every label that is new here
+        self.heard = 0  # … those alone that are no binding of one that was known
         self._row = row
         self._offset = 0
         with _available():
@@ -65,6 +66,7 @@ class LabelBook:
             if learned is not None:
                 self.labels.add(learned)
                 self.taken += 1
+                self.heard += not learned.binds
             at = end if end >= 0 else len(data)
         self._offset += at
 
