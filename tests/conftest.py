@@ -24,6 +24,9 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of forking first, in a process that has one thread yet; live tests last, for their servers are children of this
-    process, and tests of reaping count children."""
-    items.sort(key=lambda item: ("tests/live/" in item.nodeid) - ("test_spawn.py" in item.nodeid))
+    """Live tests last, for their servers are children of this process, and tests of reaping count children. Where several
+    processes share the tests (`make test`), those of one file go to one of them, unless they say otherwise."""
+    items.sort(key=lambda item: "tests/live/" in item.nodeid)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

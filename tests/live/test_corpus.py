@@ -153,6 +153,7 @@ def sort(entry: Entry, problem: str, problems: list[str], pending: list[str]) ->
         problems.append(f"{problem}: {entry}")
 
 
+@pytest.mark.xdist_group("corpus of the dangerous")
 @pytest.mark.parametrize("theme", DANGEROUS)
 def test_nothing_dangerous_gets_by(world: World, theme: str) -> None:
     problems: list[str] = []
@@ -209,6 +210,7 @@ EFFECTS = (
 )
 
 
+@pytest.mark.xdist_group("corpus of the dangerous")
 def test_trace_shows_every_sort_of_effect_and_the_player_every_leak(world: World) -> None:
     """The detectors work: what the server does when nobody stands in the way is seen."""
     with world.server.connect("corpus", autocommit=True) as owner:
@@ -230,6 +232,7 @@ def changes(world: World, before: str) -> bool:
     return bool(wait_for("a trace", lambda: world.trace(spared=1) != before))
 
 
+@pytest.mark.xdist_group("corpus of the harmless")
 @pytest.mark.parametrize("theme", HARMLESS)
 def test_nothing_harmless_is_stopped(world: World, theme: str) -> None:
     problems: list[str] = []
@@ -258,6 +261,7 @@ def stopped(world: World, entry: Entry) -> str:
     return ""
 
 
+@pytest.mark.xdist_group("corpus of the harmless")
 def test_databases_of_the_harmless_are_alike_afterwards(world: World) -> None:
     if world.apart:
         pytest.skip("a statement was stopped, which its own test tells")

@@ -233,7 +233,7 @@ async def test_a_reading_that_was_given_up_in_the_middle_leaves_nothing_behind(
 async def test_a_server_that_hangs_keeps_no_other_waiting(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogs_module, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(catalogs_module, "READ_SECONDS", 2.0)
     listener = await trio.open_tcp_listeners(0, host="127.0.0.1")  # accepts in the kernel and says nothing
     port = listener[0].socket.getsockname()[1]
     async with keeping(server) as (keeper,):

@@ -2,9 +2,12 @@
 
 import json
 import random
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 from struct import pack
 
 import psycopg
@@ -43,10 +46,9 @@ INT4, TEXT = 23, 25
 
 
 @pytest.fixture(scope="module", params=[16, 18])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    home = tmp_path_factory.mktemp("estimates")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
+def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    home = Path(tempfile.mkdtemp(prefix="sluice-estimates-"))
+    home.chmod(0o755)
     server = EmbeddedServer(wheel_programs(request.param), home, hba=("host all all 127.0.0.1/32 trust",))
     server.create()
     server.start()
@@ -56,6 +58,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield server
     finally:
         server.stop()
+        shutil.rmtree(home)
 
 
 @pytest.fixture
