@@ -7,7 +7,7 @@ and sessions ask for a new scope.
 
 from dataclasses import dataclass, field, replace
 
-from gateway.audit.records import ColumnsCard, ColumnsInfo, GrantInfo, RulingCard, RulingInfo, Tags
+from gateway.audit.records import GrantInfo, RulingCard, RulingInfo, Tags
 from gateway.classify.catalog import Catalog
 from gateway.classify.learned import EVERY, Learned
 from gateway.classify.own import NOTHING, Own
@@ -23,6 +23,7 @@ from gateway.masking.travels import is_blind, learned
 from gateway.policy.decide import decide
 from gateway.policy.decision import NO_LIMITS, Decision
 from gateway.policy.table import Rights
+from gateway.results import ResultPlan, result
 from parser.compared import Comparisons, compared
 from parser.errors import ProtocolError
 from parser.facts import Column, Facts, Output, Relation
@@ -40,23 +41,13 @@ _COMPILED = frozenset({"internal", "c"})  # only a superuser makes such function
 
 
 @dataclass(slots=True)
-class ResultPlan:
-    """How one result is masked, and the record of what was."""
-
-    rows: plan.RowPlan
-    card: ColumnsCard | None
-    version: int  # of the catalogue by which it was made
-
-
-@dataclass(slots=True)
 class Ruling:
     """One statement of a text as this scope sees it: decision, masks and the audit's card."""
 
     facts: Facts
     decision: Decision
     basis: MaskBasis
-    copy: plan.CopyPlan | None
-    copy_card: ColumnsCard | None
+    copy: ResultPlan | None
     card: RulingCard
     refused: Refused | None
     tags: Tags | None  # what the audit keeps of the text's comments
@@ -77,7 +68,7 @@ class Ruling:
         known = self._plans.get(key)
         if known is None:
             rows = plan.rows(row_description, self.basis, self.groups if guarded else ())
-            known = ResultPlan(rows, _columns_card(rows.masked, rows.cleared), self.basis.catalog.version)
+            known = result(rows, self.basis, row_description)
             if len(self._plans) >= PLANS_MAX:
                 self._plans.clear()
             self._plans[key] = known
@@ -94,7 +85,7 @@ class Ruling:
             planned = plan.copy_out(self.facts, self.basis)
             if isinstance(planned, Refused):
                 raise ProtocolError("columns of a COPY that runs have become masked, and it cannot be")
-            self.copy, self.copy_card = planned, _columns_card(planned.masked, planned.cleared)
+            self.copy = result(planned, self.basis)
 
 
 @dataclass(slots=True)
@@ -107,12 +98,6 @@ class Script:
     unsettling: bool  # later texts cannot be read until this one is answered
     takes_copy: bool  # COPY … FROM STDIN
     plain: bool  # all of its statements are
-
-
-def _columns_card(masked: tuple[tuple[str, str, str], ...], cleared: tuple[str, ...]) -> ColumnsCard | None:
-    if not masked and not cleared:
-        return None
-    return ColumnsCard(ColumnsInfo(masked, cleared))
 
 
 class Scope:
@@ -283,7 +268,7 @@ class Scope:
         masks = basis(
             facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved
         )
-        refused, copy, copy_card = decision.refused, None, None
+        refused, copy = decision.refused, None
         if refused is None:
             refused = kept_aside(facts, masks)
             if refused is None and facts.copy is not None and facts.copy.target == "stdout":
@@ -291,7 +276,7 @@ class Scope:
                 if isinstance(planned, Refused):
                     refused = planned
                 else:
-                    copy, copy_card = planned, _columns_card(planned.masked, planned.cleared)
+                    copy = result(planned, masks)
             guesses = inferred(facts, masks, self.rights) if refused is None else ()
             if isinstance(guesses, Refused):
                 refused = guesses
@@ -315,7 +300,7 @@ class Scope:
         chosen = groups(masks, self.rights) if facts.grouped is not None else ()
         tags = facts.tags or None
         return Ruling(
-            facts, decision, masks, copy, copy_card, card, refused, tags, moves, plain, learns, blind, chosen
+            facts, decision, masks, copy, card, refused, tags, moves, plain, learns, blind, chosen
         )
 
     def _dotted(self, relation: Relation) -> str:

@@ -199,7 +199,7 @@ class Catalogs:
         corrections = self.corrections
         with _in_time():
             connection = await self._connection(kept)
-            kept.identity = await reader.identity(connection) or _address(kept.target)
+            kept.identity = await reader.identity(connection) or address(kept.target)
             changes = self._slab.catalogue_changes(kept.key)
             book = kept.book = self._books.of(kept.identity)
             book.catch_up()
@@ -253,7 +253,7 @@ def _is_new(one: Learned) -> bool:
     return not one.oid and one.sure
 
 
-def _address(target: Target) -> str:
+def address(target: Target) -> str:
     """A name for a database whose server does not tell its own."""
     hosts = ",".join(f"{host}:{port}" for host, port in target.hosts)
     return f"{hosts}/{target.dbname}"

@@ -16,11 +16,10 @@ from gateway.errors import Refusal
 from gateway.policy.rules import Classify
 from gateway.policy.table import PolicyTable
 from gateway.settings import Database
-from workers import catalog, configuration
+from workers import configuration
 from workers.cli import config_option, fail
 from workers.configuration import Loaded
-from workers.explanations import OWN_SESSION
-from workers.samples import Samples
+from workers.explanations import OWN_SESSION, read_catalog
 from workers.targets import target
 from workers.upstream import connect
 
@@ -59,9 +58,10 @@ def classify_verb(config: str | None, every: bool, as_json: bool, name: str) -> 
 
 async def _read(loaded: Loaded, database: Database, corrections: tuple[Classify, ...]) -> tuple[Catalog, Types]:
     """Raises Refusal."""
-    upstream = await connect(target(database, loaded.secrets, loaded.folder), OWN_SESSION)
+    where = target(database, loaded.secrets, loaded.folder)
+    upstream = await connect(where, OWN_SESSION)
     try:
-        found = await catalog.read(upstream, 0, corrections, samples=Samples(), sample_seconds=SAMPLE_SECONDS)
+        found = await read_catalog(upstream, where, loaded, corrections, SAMPLE_SECONDS)
         texts = [[(cell or b"").decode("utf-8", "replace") for cell in row] for row in await upstream.query(_TYPES)]
         return found, {(int(oid), int(number)): kind for oid, number, kind in texts}
     finally:

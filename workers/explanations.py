@@ -1,5 +1,6 @@
 """Questions to the policy, answered in the way the gateway decides: one scope, read from the real catalogue or made up."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import trio
@@ -9,17 +10,20 @@ from gateway.errors import Refusal
 from gateway.identity.principal import Principal
 from gateway.policy.explain import explain
 from gateway.policy.rights import Rights
+from gateway.policy.rules import Classify
 from gateway.policy.table import PolicyTable
 from gateway.scope import Ruling, Scope
 from gateway.session.paths import path
 from gateway.settings import Database
 from workers import catalog
+from workers.catalogs import address
 from workers.configuration import Loaded
+from workers.learned import labels_at_rest, labels_dir
 from workers.samples import Samples
 from workers.targets import target
-from workers.upstream import Upstream, connect
+from workers.upstream import Target, Upstream, connect
 
-_SAMPLE_SECONDS = 10.0
+SAMPLE_SECONDS = 10.0  # for a look from beside the gateway
 _NAMED = ("application_name", "sluice")
 OWN_SESSION = [_NAMED, ("search_path", ""), ("client_encoding", "UTF8")]  # for reading catalogues
 
@@ -44,9 +48,22 @@ async def _read_database(
         await session.close()
     upstream = await connect(where, OWN_SESSION)
     try:
-        return await catalog.read(upstream, 0, rights.classify, Samples(), _SAMPLE_SECONDS), search_path
+        return await read_catalog(upstream, where, loaded, rights.classify), search_path
     finally:
         await upstream.close()
+
+
+async def read_catalog(
+    upstream: Upstream,
+    where: Target,
+    loaded: Loaded,
+    corrections: Iterable[Classify],
+    sample_seconds: float = SAMPLE_SECONDS,
+) -> Catalog:
+    """The catalogue with all that the gateway knows: samples of the rows, and the labels that columns learned. Raises
+    Refusal."""
+    labels = labels_at_rest(labels_dir(loaded.audit_dir), await catalog.identity(upstream) or address(where))
+    return await catalog.read(upstream, 0, corrections, labels, Samples(), sample_seconds)
 
 
 async def _search_path(session: Upstream, user: str) -> tuple[str, ...] | None:

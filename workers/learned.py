@@ -8,7 +8,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -104,6 +104,30 @@ class LabelBook:
         os.close(self._fd)
 
 
+def labels_dir(audit_dir: Path) -> Path:
+    """Where learned labels lie: beside the audit."""
+    return audit_dir.parent / "labels"
+
+
+def labels_at_rest(folder: Path, database: str) -> tuple[Learned, ...]:
+    """What is written in a database's book, for programs beside the gateway; nothing where there is none. Raises
+    Unavailable."""
+    path = _path(folder, database)
+    labels = Labels()
+    if path.exists():
+        with _available():
+            data = path.read_bytes()
+        for line in data.split(b"\n"):
+            with suppress(msgspec.DecodeError):
+                if line.strip():
+                    labels.add(_decoder.decode(line))
+    return tuple(labels)
+
+
+def _path(folder: Path, database: str) -> Path:
+    return folder / f"{quote(database, safe='')[:_FILE_NAME_BYTES_MAX]}.jsonl"
+
+
 class LabelBooks:
     """The books of a worker, opened when they are first asked for."""
 
@@ -116,8 +140,7 @@ class LabelBooks:
         """The book of a database, by a name that no other database of any server has. Raises Unavailable."""
         book = self._books.get(database)
         if book is None:
-            name = quote(database, safe="")[:_FILE_NAME_BYTES_MAX]
-            book = self._books[database] = LabelBook(self._folder / f"{name}.jsonl", self._row)
+            book = self._books[database] = LabelBook(_path(self._folder, database), self._row)
         return book
 
     def close(self) -> None:

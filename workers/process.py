@@ -20,7 +20,7 @@ from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
 from workers.configuration import unpack_key_files
 from workers.estimates import Estimates
-from workers.learned import LabelBooks
+from workers.learned import LabelBooks, labels_dir
 from workers.relay import Link, Relay
 from workers.shared_policy import NotSealed, PolicyShelf, unseal
 from workers.slot import (
@@ -82,7 +82,7 @@ class _Worker:
             raise BootFailed(f"audit.dir: {refusal.refused.message}") from refusal
         self.relay = Relay(self.audit, slot.row)
         self.desk = CancelDesk(slot.run_dir, slot.index, slot.slots)
-        books = LabelBooks(slot.labels_dir, slot.row)
+        books = LabelBooks(labels_dir(slot.audit_dir), slot.row)
         self.catalogs = Catalogs(slot.slab, slot.row, books, self._catalog_renewed)
         self.estimates = Estimates()
         self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates)

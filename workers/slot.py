@@ -93,11 +93,6 @@ class Slot:
     def __post_init__(self) -> None:
         self.row = self.slab.row(self.index)
 
-    @property
-    def labels_dir(self) -> Path:
-        """Where learned labels lie: beside the audit."""
-        return self.audit_dir.parent / "labels"
-
     def path(self, name: str) -> Path:
         """The file a setting names."""
         return self.folder / name

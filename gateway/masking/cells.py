@@ -16,7 +16,7 @@ from gateway.masking.numbers import Span
 from gateway.masking.scanner import Places, Scanner
 
 _DEPTH_MAX = 16  # values inside values
-_Reader = Callable[[bytes, Sequence[Span]], documents.Masked | None]
+_Reader = Callable[[bytes, Sequence[Span], frozenset[str]], documents.Masked | None]
 _INT = Struct(">i")
 _COUNT = Struct(">I").unpack_from
 _LENGTH = Struct(">i").unpack_from
@@ -69,9 +69,10 @@ def mask(
     seen = view(cell, form)
     spans = scanner.find(seen) if places is None else scanner.spans(seen, places)
     if form is Form.JSON:
-        return _document(cell, spans, documents.mask_json, documents.REDACTED_STRING)
+        return _document(scanner, cell, spans, documents.mask_json, documents.REDACTED_STRING)
     if form is Form.JSONB_BINARY:
         inside = _document(
+            scanner,
             cell[1:],
             [(max(0, a - 1), b - 1, label) for a, b, label in spans if b > 1],
             documents.mask_json,
@@ -79,7 +80,7 @@ def mask(
         )
         return inside and MaskedCell(cell[:1] + (inside.new or b""), inside.labels, inside.whole)
     if form is Form.XML:
-        return _document(cell, spans, documents.mask_xml, REDACTED)
+        return _document(scanner, cell, spans, documents.mask_xml, REDACTED)
     if form is Form.TEXT:
         return _text(scanner, cell, spans)
     labels = tuple(label for _, _, label in spans)
@@ -98,9 +99,11 @@ def _whole(text: bytes, spans: list[Span]) -> bool:
     return not text[:begin].strip() and not text[end:].strip()
 
 
-def _document(cell: bytes, spans: list[Span], read: _Reader, instead: bytes) -> MaskedCell | None:
+def _document(
+    scanner: Scanner, cell: bytes, spans: list[Span], read: _Reader, instead: bytes
+) -> MaskedCell | None:
     try:
-        masked = read(cell, spans)
+        masked = read(cell, spans, scanner.shown)
     except ValueError:
         unread = not spans and read is documents.mask_json and not documents.telling_keys(cell)
         if cell == instead or unread:
@@ -112,7 +115,7 @@ def _document(cell: bytes, spans: list[Span], read: _Reader, instead: bytes) -> 
 def _text(scanner: Scanner, cell: bytes, spans: list[Span]) -> MaskedCell | None:
     if cell[:1] in (b"{", b"[") and cell[-1:] in (b"}", b"]"):
         try:
-            masked = documents.mask_json(cell, spans)
+            masked = documents.mask_json(cell, spans, scanner.shown)
         except ValueError:
             pass
         else:
@@ -158,7 +161,7 @@ def _nested(scanner: Scanner, cell: bytes, depth: int) -> MaskedCell | None:
     or none."""
     if b'"=>' in cell:
         try:
-            masked = documents.mask_hstore(cell, scanner.find(cell))
+            masked = documents.mask_hstore(cell, scanner.find(cell), scanner.shown)
         except ValueError:
             pass
         else:
@@ -258,7 +261,7 @@ def _of_parts(scanner: Scanner, parts: list[_Part], depth: int) -> MaskedCell | 
             new.append(part)
             continue
         value, form, key = part
-        label = documents.key_label(key) if key else None
+        label = documents.key_label(key, b"", scanner.shown) if key else None
         if label is not None and value != REDACTED:
             found: MaskedCell | None = MaskedCell(REDACTED, (label,), False)
         else:

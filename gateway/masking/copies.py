@@ -1,12 +1,14 @@
 """COPY … TO STDOUT: which cells of its rows are masked, and in which formats that can be done (`streams`, `rows`)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.classify.catalog import CatalogColumn, CatalogTable
 from gateway.errors import Refused, State
 from gateway.masking import rows, streams
 from gateway.masking.basis import MaskBasis, Source
 from gateway.masking.copy_cells import Dialect
+from gateway.masking.forms import Form, form_of
+from gateway.masking.looks import Look
 from gateway.masking.streams import Place
 from parser.facts import Copy, Facts, Output, Relation
 
@@ -32,15 +34,29 @@ class CopyPlan:
     cleared: tuple[str, ...] = ()
     columns: int = 0
     places: tuple[Place, ...] = field(default=(), repr=False)
-    dialect: Dialect | None = field(default=None, repr=False)  # None where it masks: the binary format
+    dialect: Dialect | None = field(default=None, repr=False)  # None where it is not clear: the binary format
+    looks: tuple[Look, ...] = ()  # as in RowPlan; with no `columns` every cell is looked at
 
     def mask(self, frames: bytes) -> bytes:
         """Whole CopyData frames in, whole CopyData frames out. Raises ProtocolError for what is not one row a frame."""
-        if self.clear:
+        if not self.places:
             return frames
         if self.dialect is not None:
             return streams.mask(frames, self.columns, self.places, self.dialect)
         return rows.mask_tuples(frames, self.columns, [(place.index, place.mask) for place in self.places])
+
+    def with_whole(self, look: Look, label: str, basis: MaskBasis) -> "CopyPlan":
+        """As RowPlan's."""
+        sources = (Source(look.name, label),)
+        mask = basis.cell_mask(sources, look.type_oid, plain=look.table_oid != 0, binary=look.binary)
+        name = look.name.rpartition(".")[2].encode() if look.table_oid else None
+        place = Place(look.index, mask, name)
+        return replace(
+            self,
+            places=tuple(sorted((*self.places, place), key=lambda one: one.index)),
+            masked=(*self.masked, (look.name, label, mask.name)),
+            looks=tuple(one for one in self.looks if one is not look),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,8 @@ class _Cell:
     type_oid: int = 0
     plain: bool = False
     name: str | None = None
+    scan: bool = False  # it may hold what nobody labelled
+    stored: tuple[CatalogTable, CatalogColumn] | None = None  # the one column that it is
 
 
 def copy_out(facts: Facts, basis: MaskBasis) -> CopyPlan | Refused:
@@ -59,23 +77,54 @@ def copy_out(facts: Facts, basis: MaskBasis) -> CopyPlan | Refused:
     assert copy is not None, "asked for COPY alone"
     cells = _of_query(basis) if copy.relation is None else _of_relation(copy, copy.relation, basis)
     if isinstance(cells, Refused):
-        return CopyPlan(clear=True) if basis.inert else cells
+        return _of_unknown(copy, basis) if basis.inert else cells
     shown = (source for cell in cells for source in cell.sources if basis.visible(source))
     cleared = tuple(dict.fromkeys(source.name for source in shown))
     places: list[Place] = []
     masked: dict[tuple[str, str, str], None] = {}
+    looks: list[Look] = []
+    binary = copy.format == "binary"
     for index, cell in enumerate(cells):
         hidden = tuple(source for source in cell.sources if not basis.visible(source))
+        if basis.scans(hidden, plain=cell.plain) if hidden else cell.scan and not basis.everything:
+            look = _look(cell, index, binary)
+            if look is not None:
+                looks.append(look)
+                continue
         if hidden:
-            mask = basis.cell_mask(hidden, cell.type_oid, plain=cell.plain, binary=copy.format == "binary")
+            mask = basis.cell_mask(hidden, cell.type_oid, plain=cell.plain, binary=binary)
             places.append(Place(index, mask, cell.name.encode() if cell.name else None))
             masked.update(((source.name, source.label, mask.name), None) for source in hidden)
-    if not places:
+    if not places and not looks:
         return CopyPlan(clear=True, cleared=cleared)
     dialect = _dialect(copy)
     if isinstance(dialect, Refused):
         return dialect
-    return CopyPlan(False, tuple(masked), cleared, len(cells), tuple(places), dialect)
+    return CopyPlan(False, tuple(masked), cleared, len(cells), tuple(places), dialect, tuple(looks))
+
+
+def _of_unknown(copy: Copy, basis: MaskBasis) -> CopyPlan | Refused:
+    """The plan for rows that hold nothing masked, whose cells are not known: those of the session's own tables."""
+    if not basis.unproven:
+        return CopyPlan(clear=True)
+    dialect = _dialect(copy)
+    if dialect is None:
+        return _refuse("rows of a table that is not known cannot be looked through in the binary format", _LIST_HINT)
+    return dialect if isinstance(dialect, Refused) else CopyPlan(False, dialect=dialect, looks=(_ANY_CELL,))
+
+
+_ANY_CELL = Look(0, Form.NESTED, "rows")
+
+
+def _look(cell: _Cell, index: int, binary: bool) -> Look | None:
+    form = form_of(cell.type_oid, int(binary))
+    if form is None:
+        return None
+    if cell.stored is None or not cell.plain:
+        return Look(index, form, f"column {index + 1}", 0, 0, cell.type_oid, -1, binary)
+    table, column = cell.stored
+    name = f"{table.schema}.{table.name}.{column.name}"
+    return Look(index, form, name, table.oid, column.number, cell.type_oid, -1, binary)
 
 
 def _refuse(why: str, hint: str) -> Refused:
@@ -96,7 +145,11 @@ def _of_relation(copy: Copy, relation: Relation, basis: MaskBasis) -> list[_Cell
         sources = [basis.source(table, column) for table, column in zip(tables, same_place, strict=True)]
         types = {column.type_oid for column in same_place}
         found = tuple(source for source in sources if source is not None)
-        cells.append(_Cell(found, types.pop() if len(types) == 1 else 0, True, same_place[0].name))
+        scan = any(column.scan and column.label is None for column in same_place)
+        stored = (tables[0], same_place[0]) if len(tables) == 1 else None
+        cells.append(
+            _Cell(found, types.pop() if len(types) == 1 else 0, True, same_place[0].name, scan, stored)
+        )
     return cells
 
 
@@ -117,13 +170,14 @@ def _of_query(basis: MaskBasis) -> list[_Cell] | Refused:
 
 
 def _traced(output: Output, basis: MaskBasis) -> _Cell:
-    sources = basis.lineage(output)
+    sources, scan = basis.lineage(output), basis.may_hold(output)
     if not output.plain or len(output.columns) != 1:
-        return _Cell(sources)
+        return _Cell(sources, scan=scan)
     (column,) = output.columns
-    tables = basis.tables(column.relation)
-    types = {table.by_name[column.name].type_oid for table in tables if column.name in table.by_name}
-    return _Cell(sources, types.pop() if len(types) == 1 else 0, True, column.name)
+    found = [(table, table.by_name[column.name]) for table in basis.tables(column.relation) if column.name in table.by_name]
+    types = {each.type_oid for _, each in found}
+    stored = found[0] if len(found) == 1 else None
+    return _Cell(sources, types.pop() if len(types) == 1 else 0, True, column.name, scan, stored)
 
 
 def _dialect(copy: Copy) -> Dialect | Refused | None:

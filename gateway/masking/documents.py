@@ -35,14 +35,15 @@ _HSTORE_PAIR = re.compile(
 
 Edit = tuple[int, int, bytes]  # begin, end, what stands there instead
 Masked = tuple[bytes, list[str]]  # the new text, the labels found
+_NONE: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=8192)
-def key_label(key: bytes, parent: bytes = b"") -> str | None:
-    """The label of what stands under a key, inside what stands under `parent`. Free text has none: it is scanned as
-    all is."""
+def key_label(key: bytes, parent: bytes = b"", shown: frozenset[str] = _NONE) -> str | None:
+    """The label of what stands under a key, inside what stands under `parent`. Free text has none, it is scanned as all is,
+    and neither have values that are `shown`."""
     label = names.label(key.decode("utf-8", "replace"), parent.decode("utf-8", "replace"), _TEXT_OID)
-    return None if label == "free_text" else label
+    return None if label == "free_text" or label in shown else label
 
 
 @lru_cache(maxsize=8192)
@@ -59,10 +60,10 @@ def telling_keys(text: bytes) -> bool:
     return any(telling(key) for key in set(_JSON_KEY.findall(text)))
 
 
-def mask_json(text: bytes, spans: Sequence[Span]) -> Masked | None:
-    """A JSON document without what `spans` cover and what stands under telling keys; None where that is nothing.
-    ValueError if the text is no JSON document."""
-    walk = _JsonWalk(text, spans)
+def mask_json(text: bytes, spans: Sequence[Span], shown: frozenset[str] = _NONE) -> Masked | None:
+    """A JSON document without what `spans` cover and what stands under telling keys, but for labels that are `shown`; None where
+    that is nothing. ValueError if the text is no JSON document."""
+    walk = _JsonWalk(text, spans, shown)
     at = 0
     for token in _JSON_TOKEN.finditer(text):
         if token.start() != at:
@@ -82,6 +83,7 @@ class _JsonWalk:
         "_expects_key",
         "_key",
         "_label",
+        "_shown",
         "_spans",
         "edits",
         "labels",
@@ -90,8 +92,9 @@ class _JsonWalk:
         "values",
     )
 
-    def __init__(self, text: bytes, spans: Sequence[Span]) -> None:
+    def __init__(self, text: bytes, spans: Sequence[Span], shown: frozenset[str]) -> None:
         self.text = text
+        self._shown = shown
         self.edits: list[Edit] = []
         self.labels: list[str] = []
         self.stack: list[
@@ -148,7 +151,7 @@ class _JsonWalk:
                 key = b""
         _, parent, above = self.stack[-1]
         self._key = key
-        self._label = above or key_label(key, parent)
+        self._label = above or key_label(key, parent, self._shown)
 
     def _value(self, token: bytes, begin: int, end: int) -> None:
         if self._label is None or token == b'""':
@@ -180,7 +183,7 @@ class _JsonWalk:
         self.edits.append((begin, end, new))
 
 
-def mask_xml(text: bytes, spans: Sequence[Span]) -> Masked | None:
+def mask_xml(text: bytes, spans: Sequence[Span], shown: frozenset[str] = _NONE) -> Masked | None:
     """As `mask_json`, for XML documents and content."""
     edits: list[Edit] = []
     labels: list[str] = []
@@ -199,8 +202,8 @@ def mask_xml(text: bytes, spans: Sequence[Span]) -> Masked | None:
             named = _XML_NAME.match(piece)
             name = named[1].rpartition(b":")[2] if named else b""
             parent, above = stack[-1] if stack else (b"", None)
-            label = above or key_label(name, parent)
-            _mask_attributes(text, token.start(), token.end(), label, spans, edits, labels)
+            label = above or key_label(name, parent, shown)
+            _mask_attributes(text, token.span(), label, spans, shown, edits, labels)
             if not piece.endswith(b"/>"):
                 stack.append((name, label))
         elif piece.strip():
@@ -223,16 +226,16 @@ def _inner(piece: bytes) -> tuple[int, int]:
 
 def _mask_attributes(
     text: bytes,
-    begin: int,
-    end: int,
+    tag: tuple[int, int],
     label: str | None,
     spans: Sequence[Span],
+    shown: frozenset[str],
     edits: list[Edit],
     labels: list[str],
 ) -> None:
-    for found in _XML_ATTRIBUTE.finditer(text, begin, end):
+    for found in _XML_ATTRIBUTE.finditer(text, *tag):
         which = 2 if found[2] is not None else 3
-        own = label or key_label(found[1].rpartition(b":")[2])
+        own = label or key_label(found[1].rpartition(b":")[2], b"", shown)
         if found.start(which) < found.end(which) and not found[1].startswith(b"xmlns"):
             _mask_piece(text, found.start(which), found.end(which), own, spans, edits, labels)
 
@@ -259,7 +262,7 @@ def _mask_piece(
         labels.extend(one for a, b, one in spans if a < end and b > begin)
 
 
-def mask_hstore(text: bytes, spans: Sequence[Span]) -> Masked | None:
+def mask_hstore(text: bytes, spans: Sequence[Span], shown: frozenset[str] = _NONE) -> Masked | None:
     """As `mask_json`, for hstore's text form."""
     edits: list[Edit] = []
     labels: list[str] = []
@@ -268,7 +271,7 @@ def mask_hstore(text: bytes, spans: Sequence[Span]) -> Masked | None:
         if pair.start() != at:
             raise ValueError("no pair begins here")
         at = pair.end()
-        label = key_label(pair[1])
+        label = key_label(pair[1], b"", shown)
         for which in (1, 2):
             if pair[which] is None:
                 continue

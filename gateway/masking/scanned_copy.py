@@ -50,6 +50,30 @@ def scan_copy(
     return ScannedRows(b"".join(parts), counts)
 
 
+def scan_lines(scanner: Scanner, frames: bytes, how: Dialect) -> ScannedRows:
+    """The same for rows of text or csv of which it is not known what their cells are: every cell is looked at as text."""
+    counts = ColumnCounts()
+    parts: list[bytes] = []
+    done = 0
+    for begin, end in _rows(frames):
+        cells = copy_cells.split(frames[begin:end], how)
+        kept = [i for i, cell in enumerate(cells) if cell and cell != how.null]
+        counts.cells += len(kept)
+        changed = False
+        for at, found in masked_cells(scanner, [copy_cells.plain(cells[i], how) for i in kept], Form.NESTED):
+            counts.note(found.labels, found.whole)
+            cells[kept[at]] = how.null if found.new is None else copy_cells.written(found.new, how)
+            changed = True
+        if changed:
+            line = how.delimiter.join(cells) + b"\n"
+            parts += (frames[done : begin - 4], _FRAME_LENGTH(len(line) + 4), line)
+            done = end
+    if not parts:
+        return ScannedRows(frames, (counts,))
+    parts.append(frames[done:])
+    return ScannedRows(b"".join(parts), (counts,))
+
+
 def _rows(frames: bytes) -> Iterable[tuple[int, int]]:
     """Begin and end of each frame's content."""
     at, size = 0, len(frames)

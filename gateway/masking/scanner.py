@@ -5,7 +5,7 @@ All gates are one hyperscan database; only end offsets are asked of it (start of
 """
 
 from bisect import bisect_right
-from functools import cache
+from functools import lru_cache
 from itertools import accumulate
 
 import hyperscan
@@ -57,13 +57,17 @@ def _compiled(expressions: list[bytes], flags: list[int]) -> hyperscan.Database:
 
 
 class Scanner:
-    """Finds personal data in texts. Holds compiled expressions and scratch memory: one a process is enough, not for
-    threads."""
+    """Finds personal data in texts, but for what is `shown`. Holds compiled expressions and scratch memory, which the scanners of
+    a process share; not for threads."""
 
-    def __init__(self) -> None:
-        self._always = [_Database(group) for group in Group if group < Group.DIGITS]
-        self._digits = [_Database(group) for group in Group if group >= Group.DIGITS]
-        self._six_digits = _compiled([SIX_DIGITS], [0])
+    def __init__(self, shown: frozenset[str] = frozenset(), like: "Scanner | None" = None) -> None:
+        self.shown = shown
+        if like is None:
+            self._always = [_Database(group) for group in Group if group < Group.DIGITS]
+            self._digits = [_Database(group) for group in Group if group >= Group.DIGITS]
+            self._six_digits = _compiled([SIX_DIGITS], [0])
+        else:
+            self._always, self._digits, self._six_digits = like._always, like._digits, like._six_digits
 
     def places(self, buffer: bytes) -> Places:
         """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line
@@ -153,7 +157,8 @@ class Scanner:
                 found += numbers.personal(text, start, done)
         if escaped:
             found += self._folded(text)
-        return _apart(found, len(text))
+        spans = _apart(found, len(text))
+        return [span for span in spans if span[2] not in self.shown] if self.shown else spans
 
     def _folded(self, text: bytes) -> list[Span]:
         folded = Folded(text)
@@ -162,10 +167,10 @@ class Scanner:
         return [(*folded.back(begin, end), label) for begin, end, label in spans]
 
 
-@cache
-def scanner() -> Scanner:
-    """The process's scanner; made when first asked for."""
-    return Scanner()
+@lru_cache(maxsize=64)
+def scanner(shown: frozenset[str] = frozenset()) -> Scanner:
+    """The process's scanner for people who may see these labels; made when first asked for."""
+    return Scanner(shown, scanner()) if shown else Scanner()
 
 
 def _apart(spans: list[Span], size: int) -> list[Span]:

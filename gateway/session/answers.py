@@ -22,7 +22,7 @@ from parser.messages import command_rows
 from parser.messages import frame as build
 
 if TYPE_CHECKING:
-    from gateway.scope import ResultPlan, Ruling
+    from gateway.scope import Ruling
     from gateway.session.session import Session
 
 _LENGTH = Struct("!i").unpack_from
@@ -111,7 +111,7 @@ def _streams(s: Session, kind: int) -> bool:
         return plan is None or plan.rows.clear
     if kind != _COPY_DATA:
         return False
-    return ruling.copy.clear if ruling.copy is not None else s.copy_both or ruling.basis.inert
+    return ruling.copy.rows.clear if ruling.copy is not None else s.copy_both or ruling.basis.inert
 
 
 def _pass(s: Session, data: bytes) -> bytes:
@@ -138,6 +138,8 @@ def _row_plan(item: Item) -> ResultPlan | None:
     if item.plan is not None and item.plan.version == ruling.basis.catalog.version:
         return item.plan
     description = item.portal.description if item.portal is not None else None
+    if description is None and item.plan is not None:
+        description = item.plan.description
     if description is None:
         if ruling.basis.inert and not ruling.basis.unproven:
             return None
@@ -157,7 +159,16 @@ def _rows(s: Session, data: bytes, at: int, end: int) -> bytes | None:
     plan = _row_plan(item)
     if plan is None or plan.rows.clear:
         return None
-    masked: bytes = plan.rows.mask(data[at:end])
+    return _masked(s, item, plan, data[at:end])
+
+
+def _masked(s: Session, item: Item, plan: ResultPlan, frames: bytes) -> bytes:
+    masked, found = plan.mask(frames)
+    if found:
+        item.found = item.found.union(found)
+        if plan.learned:
+            s.seen += plan.learned
+            plan.learned.clear()
     return masked
 
 
@@ -175,7 +186,7 @@ def _copy_rows(s: Session, frames: bytes) -> bytes | None:
         if s.copy_both or ruling.basis.inert:
             return None
         raise ProtocolError("COPY data of a statement that is no COPY")
-    return None if ruling.copy.clear else ruling.copy.mask(frames)
+    return None if ruling.copy.rows.clear else _masked(s, item, ruling.copy, frames)
 
 
 def _parse_complete(s: Session, frame: bytes) -> bytes | None:

@@ -6,8 +6,10 @@ from enum import IntEnum
 
 from gateway.errors import Refused
 from gateway.masking.groups import Group
+from gateway.masking.looks import Found
 from gateway.policy.decision import Budget, Limit
-from gateway.scope import ResultPlan, Ruling, Scope, Script
+from gateway.results import ResultPlan
+from gateway.scope import Ruling, Scope, Script
 from gateway.session.budgets import Purse
 from parser.compared import Comparisons
 from parser.facts import Facts
@@ -112,6 +114,7 @@ class Item:
     statement: Statement | None = None
     portal: Portal | None = None
     plan: ResultPlan | None = None
+    found: frozenset[Found] = frozenset()  # in cells of its current result that nobody labelled
     groups: tuple[Group, ...] = ()  # that the text which the server has was guarded for
     nbytes = 0
     rows_seen = 0  # of a result whose rows are budgeted

@@ -84,6 +84,7 @@ class Session:
         "rescope",
         "scope",
         "search_path",
+        "seen",
         "server_need",
         "server_pass",
         "server_rest",
@@ -150,6 +151,7 @@ class Session:
         self.unsettled = False  # an outstanding statement may change how later ones are read
         self.flushed = False
         self.learns: list[Learned] = []  # labels that must be in force before what is staged may leave
+        self.seen: list[Learned] = []  # labels of columns in whose cells they were seen; the relay takes and clears them
         self.ending = False  # close once what is buffered has gone
         self.server_said_last = False
         self.purse_of = purse_of
@@ -384,13 +386,14 @@ class Session:
         intent = item.intents[index]
         if intent:
             ruling = item.rulings[index]
-            card = ruling.copy_card if item.plan is None else item.plan.card
+            result = ruling.copy if item.plan is None else item.plan
+            card = result.card_with(item.found) if result is not None else None
             self.chain.outcome(
                 self.now, intent, "ok", rows, item.nbytes, card, command, "", (self.now - item.started) // 1000
             )
         item.index = index + 1
         item.nbytes = item.rows_seen = 0
-        item.plan = None
+        item.plan, item.found = None, frozenset()
         self.answered = self.now
 
     def settle_broken(self, item: Item) -> None:
