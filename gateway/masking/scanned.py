@@ -18,7 +18,7 @@ from gateway.masking.scanner import PIECE_BYTES, Places, Scanner
 from parser.errors import ProtocolError
 
 # Measured (python tests/gateway/masking/speed_scan.py): below so many rows finding their cells one by one is faster.
-BULK_ROWS_MIN = 24
+BULK_ROWS_MIN = 20
 
 # A column is taken for what its cells are after so many of them, if so large a part (in hundredths) is that as a whole.
 VERDICT_CELLS_MIN = 20
@@ -229,7 +229,7 @@ def _matched(
     """Adds the cells in which gates matched, and where in them. `begins` counts from the first cell of all, `first`
     is this one's index."""
     shift = begins[first] - 1
-    for end, gate in scanner.places(b"\n" + b"\n".join(views) + b"\n"):
+    for end, gate in scanner.places(b"\n".join([b"", *views, b""])):
         i = bisect_right(begins, end - 1 + shift) - 1
         found.setdefault(i, []).append((end + shift - begins[i], gate))
 
