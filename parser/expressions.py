@@ -6,13 +6,11 @@ a column from a keyword of the same spelling.
 """
 
 
-from parser.facts import Output, Use
-from parser.flow import Flow, named_window, setting
+from parser.facts import Output
+from parser.flow import CAST, Flow, named_window, setting
 from parser.guards import (
     cast_end,
-    castable,
     chosen_late,
-    condition_end,
     counted_plainly,
     divisor_end,
     telling_end,
@@ -50,7 +48,6 @@ _FRAME = word_set(
     """
 )
 _BEFORE_BOUNDS = frozenset(("between", "and", "rows", "range", "groups"))
-_CAST = "a cast"
 _FORMS = frozenset(("nfc", "nfd", "nfkc", "nfkd"))
 _FREE_WORDS = word_set(
     """
@@ -132,10 +129,10 @@ class _Scan(Flow):
         at, words = self.at, self.r.words
         if w == "(":
             if words.is_query(at):
-                self.guard(cast_end(self.r, at), _CAST)
+                self.guard(cast_end(self.r, at), CAST)
                 self.subquery(at)
                 return
-            self.guard(cast_end(self.r, at), _CAST)
+            self.guard(cast_end(self.r, at), CAST)
             if words.named[at + 1] and words.word[words.match[at] + 1] == "." and self.field(at):
                 return
             self.operand = True
@@ -242,7 +239,7 @@ class _Scan(Flow):
             self.cases += w == "case"
             self.at = at + 1
         elif w in _OPENERS or (w == "array" and behind in ("[", "(")):
-            self.guard(cast_end(self.r, at) if w == "array" else -1, _CAST)
+            self.guard(cast_end(self.r, at) if w == "array" else -1, CAST)
             self.at = at + (2 if w == "order" and behind == "by" else 1)
         elif w == "collation" and behind == "for":
             self.at = at + 2
@@ -256,12 +253,6 @@ class _Scan(Flow):
             self.operand = False
         else:
             raise Unread("an expression was not understood")
-
-    def case(self, at: int, w: str) -> None:
-        """At CASE or WHEN: conditions, and what may fail behind END."""
-        if w == "case":
-            self.guard(cast_end(self.r, at), _CAST)
-        self.guard(condition_end(self.r, at), "CASE")
 
     def construct(self, w: str) -> bool:
         """A construct that starts with a word that could also be a name; False where it is one."""
@@ -316,14 +307,6 @@ class _Scan(Flow):
                     self.converted(out, start, at)
             self.at = at
 
-    def converted(self, out: Output, start: int, behind: int) -> None:
-        """A column with a cast or a subscript behind it, where its value is handed on."""
-        r = self.r
-        if self.clause() or cast_end(r, start) < 0:
-            return
-        direct = out.plain and castable(r, behind)
-        r.use(Use("cast" if direct else "other", _CAST, out.columns, out.opaque))
-
     def call(self, parts: list[str], unquoted: bool) -> None:
         """A function call; stands at its bracket."""
         r = self.r
@@ -348,7 +331,7 @@ class _Scan(Flow):
         if syntax and name == "treat":
             self.treat(opening, close)
         if not r.clause:
-            self.guard(cast_end(r, opening - 1), _CAST)
+            self.guard(cast_end(r, opening - 1), CAST)
             if not syntax or name == "xmlparse":
                 self.guard(telling_end(r, schema, name, opening), f"{name}()")
         if (syntax and name in _MARKS) or counts(r, schema, name):

@@ -4,7 +4,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from parser.facts import Column, Output, Setting
+from parser.facts import Column, Output, Setting, Use
+from parser.guards import cast_end, castable, condition_end
 from parser.keywords import NOT_A_NAME
 from parser.lineage import FREE, OPAQUE, Scope, row_in
 from parser.probes import probe
@@ -12,6 +13,8 @@ from parser.reading import Env, Reading, Unread
 from parser.references import TYPE_NAMES, called, converted, field, row_field
 from parser.routines import EFFECTS
 from parser.tokens import Kind
+
+CAST = "a cast"  # the clause of columns that may fail to become another type
 
 
 class Flow(ABC):
@@ -86,6 +89,20 @@ class Flow(ABC):
         if self.at > self.free:
             self.columns |= out.columns
             self.opaque = self.opaque or out.opaque
+
+    def case(self, at: int, w: str) -> None:
+        """At CASE or WHEN: conditions, and what may fail behind END."""
+        if w == "case":
+            self.guard(cast_end(self.r, at), CAST)
+        self.guard(condition_end(self.r, at), "CASE")
+
+    def converted(self, out: Output, start: int, behind: int) -> None:
+        """A column with a cast or a subscript behind it, where its value is handed on."""
+        r = self.r
+        if self.clause() or cast_end(r, start) < 0:
+            return
+        direct = out.plain and castable(r, behind)
+        r.use(Use("cast" if direct else "other", CAST, out.columns, out.opaque))
 
     def field(self, opening: int) -> bool:
         """`(t).x` of a relation in scope and `(ROW(a, b)).f2`."""

@@ -219,6 +219,6 @@ def test_error_fields_and_notices_carry_no_values(gateway: Gateway) -> None:
             )
         assert "canary" not in str(failed.value)
         assert "canary" not in str(failed.value.diag.message_detail)
-        with pytest.raises(psycopg.errors.InvalidTextRepresentation) as failed:
-            writer.execute("select email::int from customers where id = 1")
+        with pytest.raises(psycopg.errors.InvalidParameterValue) as failed:
+            writer.execute("select date_trunc(email, now()) from customers where id = 1")
         assert "canary" not in str(failed.value)

@@ -77,7 +77,7 @@ def test_names_mean_what_they_would_in_a_session_of_the_role(ready: Path, server
 
 
 def test_people_read_the_same_in_words(ready: Path) -> None:
-    done = sluice(*EXPLAIN, "select contact, count(*) from sales.contacts group by 1", cwd=ready)
+    done = sluice(*EXPLAIN, "select contact, 1 from sales.contacts where contact = 'x'", cwd=ready)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("allow: select contact")
     assert "  by: analysts read production\n" in done.stdout
@@ -85,6 +85,10 @@ def test_people_read_the_same_in_words(ready: Path) -> None:
     (row,) = [line for line in done.stdout.splitlines() if "sales.contacts.contact" in line]
     assert "sales.people.phone" in row
     assert "redact" in row
+    assert "  limit: 1000 values compared with phone columns an hour\n" in done.stdout
+    told_of = sluice(*EXPLAIN, "select contact, count(*) from sales.contacts group by 1", cwd=ready)
+    assert told_of.stdout.startswith("deny: ")
+    assert '"sales.contacts.contact" is used in GROUP BY, and you may not see it' in told_of.stdout
     denied = sluice(*EXPLAIN, "do $$ begin execute 'x'; end $$", cwd=ready)
     assert denied.stdout.startswith("deny: ")
     assert "  not read completely: " in denied.stdout

@@ -65,7 +65,7 @@ def test_a_file_without_tables_asks_the_real_database(folder: Path, server: Embe
         owner.execute("create table if not exists visitors (id int primary key, email text, born date)")
     file = folder / "real.test.toml"
     head = '[[test]]\nname = "t"\nuser = "alice"\ngroups = ["analysts"]\ndatabase = "prod"\nexpect = "allow"\n'
-    sql = "SELECT * FROM visitors WHERE now() > born"
+    sql = "SELECT * FROM visitors WHERE now() > '2020-01-01'"
     file.write_text(f'{head}sql = "{sql}"\nmasked = ["email", "born"]\nclear = ["id"]\n')
     done = sluice("policy", "test", file.name, cwd=folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 passed, 0 failed\n", "")
