@@ -21,12 +21,12 @@ from parser.lineage import (
     settled,
 )
 from parser.naming import column_name
-from parser.probes import GROUPING, note, settle
+from parser.probes import note, settle
 from parser.reading import COLUMNS_MAX, Cte, Env, Reading, Unread
 from parser.references import converted, row_sources, whole
 from parser.rowsets import made_row, row_made
+from parser.sorting import Clauses, compared, groups, key
 from parser.tables import from_list, relation_source
-from parser.tokens import Kind
 
 _CLAUSES = word_set(
     """
@@ -34,7 +34,6 @@ _CLAUSES = word_set(
     """
 )
 _STATEMENTS_IN_WITH = frozenset(("insert", "update", "delete", "merge"))
-Clauses = list[tuple[str, int, int]]  # keyword, first token behind it, end
 
 
 def query(
@@ -81,20 +80,8 @@ def query(
     if len(arms) > 1:
         if r.implicit:
             items = [Item(item.name, converted(r, item.out), many=item.many) for item in items]
-        _compared(r, clauses, items)
+        compared(r, clauses, items)
     return items
-
-
-def _compared(r: Reading, clauses: Clauses, items: list[Item]) -> None:
-    """Set operations compare rows, all but UNION ALL, and sort what they give by its own columns."""
-    for w, at, stop in clauses:
-        if w in SET_OPERATIONS and (w != "union" or r.words.word[at] != "all"):
-            for item in items:
-                note(r, w.upper(), item.out)
-        elif w == "order":
-            for begin, end in r.split(at + 1, stop):
-                for item in _result_columns(r, begin, end, items):
-                    note(r, "ORDER BY", item.out)
 
 
 def _clauses(r: Reading, start: int, end: int) -> Clauses:
@@ -185,7 +172,7 @@ def _select(
     items = select_list(r, start, end, scope, env)
     if opening:
         for begin, close in r.split(opening + 1, match[opening]):
-            _key(r, "DISTINCT ON", begin, close, scope, env, items, result_first=True)
+            key(r, "DISTINCT ON", begin, close, scope, env, items, result_first=True)
     elif distinct:
         for item in items:
             note(r, "DISTINCT", item.out, "group" if item.out.plain else "other")
@@ -310,73 +297,18 @@ def _tail(r: Reading, clauses: Clauses, scope: Scope, env: Env, items: list[Item
         elif w == "group":
             if word[at] != "by":
                 raise Unread("GROUP without BY")
-            _group(r, at + 1 + (word[at + 1] in ("all", "distinct")), stop, scope, env, items)
+            groups(r, at + 1 + (word[at + 1] in ("all", "distinct")), stop, scope, env, items)
         elif w == "order":
             if word[at] != "by":
                 raise Unread("ORDER without BY")
             for begin, end in r.split(at + 1, stop):
-                _key(r, "ORDER BY", begin, end, scope, env, items, result_first=True)
+                key(r, "ORDER BY", begin, end, scope, env, items, result_first=True)
         elif w == "fetch":
             stop = r.find(frozenset(("row", "rows")), at + 1, stop)
             if stop > at + 1:
                 condition(r, "FETCH", at + 1, stop, scope, env)
         elif w == "for":
             _locking(r, at)
-
-
-def _key(
-    r: Reading,
-    clause: str,
-    begin: int,
-    stop: int,
-    scope: Scope,
-    env: Env,
-    items: list[Item],
-    *,
-    result_first: bool,
-) -> None:
-    """What rows are sorted or grouped by: a result column by its number or name, or an expression. `result_first`: a name
-    means a result column rather than one of FROM."""
-    columns = _result_columns(r, begin, stop, items)
-    had = [source.column(r.words.text[begin]) for source in scope.sources if not result_first and r.words.named[begin]]
-    if any(one is not None and one[1] for one in had):
-        columns = []
-    for item in columns:
-        note(r, clause, item.out, "group" if clause in GROUPING and item.out.plain else "other")
-    if not columns or any(had):
-        condition(r, clause, begin, stop, scope, env)
-
-
-def _result_columns(r: Reading, begin: int, stop: int, items: list[Item]) -> list[Item]:
-    """The result columns that a bare name or number means; [] where it is another expression."""
-    words = r.words
-    if begin + 1 != stop and words.word[begin + 1] not in ("asc", "desc", "nulls", "using"):
-        return []
-    if words.named[begin]:
-        return [item for item in items if item.name == words.text[begin]]
-    if words.kind[begin] is not Kind.INTEGER:
-        return []
-    if len({item.out for item in items}) > 1:
-        r.by_value = True
-    number = words.text[begin]
-    if any(item.many for item in items) or not number.isdecimal() or not 0 < int(number) <= len(items):
-        return items
-    return [items[int(number) - 1]]
-
-
-def _group(r: Reading, at: int, stop: int, scope: Scope, env: Env, items: list[Item]) -> None:
-    """The grouping elements between two tokens; sets within sets."""
-    words = r.words
-    word, match = words.word, words.match
-    r.enter()
-    for begin, end in r.split(at, stop):
-        sets = word[begin] == "grouping" and word[begin + 1] == "sets"
-        opening = begin + 2 if sets else begin + 1 if word[begin] in ("rollup", "cube") else begin
-        if word[opening] == "(" and match[opening] == end - 1 and not words.is_query(opening):
-            _group(r, opening + 1, end - 1, scope, env, items)
-        else:
-            _key(r, "GROUP BY", begin, end, scope, env, items, result_first=False)
-    r.depth -= 1
 
 
 def _locking(r: Reading, at: int) -> None:

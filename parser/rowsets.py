@@ -180,7 +180,8 @@ def xml_table(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
         return free_table(r, opening, scope, env)
     document = passing + 3 if word[passing + 1] == "by" else passing + 1
     stop = columns - 2 if word[columns - 2] == "by" else columns
-    shared = blend((scan(r, opening + 1, passing, scope, env), condition(r, "FROM", document, stop, scope, env)))
+    places = ((opening + 1, passing), (document, stop))
+    shared = blend([condition(r, "FROM", begin, behind, scope, env) for begin, behind in places])
     items = []
     for begin, end in r.split(columns + 1, close):
         if not words.named[begin]:
