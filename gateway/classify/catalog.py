@@ -12,6 +12,7 @@ class CatalogColumn:
     """`label` is None where nothing sensitive was found. `generated`: computed by the server, left out of COPY table.
 
     `declared`: its type as it stands in the table, domain and modifier included: equal texts are equal types.
+    `scan`: it has no label, and nothing proves that it holds nothing sensitive: its cells are looked through as they pass.
     `bases`: for a column of a view, the base columns that may flow into it, views followed all the way down (schemas always
     given); None where that is not known. Empty for a column of a table, which is its own base.
     """
@@ -23,6 +24,7 @@ class CatalogColumn:
     generated: bool = False
     bases: frozenset[Column] | None = frozenset()
     declared: str = ""
+    scan: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from gateway.policy.rules import STRICTNESS
 from parser.facts import Column, Facts, Output, Relation
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
+FREE_TEXT = "free_text"
 UNKNOWN = "unknown"  # the label of what is not proven clear; no correction and no unmask but "*" reaches it
 
 # Every table has them and they hold no stored data (manual, section 5.6).
@@ -42,7 +43,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class MaskBasis:
-    """See the module. `inert`: nothing of the answer can be masked or scrubbed, neither rows nor errors.
+    """See the module. `inert`: nothing of the answer has a label that is hidden, neither rows nor errors. `unproven`: it may
+    hold values of columns without a label of which nothing proves that they are clean: they are looked through.
 
     `utility`: the statement's rows are the server's own words (EXPLAIN, SHOW). `outputs` is None where lineage proves
     nothing. `origins_tell`: without lineage the origin of a plain column still tells all that may be in it. `made`: bare
@@ -64,6 +66,7 @@ class MaskBasis:
     made: frozenset[str] = frozenset()
     own: Own = NOTHING
     moved: frozenset[str] = frozenset()
+    unproven: bool = False
 
     def output(self, index: int, count: int) -> Output | None:
         """Lineage of one of `count` result columns. Where the counts differ the statement was misread: nothing is proven."""
@@ -117,6 +120,29 @@ class MaskBasis:
         if output.opaque:
             found.add(Source("expression", UNKNOWN))
         return tuple(sorted(found, key=lambda source: (source.name, source.label)))
+
+    def may_hold(self, output: Output) -> bool:
+        """Whether a column that has no label, and that nothing proves clean, may flow into an output."""
+        return any(self._unproven(column) for column in output.columns)
+
+    def _unproven(self, column: Column) -> bool:
+        if self.is_clean(column.relation):
+            return True  # clean of masked values, which says nothing of those in columns without a label
+        for table in self.tables(column.relation):
+            for each in table.columns if column.name == "*" else (table.by_name.get(column.name),):
+                if each is not None and each.scan and each.label is None:
+                    return True
+        return False
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """The labels whose values the principal may see wherever they stand."""
+        return self.unmask | {label for label, (method, _) in self.methods.items() if method == "clear"}
+
+    def scans(self, sources: Iterable[Source], *, plain: bool) -> bool:
+        """Whether hidden sources are looked through cell by cell rather than masked whole: free text as it is stored. Of an
+        expression over it (a piece, the reverse) no look could tell what it was made of."""
+        return plain and FREE_TEXT not in self.methods and all(source.label == FREE_TEXT for source in sources)
 
     def is_clean(self, relation: Relation) -> bool:
         """Whether it is a relation of the session's own that holds nothing masked."""
@@ -216,8 +242,9 @@ def basis(
         own=own,
         moved=moved,
     )
-    if not everything and _nothing_to_mask(made_here):
-        object.__setattr__(made_here, "inert", True)
+    if not everything:
+        object.__setattr__(made_here, "inert", _nothing_to_mask(made_here))
+        object.__setattr__(made_here, "unproven", not _all_proven(made_here))
     return made_here
 
 
@@ -254,6 +281,15 @@ def _nothing_to_mask(masks: MaskBasis) -> bool:
     if _unresolved(facts) or not _only_computes(masks):
         return False
     return all(_clear(masks, relation) for relation in (*facts.reads, *facts.writes))
+
+
+def _all_proven(masks: MaskBasis) -> bool:
+    """Whether no cell that the statement meets must be looked at to know that it is clean."""
+    facts = masks.facts
+    if not facts.complete or _unresolved(facts):
+        return False
+    tables = [masks.tables(relation) for relation in (*facts.reads, *facts.writes)]
+    return all(tables) and not any(each.scan and each.label is None for found in tables for one in found for each in one.columns)
 
 
 def _only_computes(masks: MaskBasis) -> bool:

@@ -135,7 +135,7 @@ def _row_plan(item: Item) -> ResultPlan | None:
         raise ProtocolError("more results than statements")
     description = item.portal.description if item.portal is not None else None
     if description is None:
-        if ruling.basis.inert:
+        if ruling.basis.inert and not ruling.basis.unproven:
             return None
         raise ProtocolError("rows without a description")
     item.plan = ruling.plan(description)

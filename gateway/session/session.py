@@ -333,7 +333,7 @@ class Session:
         intents = []
         for ruling in rulings:
             intents.append(self.chain.intent(self.now, self.card, ruling.card, ruling.tags))
-            if not ruling.basis.inert:
+            if not ruling.basis.inert or (ruling.basis.unproven and self.tainted is None):
                 self.tainted = ruling.basis
             if refused is None:
                 if not ruling.plain and ruling.decision.limits.budgets:

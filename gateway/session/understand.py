@@ -301,7 +301,8 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
             rulings, refused = estimated(s, rulings)
         if refused is None:
             refused = bounds.charge(s, rulings, portal.values)
-    if refused is None and rulings and not rulings[0].basis.inert and portal.description is None and not portal.asked:
+    watched = bool(rulings) and (not rulings[0].basis.inert or rulings[0].basis.unproven)
+    if refused is None and watched and portal.description is None and not portal.asked:
         _describe_hidden(s, portal)
     item = s.ask(Ask.EXECUTE)
     item.portal = portal

@@ -237,6 +237,21 @@ async def test_the_servers_own_relations_and_functions_are_known(server: Embedde
     assert (peek.schema, peek.language, peek.volatility, peek.builtin) == ("shop", "sql", "v", False)
 
 
+async def test_foreign_keys_are_known_column_by_column(server: EmbeddedServer) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as other:
+        other.execute("""
+            CREATE TABLE shop.target (a int, b int, PRIMARY KEY (a, b));
+            CREATE TABLE shop.referring (x int, y int, FOREIGN KEY (y, x) REFERENCES shop.target)""")
+        try:
+            catalog = await catalog_of(server)
+        finally:
+            other.execute("DROP TABLE shop.referring, shop.target")
+    referring, target = Relation("shop", "referring"), Relation("shop", "target")
+    assert catalog.references >= {
+        (Column(referring, "y"), Column(target, "a")), (Column(referring, "x"), Column(target, "b")),
+    }  # fmt: skip
+
+
 async def test_keys_are_those_that_no_two_rows_share(server: EmbeddedServer) -> None:
     with psycopg.connect(server.dsn(), autocommit=True) as other:
         other.execute("""

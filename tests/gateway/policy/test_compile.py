@@ -32,6 +32,21 @@ def test_the_stricter_mask_wins() -> None:
     }  # fmt: skip
 
 
+def test_the_stricter_word_on_inference_and_the_lower_number_win() -> None:
+    text = grants("") + "".join(
+        f'[[mask]]\nlabels = {labels}\n{words}\n'
+        for labels, words in [
+            ('["card", "email"]', 'with = "hash"\ninference = "allow"'), ('["card"]', 'inference = "refuse"'),
+            ('["email"]', "max_equality_per_hour = 9"), ('["email", "name"]', "max_equality_per_hour = 7"),
+        ]
+    )  # fmt: skip
+    found = {one.labels[0]: (one.method, one.inference, one.max_equality_per_hour) for one in rights(text).masks}
+    assert found == {
+        "card": ("redact", "refuse", None), "email": ("redact", "allow_equality", 7),
+        "name": ("redact", "allow_equality", 7),
+    }  # fmt: skip
+
+
 def test_rules_that_name_what_is_not_there_are_noted() -> None:
     text = grants('databases = ["prdo"]\nissuers = ["okta"]\nenvironments = ["dev"]')
     assert table(text).notes == (

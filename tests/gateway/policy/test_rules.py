@@ -173,6 +173,11 @@ def test_a_plain_policy_has_no_notes() -> None:
         ('[[mask]]\nlabels = ["none"]\n', 2, "mask[0].labels[0]", "email"),
         ('[[mask]]\nlabels = ["x"]\nwith = "hide"\n', 3, "mask[0].with", "use one of"),
         ('[[mask]]\nlabels = ["x"]\nwith = "hash"\nkeep_last = 4\n', 4, "mask[0].keep_last", "partial"),
+        ('[[mask]]\nlabels = ["x"]\ninference = "some"\n', 3, "mask[0].inference", "use one of"),
+        (
+            '[[mask]]\nlabels = ["x"]\ninference = "refuse"\nmax_equality_per_hour = 5\n', 4,
+            "mask[0].max_equality_per_hour", "allow_equality",
+        ),
     ],
 )  # fmt: skip
 def test_nonsense_is_told_by_line_key_and_mend(text: str, line: int, key: str, mend: str) -> None:
