@@ -4,6 +4,8 @@ A body is read like any other text; what its statements do counts as done by the
 language can do (variables, control flow, EXECUTE, exceptions) is not followed: such code stays opaque.
 """
 
+from dataclasses import replace
+
 from parser.cutting import columns, cut
 from parser.facts import Facts
 from parser.reading import Reading, Unread, Words
@@ -42,7 +44,7 @@ def regard(r: Reading, facts: Facts) -> None:
     r.columns_read |= facts.columns_read
     r.functions |= facts.functions
     for one in facts.uses:
-        r.use(one)
+        r.use(replace(one, count=0), one.count)
     r.by_value = r.by_value or facts.by_value
     if not facts.complete:
         raise Unread(facts.reason)

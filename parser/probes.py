@@ -78,7 +78,7 @@ def probe(r: Reading, out: Output, at: int, clause: str, *, alone: bool = False)
         note(r, clause, out, "other")
     elif form.how == "equality" and at not in r.tested:
         r.tested.add(at)
-        r.use(Use("equality", clause, out.columns, count=form.count, parameter=form.parameter))
+        r.use(Use("equality", clause, out.columns, parameter=form.parameter), form.count)
 
 
 def uses(r: Reading) -> tuple[Use, ...]:
@@ -125,7 +125,7 @@ def selected(r: Reading, clause: str, items: list[Item], opening: int) -> None:
 
 def conflicting(r: Reading, columns: Iterable[Column]) -> None:
     """Values of these columns are stored unless they are there already."""
-    r.use(Use("conflict", "ON CONFLICT", frozenset(columns), count=1))
+    r.use(Use("conflict", "ON CONFLICT", frozenset(columns)), 1)
 
 
 def settle(r: Reading, known: dict[Column, Output]) -> None:

@@ -1,7 +1,6 @@
 """The state of reading one statement: its tokens, and what was found so far."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, Setting, Use
 from parser.keywords import QUERY_STARTS, SET_OPERATIONS
@@ -184,10 +183,9 @@ class Reading:
         if self.depth > NESTING_MAX:
             raise Unread("queries are nested too deep")
 
-    def use(self, one: Use) -> None:
-        """Note what decides something; comparisons of one sort add up."""
-        key = replace(one, count=0) if one.count else one
-        self.uses[key] = self.uses.get(key, 0) + one.count
+    def use(self, one: Use, count: int = 0) -> None:
+        """Note what decides something; comparisons of one sort add up. `one` has no count of its own."""
+        self.uses[one] = self.uses.get(one, 0) + count
 
     def look_up(self, scope: Scope | None, name: str = "") -> None:
         """Count the work of resolving a name; raises Unread where a statement asks for too much of it."""

@@ -1,5 +1,7 @@
 """References in expressions: columns and rows by name, functions by what they add, and the names of types."""
 
+from dataclasses import replace
+
 from parser.facts import Output
 from parser.keywords import RESERVED
 from parser.lineage import (
@@ -143,7 +145,7 @@ def called(r: Reading, schema: str | None, name: str) -> Output:
         r.columns_read |= body.columns_read
         r.functions |= body.functions
         for one in body.uses:
-            r.use(one)
+            r.use(replace(one, count=0), one.count)
         r.stored += body.stored
         added = blend((added, *body.outputs))
     return added

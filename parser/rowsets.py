@@ -3,7 +3,7 @@
 from parser.expressions import condition, scan
 from parser.facts import Output
 from parser.keywords import NOT_A_NAME, word_set
-from parser.lineage import FREE, Item, Scope, Source, blend, qualifier, row_in, row_named
+from parser.lineage import FREE, Item, Scope, Source, blend, in_scope, qualifier, row_in, row_named
 from parser.probes import note
 from parser.reading import Env, Reading
 from parser.references import resolve
@@ -214,9 +214,11 @@ def free_table(r: Reading, opening: int, scope: Scope, env: Env) -> Source:
                 if words.word[at] not in NOT_A_NAME and words.word[at] not in ("columns", "passing", "path"):
                     r.functions.add((parts[-2] if len(parts) > 1 else None, parts[-1]))
             elif words.word[at] not in NOT_A_NAME:
-                columns = blend((columns, resolve(r, scope, parts, at)))
+                out = resolve(r, scope, parts, at)
+                columns = blend((columns, out))
+                if len(parts) > 1 or in_scope(scope, parts[0]):  # the others name keys and columns of its own
+                    note(r, "FROM", out)
             at = behind
         else:
             at += 1
-    note(r, "FROM", columns)
     return Source(None, rest=Output(columns.columns, opaque=True))

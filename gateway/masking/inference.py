@@ -49,13 +49,13 @@ def inferred(facts: Facts, basis: MaskBasis, rights: Rights) -> Refused | tuple[
 
 def told(facts: Facts, basis: MaskBasis, rights: Rights) -> tuple[Budget, ...]:
     """The budgets in which a failure of the statement counts: whether it fails may hang on hidden columns that it reads or
-    defines, or on those of a unique key that it writes."""
+    defines, or on those of a key that it writes."""
     if basis.everything:
         return ()
     read = facts.columns_read
     if "ddl" in facts.effects:  # what a definition looks at in its table is not followed
         read |= {Column(relation, "*") for relation in facts.writes}
-    sources = [*basis.lineage(Output(read)), *_unique(facts.columns_written, basis)]
+    sources = [*basis.lineage(Output(read)), *_constrained(facts.columns_written, basis)]
     labels = {source.label for source in sources if not basis.visible(source)}
     return tuple(_budget(label, rights) for label in sorted(labels) if _inference(label, rights) != "allow")
 
@@ -63,22 +63,26 @@ def told(facts: Facts, basis: MaskBasis, rights: Rights) -> tuple[Budget, ...]:
 def _hidden(use: Use, basis: MaskBasis) -> list[Source]:
     """The columns of a use that the principal may not see."""
     if use.how == "conflict":
-        return [source for source in _unique(use.columns, basis) if not basis.visible(source)]
+        return [source for source in _constrained(use.columns, basis) if not basis.visible(source)]
     sources = list(basis.lineage(Output(use.columns, use.opaque)))
     if use.against:
         sources += basis.lineage(Output(use.against))
     return [source for source in dict.fromkeys(sources) if not basis.visible(source)]
 
 
-def _unique(columns: Iterable[Column], basis: MaskBasis) -> Iterable[Source]:
-    """Labelled columns of unique keys: those alone can be in conflict."""
+def _constrained(columns: Iterable[Column], basis: MaskBasis) -> Iterable[Source]:
+    """Labelled columns of unique and foreign keys: those alone can be in conflict with what is stored."""
+    referring = {own for own, _ in basis.catalog.references}
     for column in columns:
         for table in basis.tables(column.relation):
             for each in table.columns:
                 if column.name not in ("*", each.name):
                     continue
                 source = basis.source(table, each)
-                if source is not None and any(each.name in key for key in basis.catalog.keys.get(table.oid, ())):
+                if source is None:
+                    continue
+                unique = any(each.name in key for key in basis.catalog.keys.get(table.oid, ()))
+                if unique or Column(Relation(table.schema, table.name), each.name) in referring:
                     yield source
 
 

@@ -8,7 +8,7 @@ from gateway.classify.behind import BodyRow
 from gateway.classify.catalog import Catalog, CatalogFunction
 from gateway.classify.own import Own
 from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
-from gateway.masking.inference import ARRAY_ENTRIES, RULE, entries
+from gateway.masking.inference import ARRAY_ENTRIES, RULE, entries, told
 from gateway.scope import Script
 from parser.statements import read
 from tests.gateway.masking.shop import COMPUTING, DATE, INT4, NUMERIC, TEXT
@@ -452,6 +452,27 @@ def test_tables_of_the_sessions_own_that_hold_nothing_masked_are_free() -> None:
     assert script("select a from t where a > 5 order by a", made=made, own=own).refused is None
     unclean = own._replace(clean=frozenset())
     assert script("select a from t where a > 5", made=made, own=unclean).refused is not None
+
+
+def test_failure_counts_for_what_the_statement_may_have_told() -> None:
+    def told_of(sql: str, more: str = "") -> list[str]:
+        scope = scope_of(ALL + more, known=DATABASE, path=("public",))
+        ruling = scope.script(sql.encode()).rulings[0]
+        return [budget.grant for budget in told(ruling.facts, ruling.basis, scope.rights)]
+
+    assert told_of("select email || 'x', salary from customers") == ["email", "salary"]
+    assert told_of("select city from customers") == []
+    assert told_of("insert into customers (id, email, ssn) values (1, 'x', 'y')") == ["email"]
+    assert told_of("insert into orders (customer_email) values ('x')") == ["email"]
+    assert told_of("create index on staff ((1 / length(ssn)))") == ["email", "salary", "ssn"]
+    assert told_of("select email || 'x' from customers", 'unmask = ["*"]') == []
+    assert told_of("select ssn from customers", '[[mask]]\nlabels = ["ssn"]\ninference = "allow"') == []
+
+
+def test_json_table_is_read_from_what_its_document_is_made_of() -> None:
+    columns = "columns (a int path '$.a', points int path '$.b')"
+    assert refusal(f"select 1 from customers, json_table(body, '$[*]' {columns}) t")
+    assert refusal(f"select 1 from customers, json_table(city::json, '$[*]' {columns}) t") == ""
 
 
 def bound(*cells: tuple[int, bytes | None]) -> bytes:
