@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def code_of(work: Callable[[], int], *not_for_child: socket.socket, orphaned: bool = False) -> int:
-    """What a forked child's work returned. It is forked by a process that has one thread, which this one may not (where several
-    processes share the tests). `orphaned`: the supervisor's end of the pipe is closed already."""
+    """What a forked child's work returned. It is forked by a process that has one thread, as this one may not have (where
+    several processes share the tests). `orphaned`: the supervisor's end of the pipe is closed already."""
 
     def supervisor() -> int:
         read, write = os.pipe()
