@@ -321,6 +321,8 @@ class Relay:
     def _mask(self, link: Link, data: bytes, now: int) -> None:
         session = link.session
         session.server(data, now)
+        if session.seen:
+            self._seen(session, link.database)
         if session.wants_cancel:
             session.wants_cancel = False
             self.cancel(link)
@@ -331,6 +333,14 @@ class Relay:
             session.behind = not session.held
         if session.waiting and not session.queue:
             self._again[link] = None
+
+    def _seen(self, session: Session, database: str) -> None:
+        """Columns have turned out to hold personal data: masked in this worker already, and in all once that is written down."""
+        try:
+            self.learn(database, session.seen, certain=True)
+        except Unavailable as failure:
+            log.warning("what was seen in %s is masked here alone: %s", database, failure.refused.message)
+        session.seen.clear()
 
     def _endings(self, touched: dict[Link, None], now: int) -> list[Link]:
         """The links that end with this turn; their open intents get an outcome before anything is delivered."""

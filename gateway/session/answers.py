@@ -22,6 +22,7 @@ from parser.messages import command_rows
 from parser.messages import frame as build
 
 if TYPE_CHECKING:
+    from gateway.results import ResultPlan
     from gateway.scope import Ruling
     from gateway.session.session import Session
 
