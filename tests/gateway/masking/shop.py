@@ -4,6 +4,7 @@ import struct
 from collections.abc import Mapping, Sequence
 
 from gateway.classify.catalog import Catalog, CatalogFunction
+from gateway.classify.content import Finding
 from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
 from gateway.masking.basis import MaskBasis, basis
 from gateway.policy.rights import Rights
@@ -40,6 +41,11 @@ _FUNCTIONS = [
 ]
 
 
+# What a sample would have shown.
+_CLEAN = Finding(clean=True)
+_FINDINGS = {CUSTOMERS: {"city": _CLEAN}, ORDERS: {"item": _CLEAN}}
+
+
 def catalog(corrections: Mapping[str, str] | None = None, *, shadow: str | None = None) -> Catalog:
     """`shadow`: a function of this name that somebody made in public."""
     functions = list(_FUNCTIONS)
@@ -65,6 +71,7 @@ def catalog(corrections: Mapping[str, str] | None = None, *, shadow: str | None 
         ],
         corrections or {},
         read,
+        findings=_FINDINGS,
     )
 
 
