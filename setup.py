@@ -28,6 +28,7 @@ COMPILED = [
     "gateway/scope.py",
     "gateway/session/bounds.py",
     "gateway/session/copy_in.py",
+    "gateway/session/describing.py",
     "gateway/session/failures.py",
     "gateway/session/inflight.py",
     "gateway/session/names.py",
@@ -37,6 +38,7 @@ COMPILED = [
     "gateway/session/answers.py",
     "gateway/session/session.py",
     "gateway/session/temporaries.py",
+    "workers/links.py",
     "workers/relay.py",
 ]
 MYPY = ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports"]

@@ -10,9 +10,10 @@ import trio
 
 from gateway.classify.behind import BodyRow, Calling
 from gateway.classify.catalog import Catalog, CatalogFunction
+from gateway.classify.draft import ColumnRow, GeneratedRow, RelationRow, ViewRow
 from gateway.classify.evidence import Told, sample_kind, spoken
 from gateway.classify.learned import Learned
-from gateway.classify.snapshot import ColumnRow, GeneratedRow, RelationRow, ViewRow, build
+from gateway.classify.snapshot import build
 from gateway.classify.verdicts import Findings
 from gateway.errors import Unavailable
 from gateway.policy.rules import Classify
