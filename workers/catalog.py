@@ -213,8 +213,8 @@ async def read(
     samples: Samples | None = None,
     sample_seconds: float = FIRST_SECONDS,
 ) -> Catalog:
-    """The catalogue as it is now, with the labels that its columns learned. Raises Unavailable. With `samples` the rows of tables
-    that the samples do not know yet are looked at too, for so long.
+    """The catalogue as it is now, with the labels that its columns learned. Raises Unavailable. With `samples` the rows of
+    tables that the samples do not know yet are looked at too, for so long.
 
     Views whose tables are locked by somebody's DDL are taken as derived from everything, and functions LANGUAGE sql over
     them as opaque; when the lock goes with a change, the marker moves and they are read again.

@@ -240,7 +240,7 @@ class Relay:
             self._again[link] = None
 
     def _seen(self, session: Session, database: str) -> None:
-        """Columns have turned out to hold personal data: masked in this worker already, and in all once that is written down."""
+        """Columns turned out to hold personal data: masked in this worker already, in all once that is written down."""
         try:
             self.learn(database, session.seen, certain=True)
         except Unavailable as failure:

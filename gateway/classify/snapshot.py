@@ -40,8 +40,8 @@ def build(
 ) -> Catalog:
     """The catalogue of these rows. `inherits`: (child, parent) oids, partitions included. `corrections`: label by
     `schema.table.column`, "none" for no label; they win over everything, and views inherit them. `bodies`: the functions
-    that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid. `references`: the
-    columns of foreign keys with the columns they refer to. `findings`: what samples of the rows showed. `generated`: the
+    that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid. `references`:
+    the columns of foreign keys with those they refer to. `findings`: what samples of the rows showed. `generated`: the
     expressions of generated columns, as far as they are known. `learned`: labels that columns got by what came into them."""
     tables = {row.oid: row for row in relations}
     held: dict[int, list[ColumnRow]] = {oid: [] for oid in tables}

@@ -337,7 +337,8 @@ def _all_proven(masks: MaskBasis) -> bool:
     if not facts.complete or _unresolved(facts):
         return False
     tables = [masks.tables(relation) for relation in (*facts.reads, *facts.writes)]
-    return all(tables) and not any(each.scan and each.label is None for found in tables for one in found for each in one.columns)
+    columns = [column for found in tables for table in found for column in table.columns]
+    return all(tables) and not any(column.scan and column.label is None for column in columns)
 
 
 def _reads_clear(masks: MaskBasis) -> bool:
