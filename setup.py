@@ -12,10 +12,10 @@ from setuptools import Extension, setup
 COMPILED = [
     "parser/fingerprint.py",
     "gateway/audit/chain.py",
+    "gateway/classify/validators.py",
     "gateway/masking/copies.py",
     "gateway/masking/copy_cells.py",
     "gateway/masking/cells.py",
-    "gateway/masking/checks.py",
     "gateway/masking/documents.py",
     "gateway/masking/gates.py",
     "gateway/masking/numbers.py",
