@@ -12,10 +12,10 @@ from setuptools import Extension, setup
 COMPILED = [
     "parser/fingerprint.py",
     "gateway/audit/chain.py",
+    "gateway/classify/validators.py",
     "gateway/masking/copies.py",
     "gateway/masking/copy_cells.py",
     "gateway/masking/cells.py",
-    "gateway/masking/checks.py",
     "gateway/masking/documents.py",
     "gateway/masking/gates.py",
     "gateway/masking/numbers.py",
@@ -28,6 +28,7 @@ COMPILED = [
     "gateway/scope.py",
     "gateway/session/bounds.py",
     "gateway/session/copy_in.py",
+    "gateway/session/describing.py",
     "gateway/session/failures.py",
     "gateway/session/inflight.py",
     "gateway/session/names.py",
@@ -37,6 +38,7 @@ COMPILED = [
     "gateway/session/answers.py",
     "gateway/session/session.py",
     "gateway/session/temporaries.py",
+    "workers/links.py",
     "workers/relay.py",
 ]
 MYPY = ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports"]

@@ -1,4 +1,4 @@
-"""How the rows of one result go out: masked by plan, looked through where nobody knows better, and what the audit says of it."""
+"""How the rows of one result go out: masked by plan, looked through where nobody knows better; and its audit card."""
 
 from dataclasses import dataclass, field
 
@@ -13,9 +13,9 @@ CARDS_MAX = 64  # sets of what was found, remembered for one result
 
 @dataclass(slots=True)
 class ResultPlan:
-    """One result, or COPY's rows, of a statement, over all its executions. `version`: of the catalogue by which it was made, for the
-    result with this `description`. `watch`: of the columns that are looked through. `learned`: what it has told of them, until
-    somebody takes it."""
+    """One result, or COPY's rows, of a statement, over all its executions. `version`: of the catalogue by which it was made,
+    for the result with this `description`. `watch`: of the columns that are looked through. `learned`: what it has told of
+    them, until somebody takes it."""
 
     rows: RowPlan | CopyPlan
     card: ColumnsCard | None

@@ -32,8 +32,8 @@ class Body:
     """What a function LANGUAGE sql was read to do: all that its body's statements do together.
 
     `outputs`: its result, one for each column, or one that stands for all of them. `relies`: bare names of relations in
-    it that the session of the call resolves. `kinds`, `changes`, `unfiltered`, `stored` and `uses`: as in Facts. None of it names
-    parameters: what they carry is the call's business.
+    it that the session of the call resolves. `kinds`, `changes`, `unfiltered`, `stored` and `uses`: as in Facts. None of it
+    names parameters: what they carry is the call's business.
     """
 
     effects: frozenset[Effect]

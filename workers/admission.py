@@ -24,7 +24,8 @@ from workers.audit_log import AuditLog
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
 from workers.estimates import Estimates, Place
-from workers.relay import Link, Relay
+from workers.links import Link
+from workers.relay import Relay
 from workers.sign_in import Attempt, SignedIn, TlsMode, sign_in
 from workers.slab import Counter
 from workers.slot import Slot

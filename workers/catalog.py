@@ -10,9 +10,10 @@ import trio
 
 from gateway.classify.behind import BodyRow, Calling
 from gateway.classify.catalog import Catalog, CatalogFunction
+from gateway.classify.draft import ColumnRow, GeneratedRow, RelationRow, ViewRow
 from gateway.classify.evidence import Told, sample_kind, spoken
 from gateway.classify.learned import Learned
-from gateway.classify.snapshot import ColumnRow, GeneratedRow, RelationRow, ViewRow, build
+from gateway.classify.snapshot import build
 from gateway.classify.verdicts import Findings
 from gateway.errors import Unavailable
 from gateway.policy.rules import Classify
@@ -212,8 +213,8 @@ async def read(
     samples: Samples | None = None,
     sample_seconds: float = FIRST_SECONDS,
 ) -> Catalog:
-    """The catalogue as it is now, with the labels that its columns learned. Raises Unavailable. With `samples` the rows of tables
-    that the samples do not know yet are looked at too, for so long.
+    """The catalogue as it is now, with the labels that its columns learned. Raises Unavailable. With `samples` the rows of
+    tables that the samples do not know yet are looked at too, for so long.
 
     Views whose tables are locked by somebody's DDL are taken as derived from everything, and functions LANGUAGE sql over
     them as opaque; when the lock goes with a change, the marker moves and they are read again.

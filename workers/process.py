@@ -21,7 +21,8 @@ from workers.catalogs import Catalogs
 from workers.configuration import unpack_key_files
 from workers.estimates import Estimates
 from workers.learned import LabelBooks, labels_dir
-from workers.relay import Link, Relay
+from workers.links import Link
+from workers.relay import Relay
 from workers.shared_policy import NotSealed, PolicyShelf, unseal
 from workers.slot import (
     BootFailed,

@@ -9,8 +9,6 @@ descriptor cannot be reused while an event of the turn still names it.
 
 import logging
 import select
-import socket
-import ssl
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -23,12 +21,11 @@ from gateway.errors import Refused, State, Unavailable
 from gateway.session.inflight import Wanted
 from gateway.session.session import Session
 from workers.audit_log import AuditLog
+from workers.links import Link, Side
 from workers.slab import Counter, Row
 
 log = logging.getLogger("sluice.relay")
 
-RECEIVE_BYTES_MIN = 8192
-RECEIVE_BYTES_MAX = 262144
 LINGER_SECONDS = 0.001  # wait in our own epoll before going through trio's loop
 YIELD_NS = 5_000_000  # the longest that busy sockets keep the worker's other tasks waiting
 IDLE_SECONDS = 0.5
@@ -37,98 +34,6 @@ GOODBYE_NS = 5_000_000_000  # a client that does not read its last words is cut 
 _IN = select.EPOLLIN | select.EPOLLRDHUP
 _OUT = select.EPOLLOUT
 _READABLE = _IN | select.EPOLLHUP | select.EPOLLERR
-
-
-class Side:
-    """One socket of a link, with what could not be sent on it yet."""
-
-    __slots__ = ("backlog", "ended", "fd", "interest", "link", "receive_bytes", "server", "sock", "tls")
-
-    def __init__(self, sock: socket.socket, *, server: bool) -> None:
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.server = server
-        self.tls = isinstance(sock, ssl.SSLSocket)
-        self.backlog = bytearray()
-        self.receive_bytes = RECEIVE_BYTES_MIN
-        self.interest = 0
-        self.ended = False  # the peer sends no more
-        self.link: Link
-
-    def receive(self) -> bytes | None:
-        """What has arrived, at most `receive_bytes`. None: nothing after all. b"": the peer has ended."""
-        try:
-            data = self.sock.recv(self.receive_bytes)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return None
-        except OSError:
-            return b""
-        size = len(data)
-        if size == self.receive_bytes:
-            self.receive_bytes = min(size * 2, RECEIVE_BYTES_MAX)
-        elif size * 4 < self.receive_bytes:
-            self.receive_bytes = max(self.receive_bytes // 2, RECEIVE_BYTES_MIN)
-        return data
-
-    def send(self, parts: list[bytes]) -> bool:
-        """Sends, keeping the rest. False when the peer is gone."""
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        parts.clear()
-        if self.backlog:
-            self.backlog += data
-            return True
-        try:
-            sent = self.sock.send(data)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            sent = 0
-        except OSError:
-            return False
-        if sent < len(data):
-            self.backlog += memoryview(data)[sent:]
-        return True
-
-    def drain(self) -> bool:
-        """Sends of the backlog what fits. False when the peer is gone."""
-        if not self.backlog:
-            return True
-        try:
-            sent = self.sock.send(self.backlog)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return True
-        except OSError:
-            return False
-        del self.backlog[:sent]
-        return True
-
-
-class Link:
-    """A session with its two sockets. `closed` is called once, after the sockets are."""
-
-    __slots__ = (
-        "awaits", "client", "closed", "database", "defined", "ending_since", "estimating", "fate", "resumes", "server",
-        "session",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        session: Session,
-        client: socket.socket,
-        server: socket.socket,
-        database: str,
-        closed: Callable[["Link"], None],
-    ) -> None:
-        self.session = session
-        self.client = Side(client, server=False)
-        self.server = Side(server, server=True)
-        self.client.link = self.server.link = self
-        self.database = database
-        self.closed = closed
-        self.fate: Status | None = None  # how the outstanding statements end, once the link must close
-        self.ending_since = 0
-        self.awaits = 0  # the change of the catalogue that a held session waits to be read
-        self.defined = False  # that change was the session's own
-        self.estimating: Wanted | None = None  # the estimate that was asked for last
-        self.resumes = False  # what its client waited for is there, whatever the server has still to answer
 
 
 def _forgets(database: str, learned: list[Learned], *, certain: bool) -> None:
@@ -335,7 +240,7 @@ class Relay:
             self._again[link] = None
 
     def _seen(self, session: Session, database: str) -> None:
-        """Columns have turned out to hold personal data: masked in this worker already, and in all once that is written down."""
+        """Columns turned out to hold personal data: masked in this worker already, in all once that is written down."""
         try:
             self.learn(database, session.seen, certain=True)
         except Unavailable as failure:

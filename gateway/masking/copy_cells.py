@@ -26,8 +26,8 @@ _LENGTH = Struct(">i")
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the rows of text and csv are written. `delimiter` is one byte; `null` stands for NULL. Quotation marks are doubled, as
-    csv does by itself."""
+    """How the rows of text and csv are written. `delimiter` is one byte; `null` stands for NULL. Quotation marks are
+    doubled, as csv does by itself."""
 
     csv: bool
     delimiter: bytes

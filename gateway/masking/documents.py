@@ -61,8 +61,8 @@ def telling_keys(text: bytes) -> bool:
 
 
 def mask_json(text: bytes, spans: Sequence[Span], shown: frozenset[str] = _NONE) -> Masked | None:
-    """A JSON document without what `spans` cover and what stands under telling keys, but for labels that are `shown`; None where
-    that is nothing. ValueError if the text is no JSON document."""
+    """A JSON document without what `spans` cover and what stands under telling keys, but for labels that are `shown`; None
+    where that is nothing. ValueError if the text is no JSON document."""
     walk = _JsonWalk(text, spans, shown)
     at = 0
     for token in _JSON_TOKEN.finditer(text):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import AddressValueError, IPv6Address
 
-from gateway.masking import checks, wording
+from gateway.classify import validators
+from gateway.masking import wording
 from gateway.masking.numbers import Span
 
 Look = Callable[[bytes, int], Iterable[Span]]
@@ -146,7 +147,7 @@ def _email(text: bytes, at: int) -> Iterator[Span]:
 
 def _iban(text: bytes, at: int) -> Iterator[Span]:
     for found in _IBAN.finditer(text, max(0, at - 48), at + 48):
-        size = checks.IBAN_LENGTHS.get(found.group()[:2].upper())
+        size = validators.IBAN_LENGTHS.get(found.group()[:2].upper())
         if size is None:
             continue
         end = begin = found.start()
@@ -154,7 +155,7 @@ def _iban(text: bytes, at: int) -> Iterator[Span]:
             size -= text[end] not in _SEPARATORS
             end += 1
         whole = not size and not text[end : end + 1].isalnum()
-        if whole and checks.iban(text[begin:end].translate(None, _SEPARATORS)):
+        if whole and validators.iban(text[begin:end].translate(None, _SEPARATORS)):
             yield begin, end, "iban"
 
 
@@ -227,10 +228,6 @@ def _address(text: bytes, at: int) -> Iterator[Span]:
         yield found.start(), found.end(), "address"
 
 
-def _dni_checked(value: bytes) -> bool:
-    return checks.dni(value.replace(b"-", b""))
-
-
 def _birth(text: bytes, at: int) -> Iterator[Span]:
     for found in wording.BIRTH.finditer(text, max(0, at - 64), at + 48):
         yield found.start("day"), found.end("day"), "dob"
@@ -257,16 +254,6 @@ ESCAPED = Gate(
     Group.SIGNS,
     any_case=True,
 )
-_NIR_CORSICAN = ((b"2A", b"19"), (b"2B", b"18"))
-
-
-def _nir_checked(value: bytes) -> bool:
-    value = value.upper().replace(b" ", b"")
-    for letters, digits in _NIR_CORSICAN:
-        value = value.replace(letters, digits)
-    return checks.nir(value)
-
-
 GATES = (
     Gate((rb"[^\s@]@[a-z0-9\x80-\xff]",), _email, Group.SIGNS, any_case=True),
     ESCAPED,
@@ -317,7 +304,7 @@ GATES = (
     Gate((rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",), _ip4, Group.SHAPES),
     Gate(
         (rb"[0-9]{2}[a-z][0-9]{2}[a-z][0-9]{3}[a-z]",),
-        _near(_CODICE, "ssn", 18, 4, checks.codice_fiscale),
+        _near(_CODICE, "ssn", 18, 4, validators.codice_fiscale_it),
         Group.SHAPES,
         any_case=True,
     ),
@@ -366,17 +353,17 @@ GATES = (
     ),
     Gate(
         (rb"[0-9]{7}-?[a-z][^0-9a-z]",),
-        _near(_DNI, "ssn", 14, 4, _dni_checked),
+        _near(_DNI, "ssn", 14, 4, validators.dni_es),
         Group.IDS,
         any_case=True,
     ),
     Gate(
         (rb"[12] ?[0-9]{2} ?[0-9]{2} ?[0-9ab]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}[^0-9a-z]",),
-        _near(_NIR, "ssn", 24, 4, _nir_checked),
+        _near(_NIR, "ssn", 24, 4, validators.nir_fr),
         Group.IDS,
         any_case=True,
     ),
-    Gate((rb"[0-9]{17}[0-9Xx]",), _near(_CHINESE, "ssn", 20, 4, checks.chinese_id), Group.IDS),
+    Gate((rb"[0-9]{17}[0-9Xx]",), _near(_CHINESE, "ssn", 20, 4, validators.resident_cn), Group.IDS),
     Gate(
         (rb"[a-z]{4}[0-9]{6}[hmx][a-z]{5}[a-z0-9][0-9]",),
         _near(_CURP, "ssn", 20, 4),

@@ -5,7 +5,7 @@ group has at least so many different values of x, and so many different people w
 counts once, since all that the table is joined with is found by a unique key.
 
 Which groups are summed is read by `parser.aggregates`: a statement can pick and divide, it can neither leave out rows of its
-choice nor bring any in. What remains open is in docs/decisions/0012.
+choice nor bring any in. What remains open is in docs/decisions/0010.
 """
 
 from collections.abc import Iterable, Mapping

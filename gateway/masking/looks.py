@@ -21,8 +21,8 @@ Found = tuple[str, str, str]  # (column, label, mask), as the audit names what w
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One column of a result. `name`: `schema.table.column` of a stored one, else what it is called for people. `table_oid` and
-    `number`: of the stored column whose cells these are, 0 where they are made of something. `type_oid`, `typmod` and
+    """One column of a result. `name`: `schema.table.column` of a stored one, else what it is called for people. `table_oid`
+    and `number`: of the stored column whose cells these are, 0 where they are made of something. `type_oid`, `typmod` and
     `binary`: for the mask, should it be masked whole."""
 
     index: int

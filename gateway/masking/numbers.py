@@ -8,7 +8,7 @@ versions, order numbers and the like stay.
 import re
 from collections.abc import Callable, Iterator
 
-from gateway.masking import checks
+from gateway.classify import validators
 
 Span = tuple[int, int, str]  # begin, end, label
 
@@ -171,7 +171,7 @@ def _card_from(text: bytes, groups: list[tuple[int, int]], first: int) -> int | 
         least = 15 if text[groups[last][1] : groups[last][1] + 1].isalpha() else size_min
         if count >= least and _usual(sizes):
             digits = text[begin : groups[last][1]].translate(None, _NO_DIGITS)
-            if checks.card(digits):
+            if validators.card(digits):
                 best = last
     return best
 
@@ -208,11 +208,11 @@ def _shaped(found: re.Match[bytes]) -> str | None:
 
 
 _CHECKS: dict[str, Callable[[bytes], bool]] = {
-    "ssn": checks.us_ssn,
-    "cpf": checks.cpf,
-    "sin": checks.luhn,
-    "aadhaar": checks.aadhaar,
-    "personnummer": checks.personnummer,
+    "ssn": validators.ssn_us,
+    "cpf": validators.cpf_br,
+    "sin": validators.sin_ca,
+    "aadhaar": validators.aadhaar_in,
+    "personnummer": validators.personnummer_se,
 }
 
 

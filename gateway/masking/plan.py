@@ -22,8 +22,8 @@ __all__ = ["CopyPlan", "RowPlan", "copy_out", "rows", "scrub"]
 class RowPlan:
     """The masks of one result, for the formats that its RowDescription tells.
 
-    `clear`: no column is masked or looked through. `masked`: (column, label, mask) for the audit; `cleared`: labelled columns
-    shown in clear. `looks`: the columns that are looked through cell by cell, which is not this plan's business but a Watch's.
+    `clear`: no column is masked or looked through. `masked`: (column, label, mask) for the audit; `cleared`: labelled
+    columns shown in clear. `looks`: the columns that are looked through cell by cell, which is a Watch's business.
     """
 
     clear: bool

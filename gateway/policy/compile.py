@@ -59,8 +59,8 @@ def _sorted(rule: T) -> T:
 
 
 def _strictest(masks: Iterable[Mask]) -> tuple[Mask, ...]:
-    """One mask a label: the strictest method wins, of two partial ones that which leaves less, the largest group, and each by
-    itself the strictest word on inference and the lowest budget."""
+    """One mask a label: the strictest method wins, of two partial ones that which leaves less, the largest group, and each
+    by itself the strictest word on inference and the lowest budget."""
     chosen: dict[str, Mask] = {}
     inference: dict[str, Inference] = {}
     equality: dict[str, int] = {}

@@ -14,6 +14,7 @@ from gateway.errors import Refused
 from gateway.masking.written_back import suspicious
 from gateway.session import bounds, copy_in, guarding, masked_input, paths
 from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_UNNAMED
+from gateway.session.describing import describe, describe_hidden
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
 from gateway.session.names import NAME_BYTES_MAX, NO_PORTAL, NO_STATEMENT, Ambiguous
 from gateway.session.rulings import (
@@ -28,7 +29,6 @@ from gateway.session.rulings import (
 )
 from parser.errors import ProtocolError
 from parser.messages import copy_in_response, query
-from parser.messages import frame as build
 
 if TYPE_CHECKING:
     from gateway.scope import Ruling, Script
@@ -39,6 +39,7 @@ _NAME_FRAME_BYTES_MAX = 65536  # Describe, Execute, Close: names only
 COPY_DATA_BYTES_MAX = 0x3FFFFFFF  # PostgreSQL's own limit on a large message
 
 REFUSED_QUERY = query("sluice_refused")  # a syntax error
+
 
 def failing_frame(ask: Ask) -> bytes:
     """What is sent in place of a refused message, so that the server's own state machine stays in charge."""
@@ -313,7 +314,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
             refused = bounds.charge(s, rulings, portal.values)
     watched = bool(rulings) and (not rulings[0].basis.inert or rulings[0].basis.unproven)
     if refused is None and watched and portal.description is None and not portal.asked:
-        _describe_hidden(s, portal)
+        describe_hidden(s, portal)
     item = s.ask(Ask.EXECUTE)
     item.portal, item.groups = portal, portal.statement.groups
     item.rows_max = _LENGTH(frame, len(frame) - 4)[0]
@@ -330,43 +331,6 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
         s.unsettled = s.unsettled or paths.moves(s, rulings)
         item.limit = bounds.rows_limit(s, rulings)
         s.bounded = item.limit is not None
-    return True
-
-
-def _describe_hidden(s: Session, portal: Portal) -> None:
-    """The client runs a portal it has not described: its columns' origins must be known to mask them."""
-    item = s.ask(Ask.DESCRIBE_PORTAL)
-    item.hidden = True
-    item.portal = portal
-    portal.asked = True
-    s.to_server.append(build(b"D", b"P" + portal.name + b"\0"))
-
-
-def _describe(s: Session, frame: bytes) -> bool:
-    if s.unsettled:
-        return False
-    if s.skipping:
-        return True
-    if len(frame) < 7 or frame[5] not in b"SP" or frame.find(0, 6) != len(frame) - 1:
-        raise ProtocolError("a Describe names a statement or a portal")
-    name = frame[6:-1]
-    portal: Portal | None = None
-    rulings: tuple[Ruling, ...] = ()
-    try:
-        if frame[5] == 80:
-            portal = s.names.portal(name, s.epoch)
-        else:
-            statement = s.names.statement(name, s.epoch)
-            rulings = statement.script.rulings if statement is not None else ()
-    except Ambiguous:
-        return False
-    if portal is not None:
-        portal.asked = True
-        rulings = portal.statement.script.rulings
-    item = s.ask(Ask.DESCRIBE_PORTAL if frame[5] == 80 else Ask.DESCRIBE_STATEMENT)
-    item.portal = portal
-    item.rulings = rulings
-    s.to_server.append(frame)
     return True
 
 
@@ -432,7 +396,7 @@ _HANDLERS: dict[int, Callable[[Session, bytes], bool]] = {
     ord("Q"): _query,
     ord("P"): _parse,
     ord("B"): _bind,
-    ord("D"): _describe,
+    ord("D"): describe,
     ord("E"): _execute,
     ord("C"): _close,
     ord("F"): _function_call,

@@ -26,7 +26,8 @@ from gateway.settings import load as load_settings
 from parser import messages
 from workers.audit_log import AuditLog
 from workers.audit_trail import read_all
-from workers.relay import Link, Relay
+from workers.links import Link
+from workers.relay import Relay
 from workers.slab import Slab
 from workers.sockets import Wire
 

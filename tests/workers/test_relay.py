@@ -40,7 +40,7 @@ from tests.workers.relay_rig import (
 from tests.workers.wire_rig import make_certificate
 from workers import relay as relay_module
 from workers.audit_log import AuditLog
-from workers.relay import RECEIVE_BYTES_MAX, Link
+from workers.links import RECEIVE_BYTES_MAX, Link, Side
 from workers.slab import Counter
 from workers.sockets import Closed
 from workers.tls import server_context
@@ -67,7 +67,7 @@ class Watched(AuditLog):
         super().commit()
 
 
-def readable(*sides: relay_module.Side) -> list[tuple[int, int]]:
+def readable(*sides: Side) -> list[tuple[int, int]]:
     return [(side.fd, select.EPOLLIN) for side in sides]
 
 
@@ -178,7 +178,7 @@ def test_descriptors_are_closed_only_after_the_last_event_of_a_turn(rig: Rig) ->
     forwarded_before: list[bytes] = []
     closed = gone.link.closed
 
-    def watched(link: relay_module.Link) -> None:
+    def watched(link: Link) -> None:
         forwarded_before.append(pending(living.server.sock))
         closed(link)
 

@@ -2,7 +2,8 @@
 
 from gateway.classify.behind import BodyRow, Calling, base_columns
 from gateway.classify.catalog import Catalog, CatalogFunction
-from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.classify.draft import ColumnRow, RelationRow, ViewRow
+from gateway.classify.snapshot import build
 from parser.facts import Column, Output, Relation
 from parser.statements import read
 

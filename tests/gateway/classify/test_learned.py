@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.classify.catalog import Catalog
+from gateway.classify.draft import ColumnRow, GeneratedRow, RelationRow, ViewRow
 from gateway.classify.learned import (
     EVERY,
     Labels,
@@ -20,7 +21,7 @@ from gateway.classify.learned import (
     renames,
     together,
 )
-from gateway.classify.snapshot import ColumnRow, GeneratedRow, RelationRow, ViewRow, build
+from gateway.classify.snapshot import build
 from parser.facts import Output
 from parser.statements import read
 from tests.gateway.masking.shop import facts

@@ -1,134 +1,16 @@
-"""A catalogue from rows: what views, families and corrections do to labels, and doubt that ends in "derived"."""
-
-from collections.abc import Iterable, Mapping
-
-import pytest
+"""A catalogue from rows: what a column says of itself, and the policy's corrections."""
 
 from gateway.classify.catalog import Catalog
-from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.classify.draft import ColumnRow, RelationRow
+from gateway.classify.snapshot import build
+from parser.facts import Column, Relation
 from parser.statements import read
 
 TEXT = 25
-BASE, FIRST, SECOND = 1000, 2000, 3000
-
-
-def made(
-    views: Mapping[int, tuple[str, list[str]]] | None = None,
-    *,
-    base: Iterable[str] = ("id", "email", "city"),
-    corrections: Mapping[str, str] | None = None,
-    relations: frozenset[int] = frozenset(),
-    functions: frozenset[str] = frozenset(),
-) -> Catalog:
-    """`views`: query and column names by oid; they are named v<oid>."""
-    views = views or {}
-    return build(
-        1,
-        [
-            RelationRow(BASE, "public", "base", "r"),
-            *(RelationRow(oid, "public", f"v{oid}", "v") for oid in views),
-        ],
-        [
-            *(ColumnRow(BASE, at, name, TEXT, False) for at, name in enumerate(base, 1)),
-            *(
-                ColumnRow(oid, at, name, TEXT, False)
-                for oid, (_, names) in views.items()
-                for at, name in enumerate(names, 1)
-            ),
-        ],
-        [],
-        [],
-        [
-            ViewRow(oid, query.encode(), relations or _read_by(query), functions)
-            for oid, (query, _) in views.items()
-        ],
-        corrections or {},
-        read,
-    )
-
-
-def _read_by(query: str) -> frozenset[int]:
-    """As the server notes it."""
-    return frozenset(oid for name, oid in (("v2000", FIRST), ("v3000", SECOND)) if f"public.{name}" in query)
 
 
 def labels(catalog: Catalog, oid: int) -> list[str | None]:
     return [column.label for column in catalog.tables[oid].columns]
-
-
-def test_views_are_labelled_after_what_they_are_made_of_in_any_order_of_rows() -> None:
-    over = {
-        FIRST: ("SELECT x, y FROM public.v3000", ["p", "q"]),
-        SECOND: ("SELECT email AS x, city AS y FROM public.base", ["x", "y"]),
-    }
-    for views in (over, dict(reversed(over.items()))):
-        catalog = made(views)
-        assert labels(catalog, FIRST) == ["email", None]
-        assert labels(catalog, SECOND) == ["email", None]
-
-
-@pytest.mark.parametrize(
-    ("query", "columns", "expected"),
-    [
-        ("SELECT email FROM public.base", ["e"], ["email"]),
-        ("SELECT email AS city FROM public.base", ["city"], ["email"]),
-        ("SELECT count(*), city FROM public.base GROUP BY city", ["n", "c"], [None, None]),
-        ("SELECT nothing FROM public.base", ["n"], ["derived"]),
-        ("SELECT a FROM public.unknown", ["a"], ["derived"]),
-        ("SELECT public.f(id) FROM public.base", ["a"], ["derived"]),
-        ("SELECT b::text FROM public.base b", ["a"], ["email"]),
-        ("SELECT 1 AS a, 2 AS b", ["a"], [None]),
-        ("SELECT query_to_xml('x', true, true, '') AS a", ["a"], ["derived"]),
-        ("this is no query", ["a", "email"], ["derived", "derived"]),
-        ("", ["a"], ["derived"]),
-        ("SELECT 1 AS email", ["email"], ["email"]),
-    ],
-)
-def test_view_columns(query: str, columns: list[str], expected: list[str | None]) -> None:
-    assert labels(made({FIRST: (query, columns)}), FIRST) == expected
-
-
-def test_view_whose_dependencies_the_parser_did_not_see_is_derived() -> None:
-    view = {FIRST: ("SELECT city FROM public.base", ["c"])}
-    assert labels(made(view, relations=frozenset({BASE})), FIRST) == [None]
-    assert labels(made(view, relations=frozenset({BASE, 77})), FIRST) == ["derived"]
-    assert labels(made(view, functions=frozenset({"hidden"})), FIRST) == ["derived"]
-
-
-def test_views_in_a_circle_end_and_prove_nothing() -> None:
-    circle = {
-        FIRST: ("SELECT a FROM public.v3000", ["a"]),
-        SECOND: ("SELECT a FROM public.v2000 UNION SELECT email FROM public.base", ["a"]),
-    }
-    catalog = made(circle)
-    assert labels(catalog, FIRST) == ["derived"]
-    assert labels(catalog, SECOND) == ["derived"]
-
-
-def test_correction_of_a_view_column_stands_and_travels_up() -> None:
-    views = {
-        FIRST: ("SELECT email, city FROM public.base", ["e", "c"]),
-        SECOND: ("SELECT e, c FROM public.v2000", ["e", "c"]),
-    }
-    catalog = made(views, corrections={"public.v2000.e": "none", "public.v2000.c": "geo"})
-    assert labels(catalog, BASE) == [None, "email", None]
-    assert labels(catalog, FIRST) == [None, "geo"]
-    assert labels(catalog, SECOND) == [None, "geo"]
-
-
-def test_children_and_parents_share_their_labels() -> None:
-    relations = [
-        RelationRow(oid, "public", name, "r")
-        for oid, name in ((1, "orders"), (2, "orders_1"), (3, "orders_1_a"), (4, "else"))
-    ]
-    columns = [
-        ColumnRow(oid, at, name, TEXT, False)
-        for oid in (1, 2, 3, 4)
-        for at, name in enumerate(("name", "note"), 1)
-    ]
-    corrections = {"public.orders_1_a.name": "name", "public.orders_1.note": "none"}
-    catalog = build(1, relations, columns, [], [(2, 1), (3, 2)], [], corrections, read)
-    assert [labels(catalog, oid) for oid in (1, 2, 3, 4)] == [["name", None]] * 3 + [[None, "free_text"]]
 
 
 def test_temporary_and_toast_tables_may_hold_anything() -> None:
@@ -145,3 +27,30 @@ def test_temporary_and_toast_tables_may_hold_anything() -> None:
     ]
     catalog = build(1, relations, columns, [], [], [], {}, read)
     assert [labels(catalog, oid) for oid in (1, 2, 3)] == [["derived"], [None, "derived"], [None]]
+
+
+def test_corrections_win_over_names_and_are_noted() -> None:
+    columns = [ColumnRow(1, at, name, TEXT, False) for at, name in enumerate(("email", "plan"), 1)]
+    catalog = build(
+        1,
+        [RelationRow(1, "public", "t", "r")],
+        [*columns, ColumnRow(2, 1, "of no table", TEXT, False)],
+        [], [], [],
+        {"public.t.email": "none", "public.t.plan": "health", "public.t.gone": "ssn"},
+        read,
+    )  # fmt: skip
+    assert labels(catalog, 1) == [None, "health"]
+    assert catalog.corrected == {(1, "email"), (1, "plan")}
+
+
+def test_keys_and_references_are_named() -> None:
+    relations = [RelationRow(1, "public", "a", "r"), RelationRow(2, "public", "b", "r")]
+    columns = [ColumnRow(1, 1, "id", TEXT, False), ColumnRow(2, 1, "a_id", TEXT, False)]
+    catalog = build(
+        1, relations, columns, [], [], [], {}, read,
+        keys=[(1, frozenset({"id"})), (1, frozenset({"id", "x"}))],
+        references=[((2, "a_id"), (1, "id")), ((2, "a_id"), (3, "id"))],
+    )  # fmt: skip
+    assert catalog.keys == {1: (frozenset({"id"}), frozenset({"id", "x"}))}
+    there, here = Column(Relation("public", "b"), "a_id"), Column(Relation("public", "a"), "id")
+    assert catalog.references == {(there, here)}

@@ -19,6 +19,7 @@ from gateway.classify.validators import (
 CARDS = [
     b"4111111111111111", b"4012888888881881", b"5555555555554444", b"2223003122003222", b"378282246310005",
     b"30569309025904", b"6011111111111117", b"3530111333300000", b"6304000000000000", b"6200000000000005",
+    b"060400000000", b"8200000000000001", b"5080000000000002", b"4000000000000000006",
 ]  # fmt: skip
 IBANS = [b"DE89370400440532013000", b"GB29 NWBK 6016 1331 9268 19", b"fr1420041010050500013m02606", b"NO9386011117947"]
 NUMBERS = [
@@ -27,6 +28,7 @@ NUMBERS = [
     ("CH", b"756.9217.0769.85"), ("FI", b"131052-308T"), ("SE", b"811218-9876"), ("CN", b"11010519491231002X"),
     ("IN", b"9999 4105 7058"), ("HR", b"69435151530"), ("RU", b"500100732259"), ("RU", b"112-233-445 95"),
     ("CZ", b"736028/5163"), ("RO", b"1800101221144"), ("TR", b"10000000146"), ("GB", b"943 476 5919"), ("NL", b"111222333"),
+    ("BR", b"111.444.777-35"), ("IN", b"2341 2341 2346"),
 ]  # fmt: skip
 
 
@@ -37,11 +39,12 @@ def test_card_numbers_of_issuers_pass_and_their_neighbours_do_not(number: bytes)
 
 
 @pytest.mark.parametrize(
-    "number", [b"4006381333931", b"9780306406157", b"0000000000000000", b"6666666666666666", b"1234567890", b""]
+    "number",
+    [b"4006381333931", b"9780306406157", b"0000000000000000", b"6666666666666666", b"1234567890", b"411111111111", b""],
 )
 def test_bar_codes_and_repeated_digits_are_no_cards(number: bytes) -> None:
     assert not card(number)
-    assert bar_code(number) == (number not in (b"6666666666666666", b"1234567890"))
+    assert bar_code(number) == (number not in (b"6666666666666666", b"1234567890", b"411111111111"))
 
 
 @pytest.mark.parametrize("number", IBANS)
@@ -52,9 +55,10 @@ def test_account_numbers_of_the_registry_pass_and_their_neighbours_do_not(number
     assert not iban(number[:-1])
 
 
-def test_an_account_of_another_length_passes_the_check_alone() -> None:
-    assert iban_check(b"GB84NTXN0252559806222")
-    assert not iban(b"GB84NTXN0252559806222")
+@pytest.mark.parametrize("number", [b"GB84NTXN0252559806222", b"ZZ22370400440532013000"])
+def test_an_account_of_another_length_or_of_no_country_passes_the_check_alone(number: bytes) -> None:
+    assert iban_check(number)
+    assert not iban(number)
 
 
 @pytest.mark.parametrize(("country", "number"), NUMBERS)
@@ -64,8 +68,18 @@ def test_national_numbers_that_are_published_as_examples_pass(country: str, numb
 
 def test_numbers_that_are_never_given_out_are_no_social_security_numbers() -> None:
     assert ssn_us(b"219099999")
-    for number in (b"000-12-3456", b"666-12-3456", b"123-00-4567", b"123-45-0000", b"12-345-6789x"):
+    assert ssn_us(b"900-70-1234")
+    for number in (b"900-12-3456", b"000-12-3456", b"666-12-3456", b"123-00-4567", b"123-45-0000", b"12-345-6789x"):
         assert not ssn_us(number)
+
+
+@pytest.mark.parametrize(("country", "number"), NUMBERS)
+def test_one_other_digit_makes_it_no_number_of_that_country(country: str, number: bytes) -> None:
+    each = next(each for each in NATIONAL_NUMBERS if each.country == country and each.holds(number))
+    place = next(at for at in range(len(number) // 2, len(number)) if 48 <= number[at] <= 57)
+    others = [number[:place] + bytes([digit]) + number[place + 1 :] for digit in b"0123456789" if digit != number[place]]
+    unchecked = number in (b"219-09-9999", b"AB 12 34 56 C")  # these have no check digit
+    assert unchecked or sum(map(each.holds, others)) <= (country == "IT")  # where two signs may count alike
 
 
 @settings(max_examples=200)

@@ -2,7 +2,8 @@
 
 from gateway.classify.catalog import Catalog, CatalogColumn
 from gateway.classify.content import Finding
-from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.classify.draft import ColumnRow, RelationRow, ViewRow
+from gateway.classify.snapshot import build
 from parser.statements import read
 
 TEXT, INT4 = 25, 23
@@ -81,6 +82,13 @@ def test_views_are_scanned_where_their_tables_are() -> None:
     assert (column(found, 6, "mail").label, column(found, 6, "mail").scan) == ("email", False)
 
 
+def test_the_server_s_own_tables_have_their_labels_and_are_not_scanned() -> None:
+    found = catalog()
+    password = column(found, 7, "rolpassword")
+    assert (password.label, password.confidence, password.evidence) == ("secret", 1.0, ("system",))
+    assert not column(found, 7, "rolname").scan
+
+
 def test_the_policy_has_the_last_word() -> None:
     found = catalog({"public.accounts.mail": "none", "public.accounts.city": "none", "public.log.line": "health"})
     assert column(found, 1, "mail").label is None
@@ -91,10 +99,3 @@ def test_the_policy_has_the_last_word() -> None:
     assert [column(found, oid, "line").label for oid in (3, 4, 5)] == ["health"] * 3
     line = column(found, 3, "line")
     assert (line.confidence, line.evidence) == (1.0, ("policy",))
-
-
-def test_the_server_s_own_tables_have_their_labels_and_are_not_scanned() -> None:
-    found = catalog()
-    password = column(found, 7, "rolpassword")
-    assert (password.label, password.confidence, password.evidence) == ("secret", 1.0, ("system",))
-    assert not column(found, 7, "rolname").scan

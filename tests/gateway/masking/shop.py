@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from gateway.classify.catalog import Catalog, CatalogFunction
 from gateway.classify.content import Finding
-from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.classify.draft import ColumnRow, RelationRow, ViewRow
+from gateway.classify.snapshot import build
 from gateway.masking.basis import MaskBasis, basis
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Mask

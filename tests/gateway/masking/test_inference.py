@@ -6,8 +6,9 @@ import pytest
 
 from gateway.classify.behind import BodyRow
 from gateway.classify.catalog import Catalog, CatalogFunction
+from gateway.classify.draft import ColumnRow, RelationRow, ViewRow
 from gateway.classify.own import Own
-from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.classify.snapshot import build
 from gateway.masking.inference import ARRAY_ENTRIES, RULE, entries, told
 from gateway.scope import Script
 from parser.statements import read

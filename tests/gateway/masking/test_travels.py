@@ -4,10 +4,11 @@ import pytest
 
 from gateway.classify.behind import BodyRow
 from gateway.classify.catalog import Catalog, CatalogFunction
+from gateway.classify.draft import ColumnRow, RelationRow, ViewRow
 from gateway.classify.learned import Learned
 from gateway.classify.own import Own
 from gateway.classify.resolver import Resolver
-from gateway.classify.snapshot import ColumnRow, RelationRow, ViewRow, build
+from gateway.classify.snapshot import build
 from gateway.masking.basis import MaskBasis, basis
 from gateway.masking.travels import is_blind, is_followed, learned
 from parser.facts import Column, Facts, Relation

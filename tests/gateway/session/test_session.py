@@ -13,7 +13,6 @@ from gateway.session.understand import REFUSED_EXTENDED, REFUSED_QUERY, failing_
 from parser.messages import bind, command_complete, copy_in_response, execute, frame, parse, query
 from parser.messages import parameter_status as server_sets
 from tests.gateway.session.rig import (
-    ALL,
     AUDIT_FAILS,
     BOUND,
     CLEAR,
