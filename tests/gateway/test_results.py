@@ -16,6 +16,7 @@ from tests.gateway.masking.shop import (
     TEXT,
     VARCHAR,
     basis_of,
+    catalog,
     data_row,
     description,
     facts,
@@ -27,8 +28,11 @@ ITEM_FOUND = ("public.orders.item", "email", "scan")
 ITEM_WHOLE = ("public.orders.item", "email", "redact")
 
 
+UNSEEN = catalog(sampled=False)
+
+
 def orders(unmask: tuple[str, ...] = (), masks: tuple[Mask, ...] = ()) -> ResultPlan:
-    basis = basis_of("select id, item from orders", unmask, masks)
+    basis = basis_of("select id, item from orders", unmask, masks, known=UNSEEN)
     return result(rows(description(ID, ITEM), basis), basis)
 
 
@@ -77,7 +81,7 @@ def test_who_sees_everything_is_not_looked_through() -> None:
 
 def test_column_that_is_known_by_its_label_is_masked_beside_those_that_are_looked_through() -> None:
     sql = "select email, city from customers"
-    basis = basis_of(sql)
+    basis = basis_of(sql, known=UNSEEN)
     plan = result(rows(description(("email", CUSTOMERS, 3, VARCHAR), ("city", CUSTOMERS, 4, TEXT)), basis), basis)
     masked, found = plan.mask(data_row(b"a@b.c", b"Bonn, ann@shop.example"))
     first, second = cells_of(masked[5:])
@@ -124,7 +128,7 @@ def test_whole_column_gets_the_mask_that_the_policy_has_for_its_label() -> None:
 
 
 def copied(sql: str, *lines: bytes) -> tuple[ResultPlan, bytes]:
-    basis = basis_of(sql)
+    basis = basis_of(sql, known=UNSEEN)
     planned = copy_out(facts(sql), basis)
     assert not isinstance(planned, Refused)
     plan = result(planned, basis)
