@@ -17,6 +17,7 @@ from tests.gateway.masking.shop import (
     VARCHAR,
     basis_of,
     data_row,
+    decoded,
     description,
     facts,
 )
@@ -35,12 +36,7 @@ def orders(unmask: tuple[str, ...] = (), masks: tuple[Mask, ...] = ()) -> Result
 def items(plan: ResultPlan, *values: bytes) -> list[bytes | None]:
     """What becomes of the second column."""
     frames, _ = plan.mask(b"".join(data_row(b"7", value) for value in values))
-    found, at = [], 0
-    while at < len(frames):
-        end = at + 1 + int.from_bytes(frames[at + 1 : at + 5], "big")
-        found.append(cells_of(frames[at + 5 : end])[1])
-        at = end
-    return found
+    return [cells[1] for cells in decoded(frames)]
 
 
 def addresses(count: int) -> list[bytes]:
