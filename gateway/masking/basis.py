@@ -138,12 +138,22 @@ class MaskBasis:
 
     def _unproven(self, column: Column) -> bool:
         if self.is_clean(column.relation):
-            return True  # clean of masked values, which says nothing of those in columns without a label
+            return column.relation.name in self.own.unproven
         for table in self.tables(column.relation):
             for each in table.columns if column.name == "*" else (table.by_name.get(column.name),):
                 if each is not None and each.scan and each.label is None:
                     return True
         return False
+
+    def proves(self, relation: Relation) -> bool:
+        """Whether no cell of a relation must be looked at to know that it is clean, but for those that have labels."""
+        if self.is_clean(relation):
+            return relation.name not in self.own.unproven
+        return bool(self.tables(relation)) and not self._unproven(Column(relation, "*"))
+
+    def reads_unproven(self) -> bool:
+        """Whether the statement may take in cells that nobody labelled or proved clean."""
+        return not self.everything and not all(self.proves(relation) for relation in self.facts.reads)
 
     @property
     def shown(self) -> frozenset[str]:
@@ -336,9 +346,7 @@ def _all_proven(masks: MaskBasis) -> bool:
     facts = masks.facts
     if not facts.complete or _unresolved(facts):
         return False
-    tables = [masks.tables(relation) for relation in (*facts.reads, *facts.writes)]
-    columns = [column for found in tables for table in found for column in table.columns]
-    return all(tables) and not any(column.scan and column.label is None for column in columns)
+    return all(masks.proves(relation) for relation in (*facts.reads, *facts.writes))
 
 
 def _reads_clear(masks: MaskBasis) -> bool:

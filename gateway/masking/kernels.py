@@ -9,7 +9,7 @@ first, each of its cell, because their lengths differ.
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,8 @@ NATIVE = rows.COMPILED  # measured there: 60 ns a row of 88 bytes with two const
 _DATA_ROW = 0x44
 _ROW_HEAD = Struct(">BIH").unpack_from
 
-Bytes = NDArray[np.uint8]
-Offsets = NDArray[np.int64]
+Bytes: TypeAlias = NDArray[np.uint8]
+Offsets: TypeAlias = NDArray[np.int64]
 
 _FOUR = np.arange(4)
 _TAIL = np.frombuffer(TAIL, np.uint8)

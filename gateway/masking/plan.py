@@ -99,7 +99,7 @@ def _may_hold(one: Field, output: Output | None, basis: MaskBasis) -> bool:
     if column is not None and column.scan and column.label is None:
         return True
     if output is None:
-        return column is None and one.attnum >= 0  # of the session's own tables
+        return basis.unproven and column is None and one.attnum >= 0  # of the session's own tables
     return basis.may_hold(output)
 
 

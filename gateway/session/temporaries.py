@@ -92,10 +92,11 @@ class Temporaries:
         self.own = own
 
     def sent(self, ruling: Ruling) -> None:
-        """A statement is about to run. What one that reads masked values writes to is clean no more, before the next text is
-        read; behind anything but a plain table may stand one of ours."""
+        """A statement is about to run. What one that reads masked values writes to is clean no more, and what one writes to that
+        reads what nobody proved is unproven too, before the next text is read; behind anything but a plain table may stand one of ours."""
         own = self.own
-        if not own.clean or not ruling.basis.reads_masked():
+        masked = bool(own.clean) and ruling.basis.reads_masked()
+        if not own.clean or not (masked or ruling.basis.reads_unproven()):
             return
         facts = ruling.facts
         targets = {relation.name for relation in (*facts.writes, *facts.creates)}
@@ -103,7 +104,10 @@ class Temporaries:
         catalog = ruling.basis.catalog
         plain = all(table.kind in "rp" for one in others for table in catalog.find(one.schema, one.name))
         plain = plain and not any(one.name in own.names for one in others)
-        self.own = own._replace(clean=own.clean - targets if plain else frozenset())
+        if masked:
+            self.own = own._replace(clean=own.clean - targets if plain else frozenset())
+        else:
+            self.own = own._replace(unproven=own.unproven | (targets if plain else own.clean))
 
     def carry(self, one: Learned) -> None:
         """A statement is about to put labelled values into a relation of the session's making."""

@@ -66,7 +66,8 @@ def test_shared_ruling_is_what_reading_anew_would_give() -> None:
         assert [one.decision.verdict for one in cached.rulings] == [one.decision.verdict for one in fresh.rulings]
         assert [one.basis.inert for one in cached.rulings] == [one.basis.inert for one in fresh.rulings], text
         assert [one.facts.settings for one in cached.rulings] == [one.facts.settings for one in fresh.rulings], text
-        assert [one.copy for one in cached.rulings] == [one.copy for one in fresh.rulings], text
+        copies = [[one.copy and one.copy.rows for one in script.rulings] for script in (cached, fresh)]
+        assert copies[0] == copies[1], text
         assert [one.facts.shape for one in cached.rulings] == [one.facts.shape for one in fresh.rulings], text
         assert (cached.takes_copy, cached.named, cached.unsettling) == (fresh.takes_copy, fresh.named, fresh.unsettling)
 
@@ -187,7 +188,7 @@ def test_first_refusal_stops_the_text() -> None:
 
 
 def test_copy_that_cannot_be_masked_is_refused_and_counts_as_denied() -> None:
-    script = scope_of(READ).script(b"copy customers to stdout with (format binary)")
+    script = scope_of(READ).script(b"copy customers to stdout with (delimiter 'x')")
     (ruling,) = script.rulings
     assert ruling.refused is not None
     assert ruling.decision.verdict == "deny"

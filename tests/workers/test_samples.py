@@ -116,7 +116,7 @@ async def test_columns_without_values_are_not_seen() -> None:
 async def test_real_tables_are_read_in_part_and_by_their_quoted_names(server: EmbeddedServer) -> None:
     async with own_session(server) as connection:
         samples = Samples()
-        found = await catalog.read(connection, 1, (), samples, 10)
+        found = await catalog.read(connection, 1, (), samples=samples, sample_seconds=10)
     (big,) = found.find("shop", "big")
     assert {column.name: (column.label, column.scan) for column in big.columns} == {
         "id": (None, False), "c1": ("email", False), "c2": (None, False), "c3": (None, True), 'Odd "name': (None, False),
@@ -133,10 +133,10 @@ async def test_a_locked_table_delays_nobody(server: EmbeddedServer) -> None:
         with psycopg.connect(server.dsn()) as other:
             other.execute("lock table shop.locked in access exclusive mode")
             samples = Samples()
-            found = await catalog.read(connection, 1, (), samples, 10)
+            found = await catalog.read(connection, 1, (), samples=samples, sample_seconds=10)
             (locked,) = found.find("shop", "locked")
             assert (locked.columns[0].label, locked.columns[0].scan) == (None, True)
             other.rollback()
-        found = await catalog.read(connection, 2, (), samples, 10)
+        found = await catalog.read(connection, 2, (), samples=samples, sample_seconds=10)
         (locked,) = found.find("shop", "locked")
         assert locked.columns[0].label == "email"

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Mapping, Sequence
 
 from gateway.classify.catalog import Catalog, CatalogFunction
+from gateway.classify.content import Finding
 from gateway.classify.draft import ColumnRow, RelationRow, ViewRow
 from gateway.classify.snapshot import build
 from gateway.masking.basis import MaskBasis, basis
@@ -42,6 +43,11 @@ _FUNCTIONS = [
 ]
 
 
+# What a sample would have shown.
+_CLEAN = Finding(clean=True)
+_FINDINGS = {CUSTOMERS: {"city": _CLEAN}, ORDERS: {"item": _CLEAN}}
+
+
 def catalog(corrections: Mapping[str, str] | None = None, *, shadow: str | None = None) -> Catalog:
     """`shadow`: a function of this name that somebody made in public."""
     functions = list(_FUNCTIONS)
@@ -67,6 +73,7 @@ def catalog(corrections: Mapping[str, str] | None = None, *, shadow: str | None 
         ],
         corrections or {},
         read,
+        findings=_FINDINGS,
     )
 
 

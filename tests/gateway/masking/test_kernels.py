@@ -64,9 +64,8 @@ def tables(draw: st.DrawFn) -> tuple[int, list[Row], list[tuple[int, CellMask]]]
     return columns, table, [(index, draw(st.sampled_from(MASKS))) for index in sorted(masked)]
 
 
-def test_tokens_of_any_length_are_put_in_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CellMask, "token", lambda mask, cell: b"tok_" + cell * (1 + len(cell) % 3))
-    table = [[b"x" * (n % 7), None if n % 5 == 0 else b"value" * (n % 4), b"tail"] for n in range(300)]
+def test_tokens_of_any_length_are_put_in_both_ways() -> None:
+    table = [[b"x" * (n % 7), None if n % 5 == 0 else b"value" * (n % 24), b"tail"] for n in range(300)]
     frames = b"".join(map(frame, table))
     masks = [(1, HASH), (2, HASH)]
     assert kernels.bulk(frames, 3, masks) == rows.mask(frames, 3, masks)

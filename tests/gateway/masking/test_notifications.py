@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gateway.masking.basis import MaskBasis
 from gateway.masking.notifications import Listening
 from parser.messages import frame
-from tests.gateway.masking.shop import basis_of
+from tests.gateway.masking.shop import GENERATED, basis_of
 
 GUARDED = Listening(basis_of("select 1"))
 
@@ -45,7 +45,7 @@ def test_masked_payload_keeps_process_and_channel() -> None:
     assert GUARDED.heard(notified(b"jobs", b"ann@example.com")) == notified(b"jobs", b"[redacted]")
 
 
-ALL_LABELS = ["email", "name", "salary", "dob", "card", "iban"]
+ALL_LABELS = ["email", "name", "salary", "dob", "card", "iban", f"public.invoices.{GENERATED}"]
 
 
 @pytest.mark.parametrize("basis", [basis_of("select 1", ["*"]), basis_of("select 1", ALL_LABELS)])

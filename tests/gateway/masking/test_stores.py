@@ -104,13 +104,14 @@ def test_who_may_do_anything_but_not_see_it_is_refused_too() -> None:
         "insert into nobody.knows (x) select email from customers",
         "with x as (insert into nobody (x) select email from customers returning 1) select * from x",
         "update orders set item = peek(1)",
+        "create table copy as select email as harmless, peek(1) as x from customers",
         "insert into orders (item) select query_to_xml('select 1', true, true, '')::text",
     ],
 )
 def test_masked_values_are_not_put_where_no_label_can_follow(sql: str) -> None:
     refused = kept_aside(facts(sql), basis_of(sql))
     assert refused is not None
-    assert "no masked values in other columns" in refused.message
+    assert refused.rule in ("built-in: no masked values in other columns", "built-in: no code over masked data that cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,6 @@ def test_masked_values_are_not_put_where_no_label_can_follow(sql: str) -> None:
         "merge into orders o using customers c on o.id = c.id when matched then update set item = c.email",
         "create temp table mine as select email from customers",
         "create table copy as select id, city from customers where email is not null",
-        "create table copy as select email as harmless, peek(1) as x from customers",
         "select email as harmless into copy from customers",
         "alter table customers rename email to harmless",
     ],

@@ -89,7 +89,9 @@ RAILS = st.builds(
 MASKS = st.builds(
     Mask, st.lists(st.sampled_from(["card", "email"]), min_size=1).map(tuple),
     st.sampled_from(["redact", "partial", "hash", "null", "clear"]), st.none() | st.integers(0, 9),
-    st.none() | st.integers(2, 9),
+    min_group=st.none() | st.integers(2, 9),
+    inference=st.sampled_from(["refuse", "allow_equality", "allow"]),
+    max_equality_per_hour=st.none() | st.integers(1, 9),
 )  # fmt: skip
 
 
