@@ -10,10 +10,9 @@ CARRIES_MAX = 1000
 
 class Own(NamedTuple):
     """`names`: all of them, with indexes, sequences and views. `tables` and `clean` are among these: what is a table, and
-    what holds or shows nothing that the session's principal may not see. `unproven`: those of them into which cells went that
-    nobody labelled or proved clean. `carries`: (name, label, lasting) of what went into
-    relations that the session made, certain or not; a lasting one counts until the catalogue shows it. The name ALL stands
-    for every one."""
+    what holds or shows nothing that the session's principal may not see. `unproven`: those of them into which cells went
+    that nobody labelled or proved clean. `carries`: (name, label, lasting) of what went into relations that the session
+    made, certain or not; a lasting one counts until the catalogue shows it. The name ALL stands for every one."""
 
     names: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()

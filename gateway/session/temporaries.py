@@ -92,8 +92,9 @@ class Temporaries:
         self.own = own
 
     def sent(self, ruling: Ruling) -> None:
-        """A statement is about to run. What one that reads masked values writes to is clean no more, and what one writes to that
-        reads what nobody proved is unproven too, before the next text is read; behind anything but a plain table may stand one of ours."""
+        """A statement is about to run. What one that reads masked values writes to is clean no more, and what one writes to
+        that reads what nobody proved is unproven too, before the next text is read; behind anything but a plain table may
+        stand one of ours."""
         own = self.own
         masked = bool(own.clean) and ruling.basis.reads_masked()
         if not own.clean or not (masked or ruling.basis.reads_unproven()):
