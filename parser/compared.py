@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from parser.changes import change
-from parser.cutting import columns, cut
+from parser.cutting import columns, cut, terms
 from parser.facts import Column, Facts
 from parser.keywords import NOT_A_NAME
 from parser.known import Known
@@ -146,7 +146,7 @@ class _Statement:
         self.tested.append((start, end))
         waiting = [(start, end)]
         while waiting:
-            for begin, stop in _arms(r, *waiting.pop()):
+            for begin, stop in terms(r.words, *waiting.pop(), ("and", "or")):
                 word = r.words.word
                 while begin < stop and word[begin] == "not":
                     begin += 1
@@ -204,32 +204,6 @@ class _Statement:
         if out.plain and not out.opaque and len(out.columns) == 1:
             (only,) = out.columns
             self.hits.setdefault(value, set()).add((only, many))
-
-
-def _arms(r: Reading, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The stretches between AND and OR, outside of brackets, CASE and BETWEEN."""
-    word, match = r.words.word, r.words.match
-    cases = betweens = 0
-    begin = at = start
-    while at < end:
-        w = word[at]
-        if w == "(" or w == "[":
-            at = match[at]
-        elif w == "case":
-            cases += 1
-        elif w == "end" and cases:
-            cases -= 1
-        elif cases:
-            pass
-        elif w == "between":
-            betweens += 1
-        elif w == "and" and betweens:
-            betweens -= 1
-        elif w == "and" or w == "or":
-            yield begin, at
-            begin = at + 1
-        at += 1
-    yield begin, end
 
 
 def _name(r: Reading, at: int) -> int | None:

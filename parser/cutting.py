@@ -1,4 +1,4 @@
-"""Cutting a text: its tokens in columns with brackets matched, and where each statement begins and ends."""
+"""Cutting a text: its tokens in columns with brackets matched, where each statement begins and ends, and each term."""
 
 from parser.reading import BRACKETS_MAX, Unread, Words
 from parser.tokens import Kind, Tokens
@@ -63,6 +63,32 @@ def cut(words: Words) -> list[tuple[int, int]]:
     if begin < end:
         places.append((begin, end))
     return places
+
+
+def terms(words: Words, start: int, end: int, by: tuple[str, ...]) -> list[tuple[int, int]]:
+    """The operands of AND or OR, or of both, between two tokens: outside of brackets, CASE and BETWEEN."""
+    word, match = words.word, words.match
+    found = []
+    cases = betweens = 0
+    begin = at = start
+    while at < end:
+        w = word[at]
+        if w == "(" or w == "[":
+            at = match[at]
+        elif w == "case":
+            cases += 1
+        elif w == "end" and cases:
+            cases -= 1
+        elif w == "between" and not cases:
+            betweens += 1
+        elif w == "and" and betweens and not cases:
+            betweens -= 1
+        elif w in by and not cases:
+            found.append((begin, at))
+            begin = at + 1
+        at += 1
+    found.append((begin, end))
+    return found
 
 
 def _makes_function(words: Words, at: int) -> bool:

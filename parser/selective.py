@@ -19,6 +19,7 @@ from parser.conditions import (
     compares_twice,
     either,
 )
+from parser.cutting import terms
 from parser.lineage import Scope
 from parser.operands import Operands, Range
 from parser.reading import Reading
@@ -79,11 +80,11 @@ class _Condition:
             return True
         self.depth += 1
         formula: Formula
-        if len(terms := self.cut(start, end, "or")) > 1:
-            parts = [self.read(*term, positive) for term in terms]
+        if len(found := terms(self.r.words, start, end, ("or",))) > 1:
+            parts = [self.read(*term, positive) for term in found]
             formula = either(parts) if positive else both(parts)
-        elif len(terms := self.cut(start, end, "and")) > 1:
-            parts = [self.read(*term, positive) for term in terms]
+        elif len(found := terms(self.r.words, start, end, ("and",))) > 1:
+            parts = [self.read(*term, positive) for term in found]
             formula = both(parts) if positive else either(parts)
         elif word[start] == "not":
             while start < end and word[start] == "not":
@@ -94,31 +95,6 @@ class _Condition:
             formula = self.predicate(start, end, positive)
         self.depth -= 1
         return formula
-
-    def cut(self, start: int, end: int, by: str) -> list[Range]:
-        """The operands of OR or AND outside of brackets, CASE and BETWEEN."""
-        word, match = self.r.words.word, self.r.words.match
-        terms = []
-        cases = betweens = 0
-        begin = at = start
-        while at < end:
-            w = word[at]
-            if w == "(" or w == "[":
-                at = match[at]
-            elif w == "case":
-                cases += 1
-            elif w == "end" and cases:
-                cases -= 1
-            elif w == "between" and not cases:
-                betweens += 1
-            elif w == "and" and betweens and not cases:
-                betweens -= 1
-            elif w == by and not cases:
-                terms.append((begin, at))
-                begin = at + 1
-            at += 1
-        terms.append((begin, end))
-        return terms
 
     def predicate(self, start: int, end: int, positive: bool) -> Formula:
         """One test: what binds least comes first (manual, section 4.1.6)."""

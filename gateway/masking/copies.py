@@ -8,7 +8,7 @@ from gateway.masking import rows, streams
 from gateway.masking.basis import MaskBasis, Source
 from gateway.masking.copy_cells import Dialect
 from gateway.masking.forms import Form, form_of
-from gateway.masking.looks import Look
+from gateway.masking.looks import EVERY_CELL, Look
 from gateway.masking.streams import Place
 from parser.facts import Copy, Facts, Output, Relation
 
@@ -113,7 +113,7 @@ def _of_unknown(copy: Copy, basis: MaskBasis) -> CopyPlan | Refused:
     return dialect if isinstance(dialect, Refused) else CopyPlan(False, dialect=dialect, looks=(_ANY_CELL,))
 
 
-_ANY_CELL = Look(0, Form.NESTED, "rows")
+_ANY_CELL = Look(EVERY_CELL, Form.NESTED, "rows")
 
 
 def _look(cell: _Cell, index: int, binary: bool) -> Look | None:

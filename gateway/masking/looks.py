@@ -16,14 +16,15 @@ from gateway.masking.scanned_copy import scan_copy, scan_lines
 from gateway.masking.scanner import Scanner, scanner
 
 SCAN = "scan"  # the mask's name in the audit
+EVERY_CELL = -1  # where the cells of rows are not told apart
 Found = tuple[str, str, str]  # (column, label, mask), as the audit names what was masked
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One column of a result. `name`: `schema.table.column` of a stored one, else what it is called for people. `table_oid`
-    and `number`: of the stored column whose cells these are, 0 where they are made of something. `type_oid`, `typmod` and
-    `binary`: for the mask, should it be masked whole."""
+    """One column of a result, or all of it (`index` is EVERY_CELL). `name`: `schema.table.column` of a stored one, else what
+    it is called for people. `table_oid` and `number`: of the stored column whose cells these are, 0 where they are made of
+    something. `type_oid`, `typmod` and `binary`: for the mask, should it be masked whole."""
 
     index: int
     form: Form
@@ -80,7 +81,7 @@ class Watch:
     def verdicts(self) -> list[tuple[Look, str]]:
         """The columns that are one kind of personal data, as far as was seen."""
         found = ((look, verdict(counts)) for look, counts in zip(self.looks, self._counts, strict=True))
-        return [(look, label) for look, label in found if label is not None]
+        return [(look, label) for look, label in found if label is not None and look.index != EVERY_CELL]
 
 
 def learned(look: Look, label: str, catalog: Catalog) -> Learned | None:

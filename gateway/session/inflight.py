@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from gateway.errors import Refused
 from gateway.masking.groups import Group
@@ -31,6 +32,7 @@ class Ask(IntEnum):
 
 RESYNC = frozenset({Ask.QUERY, Ask.SYNC, Ask.FUNCTION})  # answered by ReadyForQuery, even after an error
 
+_NOTHING: Final[frozenset[Found]] = frozenset()
 ROWS_UNKNOWN = 1 << 62  # the estimate of a statement whose estimate cannot be had: more than any limit
 
 
@@ -114,7 +116,7 @@ class Item:
     statement: Statement | None = None
     portal: Portal | None = None
     plan: ResultPlan | None = None
-    found: frozenset[Found] = frozenset()  # in cells of its current result that nobody labelled
+    found: frozenset[Found] = _NOTHING  # in cells of its current result that nobody labelled
     groups: tuple[Group, ...] = ()  # that the text which the server has was guarded for
     nbytes = 0
     rows_seen = 0  # of a result whose rows are budgeted

@@ -1,9 +1,11 @@
 """One result's rows as they go out: looked through cell by cell, then masked whole, told once, with the audit's card."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.errors import Refused
-from gateway.masking.plan import copy_out, rows
+from gateway.masking.plan import CopyPlan, copy_out, rows
 from gateway.policy.rules import Mask
 from gateway.results import CARDS_MAX, ResultPlan, result
 from parser.errors import ProtocolError
@@ -18,33 +20,27 @@ from tests.gateway.masking.shop import (
     basis_of,
     catalog,
     data_row,
+    decoded,
     description,
     facts,
 )
 
+KNOWN = catalog(sampled=False)
 ID = ("id", ORDERS, 1, INT4)
 ITEM = ("item", ORDERS, 4, TEXT)
 ITEM_FOUND = ("public.orders.item", "email", "scan")
 ITEM_WHOLE = ("public.orders.item", "email", "redact")
 
 
-UNSEEN = catalog(sampled=False)
-
-
 def orders(unmask: tuple[str, ...] = (), masks: tuple[Mask, ...] = ()) -> ResultPlan:
-    basis = basis_of("select id, item from orders", unmask, masks, known=UNSEEN)
+    basis = basis_of("select id, item from orders", unmask, masks, known=KNOWN)
     return result(rows(description(ID, ITEM), basis), basis)
 
 
 def items(plan: ResultPlan, *values: bytes) -> list[bytes | None]:
     """What becomes of the second column."""
     frames, _ = plan.mask(b"".join(data_row(b"7", value) for value in values))
-    found, at = [], 0
-    while at < len(frames):
-        end = at + 1 + int.from_bytes(frames[at + 1 : at + 5], "big")
-        found.append(cells_of(frames[at + 5 : end])[1])
-        at = end
-    return found
+    return [cells[1] for cells in decoded(frames)]
 
 
 def addresses(count: int) -> list[bytes]:
@@ -81,7 +77,7 @@ def test_who_sees_everything_is_not_looked_through() -> None:
 
 def test_column_that_is_known_by_its_label_is_masked_beside_those_that_are_looked_through() -> None:
     sql = "select email, city from customers"
-    basis = basis_of(sql, known=UNSEEN)
+    basis = basis_of(sql, known=KNOWN)
     plan = result(rows(description(("email", CUSTOMERS, 3, VARCHAR), ("city", CUSTOMERS, 4, TEXT)), basis), basis)
     masked, found = plan.mask(data_row(b"a@b.c", b"Bonn, ann@shop.example"))
     first, second = cells_of(masked[5:])
@@ -128,7 +124,7 @@ def test_whole_column_gets_the_mask_that_the_policy_has_for_its_label() -> None:
 
 
 def copied(sql: str, *lines: bytes) -> tuple[ResultPlan, bytes]:
-    basis = basis_of(sql, known=UNSEEN)
+    basis = basis_of(sql, known=KNOWN)
     planned = copy_out(facts(sql), basis)
     assert not isinstance(planned, Refused)
     plan = result(planned, basis)
@@ -151,6 +147,19 @@ def test_copied_cells_are_looked_through_and_their_column_is_learned(options: st
     assert [(one.table, one.column, one.label) for one in plan.learned] == [("orders", "item", "email")]
     again, _ = plan.mask(frame(b"d", b"1" + separator + b"lamp\n"))
     assert again == frame(b"d", b"1" + separator + b"[redacted]\n")
+
+
+def test_copied_rows_of_unknown_cells_are_looked_through_for_ever() -> None:
+    sql = "copy orders to stdout"
+    basis = basis_of(sql, made=frozenset({"orders"}), known=KNOWN)
+    planned = copy_out(facts(sql), replace(basis, unproven=True, inert=True))
+    assert isinstance(planned, CopyPlan)
+    plan = result(planned, basis)
+    for value in addresses(50):
+        masked, found = plan.mask(frame(b"d", value + b"\t" + value + b"\tlamp\n"))
+        assert masked == frame(b"d", b"[redacted]\t[redacted]\tlamp\n")
+        assert found == [("rows", "email", "scan")]
+    assert plan.learned == []
 
 
 def test_rows_that_are_not_as_described_are_the_servers_fault() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from parser.cutting import columns, cut
+from parser.cutting import columns, cut, terms
 from parser.reading import BRACKETS_MAX, Unread
 from parser.tokenizer import tokenize
 
@@ -52,3 +52,22 @@ def test_brackets_that_do_not_pair_or_nest_too_deep_are_refused() -> None:
 def test_each_bracket_knows_its_partner() -> None:
     words = columns(tokenize(b"a (b [1] (c)) d", standard_conforming_strings=True, comments=False))
     assert words.match == {1: 9, 3: 5, 6: 8}
+
+
+@pytest.mark.parametrize(
+    ("sql", "by", "expected"),
+    [
+        ("a and b or c", ("and", "or"), ["a", "b", "c"]),
+        ("a and b or c", ("or",), ["a and b", "c"]),
+        ("a between 1 and 2 and b", ("and",), ["a between 1 and 2", "b"]),
+        ("a between 1 and 2 or b between 3 and 4", ("and", "or"), ["a between 1 and 2", "b between 3 and 4"]),
+        ("case when a and b then c end or d", ("and", "or"), ["case when a and b then c end", "d"]),
+        ("case when a between 1 and 2 then b end and c", ("and",), ["case when a between 1 and 2 then b end", "c"]),
+        ("( a or b ) and c [ 1 or 2 ]", ("and", "or"), ["( a or b )", "c [ 1 or 2 ]"]),
+        ("a", ("and", "or"), ["a"]),
+    ],
+)
+def test_terms_are_cut_outside_of_brackets_case_and_between(sql: str, by: tuple[str, ...], expected: list[str]) -> None:
+    words = columns(tokenize(sql.encode(), standard_conforming_strings=True, comments=False))
+    found = terms(words, 0, len(words.tokens), by)
+    assert [" ".join(words.text[start:end]) for start, end in found] == expected

@@ -11,6 +11,7 @@ from gateway.masking.basis import MaskBasis, basis
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Mask
 from parser.facts import Facts
+from parser.messages import data_row as cells_of
 from parser.messages import frame
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 from parser.statements import read
@@ -47,10 +48,8 @@ _CLEAN = Finding(clean=True)
 _FINDINGS = {CUSTOMERS: {"city": _CLEAN}, ORDERS: {"item": _CLEAN}}
 
 
-def catalog(
-    corrections: Mapping[str, str] | None = None, *, shadow: str | None = None, sampled: bool = True
-) -> Catalog:
-    """`shadow`: a function of this name that somebody made in public. `sampled`: the rows have been looked at."""
+def catalog(corrections: Mapping[str, str] | None = None, *, shadow: str | None = None, sampled: bool = True) -> Catalog:
+    """`shadow`: a function of this name that somebody made in public. `sampled`: what holds nothing personal is known to."""
     functions = list(_FUNCTIONS)
     if shadow is not None:
         functions.append(CatalogFunction("public", shadow, "v", "plpgsql", False, False))
@@ -125,3 +124,14 @@ def data_row(*cells: bytes | None) -> bytes:
     for cell in cells:
         body += struct.pack(">i", -1) if cell is None else struct.pack(">i", len(cell)) + cell
     return frame(b"D", body)
+
+
+def decoded(frames: bytes) -> list[list[bytes | None]]:
+    """The cells of DataRow frames, row by row."""
+    found, at = [], 0
+    while at < len(frames):
+        assert frames[at : at + 1] == b"D"
+        (length,) = struct.unpack_from(">I", frames, at + 1)
+        found.append(cells_of(frames[at + 5 : at + 1 + length]))
+        at += 1 + length
+    return found

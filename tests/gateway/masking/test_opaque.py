@@ -57,8 +57,8 @@ def test_what_can_be_read_is_not_refused_here(sql: str) -> None:
 
 def test_only_columns_that_are_hidden_count() -> None:
     assert hides(basis_of("select 1"))
-    shown = ["name", "email", "salary", "dob", "card", "iban", f"public.invoices.{GENERATED}"]
-    assert not hides(basis_of("select 1", shown))
+    every = ["name", "email", "salary", "dob", "card", "iban", f"public.invoices.{GENERATED}"]
+    assert not hides(basis_of("select 1", every))
     assert not hides(basis_of("select 1", known=NOTHING_HIDDEN))
 
 

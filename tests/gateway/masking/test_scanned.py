@@ -1,8 +1,8 @@
 """Scanned rows: both ways give the same bytes, frames stay whole, and what was seen is counted."""
 
 import random
-import struct
 from collections.abc import Sequence
+from itertools import starmap
 
 import pytest
 from hypothesis import given, settings
@@ -13,27 +13,11 @@ from gateway.masking.forms import Form
 from gateway.masking.scanned import ColumnCounts, scan_rows, scan_text, verdict
 from gateway.masking.scanner import scanner
 from parser.errors import ProtocolError
-from parser.messages import data_row
+from tests.gateway.masking.shop import data_row, decoded
 
 Row = Sequence[bytes | None]
 MAIL = b"jane@example.com"
 R = b"[redacted]"
-
-
-def frame(row: Row) -> bytes:
-    body = struct.pack(">H", len(row))
-    for cell in row:
-        body += struct.pack(">i", -1) if cell is None else struct.pack(">i", len(cell)) + cell
-    return b"D" + struct.pack(">I", len(body) + 4) + body
-
-
-def decode(frames: bytes) -> list[list[bytes | None]]:
-    found, at = [], 0
-    while at < len(frames):
-        (length,) = struct.unpack_from(">I", frames, at + 1)
-        found.append(data_row(frames[at + 5 : at + 1 + length]))
-        at += 1 + length
-    return found
 
 
 def expected(table: Sequence[Row], scans: Sequence[tuple[int, Form]]) -> list[list[bytes | None]]:
@@ -72,9 +56,9 @@ def test_rows_come_out_masked_and_whole_however_many(
 ) -> None:
     columns, table, scans = case
     table = table * times ** 2  # few rows are found one by one, more of them at once
-    frames = b"".join(map(frame, table))
+    frames = b"".join(starmap(data_row, table))
     result = scan_rows(scanner(), frames, columns, scans)
-    assert decode(result.frames) == expected(table, scans)
+    assert decoded(result.frames) == expected(table, scans)
     for (index, _), count in zip(scans, result.counts, strict=True):
         assert count.cells == sum(row[index] is not None for row in table)
 
@@ -88,11 +72,11 @@ def test_thousands_of_rows_are_masked_as_one_by_one() -> None:
         if number % 20 == 0:
             said.append(chance.choice(planted))
         table.append((b"%d" % number, b" ".join(said) if number % 7 else None, MAIL, b'{"id": %d}' % number))
-    frames = b"".join(map(frame, table))
+    frames = b"".join(starmap(data_row, table))
     scans = [(1, Form.TEXT), (3, Form.JSON)]
     result = scan_rows(scanner(), frames, 4, scans)
-    assert decode(result.frames) == expected(table, scans)
-    one_by_one = [scan_rows(scanner(), frame(row), 4, scans) for row in table]
+    assert decoded(result.frames) == expected(table, scans)
+    one_by_one = [scan_rows(scanner(), data_row(*row), 4, scans) for row in table]
     assert b"".join(one.frames for one in one_by_one) == result.frames
     together = ColumnCounts()
     for one in one_by_one:
@@ -103,38 +87,38 @@ def test_thousands_of_rows_are_masked_as_one_by_one() -> None:
 
 def test_nothing_found_gives_the_very_frames_that_came() -> None:
     for count in (1, 1000):
-        frames = frame((b"1", b"only words")) * count
+        frames = data_row(b"1", b"only words") * count
         assert scan_rows(scanner(), frames, 2, [(1, Form.TEXT)]).frames is frames
     assert scan_rows(scanner(), b"", 2, [(1, Form.TEXT)]).frames == b""
 
 
 def test_second_scan_finds_nothing_more() -> None:
     table: list[Row] = [(MAIL, b"password: hunter2"), (b"Dear Jane Smith", b"tel. +49 30 1234567, 10.20.30.40")] * 40
-    once = scan_rows(scanner(), b"".join(map(frame, table)), 2, [(0, Form.TEXT), (1, Form.TEXT)]).frames
+    once = scan_rows(scanner(), b"".join(starmap(data_row, table)), 2, [(0, Form.TEXT), (1, Form.TEXT)]).frames
     assert scan_rows(scanner(), once, 2, [(0, Form.TEXT), (1, Form.TEXT)]).frames is once
 
 
 def test_cell_longer_than_a_piece_is_scanned_too() -> None:
-    frames = frame((b"word " * 100_000 + MAIL,)) + frame((b"words",)) * 3
+    frames = data_row(b"word " * 100_000 + MAIL) + data_row(b"words") * 3
     result = scan_rows(scanner(), frames, 1, [(0, Form.TEXT)])
-    assert decode(result.frames)[0] == [b"word " * 100_000 + R]
+    assert decoded(result.frames)[0] == [b"word " * 100_000 + R]
 
 
 @pytest.mark.parametrize("times", [1, 40])
 @pytest.mark.parametrize(
     "frames",
     [
-        frame((b"a",))[:-1],
-        frame((b"a", b"b", b"c")),
+        data_row(b"a")[:-1],
+        data_row(b"a", b"b", b"c"),
         b"D\0\0\0\x0a\0\2\xff\xff\xff\xfe",
-        frame((b"a", b"b"))[:-5] + b"\0\0\0\2b",
-        b"C" + frame((b"a", b"b"))[1:],
+        data_row(b"a", b"b")[:-5] + b"\0\0\0\2b",
+        b"C" + data_row(b"a", b"b")[1:],
         b"D\0\0\0\4",
     ],
 )
 def test_malformed_rows_are_the_servers_fault(frames: bytes, times: int) -> None:
     with pytest.raises(ProtocolError):
-        scan_rows(scanner(), frame((b"a", b"b")) * (times - 1) + frames, 2, [(1, Form.TEXT)])
+        scan_rows(scanner(), data_row(b"a", b"b") * (times - 1) + frames, 2, [(1, Form.TEXT)])
 
 
 @given(st.binary(max_size=60), st.integers(1, 3))
@@ -143,12 +127,12 @@ def test_any_bytes_are_rows_or_a_protocol_error(frames: bytes, columns: int) -> 
         result = scan_rows(scanner(), frames, columns, [(0, Form.NESTED_BINARY)])
     except ProtocolError:
         return
-    decode(result.frames)
+    decoded(result.frames)
 
 
 def test_column_of_nothing_else_gets_its_label_and_no_other_does() -> None:
     table: list[Row] = [(MAIL, b"to " + MAIL)] * 30
-    mails, texts = scan_rows(scanner(), b"".join(map(frame, table)), 2, [(0, Form.TEXT), (1, Form.TEXT)]).counts
+    mails, texts = scan_rows(scanner(), b"".join(starmap(data_row, table)), 2, [(0, Form.TEXT), (1, Form.TEXT)]).counts
     assert verdict(mails) == "email"
     assert verdict(texts) is None
     assert texts.hits == {"email": 30}
