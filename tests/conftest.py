@@ -23,6 +23,7 @@ def pytest_sessionstart() -> None:
                 pytest.exit(f"{source.relative_to(root)} is newer than its compiled form: run `make env`", returncode=2)
 
 
+@pytest.hookimpl(tryfirst=True)  # the plugin that shares tests looks for their groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Live tests last, for their servers are children of this process, and tests of reaping count children. Where several
     processes share the tests (`make test`), those of one file go to one of them, unless they say otherwise."""

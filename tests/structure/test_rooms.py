@@ -1,7 +1,9 @@
 """The house rules that a machine can hold: places, imports, sizes, names, style and types."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +152,21 @@ def test_list_of_modules_that_are_tested_together_only_shrinks() -> None:
 
 def test_tests_have_no_packages_that_could_shadow_the_rooms() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+def test_hot_modules_are_compiled_where_make_made_the_environment() -> None:
+    """One module that mypyc cannot compile leaves all of them interpreted, and nothing but speed would tell."""
+    if Path(sys.prefix) != ROOT / ".venv" or os.environ.get("SLUICE_PURE") == "1" or not shutil.which("gcc"):
+        pytest.skip("nothing is compiled here")
+    listed = re.findall(r'^    "(.*)\.py",$', (ROOT / "setup.py").read_text(), re.MULTILINE)
+    assert [one for one in listed if not list((ROOT / one).parent.glob(f"{Path(one).name}.*.so"))] == []
+
+
+def test_tests_of_one_file_go_to_one_process(request: pytest.FixtureRequest) -> None:
+    """Where several share them; else the servers and gateways of a file would be started in each."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("one process runs all")
+    assert request.node.nodeid.endswith("@tests/structure/test_rooms.py")
 
 
 def test_nothing_is_left_for_later() -> None:

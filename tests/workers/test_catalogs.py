@@ -233,25 +233,32 @@ async def test_a_reading_that_was_given_up_in_the_middle_leaves_nothing_behind(
 async def test_a_server_that_hangs_keeps_no_other_waiting(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogs_module, "READ_SECONDS", 2.0)
     listener = await trio.open_tcp_listeners(0, host="127.0.0.1")  # accepts in the kernel and says nothing
     port = listener[0].socket.getsockname()[1]
+    hangs = Target((("127.0.0.1", port),), "postgres", "sluice", sslmode="disable", connect_timeout=60.0)
     async with keeping(server) as (keeper,):
+
+        async def hanging(name: str) -> catalogs_module._Kept:
+            await keeper.catalogs.of(Database(name=name, user="sluice"), keeper.target)
+            kept = keeper.catalogs._kept[name]
+            await keeper.catalogs._hang_up(kept)
+            kept.target = hangs
+            return kept
+
         await keeper.read()
-        slow = Database(name="slow", user="sluice")
-        await keeper.catalogs.of(slow, keeper.target)
-        kept = keeper.catalogs._kept["slow"]
-        await keeper.catalogs._hang_up(kept)
-        kept.target = Target(
-            (("127.0.0.1", port),), "postgres", "sluice", sslmode="disable", connect_timeout=60.0
-        )
+        slow = await hanging("slow")
         keeper.catalogs.moved("slow")
-        await until(kept.lock.locked, "it hangs")
+        await until(slow.lock.locked, "it hangs")
         keeper.catalogs.moved("shop")
         await until(lambda: keeper.renewed, "one was read")
         assert {name for name, _ in keeper.renewed} == {"shop"}
-        await until(lambda: any(name == "slow" for name, _ in keeper.renewed), "the other was given up")
-        assert keeper.catalogs.get("slow") is not None
+        assert slow.lock.locked()
+        slower = await hanging("slower")
+        monkeypatch.setattr(catalogs_module, "READ_SECONDS", 0.3)
+        keeper.catalogs.moved("slower")
+        await until(lambda: any(name == "slower" for name, _ in keeper.renewed), "the other was given up")
+        assert not slower.lock.locked()
+        assert keeper.catalogs.get("slower") is not None
     await listener[0].aclose()
 
 

@@ -444,14 +444,16 @@ def held(pair: Pair) -> int:
 
 
 async def pour(pair: Pair, wire: str, chunk: bytes, most: int) -> int:
-    """Sends until a second passes in which nothing more is taken; how much was."""
+    """Sends until nothing more is taken for a while, and the gateway keeps some of it; how much was taken."""
     sock = getattr(pair, wire).sock
     poured = 0
     while poured < most:
         with trio.move_on_after(0.3) as blocked:
             await trio.lowlevel.wait_writable(sock)
         if blocked.cancelled_caught:
-            return poured
+            if held(pair):
+                return poured
+            continue  # the machine is busy, and the gateway had no turn
         with suppress(BlockingIOError):
             poured += sock.send(chunk[poured % len(chunk) :])
         await trio.lowlevel.checkpoint()
