@@ -204,7 +204,7 @@ def _shaped(found: re.Match[bytes]) -> str | None:
     if kind == "brazilian":
         years = value[3:7], value[8:]
         return None if all(b"1800" <= year <= b"2100" for year in years) else "phone"
-    return "ssn" if _CHECKS[str(kind)](digits) else None
+    return "ssn" if _CHECKS[str(kind)](value if kind == "ssn" else digits) else None
 
 
 _CHECKS: dict[str, Callable[[bytes], bool]] = {

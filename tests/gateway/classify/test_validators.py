@@ -69,8 +69,14 @@ def test_national_numbers_that_are_published_as_examples_pass(country: str, numb
 def test_numbers_that_are_never_given_out_are_no_social_security_numbers() -> None:
     assert ssn_us(b"219099999")
     assert ssn_us(b"900-70-1234")
-    for number in (b"900-12-3456", b"000-12-3456", b"666-12-3456", b"123-00-4567", b"123-45-0000", b"12-345-6789x"):
+    for number in (b"900 12 3456", b"000123456", b"666.12.3456", b"123004567", b"123 45 0000", b"12-345-6789x"):
         assert not ssn_us(number)
+
+
+def test_hyphens_alone_make_a_social_security_number_of_any_digits() -> None:
+    assert ssn_us(b"900-12-3456")
+    assert ssn_us(b"666-12-3456")
+    assert not ssn_us(b"66-612-3456")
 
 
 @pytest.mark.parametrize(("country", "number"), NUMBERS)
