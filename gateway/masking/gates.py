@@ -237,7 +237,7 @@ def _birth(text: bytes, at: int) -> Iterator[Span]:
 
 
 # Without a match of it the groups from DIGITS on have none.
-SIX_DIGITS = rb"[0-9](?:[ \t./(),;_+-]{0,4}[0-9]){5}"
+SIX_DIGITS = rb"[0-9](?:[ \t./(),;_+-]{0,4}[0-9]){5}[^0-9]"
 
 # Characters written by escape or lookalike: such a text is read a second time, folded.
 ESCAPED = Gate(
@@ -353,7 +353,7 @@ GATES = (
         any_case=True,
     ),
     Gate(
-        (rb"[a-z]{2}[0-9]{2}(?:[ \t./-]?[a-z0-9]){11}",),
+        (b"(?:" + b"|".join(sorted(checks.IBAN_LENGTHS)) + rb")[0-9]{2}(?:[ \t./-]?[a-z0-9]){11}",),
         _iban,
         Group.IDS,
         any_case=True,
