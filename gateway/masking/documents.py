@@ -61,8 +61,9 @@ def telling_keys(text: bytes) -> bool:
 
 
 def telling_document(text: bytes) -> bool:
-    """As `telling_keys`, quick, and for True also where what looks like a key is none: whatever stands between two quotation marks
-    of which a colon or a blank follows the second. Of keys with an escaped mark only the end is seen, which tells."""
+    """As `telling_keys`, quick, and for True also where what looks like a key is none: whatever stands between two
+    quotation marks of which a colon or a blank follows the second. Of keys with an escaped mark only the end is seen,
+    which tells."""
     pieces = text.split(b'"')
     for at in range(1, len(pieces) - 1):
         after = pieces[at + 1]

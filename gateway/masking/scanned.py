@@ -115,7 +115,7 @@ class _Run:
         self.kept: i64 = 0
 
     def lay(self, at: i64) -> i64:
-        """Lays out the cells of the rows from here on until there are enough of them. Gives the offset behind the last one."""
+        """Lays out the cells of the rows from here on until they are enough. Gives the offset behind the last one."""
         self.sheet = Sheet()
         self.places = BytesWriter()
         frames = self.frames

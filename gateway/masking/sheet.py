@@ -1,4 +1,4 @@
-"""Cells one below the other as one text, so that the gates are passed once for many of them; and in which of them they matched.
+"""Cells one below the other as one text, so that the gates are passed once for many; and in which of them they matched.
 
 Written for the compiler (setup.py): where cells begin is packed, and nothing is made of a cell but its line.
 """
