@@ -23,6 +23,7 @@ COMPILED = [
     "gateway/masking/scanned.py",
     "gateway/masking/scanned_copy.py",
     "gateway/masking/scanner.py",
+    "gateway/masking/sheet.py",
     "gateway/masking/streams.py",
     "gateway/results.py",
     "gateway/scope.py",

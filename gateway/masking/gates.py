@@ -91,7 +91,7 @@ class Group(IntEnum):
     SIGNS = 1
     SHAPES = 2
     COLONS = 3
-    # Scanned only where there is a run of six digits at all.
+    # Scanned only around runs of six digits.
     DIGITS = 4
     IDS = 5
     DIALLED = 6
@@ -233,8 +233,11 @@ def _birth(text: bytes, at: int) -> Iterator[Span]:
         yield found.start("day"), found.end("day"), "dob"
 
 
-# Without a match of it the groups from DIGITS on have none.
-SIX_DIGITS = rb"[0-9](?:[ \t./(),;_+-]{0,4}[0-9]){5}"
+# Without a match of it the groups from DIGITS on have none; they have theirs not far from where one ends, words that tell
+# what a number is included.
+SIX_DIGITS = rb"[0-9](?:[ \t./(),;_+-]{0,4}[0-9]){5}[^0-9]"
+DIGITS_REACH = (160, 64)  # bytes before and behind
+
 
 # Characters written by escape or lookalike: such a text is read a second time, folded.
 ESCAPED = Gate(
@@ -340,7 +343,7 @@ GATES = (
         any_case=True,
     ),
     Gate(
-        (rb"[a-z]{2}[0-9]{2}(?:[ \t./-]?[a-z0-9]){11}",),
+        (rb"[^0-9a-f][a-z]{2}[0-9]{2}(?:[ \t./-]?[a-z0-9]){11}",),  # not inside of hexadecimal digits
         _iban,
         Group.IDS,
         any_case=True,

@@ -132,29 +132,6 @@ def cells_of(
     return found
 
 
-def filled(cell: Offsets, length: Offsets) -> tuple[tuple[list[int], list[int], list[int]], int]:
-    """Of one column's cells, given as `cells_of` gives them, those that are neither NULL nor empty: their begins,
-    ends and rows; and how many are empty."""
-    rows = np.flatnonzero(length > 0)
-    begins = cell[rows] + 4
-    empty = int(np.count_nonzero(length == 0))
-    return (begins.tolist(), (begins + length[rows]).tolist(), rows.tolist()), empty
-
-
-def keys_in(text: bytes) -> tuple[list[int], list[bytes]]:
-    """What stands before a quotation mark that a colon follows, or a blank, back to the mark before: the keys of JSON
-    documents as they are written, and where each ends. What is no key may be among them, and of keys with an escaped
-    mark only the end."""
-    view = np.frombuffer(text + b"\n", np.uint8)
-    marks = np.flatnonzero(view == 0x22)
-    after = view[marks + 1]
-    closing = np.flatnonzero((after == 0x3A) | (after <= 0x20))
-    closing = closing[closing > 0]
-    ends = marks[closing].tolist()
-    begins = (marks[closing - 1] + 1).tolist()
-    return ends, [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
-
-
 def _block(frames: bytes, bounds: Offsets, columns: int, masks: Sequence[tuple[int, CellMask]]) -> bytes:
     starts, ends = bounds[:-1], bounds[1:]
     cells = cells_of(frames, starts, ends, columns, [index for index, _ in masks])

@@ -48,26 +48,33 @@ _PAIR = re.compile(
     rb"(?<![0-9A-Za-z_.])-?[0-9]{1,2}\.[0-9]{4,}\s?[,; /]\s?-?1?[0-9]{1,2}\.[0-9]{4,}(?![0-9.])"
 )
 
-# What a word shortly before a number says that it is; several words as one.
-_TOLD = {
-    word.encode(): label
-    for label, words in {
-        "phone": """tel phone phones telephone telefone telefono teléfono téléphone tél telefon telefonnummer mobil
-            mobile handy movil móvil celular cellulare cell cellphone fax sms whatsapp rufnummer portable tlf
-            telefoon mobiel callme callus callhim callher callthem callback ringme dial dialled textme reachme
-            reachher reachhim reachus""",
-        "ssn": """ssn socialsecurity socialinsurance nationalid nationalinsurance nino taxid tin itin bsn pesel dni
-            nif nie cpf nir sécuritésociale steuer-id steuerid steuernummer sozialversicherungsnummer codicefiscale
-            burgerservicenummer personnummer aadhaar curp citizenid idcard""",
-        "passport": "passport reisepass passeport pasaporte passaporto paspoort",
-        "licence": """driverslicense driverlicense driver'slicense driverslicence driver'slicence drivinglicence
-            führerschein permisdeconduire rijbewijs""",
-        "iban": "account bankaccount acct konto kontonummer rekeningnummer routing sortcode",
-        "card": "card creditcard debitcard kreditkarte carte tarjeta",
-        "health": "mrn medicalrecord",
-    }.items()
-    for word in words.split()
+# What words shortly before a number say that it is.
+_TELLING = {
+    "phone": """tel, phone, phones, telephone, telefone, telefono, teléfono, téléphone, tél, telefon, telefonnummer, mobil,
+        mobile, handy, movil, móvil, celular, cellulare, cell, cellphone, fax, sms, whatsapp, rufnummer, portable, tlf,
+        telefoon, mobiel, call me, call us, call him, call her, call them, call back, ring me, dial, dialled, text me,
+        reach me, reach her, reach him, reach us""",
+    "ssn": """ssn, social security, social insurance, national id, national insurance, nino, taxid, tax id, tin, itin,
+        bsn, pesel, dni, nif, nie, cpf, nir, sécurité sociale, steuer-id, steuerid, steuernummer, sozialversicherungsnummer,
+        codice fiscale, burgerservicenummer, personnummer, aadhaar, curp, citizen id, id card""",
+    "passport": "passport, reisepass, passeport, pasaporte, passaporto, paspoort",
+    "licence": """drivers license, driver license, driver's license, drivers licence, driver's licence, driving licence,
+        führerschein, permis de conduire, rijbewijs""",
+    "iban": "account, bank account, acct, konto, kontonummer, rekeningnummer, routing, sort code",
+    "card": "card, credit card, debit card, kreditkarte, carte, tarjeta",
+    "health": "mrn, medical record",
 }
+_PHRASES = [(phrase.split(), label) for label, phrases in _TELLING.items() for phrase in phrases.split(",")]
+_TOLD = {"".join(words).encode(): label for words, label in _PHRASES}
+_BETWEEN = rb"[ \t\r\f\v.:;,#()\[\]\"'=<>*]"  # what may stand beside words: blanks, and what is trimmed off them
+# One of these words, written as one or with blanks in between. A number that only words tell is behind a match.
+TELLING_WORDS = (
+    b"[^a-z0-9](?:"
+    + b"|".join((_BETWEEN + b"{0,6}").join(re.escape(word.encode()) for word in words) for words, _ in _PHRASES)
+    + b")"
+    + _BETWEEN
+)
+TELLING_BYTES = _BEFORE + 40  # from a match's end to that of the number's first seven digits there are at most so many
 _FILLING = frozenset(b"number no nr num n\xc2\xba is was ist est es to at on of under the numero".split())
 _NEEDS_NUMBER = frozenset(
     {b"account", b"card", b"carte", b"tarjeta", b"routing"}

@@ -1,37 +1,33 @@
 """DataRow frames whose columns nobody labelled: what personal data stands in their cells is masked as they pass.
 
-The cells of a block of rows are joined by line breaks and shown to the scanner at once; only those in which a gate
+The cells of a block of rows are laid one below the other and shown to the scanner at once; only those in which a gate
 matched, or which are documents with telling keys, are looked at one by one, and only the frames that change are built
-anew. Nothing found costs one pass.
+anew. Nothing found costs one pass. Written for the compiler (setup.py), as `rows` is.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
-from struct import Struct, error
+from struct import Struct
+from typing import Final, final
 
-from gateway.masking import cells, documents, kernels
+from librt.strings import BytesWriter, read_i16_be, read_i32_be, read_i64_le, write_i64_le
+from mypy_extensions import i64
+
+from gateway.masking import cells
 from gateway.masking.forms import Form
 from gateway.masking.masks import NULL_CELL
-from gateway.masking.scanner import PIECE_BYTES, Places, Scanner
+from gateway.masking.scanner import Scanner
+from gateway.masking.sheet import Sheet
 from parser.errors import ProtocolError
-
-# Measured (python tests/gateway/masking/speed_scan.py): below so many rows finding their cells one by one is faster.
-BULK_ROWS_MIN = 20
 
 # A column is taken for what its cells are after so many of them, if so large a part (in hundredths) is that as a whole.
 VERDICT_CELLS_MIN = 20
 VERDICT_PERCENT_MIN = 50
 
-_DATA_ROW = 0x44
-_ROW_HEAD = Struct(">BIH").unpack_from
-_LENGTH = Struct(">i").unpack_from
+_DATA_ROW: Final = 0x44
+_PLACE_BYTES: Final = 32  # of a cell: begin of its row, its own begin and end, its column's place; Int64 each
 _CELL_LENGTH = Struct(">i").pack
 _FRAME_LENGTH = Struct(">I").pack
-_SURELY = frozenset({Form.XML, Form.NESTED_BINARY, Form.TSVECTOR_BINARY})  # always taken apart
-_SEEN_OTHERWISE = frozenset({Form.BYTEA, Form.BYTEA_TEXT})
-_NESTED_MARKS = (b'":', b'"=>', b"\\x", b'""')
 
 
 @dataclass(slots=True)
@@ -91,171 +87,148 @@ def scan_rows(
 
     Raises ProtocolError for rows that are not as described.
     """
-    counts = tuple(ColumnCounts() for _ in scans)
-    parts: list[bytes] = []
-    done = 0
-    for block in _blocks(frames, columns, [index for index, _ in scans]):
-        for row_start, row_length, changes in _edits(scanner, frames, scans, block, counts):
-            parts += (frames[done : row_start + 1], _FRAME_LENGTH(row_length))
-            done = row_start + 5
-            for begin, end, new in changes:
-                parts += (frames[done:begin], new)
-                done = end
-    if not parts:
-        return ScannedRows(frames, counts)
-    parts.append(frames[done:])
-    return ScannedRows(b"".join(parts), counts)
+    run = _Run(scanner, frames, columns, scans)
+    at: i64 = 0
+    size: i64 = len(frames)
+    while at < size:
+        at = run.lay(at)
+        run.look()
+    return ScannedRows(run.whole(), run.counts)
 
 
-_Cells = tuple[
-    list[int], list[int], list[int]
-]  # of one column: where cells begin, where they end, the rows they are in
-_Change = tuple[int, int, bytes]  # a cell's length field, the cell's end, the new cell with its length
+@final
+class _Run:
+    """One pass over rows: what is not yet written of them begins at `kept`."""
 
+    def __init__(
+        self, scanner: Scanner, frames: bytes, columns: int, scans: Sequence[tuple[int, Form]]
+    ) -> None:
+        self.scanner = scanner
+        self.frames = frames
+        self.columns: i64 = columns
+        self.indexes = [index for index, _ in scans]
+        self.forms = [form for _, form in scans]
+        self.counts = tuple([ColumnCounts() for _ in scans])
+        self.sheet = Sheet()
+        self.places = BytesWriter()
+        self.parts: list[bytes] = []
+        self.kept: i64 = 0
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Some rows: the begins of their frames, and of each wanted column the cells that are neither NULL nor empty, and
-    how many are empty."""
-
-    starts: list[int]
-    columns: list[_Cells]
-    empty: list[int]
-
-
-def _blocks(frames: bytes, columns: int, wanted: Sequence[int]) -> Iterable[_Block]:
-    """Where the wanted cells are, in blocks of rows."""
-    if len(frames) < BULK_ROWS_MIN * 7 or len(frames) < BULK_ROWS_MIN * (_ROW_HEAD(frames, 0)[1] + 1):
-        yield _located(frames, columns, wanted)
-        return
-    bounds = kernels.bounds_of(frames, columns)
-    count = len(bounds) - 1
-    step = max(16, PIECE_BYTES * count // len(frames))
-    for at in range(0, count, step):
-        block = bounds[at : at + step + 1]
-        found = kernels.cells_of(frames, block[:-1], block[1:], columns, wanted)
-        filled = [kernels.filled(cell, length) for cell, length in found]
-        yield _Block(block[:-1].tolist(), [one for one, _ in filled], [empty for _, empty in filled])
-
-
-def _located(frames: bytes, columns: int, wanted: Sequence[int]) -> _Block:
-    """As a block, for few rows or wide ones."""
-    block = _Block([], [([], [], []) for _ in wanted], [0 for _ in wanted])
-    at, size = 0, len(frames)
-    try:
-        while at < size:
-            kind, length, count = _ROW_HEAD(frames, at)
-            end = at + 1 + length
-            if kind != _DATA_ROW or length < 6 or end > size or count != columns:
+    def lay(self, at: i64) -> i64:
+        """Lays out the cells of the rows from here on until they are enough. Gives the offset behind the last one."""
+        self.sheet = Sheet()
+        self.places = BytesWriter()
+        frames = self.frames
+        size: i64 = len(frames)
+        while at < size and not self.sheet.full():
+            if size - at < 7:
+                raise ProtocolError("a row is cut short")
+            end = at + 1 + i64(read_i32_be(frames, at + 1))
+            if frames[at] != _DATA_ROW or end < at + 7 or end > size:
                 raise ProtocolError("a row is not what its description says")
-            cell, column = at + 7, 0
-            for j, index in enumerate(wanted):
-                begin = cell
-                for _ in range(index - column + 1):
-                    (length,) = _LENGTH(frames, cell)
-                    begin, cell = cell + 4, cell + 4 + max(length, 0)
-                    if length < -1 or cell > end:
-                        raise ProtocolError("a cell does not fit its row")
-                column = index + 1
-                if length > 0:
-                    for found, value in zip(block.columns[j], (begin, cell, len(block.starts)), strict=True):
-                        found.append(value)
-                elif length == 0:
-                    block.empty[j] += 1
-            if column == columns and cell != end:
-                raise ProtocolError("a row is longer than its cells")
-            block.starts.append(at)
+            if i64(read_i16_be(frames, at + 5)) & 0xFFFF != self.columns:
+                raise ProtocolError("a row has not the expected number of cells")
+            self._row(at, end)
             at = end
-    except error:
-        raise ProtocolError("a row is cut short") from None
-    return block
+        return at
 
+    def _row(self, row: i64, end: i64) -> None:
+        frames, places = self.frames, self.places
+        cell = row + 7
+        column: i64 = 0
+        for place in range(len(self.indexes)):
+            index: i64 = self.indexes[place]
+            while column < index:
+                cell = _behind(frames, cell, end)
+                column += 1
+            column += 1
+            begin = cell + 4
+            cell = _behind(frames, cell, end)
+            if cell == begin and read_i32_be(frames, begin - 4) < 0:
+                continue
+            self.counts[place].cells += 1
+            if cell > begin:
+                self.sheet.add(frames[begin:cell], self.forms[place])
+                write_i64_le(places, row)
+                write_i64_le(places, begin)
+                write_i64_le(places, cell)
+                write_i64_le(places, place)
+        if column == self.columns and cell != end:
+            raise ProtocolError("a row is longer than its cells")
 
-def _edits(
-    scanner: Scanner,
-    frames: bytes,
-    scans: Sequence[tuple[int, Form]],
-    block: _Block,
-    counts: tuple[ColumnCounts, ...],
-) -> list[tuple[int, int, list[_Change]]]:
-    """(frame's begin, its new length field, changes) of the rows of a block that change."""
-    rows: dict[int, list[_Change]] = {}
-    for (begins, ends, of_rows), empty, (_, form), count in zip(
-        block.columns, block.empty, scans, counts, strict=True
-    ):
-        count.cells += len(begins) + empty
-        values = [frames[begin:end] for begin, end in zip(begins, ends, strict=True)]
-        for i, found in masked_cells(scanner, values, form):
-            count.note(found.labels, found.whole)
+    def look(self) -> None:
+        """Looks at the cells that something may be in, and writes what comes before and in place of them."""
+        frames, parts = self.frames, self.parts
+        candidates = self.sheet.candidates(self.scanner)
+        if not candidates:
+            return
+        places = self.places.getvalue()
+        current: i64 = -1  # the row that is being written, the part in which its length goes, and by how much it grew
+        slot = 0
+        grown: i64 = 0
+        for number, seen in candidates:
+            at: i64 = number * _PLACE_BYTES
+            begin = read_i64_le(places, at + 8)
+            end = read_i64_le(places, at + 16)
+            place = read_i64_le(places, at + 24)
+            found = cells.mask(self.scanner, frames[begin:end], self.forms[place], seen)
+            if found is None:
+                continue
+            self.counts[place].note(found.labels, found.whole)
+            row = read_i64_le(places, at)
+            if row != current:
+                if current >= 0:
+                    parts[slot] = self._length(current, grown)
+                parts.append(frames[self.kept : row + 1])
+                slot = len(parts)
+                parts.append(b"")
+                self.kept = row + 5
+                current, grown = row, 0
             new = NULL_CELL if found.new is None else _CELL_LENGTH(len(found.new)) + found.new
-            rows.setdefault(of_rows[i], []).append((begins[i] - 4, ends[i], new))
-    edits: list[tuple[int, int, list[_Change]]] = []
-    for row in sorted(rows):
-        changes = sorted(rows[row])
-        (length,) = _LENGTH(frames, block.starts[row] + 1)
-        grown = sum(len(new) - (end - begin) for begin, end, new in changes)
-        edits.append((block.starts[row], length + grown, changes))
-    return edits
+            parts.append(frames[self.kept : begin - 4])
+            parts.append(new)
+            self.kept = end
+            grown += len(new) - (end - begin + 4)
+        if current >= 0:
+            parts[slot] = self._length(current, grown)
+
+    def _length(self, row: i64, grown: i64) -> bytes:
+        return _FRAME_LENGTH(i64(read_i32_be(self.frames, row + 1)) + grown)
+
+    def whole(self) -> bytes:
+        """All rows as they go out."""
+        if not self.parts:
+            return self.frames
+        self.parts.append(self.frames[self.kept :])
+        return b"".join(self.parts)
+
+
+def _behind(frames: bytes, cell: i64, end: i64) -> i64:
+    """Where the cell ends whose length field is here."""
+    if cell + 4 > end:
+        raise ProtocolError("a cell does not fit its row")
+    length = i64(read_i32_be(frames, cell))
+    if length < -1:
+        raise ProtocolError("a cell has a negative length")
+    after = cell + 4 + (length if length > 0 else 0)
+    if after > end:
+        raise ProtocolError("a cell does not fit its row")
+    return after
 
 
 def masked_cells(
     scanner: Scanner, values: Sequence[bytes], form: Form
-) -> Iterable[tuple[int, cells.MaskedCell]]:
-    """(index, masked cell) of those of many cells in which something was found, ascending. No cell is NULL or empty."""
-    if not values:
-        return
-    views = [cells.view(value, form) for value in values] if form in _SEEN_OTHERWISE else values
-    candidates: dict[int, Places] = {}
-    begins = list(accumulate(map((1).__add__, map(len, views)), initial=1))
+) -> Iterator[tuple[int, cells.MaskedCell]]:
+    """(index, masked cell) of those of many cells in which something was found, ascending. No cell is NULL."""
     first = 0
-    while first < len(views):
-        last = max(first + 1, bisect_right(begins, begins[first] + PIECE_BYTES) - 1)
-        if last == first + 1 and len(views[first]) > PIECE_BYTES:
-            candidates[first] = scanner.places_of_long(views[first])
-        else:
-            _matched(scanner, views[first:last], begins, first, candidates)
+    while first < len(values):
+        sheet = Sheet()
+        last = first
+        while last < len(values) and not sheet.full():
+            sheet.add(values[last], form)
+            last += 1
+        for number, places in sheet.candidates(scanner):
+            found = cells.mask(scanner, values[first + number], form, places)
+            if found is not None:
+                yield first + number, found
         first = last
-    for i in _documents(values, form):
-        candidates.setdefault(i, [])
-    for i in sorted(candidates):
-        found = cells.mask(scanner, values[i], form, candidates[i])
-        if found is not None:
-            yield i, found
-
-
-def _matched(
-    scanner: Scanner, views: Sequence[bytes], begins: Sequence[int], first: int, found: dict[int, Places]
-) -> None:
-    """Adds the cells in which gates matched, and where in them. `begins` counts from the first cell of all, `first`
-    is this one's index."""
-    shift = begins[first] - 1
-    for end, gate in scanner.places(b"\n".join([b"", *views, b""])):
-        i = bisect_right(begins, end - 1 + shift) - 1
-        found.setdefault(i, []).append((end + shift - begins[i], gate))
-
-
-def _documents(values: Sequence[bytes], form: Form) -> Iterable[int]:
-    """The cells that must be taken apart whatever the gates say."""
-    if form in _SURELY:
-        return range(len(values))
-    if form is Form.NESTED:
-        return [i for i, value in enumerate(values) if any(mark in value for mark in _NESTED_MARKS)]
-    if form in _SEEN_OTHERWISE:
-        return []
-    found: list[int] = []
-    keyed: Sequence[int] = range(len(values))
-    if form is Form.TEXT:
-        firsts = {value[0] for value in values}
-        if 0x5C in firsts:
-            found = [i for i, value in enumerate(values) if value.startswith(b"\\x")]
-        if firsts.isdisjoint(b"{["):
-            return found
-        keyed = [i for i, value in enumerate(values) if value[0] in b"{["]
-    chosen = [values[i] for i in keyed]
-    ends, keys = kernels.keys_in(b"\n".join(chosen))
-    telling = set(filter(documents.telling, set(keys)))
-    if telling:
-        begins = list(accumulate(map((1).__add__, map(len, chosen)), initial=0))
-        at = {bisect_right(begins, end) - 1 for end, key in zip(ends, keys, strict=True) if key in telling}
-        found += [keyed[i] for i in at]
-    return found

@@ -12,7 +12,7 @@ import hyperscan
 
 from gateway.masking import numbers
 from gateway.masking.folding import Folded
-from gateway.masking.gates import ESCAPED, GATES, SIX_DIGITS, Group
+from gateway.masking.gates import DIGITS_REACH, ESCAPED, GATES, SIX_DIGITS, Group
 from gateway.masking.numbers import Span
 
 PIECE_BYTES = 262144  # so much is scanned at once, so that the places found in it stay few
@@ -22,6 +22,7 @@ PLACES_MAX = 16384  # and so is one with more places than this
 
 Places = list[tuple[int, int]]  # where a gate's match ended, and which gate it was
 
+_BEFORE, _AHEAD = DIGITS_REACH
 _ESCAPED = GATES.index(ESCAPED)
 
 
@@ -64,10 +65,13 @@ class Scanner:
         self.shown = shown
         if like is None:
             self._always = [_Database(group) for group in Group if group < Group.DIGITS]
-            self._digits = [_Database(group) for group in Group if group >= Group.DIGITS]
+            self._digits = [_Database(group) for group in Group if Group.DIGITS <= group < Group.TOLD]
+            self._told = _Database(Group.TOLD)
             self._six_digits = _compiled([SIX_DIGITS], [0])
+            self._telling = _compiled([numbers.TELLING_WORDS], [hyperscan.HS_FLAG_CASELESS])
         else:
-            self._always, self._digits, self._six_digits = like._always, like._digits, like._six_digits
+            self._always, self._digits, self._told = like._always, like._digits, like._told
+            self._six_digits, self._telling = like._six_digits, like._telling
 
     def places(self, buffer: bytes) -> Places:
         """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line
@@ -75,41 +79,67 @@ class Scanner:
         found: Places = []
         for database in self._always:
             database.scan(buffer, found)
-        lines = self._lines_with_digits(buffer)
-        if lines:
-            self._digit_places(buffer, lines, found)
+        stretches = self._with_digits(buffer)
+        if stretches:
+            self._digit_places(buffer, stretches, found)
         found.sort()
         return found
 
-    def _lines_with_digits(self, buffer: bytes) -> list[tuple[int, int]]:
-        """Begin and end of the lines with a run of six digits: all other gates of numbers match in these alone."""
-        lines: list[tuple[int, int]] = []
-        known = 0
+    def _with_digits(self, buffer: bytes) -> list[tuple[int, int]]:
+        """Begin and end of what lies around runs of six digits, each within a line: all other gates of numbers match in
+        these stretches alone."""
+        stretches: list[tuple[int, int]] = []
+        reached = 0
 
         def note(_expression: int, _begin: int, end: int, _flags: int, _context: object) -> None:
-            nonlocal known
-            if end > known:
-                known = buffer.find(b"\n", end)
-                lines.append((buffer.rfind(b"\n", 0, end) + 1, known))
+            nonlocal reached
+            if end + _AHEAD <= reached:
+                return
+            begin = max(buffer.rfind(b"\n", 0, end - 1) + 1, end - _BEFORE)
+            reached = end + 2 * _AHEAD  # more than needed, so that the next match may be there already
+            stop = buffer.find(b"\n", end - 1, reached)
+            if stop >= 0:
+                reached = stop + _AHEAD + 1
+            else:
+                stop = min(reached, len(buffer) - 1)
+            if stretches and begin <= stretches[-1][1]:
+                begin = stretches.pop()[0]
+            stretches.append((begin, stop))
 
         self._six_digits.scan(buffer, match_event_handler=note)
-        return lines
+        return stretches
 
-    def _digit_places(self, buffer: bytes, lines: list[tuple[int, int]], found: Places) -> None:
-        """Adds the places of the gates of numbers in these lines."""
-        if 2 * sum(end - begin for begin, end in lines) > len(buffer):
-            for database in self._digits:
-                database.scan(buffer, found)
+    def _digit_places(self, buffer: bytes, stretches: list[tuple[int, int]], found: Places) -> None:
+        """Adds the places of the gates of numbers in these stretches."""
+        if 4 * sum(end - begin for begin, end in stretches) > 3 * len(buffer):
+            self._numbers(buffer, found)
             return
-        joined = b"\n" + b"\n".join([buffer[begin:end] for begin, end in lines]) + b"\n"
         inside: Places = []
-        for database in self._digits:
-            database.scan(joined, inside)
+        self._numbers(b"\n" + b"\n".join([buffer[begin:end] for begin, end in stretches]) + b"\n", inside)
         if inside:
-            begins = list(accumulate((end - begin + 1 for begin, end in lines), initial=1))
+            begins = list(accumulate((end - begin + 1 for begin, end in stretches), initial=1))
             for end, gate in inside:
-                line = bisect_right(begins, end - 1) - 1
-                found.append((end - begins[line] + lines[line][0], gate))
+                at = bisect_right(begins, end - 1) - 1
+                found.append((end - begins[at] + stretches[at][0], gate))
+
+    def _numbers(self, buffer: bytes, found: Places) -> None:
+        """Adds the places of the gates of numbers: of numbers that only words before them tell, those behind such words."""
+        for database in self._digits:
+            database.scan(buffer, found)
+        words: list[int] = []
+
+        def note(_expression: int, _begin: int, end: int, _flags: int, _context: object) -> None:
+            words.append(end)
+
+        self._telling.scan(buffer, match_event_handler=note)
+        if not words:
+            return
+        told: Places = []
+        self._told.scan(buffer, told)
+        for end, gate in told:
+            before = bisect_right(words, end)
+            if before and words[before - 1] >= end - numbers.TELLING_BYTES:
+                found.append((end, gate))
 
     def places_of_long(self, text: bytes) -> Places:
         """As `places`, for one text of any length, in pieces; relative to the text. No more of them than a look will use."""
@@ -152,7 +182,7 @@ class Scanner:
                 return [(0, len(text), found[0][2])]
         done = 0
         for at in runs:
-            if (at > done or not done) and not any(begin < at <= end for begin, end, _ in found[-8:]):
+            if (at > done or not done) and not _covered(found, at):
                 start, done = numbers.run_around(text, done, min(at, len(text)))
                 found += numbers.personal(text, start, done)
         if escaped:
@@ -171,6 +201,11 @@ class Scanner:
 def scanner(shown: frozenset[str] = frozenset()) -> Scanner:
     """The process's scanner for people who may see these labels; made when first asked for."""
     return Scanner(shown, scanner()) if shown else Scanner()
+
+
+def _covered(spans: list[Span], at: int) -> bool:
+    """Whether one of the latest spans reaches over a place."""
+    return any(begin < at <= end for begin, end, _ in spans[-8:])
 
 
 def _apart(spans: list[Span], size: int) -> list[Span]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.masking import documents, kernels
+from gateway.masking import documents
 from gateway.masking.scanner import scanner
 
 R = "[redacted]"
@@ -74,7 +74,7 @@ def test_keys_are_seen_from_outside_as_they_are_from_inside(value: object) -> No
     text = json.dumps(value).encode()
     if documents.mask_json(text, []) is not None:
         assert documents.telling_keys(text)
-        assert any(map(documents.telling, kernels.keys_in(text)[1]))
+        assert documents.telling_document(text)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"{}}", b'{"a" 1', b"nonsense", b'"open', b"[1,2", b"]", b","])
