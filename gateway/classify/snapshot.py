@@ -74,7 +74,7 @@ class ViewRow(NamedTuple):
 @dataclass(slots=True)
 class _Draft:
     """Labels while they are found. `labels` by table oid and column name; `fixed` are those that a correction set; `pending`
-    are views whose turn has not come. `behind` and `bases`: see CatalogTable and CatalogColumn, by relation."""
+    are views whose turn has not come; `computed`: their columns that are no column handed through. `behind` and `bases`: see CatalogTable and CatalogColumn, by relation."""
 
     tables: dict[int, RelationRow]
     columns: dict[int, list[ColumnRow]]
@@ -87,6 +87,7 @@ class _Draft:
     labels: dict[int, dict[str, str | None]] = field(default_factory=dict)
     fixed: set[tuple[int, str]] = field(default_factory=set)
     pending: set[int] = field(default_factory=set)
+    computed: set[Place] = field(default_factory=set)
 
 
 def build(
@@ -332,6 +333,11 @@ def _view_labels(draft: _Draft, view: ViewRow, columns: list[ColumnRow], read: R
     _note_calls(draft, view, facts)
     _note(draft, view, columns, facts)
     if facts.outputs is not None and len(facts.outputs) == len(columns):
+        draft.computed.update(
+            (view.oid, column.name)
+            for column, out in zip(columns, facts.outputs, strict=True)
+            if not out.plain or any((_oid(draft, one.relation), one.name) in draft.computed for one in out.columns)
+        )
         return {column.name: _lineage(draft, out) for column, out in zip(columns, facts.outputs, strict=True)}
     labelled = any(
         label is not None for oid in seen if oid is not None for label in draft.labels[oid].values()
@@ -495,4 +501,5 @@ def _column(
         verdict.scan,
         verdict.confidence,
         verdict.evidence,
+        place in draft.computed,
     )
