@@ -1,6 +1,6 @@
 """Clauses that definitions have in common: the expressions in them, the tables they refer to, the functions they name."""
 
-from parser.expressions import scan
+from parser.expressions import condition, scan
 from parser.keywords import NOT_A_NAME
 from parser.lineage import Scope, Source
 from parser.queries import query
@@ -119,6 +119,39 @@ def expression(r: Reading, start: int, end: int, scope: Scope) -> None:
                 resolve(r, scope, parts, begin)  # t.f may be a call, f(t)
             continue
         at += 1
+
+
+def decided(r: Reading, start: int, end: int, scope: Scope) -> None:
+    """What CHECK and EXCLUDE ask of rows that are there, in the actions of ALTER TABLE: whether they hold shows at once."""
+    words = r.words
+    word, match = words.word, words.match
+    at = start
+    while at < end:
+        if word[at] == "check" and word[at + 1] == "(":
+            condition(r, "CHECK", at + 2, match[at + 1], scope, {})
+            at = match[at + 1]
+        elif word[at] == "as" and word[at + 1] == "(" and word[at - 1] == "always":
+            scan(r, at + 2, match[at + 1], scope, {})
+            at = match[at + 1]
+        elif word[at] == "(" and _excludes(r, at):
+            for begin, stop in r.split(at + 1, match[at]):
+                compared = r.find(frozenset(("with",)), begin, stop)
+                indexed(r, begin, compared, scope, unique=True)
+            at = match[at]
+        at += 1
+
+
+def indexed(r: Reading, start: int, end: int, scope: Scope, *, unique: bool) -> None:
+    """One entry of an index. Of an expression that no two rows may share equality shows at once, of any other whether it
+    fails. That no two rows share a column is counted as other failures are."""
+    if r.words.named[start]:
+        _, behind = r.name(start)
+        if r.words.word[behind] != "(":
+            return
+    if unique:
+        condition(r, "a unique index", start, end, scope, {})
+    else:
+        scan(r, start, end, scope, {})
 
 
 def called(r: Reading, at: int) -> None:

@@ -1,8 +1,10 @@
 """Reading CREATE: what is made, the queries inside, the code in it, and the functions that run with it."""
 
+from dataclasses import replace
+
 from parser.bodies import sql_body
 from parser.changes import CHANGES, change
-from parser.clauses import called, called_by_name, expression, expressions, past_if, says
+from parser.clauses import called, called_by_name, expression, expressions, indexed, past_if, says
 from parser.expressions import condition, scan
 from parser.facts import Column, Named, Relation
 from parser.keywords import QUERY_STARTS
@@ -35,7 +37,7 @@ def create(r: Reading, phrase: str, modifiers: set[str], at: int, end: int) -> N
         elif phrase.endswith("VIEW"):
             _create_view(r, made, "recursive" in modifiers, at, end)
     elif phrase == "INDEX":
-        _create_index(r, at, end)
+        _create_index(r, "unique" in modifiers, at, end)
     elif phrase == "RULE":
         _create_rule(r, at, end)
     elif phrase in ("FUNCTION", "PROCEDURE"):
@@ -121,7 +123,7 @@ def _create_view(r: Reading, made: Relation, recursive: bool, at: int, end: int)
     query(r, body, _without_data(r, body, end), None, env)
 
 
-def _create_index(r: Reading, at: int, end: int) -> None:
+def _create_index(r: Reading, unique: bool, at: int, end: int) -> None:
     word, match = r.words.word, r.words.match
     on = r.find(frozenset(("on",)), at, end)
     if on == end:
@@ -135,9 +137,19 @@ def _create_index(r: Reading, at: int, end: int) -> None:
     if columns < end:
         for begin, stop in r.split(columns + 1, match[columns]):
             expression(r, begin, stop, scope)
+            indexed(r, begin, _entry_end(r, begin, stop), Scope(None, [base_source(r, relation)]), unique=unique)
         where = r.find(frozenset(("where",)), columns, end)
         if where < end:
             condition(r, "WHERE", where + 1, end, Scope(None, [base_source(r, relation)]), {})
+
+
+def _entry_end(r: Reading, start: int, end: int) -> int:
+    """Behind the expression of an index's entry: in front of its collation, operator class and order."""
+    word, match = r.words.word, r.words.match
+    if word[start] == "(":
+        return match[start] + 1
+    _, behind = r.name(start)
+    return match[behind] + 1 if word[behind] == "(" else end
 
 
 def _create_trigger(r: Reading, phrase: str, at: int, end: int) -> None:
@@ -191,7 +203,8 @@ def _create_rule(r: Reading, at: int, end: int) -> None:
     if do == end:
         raise Unread("a rule was not understood")
     if word[at] == "where":
-        expression(r, at + 1, do, Scope())
+        rows = [replace(base_source(r, relation), alias=alias) for alias in ("old", "new")]
+        condition(r, "WHERE", at + 1, do, Scope(None, rows), {})
     at = do + 1
     at += word[at] in ("also", "instead")
     if word[at] == "nothing":

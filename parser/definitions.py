@@ -1,6 +1,6 @@
 """Reading CREATE, ALTER, DROP and COMMENT: which kind of object, which action, what it belongs to."""
 
-from parser.clauses import called_by_name, expressions, past_if
+from parser.clauses import called_by_name, decided, expressions, past_if
 from parser.creations import alter_function, create, create_schema, published
 from parser.expressions import scan
 from parser.facts import Column, Effect, Output, Relation
@@ -106,6 +106,8 @@ def _alter(r: Reading, phrase: str, kind: str, at: int, end: int) -> None:
         at += word[at] == "*"
         for begin, stop in r.split(at, end) if phrase != "SEQUENCE" else ():
             _action(r, kind, relation, begin, stop)
+        if kind in _OF_TABLES:
+            decided(r, at, end, Scope(None, [base_source(r, relation)]))
     elif phrase in ("TRIGGER", "RULE", "POLICY"):
         on = r.find(frozenset(("on",)), at, end)
         if on < end:

@@ -98,10 +98,11 @@ class Use:
     `how`: "equality" with literals or parameters, `count` of them, or with the entries of the array that is parameter
     number `parameter`; "join": equality of one column with another (`against`); "group": rows are compared with each
     other for equality; "conflict": values that are stored meet those that are there; "cast": a plain column becomes another
-    type, which may fail; "other": everything else. Never milder than the truth.
+    type, which may fail; "shape": whether it is NULL, or how many entries it has; "other": everything else. Never milder
+    than the truth.
     """
 
-    how: Literal["equality", "join", "group", "conflict", "cast", "other"]
+    how: Literal["equality", "join", "group", "conflict", "cast", "shape", "other"]
     clause: str
     columns: frozenset[Column]
     opaque: bool = False

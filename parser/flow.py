@@ -8,7 +8,7 @@ from parser.facts import Column, Output, Setting, Use
 from parser.guards import cast_end, castable, condition_end
 from parser.keywords import NOT_A_NAME
 from parser.lineage import FREE, OPAQUE, Scope, row_in
-from parser.probes import probe
+from parser.probes import probe, shaped
 from parser.reading import Env, Reading, Unread
 from parser.references import TYPE_NAMES, called, converted, field, row_field
 from parser.routines import EFFECTS
@@ -84,7 +84,10 @@ class Flow(ABC):
 
     def take(self, out: Output) -> None:
         clause = self.clause()
-        if clause and not (self.at <= self.counted and (out.plain or all(one.name == "*" for one in out.columns))):
+        if clause and self.at <= self.counted and (out.plain or all(one.name == "*" for one in out.columns)):
+            if out.plain:
+                shaped(self.r, clause, out)
+        elif clause:
             probe(self.r, out, self.at, clause)
         if self.at > self.free:
             self.columns |= out.columns

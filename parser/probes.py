@@ -76,6 +76,8 @@ def probe(r: Reading, out: Output, at: int, clause: str, *, alone: bool = False)
         pair(r, clause, out, form.key)
     elif not out.plain or form.how == "other":
         note(r, clause, out, "other")
+    elif form.how == "shape":
+        shaped(r, clause, out)
     elif form.how == "equality" and at not in r.tested:
         r.tested.add(at)
         r.use(Use("equality", clause, out.columns, parameter=form.parameter), form.count)
@@ -93,6 +95,12 @@ def note(r: Reading, clause: str, out: Output, how: str = "other") -> None:
     """What an expression that was read elsewhere is made of decides something."""
     if out.columns or out.opaque:
         r.use(Use("group" if how == "group" else "other", clause, out.columns, out.opaque))
+
+
+def shaped(r: Reading, clause: str, out: Output) -> None:
+    """Whether a column is NULL, or how many entries it has, decides something."""
+    if out.columns:
+        r.use(Use("shape", clause, out.columns))
 
 
 def pair(r: Reading, clause: str, out: Output, key: int) -> None:

@@ -61,7 +61,8 @@ class ViewRow(NamedTuple):
 @dataclass(slots=True)
 class Draft:
     """Labels while they are found. `labels` by table oid and column name; `fixed` are those that a correction set; `pending`
-    are views whose turn has not come. `behind` and `bases`: see CatalogTable and CatalogColumn, by relation."""
+    are views whose turn has not come, `computed` columns of views that are no column handed through. `behind` and `bases`: see
+    CatalogTable and CatalogColumn, by relation."""
 
     tables: dict[int, RelationRow]
     columns: dict[int, list[ColumnRow]]
@@ -74,3 +75,4 @@ class Draft:
     labels: dict[int, dict[str, str | None]] = field(default_factory=dict)
     fixed: set[tuple[int, str]] = field(default_factory=set)
     pending: set[int] = field(default_factory=set)
+    computed: set[Place] = field(default_factory=set)

@@ -9,7 +9,7 @@ from gateway.classify.draft import ColumnRow, Draft, GeneratedRow, Read, Relatio
 from gateway.classify.evidence import Told
 from gateway.classify.families import refer, share
 from gateway.classify.learned import Learned, carried, labels_of, of_value, spread
-from gateway.classify.system import DERIVED, SYSTEM_SCHEMAS, system_label
+from gateway.classify.system import DERIVED, SYSTEM_SCHEMAS, is_comment, system_label
 from gateway.classify.verdicts import Findings, Place, Verdicts
 from gateway.classify.views import bases_of, is_followed, label_views, lineage_label, oid_of
 from parser.facts import Column, Relation
@@ -202,7 +202,8 @@ def _column(
         column.generated,
         made_of,
         intern(column.declared),
-        verdict.scan,
+        verdict.scan or is_comment(row.schema, row.name, column.name),
         verdict.confidence,
         verdict.evidence,
+        place in draft.computed,
     )

@@ -54,6 +54,11 @@ def _view_labels(draft: Draft, view: ViewRow, columns: list[ColumnRow], read: Re
     _note_calls(draft, view, facts)
     _note(draft, view, columns, facts)
     if facts.outputs is not None and len(facts.outputs) == len(columns):
+        draft.computed.update(
+            (view.oid, column.name)
+            for column, out in zip(columns, facts.outputs, strict=True)
+            if not out.plain or any((oid_of(draft, one.relation), one.name) in draft.computed for one in out.columns)
+        )
         return {column.name: lineage_label(draft, out) for column, out in zip(columns, facts.outputs, strict=True)}
     labelled = any(
         label is not None for oid in seen if oid is not None for label in draft.labels[oid].values()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
 from gateway.classify.own import NOTHING, Own
-from gateway.classify.system import tells_definitions
+from gateway.classify.system import DERIVED, tells_definitions
 from gateway.masking.masks import BPCHAR, TEXT_TYPES, CellMask, How, constant
 from gateway.policy.rights import Rights
 from gateway.policy.rules import STRICTNESS, kept_at_most
@@ -110,6 +110,12 @@ class MaskBasis:
             where = f"{table.schema}.{table.name}" if table is not None else f"table {table_oid}"
             return Source(f"{where}.{number}", UNKNOWN)
         return self.source(table, column)
+
+    def computes(self, table_oid: int, number: int) -> bool:
+        """Whether a result column of this origin is made by a view, and not handed through by it."""
+        table = self.catalog.tables.get(table_oid)
+        column = table.by_number.get(number) if table is not None else None
+        return column is not None and column.computed
 
     def lineage(self, output: Output) -> tuple[Source, ...]:
         """Every labelled column that may flow into an output, those of unknown content included."""
@@ -228,14 +234,16 @@ class MaskBasis:
         It keeps the column's type: what has no constant that every driver can read becomes NULL.
         """
         method, keep, label = self.method(sources)
+        # What was made of values and kept may be NULL because of them.
+        nulls = plain and not any(source.label in (DERIVED, UNKNOWN) for source in sources)
         if method == "null":
-            return CellMask(How.FIXED, None, nulls=plain)
+            return CellMask(How.FIXED, None, nulls=nulls)
         if plain and type_oid in TEXT_TYPES:
             if method == "partial":
                 return CellMask(How.PARTIAL, keep=keep)
             if method == "hash" and self.key:
                 return CellMask(How.HASH, label=label, key=self.key, blanks=type_oid == BPCHAR)
-        return CellMask(How.FIXED, constant(type_oid, typmod, binary=binary), nulls=plain)
+        return CellMask(How.FIXED, constant(type_oid, typmod, binary=binary), nulls=nulls)
 
 
 def moved_names(facts: Facts) -> frozenset[str]:

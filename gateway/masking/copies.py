@@ -147,8 +147,9 @@ def _of_relation(copy: Copy, relation: Relation, basis: MaskBasis) -> list[_Cell
         found = tuple(source for source in sources if source is not None)
         scan = any(column.scan and column.label is None for column in same_place)
         stored = (tables[0], same_place[0]) if len(tables) == 1 else None
+        whole = not any(column.computed for column in same_place)
         cells.append(
-            _Cell(found, types.pop() if len(types) == 1 else 0, True, same_place[0].name, scan, stored)
+            _Cell(found, types.pop() if len(types) == 1 else 0, whole, same_place[0].name, scan, stored)
         )
     return cells
 
@@ -177,7 +178,8 @@ def _traced(output: Output, basis: MaskBasis) -> _Cell:
     found = [(table, table.by_name[column.name]) for table in basis.tables(column.relation) if column.name in table.by_name]
     types = {each.type_oid for _, each in found}
     stored = found[0] if len(found) == 1 else None
-    return _Cell(sources, types.pop() if len(types) == 1 else 0, True, column.name, scan, stored)
+    whole = not any(each.computed for _, each in found)
+    return _Cell(sources, types.pop() if len(types) == 1 else 0, whole, column.name, scan, stored)
 
 
 def _dialect(copy: Copy) -> Dialect | Refused | None:

@@ -8,6 +8,7 @@ the client brings itself, a budget of them an hour, and with the other side of a
 from collections.abc import Iterable
 
 from gateway.classify.catalog import CatalogColumn, CatalogTable
+from gateway.classify.system import DERIVED, SYSTEM_SCHEMAS
 from gateway.errors import Refused, State
 from gateway.masking.basis import UNKNOWN, MaskBasis, Source
 from gateway.masking.masks import TEXT_TYPES
@@ -19,6 +20,7 @@ from parser.facts import Column, Facts, Output, Relation, Use
 RULE = "built-in: hidden columns decide no rows"
 ARRAY_ENTRIES = 100  # of an array whose entries cannot be counted
 _HOUR = 3600
+_IN_DEFINITIONS = frozenset(("CHECK", "a unique index"))
 _ARRAY_HEAD = 12  # bytes of a binary array's head: dimensions, flags, type of the entries
 _WHERE = {"FROM": "a function in FROM", "OVER": "OVER (…)", "a cast": "a cast that may fail"}
 
@@ -32,10 +34,12 @@ def inferred(facts: Facts, basis: MaskBasis, rights: Rights) -> Refused | tuple[
     arrays: dict[str, set[int]] = {}
     for use in facts.uses:
         for source in _hidden(use, basis):
+            if source.label == UNKNOWN and use.clause in _IN_DEFINITIONS and _is_new(use, basis):
+                continue
             policy = _inference(source.label, rights)
             if policy == "allow":
                 continue
-            if policy == "refuse" or not _passes(use, source, basis):
+            if (policy == "refuse" and use.how != "shape") or not _passes(use, source, basis):
                 return _refused(use, source, policy == "refuse")
             if use.how == "equality" or use.how == "conflict":
                 counts[source.label] = counts.get(source.label, 0) + use.count
@@ -45,6 +49,11 @@ def inferred(facts: Facts, basis: MaskBasis, rights: Rights) -> Refused | tuple[
         Guesses(_budget(label, rights), count, tuple(sorted(arrays.get(label, ()))))
         for label, count in sorted(counts.items())
     )
+
+
+def _is_new(use: Use, basis: MaskBasis) -> bool:
+    """Whether the columns may be those that the definition itself adds to a table that is known: no value is in them yet."""
+    return not use.opaque and all(basis.tables(column.relation) for column in use.columns)
 
 
 def told(facts: Facts, basis: MaskBasis, rights: Rights) -> tuple[Budget, ...]:
@@ -99,11 +108,31 @@ def _passes(use: Use, source: Source, basis: MaskBasis) -> bool:
     """Whether the use reveals no more than equality, within what `allow_equality` lets pass."""
     if use.how == "equality" or use.how == "conflict":
         return True
+    if use.how == "shape":
+        return not _is_made(use, source, basis)
     if use.how == "join":
         return _belong_together(use, basis)
     if use.how == "group":
         return _hashed(source.label, basis)
     return use.how == "cast" and all(_converts(column, basis) for column in use.columns)
+
+
+def _is_made(use: Use, source: Source, basis: MaskBasis) -> bool:
+    """Whether a column was made of hidden values, so that they decide whether it is NULL. The server's own relations are as
+    they are."""
+    tables = [table for column in use.columns for table in basis.tables(column.relation)]
+    if tables and all(table.schema in SYSTEM_SCHEMAS for table in tables):
+        return False
+    if source.label == DERIVED:
+        return True
+    if source.label == UNKNOWN:
+        own = basis.own.names | basis.made
+        return any(column.relation.name in own and not basis.is_clean(column.relation) for column in use.columns)
+    return any(
+        column.name in table.by_name and table.by_name[column.name].computed
+        for column in use.columns
+        for table in basis.tables(column.relation)
+    )
 
 
 def _hashed(label: str, basis: MaskBasis) -> bool:

@@ -70,7 +70,7 @@ def rows(row_description_body: bytes, basis: MaskBasis, groups: Sequence[Group] 
         sources = _sources(one, index, output, basis)
         hidden = tuple(source for source in sources if not basis.visible(source))
         cleared.update((source.name, None) for source in sources if source not in hidden)
-        plain = one.table_oid != 0 and (output is None or output.plain)
+        plain = one.table_oid != 0 and (output is None or output.plain) and not basis.computes(one.table_oid, one.attnum)
         if basis.scans(hidden, plain=plain) if hidden else _may_hold(one, output, basis):
             look = _look(one, index, plain, basis)
             if look is not None:

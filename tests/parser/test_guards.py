@@ -18,7 +18,7 @@ from tests.parser.knowing import facts
     ],
 )  # fmt: skip
 def test_value_that_is_handed_on_decides_nothing(item: str) -> None:
-    assert facts(f"select {item} from customers").uses == ()
+    assert [use for use in facts(f"select {item} from customers").uses if use.how != "shape"] == []
 
 
 @pytest.mark.parametrize(
