@@ -32,12 +32,13 @@ _NUMBERS = frozenset({20, 23, 1700})
 _DATES = frozenset({1082, 1114})
 _TEXT_TYPES = frozenset({"citext"})
 _DOCUMENT_TYPES = frozenset({"hstore", "json", "jsonb", "xml"})
+_FIRST_OF_USERS = 16384  # oids of types that PostgreSQL does not bring along
 # Of these no value can be somebody's but by a label: numbers, moments, truth values, enumerations, shapes, bits.
 _SILENT_CATEGORIES = frozenset("NDTBEGVIR")
-# The same among the types of category U and others: uuid, bytea, identifiers of the server, tsquery, pg_lsn.
+# The same among the types of category U and others: uuid, identifiers of the server, tsquery, pg_lsn.
 _SILENT = frozenset(
     {
-        16, 17, 18, 20, 21, 23, 24, 26, 27, 28, 29, 600, 601, 602, 603, 604, 628, 650, 700, 701, 718, 774, 790, 829, 869,
+        16, 18, 20, 21, 23, 24, 26, 27, 28, 29, 600, 601, 602, 603, 604, 628, 650, 700, 701, 718, 774, 790, 829, 869,
         1000, 1005, 1007, 1016, 1021, 1022, 1082, 1083, 1114, 1115, 1182, 1184, 1185, 1186, 1231, 1266, 1560, 1562, 1700,
         2950, 2951, 3220, 3615,
     }
@@ -81,6 +82,8 @@ def can_hide(told: Told) -> bool:
     """Whether a value of the type can have something personal in it that no label tells of."""
     if told.type_oid in _SILENT or told.type_name in _PLACE_TYPES:
         return False
+    if told.category == "R" and told.type_oid >= _FIRST_OF_USERS:
+        return True  # a range of texts
     return told.category not in _SILENT_CATEGORIES
 
 

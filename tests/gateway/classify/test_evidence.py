@@ -65,7 +65,10 @@ def test_rows_are_looked_into_unless_the_type_or_the_sample_speaks_against_it() 
     assert decide(Told("t", "c1", JSONB), None).scan
     assert decide(Told("t", "c1", 99999, "hstore", "U"), None).scan
     assert decide(Told("t", "c1", 99999, "pair", "C"), None).scan
-    for silent in (INT4, UUID, DATE, BYTEA):
+    assert decide(Told("t", "c1", BYTEA, "bytea", "U"), None).scan
+    assert decide(Told("t", "c1", 99999, "textrange", "R"), None).scan
+    assert not decide(Told("t", "c1", 3904, "int4range", "R"), None).scan
+    for silent in (INT4, UUID, DATE):
         assert not decide(Told("t", "c1", silent), None).scan
     assert not can_hide(Told("t", "c1", 99999, "mood", "E"))
 
