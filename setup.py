@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 COMPILED = [
     "parser/fingerprint.py",
     "gateway/audit/chain.py",
+    "gateway/classify/national.py",
     "gateway/classify/validators.py",
     "gateway/masking/copies.py",
     "gateway/masking/copy_cells.py",

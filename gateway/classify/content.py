@@ -13,8 +13,9 @@ from typing import NamedTuple
 from gateway.classify import documents, phones, shapes
 from gateway.classify.names import label as label_by_name
 from gateway.classify.names import of_people, of_things, split
+from gateway.classify.national import NATIONAL_NUMBERS, NationalNumber
 from gateway.classify.persons import address_share, name_share, name_words
-from gateway.classify.validators import NATIONAL_NUMBERS, NationalNumber, bar_code
+from gateway.classify.validators import bar_code
 from gateway.classify.vocabulary import NOT_NUMBERS, NOT_PERSONS
 
 _TEXT_OID = 25

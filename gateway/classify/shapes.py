@@ -8,7 +8,8 @@ import re
 from ipaddress import ip_address
 from itertools import pairwise
 
-from gateway.classify.validators import card, compact, iban, iban_check, ssn_us
+from gateway.classify.national import ssn_us
+from gateway.classify.validators import card, compact, iban, iban_check
 
 _EMAIL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-][\w.!#$%&'*+/=?^`{|}~-]{0,63}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,24}"
 _EMAIL_WHOLE = re.compile(rf"(?:mailto:)?{_EMAIL}|[^<>@]{{0,80}}<{_EMAIL}>", re.IGNORECASE)

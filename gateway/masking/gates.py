@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import AddressValueError, IPv6Address
 
-from gateway.classify import validators
+from gateway.classify import national, validators
 from gateway.masking import wording
 from gateway.masking.numbers import Span
 
@@ -307,7 +307,7 @@ GATES = (
     Gate((rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",), _ip4, Group.SHAPES),
     Gate(
         (rb"[0-9]{2}[a-z][0-9]{2}[a-z][0-9]{3}[a-z]",),
-        _near(_CODICE, "ssn", 18, 4, validators.codice_fiscale_it),
+        _near(_CODICE, "ssn", 18, 4, national.codice_fiscale_it),
         Group.SHAPES,
         any_case=True,
     ),
@@ -356,17 +356,17 @@ GATES = (
     ),
     Gate(
         (rb"[0-9]{7}-?[a-z][^0-9a-z]",),
-        _near(_DNI, "ssn", 14, 4, validators.dni_es),
+        _near(_DNI, "ssn", 14, 4, national.dni_es),
         Group.IDS,
         any_case=True,
     ),
     Gate(
         (rb"[12] ?[0-9]{2} ?[0-9]{2} ?[0-9ab]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}[^0-9a-z]",),
-        _near(_NIR, "ssn", 24, 4, validators.nir_fr),
+        _near(_NIR, "ssn", 24, 4, national.nir_fr),
         Group.IDS,
         any_case=True,
     ),
-    Gate((rb"[0-9]{17}[0-9Xx]",), _near(_CHINESE, "ssn", 20, 4, validators.resident_cn), Group.IDS),
+    Gate((rb"[0-9]{17}[0-9Xx]",), _near(_CHINESE, "ssn", 20, 4, national.resident_cn), Group.IDS),
     Gate(
         (rb"[a-z]{4}[0-9]{6}[hmx][a-z]{5}[a-z0-9][0-9]",),
         _near(_CURP, "ssn", 20, 4),

@@ -8,7 +8,7 @@ versions, order numbers and the like stay.
 import re
 from collections.abc import Callable, Iterator
 
-from gateway.classify import validators
+from gateway.classify import national, validators
 
 Span = tuple[int, int, str]  # begin, end, label
 
@@ -215,11 +215,11 @@ def _shaped(found: re.Match[bytes]) -> str | None:
 
 
 _CHECKS: dict[str, Callable[[bytes], bool]] = {
-    "ssn": validators.ssn_us,
-    "cpf": validators.cpf_br,
-    "sin": validators.sin_ca,
-    "aadhaar": validators.aadhaar_in,
-    "personnummer": validators.personnummer_se,
+    "ssn": national.ssn_us,
+    "cpf": national.cpf_br,
+    "sin": national.sin_ca,
+    "aadhaar": national.aadhaar_in,
+    "personnummer": national.personnummer_se,
 }
 
 
