@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from gateway.classify.behind import Drafts
-from gateway.classify.verdicts import Verdicts
+from gateway.classify.verdicts import Place, Verdicts
 from parser.facts import Column, Facts, Relation
 from parser.known import Known
 

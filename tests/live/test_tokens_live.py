@@ -261,8 +261,8 @@ def test_owner_may_write_the_constant_and_no_token(
 EVERY_TYPE = """select to_json(email), to_jsonb(email), array[email], array[email]::varchar[],
     textsend(email), email::name, email::char(40), email::varchar(5), salary + 1, salary::float8, birth_date + 1,
     birth_date::timestamptz, (email is null)::bool, (email || '0')::text, to_tsvector('simple', email),
-    ('10.0.0.' || id)::inet,
-    array[salary], age(birth_date), justify_days((birth_date - date '2000-01-01') * interval '1 day')
+    ('10.0.0.' || id)::inet, array[salary], age(birth_date),
+    justify_days((birth_date - date '2000-01-01') * interval '1 day')
     from customers where id = 1"""
 
 
