@@ -91,7 +91,7 @@ class Group(IntEnum):
     SIGNS = 1
     SHAPES = 2
     COLONS = 3
-    # Scanned only around runs of six digits.
+    # Scanned only around MANY_DIGITS.
     DIGITS = 4
     IDS = 5
     DIALLED = 6
@@ -233,9 +233,14 @@ def _birth(text: bytes, at: int) -> Iterator[Span]:
         yield found.start("day"), found.end("day"), "dob"
 
 
-# Without a match of it the groups from DIGITS on have none; they have theirs not far from where one ends, words that tell
+# In any case. Without a match of one the groups from DIGITS on have none; they have theirs not far from where one ends, words that tell
 # what a number is included.
-SIX_DIGITS = rb"[0-9](?:[ \t./(),;_+-]{0,4}[0-9]){5}[^0-9]"
+_SOME_DIGITS = rb"[0-9](?:[ \t./(),;_+-]{0,4}[0-9])"
+MANY_DIGITS = (
+    _SOME_DIGITS + rb"{6}[^0-9]",
+    _SOME_DIGITS + rb"{5}[a-z]",
+    _SOME_DIGITS + rb"{5} ?[a-dt][^0-9a-z]",
+)
 DIGITS_REACH = (160, 64)  # bytes before and behind
 
 

@@ -12,7 +12,7 @@ import hyperscan
 
 from gateway.masking import numbers
 from gateway.masking.folding import Folded
-from gateway.masking.gates import DIGITS_REACH, ESCAPED, GATES, SIX_DIGITS, Group
+from gateway.masking.gates import DIGITS_REACH, ESCAPED, GATES, MANY_DIGITS, Group
 from gateway.masking.numbers import Span
 
 PIECE_BYTES = 262144  # so much is scanned at once, so that the places found in it stay few
@@ -67,11 +67,11 @@ class Scanner:
             self._always = [_Database(group) for group in Group if group < Group.DIGITS]
             self._digits = [_Database(group) for group in Group if Group.DIGITS <= group < Group.TOLD]
             self._told = _Database(Group.TOLD)
-            self._six_digits = _compiled([SIX_DIGITS], [0])
+            self._many_digits = _compiled(list(MANY_DIGITS), [hyperscan.HS_FLAG_CASELESS] * len(MANY_DIGITS))
             self._telling = _compiled([numbers.TELLING_WORDS], [hyperscan.HS_FLAG_CASELESS])
         else:
             self._always, self._digits, self._told = like._always, like._digits, like._told
-            self._six_digits, self._telling = like._six_digits, like._telling
+            self._many_digits, self._telling = like._many_digits, like._telling
 
     def places(self, buffer: bytes) -> Places:
         """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line
@@ -86,7 +86,7 @@ class Scanner:
         return found
 
     def _with_digits(self, buffer: bytes) -> list[tuple[int, int]]:
-        """Begin and end of what lies around runs of six digits, each within a line: all other gates of numbers match in
+        """Begin and end of what lies around many digits, each within a line: all other gates of numbers match in
         these stretches alone."""
         stretches: list[tuple[int, int]] = []
         reached = 0
@@ -106,7 +106,7 @@ class Scanner:
                 begin = stretches.pop()[0]
             stretches.append((begin, stop))
 
-        self._six_digits.scan(buffer, match_event_handler=note)
+        self._many_digits.scan(buffer, match_event_handler=note)
         return stretches
 
     def _digit_places(self, buffer: bytes, stretches: list[tuple[int, int]], found: Places) -> None:

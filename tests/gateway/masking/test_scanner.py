@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from faker import Faker
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.masking import numbers
 from gateway.masking import scanner as module
 from gateway.masking.scanner import Scanner, scanner
 
@@ -140,3 +141,25 @@ def test_text_full_of_personal_data_is_personal_as_a_whole() -> None:
 def test_scanner_is_made_once() -> None:
     assert scanner() is scanner()
     assert isinstance(scanner(), Scanner)
+
+
+number_parts = st.sampled_from([
+    "1", "23", "456", "7890", "12345678", " ", "-", ".", "/", "(", ")", "+", "a", "tel ", "SSN: ", "DE89", "AB", "x", "\n", ", ",
+    "52.5200", "A", "GB29 NWBK", "hex id", "account number "
+])  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.lists(number_parts, max_size=16).map("".join), st.integers(0, 200))
+def test_numbers_are_found_near_digits_as_if_all_were_looked_at(text: str, before: int) -> None:
+    whole = (". " * before + text + " words" * 60).encode()
+    found = scanner().places(b"\n" + whole + b"\n")
+    scanner()._numbers(b"\n" + whole + b"\n", found)
+    places = sorted({(end - 1, gate) for end, gate in found})
+    assert scanner().spans(whole, places) == scanner().find(whole)
+
+
+@pytest.mark.parametrize("words", [" ".join(words) for words, _ in numbers._PHRASES])
+def test_number_behind_telling_words_is_found(words: str) -> None:
+    for text in (f"{words} number: 12345678", f"the {words.title()} no. is 1234567 today", f"{words.replace(' ', '')} nr 1234 567"):
+        assert [text[begin:end] for begin, end, _ in scanner().find(text.encode())], text

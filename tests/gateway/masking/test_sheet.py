@@ -1,65 +1,74 @@
-"""Cells joined to one text: each place where a gate matched is found in the cell, and at the offset, where it is alone."""
+"""Sheets: cells are scanned together as they would be one by one, and none is left out that must be taken apart."""
 
-import random
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gateway.masking import sheet
 from gateway.masking.forms import Form
 from gateway.masking.scanner import PIECE_BYTES, scanner
-from gateway.masking.sheet import CELL_BYTES_MIN, Candidate, Sheet
+from gateway.masking.sheet import Candidate, Sheet
 
 MAIL = b"jane@example.com"
 
 
-def candidates(*cells: tuple[bytes, Form]) -> list[Candidate]:
-    sheet = Sheet()
-    for cell, form in cells:
-        sheet.add(cell, form)
-    assert sheet.count == len(cells)
-    return sheet.candidates(scanner())
+def candidates(cells: list[bytes], form: Form) -> list[Candidate]:
+    page = Sheet()
+    for cell in cells:
+        page.add(cell, form)
+    return page.candidates(scanner())
 
 
-def test_cells_are_judged_together_as_each_alone() -> None:
-    draw = random.Random(7)
-    pieces = [MAIL, b"lamp", b"", b"a", b"4111 1111 1111 1111", b"words without anything", b"10.20.30.40", b"\xff\n\xfe"]
-    cells = [b" ".join(draw.choices(pieces, k=draw.randint(0, 3))) for _ in range(400)]
-    alone = [(at, candidates((cell, Form.TEXT))) for at, cell in enumerate(cells)]
-    expected = [(at, sorted(found[0][1])) for at, found in alone if found]
-    together = candidates(*((cell, Form.TEXT) for cell in cells))
-    assert [(at, sorted(places)) for at, places in together] == expected
-    assert len(expected) > 100
+pieces = st.sampled_from([MAIL, b"10.20.30.40", b"tel. 030 1234567", b"\n", b"", b"a", b"words and", b"Dear Jane Smith"])
+texts = st.lists(st.lists(pieces, max_size=4).map(b" ".join), max_size=8)
 
 
-def test_cells_too_short_for_anything_have_their_number_and_nothing_else() -> None:
-    short = b"a@b.c"[: CELL_BYTES_MIN - 1]
-    assert [at for at, _ in candidates((short, Form.TEXT), (b"", Form.TEXT), (MAIL, Form.TEXT))] == [2]
+@settings(max_examples=60)
+@given(texts)
+def test_in_cells_together_is_found_what_is_in_each_alone(cells: list[bytes]) -> None:
+    together = [(i, scanner().spans(cells[i], places)) for i, places in candidates(cells, Form.TEXT)]
+    alone = [(i, scanner().find(cell)) for i, cell in enumerate(cells)]
+    assert [one for one in together if one[1]] == [one for one in alone if one[1]]
 
 
-def test_documents_and_nested_values_are_taken_apart_whatever_the_gates_say() -> None:
-    found = candidates(
-        (b'{"first_name": "Jo"}', Form.JSON),
-        (b'{"colour": "blue"}', Form.JSON),
-        (b'{"first_name": "Jo"}', Form.TEXT),
-        (b'a "quoted"" b', Form.NESTED),
-        (b"<a>Jo</a>", Form.XML),
-        (b"", Form.XML),
-        (b"plain", Form.NESTED),
-    )
-    assert [at for at, _ in found] == [0, 2, 3, 4]
+@given(st.text("a@.:/0123456789+( \nüDrMs=-", max_size=sheet.CELL_BYTES_MIN - 1))
+def test_nothing_is_found_in_cells_that_are_too_short(text: str) -> None:
+    cell = text.encode()[: sheet.CELL_BYTES_MIN - 1]
+    assert scanner().find(cell) == []
 
 
-def test_long_cell_is_looked_at_by_itself_and_in_its_place() -> None:
-    long = b"word " * (PIECE_BYTES // 2) + MAIL
-    found = candidates((MAIL, Form.TEXT), (long, Form.TEXT), (b"x " + MAIL, Form.TEXT))
-    assert [at for at, _ in found] == [0, 1, 2]
-    assert max(end for end, _ in found[1][1]) > len(long) - len(MAIL)
-    assert max(end for end, _ in found[2][1]) <= len(MAIL) + 2
+@pytest.mark.parametrize(
+    ("form", "cell", "apart"),
+    [
+        (Form.TEXT, b'{"email": 1}', True),
+        (Form.TEXT, b'["a", {"email" : 1}]', True),
+        (Form.TEXT, b'{"colour": 1}', False),
+        (Form.TEXT, b'of {"email": 1}', False),
+        (Form.TEXT, b"\\x6a616e65", True),
+        (Form.JSON, b'{"email": 1}', True),
+        (Form.JSONB_BINARY, b'\1{"email": 1}', True),
+        (Form.NESTED, b'"email"=>"1"', True),
+        (Form.NESTED, b"{a,b}", False),
+        (Form.NESTED_BINARY, b"\0", True),
+        (Form.XML, b"<a", True),
+        (Form.XML, b"", False),
+        (Form.BYTEA, b'{"email": 1}', False),
+    ],
+)
+def test_cells_that_gates_do_not_judge_are_taken_apart(form: Form, cell: bytes, apart: bool) -> None:
+    assert candidates([b"", cell], form) == ([(1, [])] if apart else [])
 
 
-def test_sheet_is_full_after_a_piece() -> None:
-    sheet = Sheet()
-    while not sheet.full():
-        sheet.add(b"words " * 100, Form.TEXT)
-    assert PIECE_BYTES // 600 <= sheet.count <= PIECE_BYTES // 600 + 1
+def test_cell_longer_than_all_the_rest_is_scanned_by_itself() -> None:
+    long = b"words " * (PIECE_BYTES // 2) + MAIL
+    found = candidates([MAIL, long, b"words", MAIL], Form.TEXT)
+    assert [(number, len(places)) for number, places in found] == [(0, 1), (1, 1), (3, 1)]
+    assert scanner().spans(long, found[1][1]) == [(len(long) - len(MAIL), len(long), "email")]
 
 
-def test_empty_sheet_has_no_candidates() -> None:
-    assert Sheet().candidates(scanner()) == []
+def test_sheet_is_full_when_it_holds_a_piece() -> None:
+    page = Sheet()
+    assert not page.full()
+    page.add(b"a" * PIECE_BYTES, Form.TEXT)
+    assert page.full()
+    assert (page.count, page.candidates(scanner())) == (1, [])
