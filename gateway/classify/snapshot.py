@@ -9,7 +9,7 @@ from gateway.classify.behind import NO_CALLS, BodyRow, Calling, Drafts, Shown, b
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogTable
 from gateway.classify.evidence import Told
 from gateway.classify.learned import Learned, carried, labels_of, of_value, spread
-from gateway.classify.system import DERIVED, SYSTEM_SCHEMAS, system_label
+from gateway.classify.system import DERIVED, SYSTEM_SCHEMAS, is_comment, system_label
 from gateway.classify.verdicts import Findings, Place, Verdicts
 from parser.facts import Column, Facts, Output, Relation
 from parser.known import Known
@@ -498,7 +498,7 @@ def _column(
         column.generated,
         made_of,
         intern(column.declared),
-        verdict.scan,
+        verdict.scan or is_comment(row.schema, row.name, column.name),
         verdict.confidence,
         verdict.evidence,
         place in draft.computed,

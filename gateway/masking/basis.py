@@ -151,6 +151,10 @@ class MaskBasis:
                     return True
         return False
 
+    def calls(self, names: frozenset[str]) -> bool:
+        """Whether the statement calls one of these, in whatever schema."""
+        return any(name in names for _, name in self.facts.functions)
+
     @property
     def shown(self) -> frozenset[str]:
         """The labels whose values the principal may see wherever they stand."""
