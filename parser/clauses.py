@@ -143,10 +143,11 @@ def decided(r: Reading, start: int, end: int, scope: Scope) -> None:
 
 def indexed(r: Reading, start: int, end: int, scope: Scope, *, unique: bool) -> None:
     """One entry of an index. Of an expression that no two rows may share equality shows at once, of any other whether it
-    fails. That no two rows share a column is counted as other failures are."""
+    fails. That no two rows share a column, in whatever case, is counted as other failures are."""
     if r.words.named[start]:
-        _, behind = r.name(start)
-        if r.words.word[behind] != "(":
+        parts, behind = r.name(start)
+        word = r.words.word
+        if word[behind] != "(" or (parts in (["lower"], ["upper"]) and r.words.match[behind] == behind + 2):
             return
     if unique:
         condition(r, "a unique index", start, end, scope, {})

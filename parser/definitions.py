@@ -14,7 +14,7 @@ from parser.kinds import (
     TABLE_ACTIONS,
     TYPE_ACTIONS,
 )
-from parser.lineage import Scope
+from parser.lineage import FREE, Item, Scope, Source
 from parser.reading import Reading, Unread
 from parser.tables import base_source
 
@@ -107,7 +107,7 @@ def _alter(r: Reading, phrase: str, kind: str, at: int, end: int) -> None:
         for begin, stop in r.split(at, end) if phrase != "SEQUENCE" else ():
             _action(r, kind, relation, begin, stop)
         if kind in _OF_TABLES:
-            decided(r, at, end, Scope(None, [base_source(r, relation)]))
+            decided(r, at, end, _with_new(r, relation))
     elif phrase in ("TRIGGER", "RULE", "POLICY"):
         on = r.find(frozenset(("on",)), at, end)
         if on < end:
@@ -125,6 +125,15 @@ def _alter(r: Reading, phrase: str, kind: str, at: int, end: int) -> None:
     elif phrase in _MADE_OF_FUNCTIONS:
         called_by_name(r, at, end)
     expressions(r, at, end)
+
+
+def _with_new(r: Reading, relation: Relation) -> Scope:
+    """A table with the columns that the statement adds to it, in which no value is yet."""
+    source = base_source(r, relation)
+    held = source.table.names if source.table is not None else ()
+    names = {column.name for column in r.columns_written if column.relation == relation and column.name not in held}
+    new = Source(None, items=[Item(name, FREE) for name in sorted(names)])
+    return Scope(None, [source, new] if source.table is not None and names else [source])
 
 
 def _alter_type(r: Reading, at: int, end: int) -> None:

@@ -95,6 +95,16 @@ _TELLING_COLUMNS: dict[str, frozenset[str]] = {
 }
 
 
+# Comments: texts of people's own, which are looked through as they pass.
+COMMENTING = frozenset(("obj_description", "col_description", "shobj_description"))
+_COMMENTS = frozenset((("pg_description", "description"), ("pg_shdescription", "description"), ("pg_seclabel", "label")))
+
+
+def is_comment(schema: str, table: str, column: str) -> bool:
+    """Whether a column of the server's own relations holds comments."""
+    return schema == "pg_catalog" and (table, column) in _COMMENTS
+
+
 def tells_definition(relation: str, column: str) -> bool:
     """Whether a column of the server's own relation, "*" for its whole row, holds the text of a definition."""
     columns = _TELLING_COLUMNS.get(relation)

@@ -161,6 +161,10 @@ class MaskBasis:
         """Whether the statement may take in cells that nobody labelled or proved clean."""
         return not self.everything and not all(self.proves(relation) for relation in self.facts.reads)
 
+    def calls(self, names: frozenset[str]) -> bool:
+        """Whether the statement calls one of these, in whatever schema."""
+        return any(name in names for _, name in self.facts.functions)
+
     @property
     def shown(self) -> frozenset[str]:
         """The labels whose values the principal may see wherever they stand."""

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field, replace
 
 from gateway.classify.catalog import CatalogColumn, CatalogTable
+from gateway.classify.system import COMMENTING
 from gateway.errors import Refused, State
 from gateway.masking import rows, streams
-from gateway.masking.basis import MaskBasis, Source
+from gateway.masking.basis import UNKNOWN, MaskBasis, Source
 from gateway.masking.copy_cells import Dialect
 from gateway.masking.forms import Form, form_of
-from gateway.masking.looks import EVERY_CELL, Look
+from gateway.masking.looks import DISGUISING, EVERY_CELL, Look
 from gateway.masking.streams import Place
 from parser.facts import Copy, Facts, Output, Relation
 
@@ -172,6 +173,10 @@ def _of_query(basis: MaskBasis) -> list[_Cell] | Refused:
 
 def _traced(output: Output, basis: MaskBasis) -> _Cell:
     sources, scan = basis.lineage(output), basis.may_hold(output)
+    if not output.plain and (scan or basis.calls(COMMENTING)) and not sources:
+        if basis.calls(DISGUISING):
+            return _Cell((Source("expression", UNKNOWN),))
+        return _Cell((), scan=True)
     if not output.plain or len(output.columns) != 1:
         return _Cell(sources, scan=scan)
     (column,) = output.columns

@@ -20,7 +20,6 @@ from parser.facts import Column, Facts, Output, Relation, Use
 RULE = "built-in: hidden columns decide no rows"
 ARRAY_ENTRIES = 100  # of an array whose entries cannot be counted
 _HOUR = 3600
-_IN_DEFINITIONS = frozenset(("CHECK", "a unique index"))
 _ARRAY_HEAD = 12  # bytes of a binary array's head: dimensions, flags, type of the entries
 _WHERE = {"FROM": "a function in FROM", "OVER": "OVER (…)", "a cast": "a cast that may fail"}
 
@@ -34,8 +33,6 @@ def inferred(facts: Facts, basis: MaskBasis, rights: Rights) -> Refused | tuple[
     arrays: dict[str, set[int]] = {}
     for use in facts.uses:
         for source in _hidden(use, basis):
-            if source.label == UNKNOWN and use.clause in _IN_DEFINITIONS and _is_new(use, basis):
-                continue
             policy = _inference(source.label, rights)
             if policy == "allow":
                 continue
@@ -49,11 +46,6 @@ def inferred(facts: Facts, basis: MaskBasis, rights: Rights) -> Refused | tuple[
         Guesses(_budget(label, rights), count, tuple(sorted(arrays.get(label, ()))))
         for label, count in sorted(counts.items())
     )
-
-
-def _is_new(use: Use, basis: MaskBasis) -> bool:
-    """Whether the columns may be those that the definition itself adds to a table that is known: no value is in them yet."""
-    return not use.opaque and all(basis.tables(column.relation) for column in use.columns)
 
 
 def told(facts: Facts, basis: MaskBasis, rights: Rights) -> tuple[Budget, ...]:

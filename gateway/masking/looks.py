@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gateway.classify.catalog import Catalog, CatalogTable
 from gateway.classify.learned import Learned, label_of
+from gateway.classify.system import SYSTEM_SCHEMAS
 from gateway.masking.copy_cells import Dialect
 from gateway.masking.forms import Form
 from gateway.masking.scanned import ColumnCounts, scan_rows, verdict
@@ -17,6 +18,13 @@ from gateway.masking.scanner import Scanner, scanner
 
 SCAN = "scan"  # the mask's name in the audit
 EVERY_CELL = -1  # where the cells of rows are not told apart
+# What these make of a text no look at a cell would know again.
+DISGUISING = frozenset(
+    (
+        *("reverse", "encode", "translate", "ascii", "get_byte", "get_bit", "set_byte", "set_bit", "convert_to", "convert"),
+        *("string_to_table", "array_reverse", "textsend", "byteain", "to_ascii"),
+    )
+)
 Found = tuple[str, str, str]  # (column, label, mask), as the audit names what was masked
 
 
@@ -88,6 +96,6 @@ def learned(look: Look, label: str, catalog: Catalog) -> Learned | None:
     """What is to be remembered of a stored column that had no label; None where there is no such column."""
     table: CatalogTable | None = catalog.tables.get(look.table_oid)
     column = table.by_number.get(look.number) if table is not None else None
-    if table is None or column is None or column.label is not None or table.kind not in "rpf":
+    if table is None or column is None or column.label is not None or table.kind not in "rpf" or table.schema in SYSTEM_SCHEMAS:
         return None
     return label_of(table, column.name, label, "seen")

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from gateway.classify.system import COMMENTING
 from gateway.masking import kernels
 from gateway.masking.basis import UNKNOWN, MaskBasis, Source
 from gateway.masking.copies import CopyPlan, copy_out
 from gateway.masking.definitions import Definitions, beyond_definitions, definitions
 from gateway.masking.forms import form_of
 from gateway.masking.groups import Group
-from gateway.masking.looks import Look
+from gateway.masking.looks import DISGUISING, Look
 from gateway.masking.masks import CellMask
 from gateway.masking.reports import scrub
 from parser.facts import Output
@@ -71,11 +72,13 @@ def rows(row_description_body: bytes, basis: MaskBasis, groups: Sequence[Group] 
         hidden = tuple(source for source in sources if not basis.visible(source))
         cleared.update((source.name, None) for source in sources if source not in hidden)
         plain = one.table_oid != 0 and (output is None or output.plain) and not basis.computes(one.table_oid, one.attnum)
-        if basis.scans(hidden, plain=plain) if hidden else _may_hold(one, output, basis):
+        if basis.scans(hidden, plain=plain) if hidden else _may_be_seen(one, output, plain, basis):
             look = _look(one, index, plain, basis)
             if look is not None:
                 looks.append(look)
                 continue
+        if not hidden and not plain and basis.calls(DISGUISING) and _may_hold(one, output, basis):
+            hidden = (Source(f"column {index + 1}", UNKNOWN),)
         if not hidden:
             continue
         group = guarded.get(index)
@@ -90,6 +93,11 @@ def rows(row_description_body: bytes, basis: MaskBasis, groups: Sequence[Group] 
     return RowPlan(clear, tuple(masked), tuple(cleared), len(fields), tuple(masks), texts, tuple(looks))
 
 
+def _may_be_seen(one: Field, output: Output | None, plain: bool, basis: MaskBasis) -> bool:
+    """Whether a column without a hidden label may hold what nobody labelled, in a form in which a look would find it."""
+    return _may_hold(one, output, basis) and (plain or not basis.calls(DISGUISING))
+
+
 def _may_hold(one: Field, output: Output | None, basis: MaskBasis) -> bool:
     """Whether a result column without a hidden label may hold what nobody labelled."""
     if basis.everything or basis.utility:
@@ -100,7 +108,7 @@ def _may_hold(one: Field, output: Output | None, basis: MaskBasis) -> bool:
         return True
     if output is None:
         return basis.unproven and column is None and one.attnum >= 0  # of the session's own tables
-    return basis.may_hold(output)
+    return basis.may_hold(output) or (not one.table_oid and basis.calls(COMMENTING))
 
 
 def _look(one: Field, index: int, plain: bool, basis: MaskBasis) -> Look | None:

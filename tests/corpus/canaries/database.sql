@@ -112,3 +112,14 @@ INSERT INTO odds SELECT n, 'quaxil.c' || n || '@example.com', 'call 731-46-91' |
     to_tsvector('simple', 'quaxil.t@example.com') FROM generate_series(1, 30) n;
 COMMENT ON TABLE odds IS 'ask quaxil.comment@example.com';
 ANALYZE odds;
+-- Texts that nobody labelled, with nothing personal in them.
+CREATE TABLE gadgets (id integer PRIMARY KEY, title text, state text, description text, packing text, settings jsonb, parts text[]);
+INSERT INTO gadgets SELECT n, CASE n % 2 WHEN 0 THEN 'Small lamp ' ELSE 'Round table ' END || n,
+    CASE n % 3 WHEN 0 THEN 'open' WHEN 1 THEN 'done' ELSE 'late' END,
+    CASE n % 3 WHEN 0 THEN 'Brushed steel, matt, 40 cm' WHEN 1 THEN 'Oiled wood with rounded edges' ELSE 'Frosted glass on a black foot' END,
+    CASE n % 4 WHEN 0 THEN 'checked twice, ready for the shelf' WHEN 1 THEN 'box was damaged' END,
+    jsonb_build_object('colour', CASE n % 2 WHEN 0 THEN 'red' ELSE 'blue' END, 'size', n, 'tags', jsonb_build_array('new', 'sale')),
+    ARRAY['foot', 'shade'] FROM generate_series(1, 12) n;
+COMMENT ON TABLE gadgets IS 'what is sold in the shop';
+COMMENT ON COLUMN gadgets.title IS 'as printed on the box';
+ANALYZE gadgets;

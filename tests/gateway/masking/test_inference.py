@@ -349,7 +349,8 @@ ORDINARY = [
     "select 1 where 2 > 1 order by 1",
     "insert into orders (id, total) values (1, 5), (2, 6) returning id",
     "create unique index on customers (lower(email)) where email is not null and points > 5",
-    "alter table customers add check (email like '%@%')",
+    "alter table customers add check (city <> '' and email is not null)",
+    "alter table customers add column level integer check (level > 0)",
     "create view v as select id, ssn from customers where city = 'Oslo'",
 ]
 
