@@ -233,8 +233,8 @@ def _birth(text: bytes, at: int) -> Iterator[Span]:
         yield found.start("day"), found.end("day"), "dob"
 
 
-# In any case. Without a match of one the groups from DIGITS on have none; they have theirs not far from where one ends, words that tell
-# what a number is included.
+# In any case. Without a match of one the groups from DIGITS on have none; they have theirs not far from where one ends,
+# words that tell what a number is included.
 _SOME_DIGITS = rb"[0-9](?:[ \t./(),;_+-]{0,4}[0-9])"
 MANY_DIGITS = (
     _SOME_DIGITS + rb"{6}[^0-9]",
