@@ -46,9 +46,11 @@ def prepare(servers: Servers, direct: Target) -> None:
         insert into wide select {values}, 'person' || n || '@mail.example', '123-45-' || lpad((n % 10000)::text, 4, '0'),
             '+49 30 1234' || n, '4111111111111111', 'DE89370400440532013000' from generate_series(1, {WIDE_ROWS}) n;
         create table visits (id int, notes text);
-        insert into visits select n, rpad('Visit ' || n || case n % 100 when 20 then ', reach me at person' || n || '@mail.example '
+        insert into visits select n, rpad('Visit ' || n || case n % 100
+            when 20 then ', reach me at person' || n || '@mail.example '
             when 40 then ', call +49 30 1234' || n % 10000 || ' ' when 60 then ', paid with 4111 1111 1111 1111 '
-            when 80 then ', social security number 123-45-' || 1000 + n % 9000 || ' ' when 0 then ', from 10.20.30.' || n % 200 || ' '
+            when 80 then ', social security number 123-45-' || 1000 + n % 9000 || ' '
+            when 0 then ', from 10.20.30.' || n % 200 || ' '
             else ' ' end, 500, 'the quick brown fox jumps over the lazy dog and ')
             from generate_series(1, {NOTES_ROWS}) n;""")  # fmt: skip
     servers.psql(direct, "vacuum analyze")

@@ -84,8 +84,8 @@ _DEGREES = re.compile(
 
 
 class Group(IntEnum):
-    """Gates that are one database, as they go well together: those of ALWAYS in one cost half of what they cost in four, those
-    of numbers no less than apart (measured)."""
+    """Gates that are one database, as they go well together: those of ALWAYS in one cost half of what they cost in four,
+    those of numbers no less than apart (measured)."""
 
     ALWAYS = 0
     # Scanned only around MANY_DIGITS.

@@ -58,8 +58,8 @@ def _compiled(expressions: list[bytes], flags: list[int]) -> hyperscan.Database:
 
 
 class Scanner:
-    """Finds personal data in texts, but for what is `shown`. Holds compiled expressions and scratch memory, which the scanners of
-    a process share; not for threads."""
+    """Finds personal data in texts, but for what is `shown`. Holds compiled expressions and scratch memory, which the
+    scanners of a process share; not for threads."""
 
     def __init__(self, shown: frozenset[str] = frozenset(), like: "Scanner | None" = None) -> None:
         self.shown = shown
