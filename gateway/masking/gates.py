@@ -85,17 +85,15 @@ _DEGREES = re.compile(
 
 
 class Group(IntEnum):
-    """Gates that are one database. Many expressions in one make it slow; these go well together (measured)."""
+    """Gates that are one database, as they go well together: those of ALWAYS in one cost half of what they cost in four,
+    those of numbers no less than apart (measured)."""
 
-    WORDS = 0
-    SIGNS = 1
-    SHAPES = 2
-    COLONS = 3
+    ALWAYS = 0
     # Scanned only around MANY_DIGITS.
-    DIGITS = 4
-    IDS = 5
-    DIALLED = 6
-    TOLD = 7
+    DIGITS = 1
+    IDS = 2
+    DIALLED = 3
+    TOLD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,17 +257,17 @@ ESCAPED = Gate(
         rb"(?:\xe0\xa5[\xa6-\xaf]){3}",
     ),
     None,
-    Group.SIGNS,
+    Group.ALWAYS,
     any_case=True,
 )
 GATES = (
-    Gate((rb"[^\s@]@[a-z0-9\x80-\xff]",), _email, Group.SIGNS, any_case=True),
+    Gate((rb"[^\s@]@[a-z0-9\x80-\xff]",), _email, Group.ALWAYS, any_case=True),
     ESCAPED,
-    Gate((rb"://[^\s:/@]{0,64}:[^\s@/]{1,128}@",), _near(_URL, "secret", 230, 0), Group.SIGNS),
+    Gate((rb"://[^\s:/@]{0,64}:[^\s@/]{1,128}@",), _near(_URL, "secret", 230, 0), Group.ALWAYS),
     Gate(
         (rb"\xc2\xb0[^\n]{0,16}[NSns],?\s{0,2}-?[0-9]{1,3}(?:\.[0-9]{1,12})?\xc2\xb0",),
         _near(_DEGREES, "geo", 64, 24),
-        Group.SIGNS,
+        Group.ALWAYS,
     ),
     Gate(
         (
@@ -292,28 +290,28 @@ GATES = (
             rb"hooks\.slack\.com/",
         ),
         _token,
-        Group.WORDS,
+        Group.ALWAYS,
     ),
-    Gate((rb"-----BEGIN",), _private_key, Group.WORDS),
+    Gate((rb"-----BEGIN",), _private_key, Group.ALWAYS),
     Gate(
         (
             rb"(?:" + _SECRET_KEYS + rb")[\"'\]]{0,2}\s{0,3}(?:[:=]|is |ist |est |es )",
             rb"bearer [a-z0-9._~+/=-]{8}",
         ),
         _pair,
-        Group.WORDS,
+        Group.ALWAYS,
         any_case=True,
     ),
-    Gate(wording.NAME_GATES, _name, Group.WORDS),
-    Gate(wording.KEY_GATES, _name, Group.WORDS, any_case=True),
-    Gate(wording.BIRTH_GATES, _birth, Group.WORDS, any_case=True),
-    Gate(wording.ADDRESS_WORD_GATES, _address, Group.WORDS),
-    Gate(wording.ADDRESS_SHAPE_GATES, _address, Group.SHAPES),
-    Gate((rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",), _ip4, Group.SHAPES),
+    Gate(wording.NAME_GATES, _name, Group.ALWAYS),
+    Gate(wording.KEY_GATES, _name, Group.ALWAYS, any_case=True),
+    Gate(wording.BIRTH_GATES, _birth, Group.ALWAYS, any_case=True),
+    Gate(wording.ADDRESS_WORD_GATES, _address, Group.ALWAYS),
+    Gate(wording.ADDRESS_SHAPE_GATES, _address, Group.ALWAYS),
+    Gate((rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",), _ip4, Group.ALWAYS),
     Gate(
         (rb"[0-9]{2}[a-z][0-9]{2}[a-z][0-9]{3}[a-z]",),
         _near(_CODICE, "ssn", 18, 4, national.codice_fiscale_it),
-        Group.SHAPES,
+        Group.ALWAYS,
         any_case=True,
     ),
     Gate(
@@ -323,7 +321,7 @@ GATES = (
             rb"[0-9a-f]{2}-[0-9a-f]{2}-[0-9a-f]{2}-[0-9a-f]{2}-",
         ),
         _ip6,
-        Group.COLONS,
+        Group.ALWAYS,
         any_case=True,
     ),
     Gate(

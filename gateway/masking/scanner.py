@@ -64,7 +64,7 @@ class Scanner:
     def __init__(self, shown: frozenset[str] = frozenset(), like: "Scanner | None" = None) -> None:
         self.shown = shown
         if like is None:
-            self._always = [_Database(group) for group in Group if group < Group.DIGITS]
+            self._always = _Database(Group.ALWAYS)
             self._digits = [_Database(group) for group in Group if Group.DIGITS <= group < Group.TOLD]
             self._told = _Database(Group.TOLD)
             self._many_digits = _compiled(list(MANY_DIGITS), [hyperscan.HS_FLAG_CASELESS] * len(MANY_DIGITS))
@@ -77,8 +77,7 @@ class Scanner:
         """Where gates matched, ascending. `buffer` begins and ends with a line break; cells in it are parted by line
         breaks."""
         found: Places = []
-        for database in self._always:
-            database.scan(buffer, found)
+        self._always.scan(buffer, found)
         stretches = self._with_digits(buffer)
         if stretches:
             self._digit_places(buffer, stretches, found)
