@@ -1,6 +1,7 @@
 """No canary gets out: every door of tests/corpus/canaries tried by everyone who may not see it, every byte looked at."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from struct import pack
 from typing import Any
@@ -56,6 +57,14 @@ class World:
         actor = "agent-7" if group == "agent" else ""
         token = self.gateway.token("someone", ("analyst" if actor else group,), actor)
         return Visitor(self.gateway.port, database, "someone", token)
+
+    def forget(self) -> None:
+        """Has the gateway forget what it learned of columns: labels stay though a copy is rolled back."""
+        folder = self.gateway.folder / "var" / "labels"
+        if any(file.stat().st_size for file in folder.glob("*")):
+            self.gateway.stop()
+            shutil.rmtree(folder)
+            self.gateway.start()
 
     def direct(self) -> Visitor:
         """A session with the server itself."""
@@ -131,6 +140,7 @@ def test_no_door_lets_a_canary_out(world: World, name: str, way: str) -> None:
 @pytest.mark.parametrize("name", USEFUL)
 def test_ordinary_queries_get_the_server_s_own_answers(world: World, name: str, way: str) -> None:
     """Not a cell is masked and nothing is refused: the answer is the same, byte for byte."""
+    world.forget()
     assert (found_ones := differences(world, "analyst", USEFUL[name].doors, way)) == [], "\n".join(found_ones)
 
 
