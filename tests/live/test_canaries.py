@@ -1,6 +1,7 @@
 """No canary gets out: every door of tests/corpus/canaries tried by everyone who may not see it, every byte looked at."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from struct import pack
 from typing import Any
@@ -56,6 +57,14 @@ class World:
         actor = "agent-7" if group == "agent" else ""
         token = self.gateway.token("someone", ("analyst" if actor else group,), actor)
         return Visitor(self.gateway.port, database, "someone", token)
+
+    def forget(self) -> None:
+        """Has the gateway forget what it learned of columns: labels stay though a copy is rolled back."""
+        folder = self.gateway.folder / "var" / "labels"
+        if any(file.stat().st_size for file in folder.glob("*")):
+            self.gateway.stop()
+            shutil.rmtree(folder)
+            self.gateway.start()
 
     def direct(self) -> Visitor:
         """A session with the server itself."""
