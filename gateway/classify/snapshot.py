@@ -74,7 +74,8 @@ class ViewRow(NamedTuple):
 @dataclass(slots=True)
 class _Draft:
     """Labels while they are found. `labels` by table oid and column name; `fixed` are those that a correction set; `pending`
-    are views whose turn has not come; `computed`: their columns that are no column handed through. `behind` and `bases`: see CatalogTable and CatalogColumn, by relation."""
+    are views whose turn has not come; `computed`: their columns that are no column handed through. `behind` and `bases`: see
+    CatalogTable and CatalogColumn, by relation."""
 
     tables: dict[int, RelationRow]
     columns: dict[int, list[ColumnRow]]

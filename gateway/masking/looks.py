@@ -95,6 +95,8 @@ def learned(look: Look, label: str, catalog: Catalog) -> Learned | None:
     """What is to be remembered of a stored column that had no label; None where there is no such column."""
     table: CatalogTable | None = catalog.tables.get(look.table_oid)
     column = table.by_number.get(look.number) if table is not None else None
-    if table is None or column is None or column.label is not None or table.kind not in "rpf" or table.schema in SYSTEM_SCHEMAS:
+    if table is None or column is None or column.label is not None:
+        return None
+    if table.kind not in "rpf" or table.schema in SYSTEM_SCHEMAS:
         return None
     return label_of(table, column.name, label, "seen")

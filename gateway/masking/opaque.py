@@ -36,7 +36,8 @@ def beyond_reading(facts: Facts, basis: MaskBasis) -> Refused | None:
         words = "functions, operators or casts were changed in this transaction, and what they do is not known yet"
         return _refused(_CODE, words, "Commit the definitions first.")
     if _orders_rows(facts) and _writes_hidden(facts, basis):
-        return _refused(_ORDER, "CLUSTER puts rows into the order of columns, and some here are masked for you", "Leave it out.")
+        words = "CLUSTER puts rows into the order of columns, and some here are masked for you"
+        return _refused(_ORDER, words, "Leave it out.")
     if "ALTER DOMAIN" in facts.kinds and _asks_of(facts, basis):
         words = "the domain's new condition is asked of columns that are masked for you"
         return _refused(_ORDER, words, "Make a new domain.")

@@ -117,8 +117,8 @@ def share(file: DoorFile, group: str, way: str) -> Sequence[Door]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", USEFUL)
 def test_ordinary_queries_get_the_server_s_own_answers(world: World, name: str, way: str) -> None:
-    """Not a cell is masked and nothing is refused: the answer is the same, byte for byte. It comes before the doors, which bring labels
-    to columns for good."""
+    """Not a cell is masked and nothing is refused: the answer is the same, byte for byte. It comes before the doors, which
+    bring labels to columns for good."""
     assert (found_ones := differences(world, "analyst", USEFUL[name].doors, way)) == [], "\n".join(found_ones)
 
 
