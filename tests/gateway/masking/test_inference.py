@@ -497,3 +497,26 @@ def test_arrays_count_by_their_entries() -> None:
     assert entries(None, [1, 2]) == 2 * ARRAY_ENTRIES
     assert entries(b"", [1]) == ARRAY_ENTRIES
     assert entries(b"\0\0\0\x02\0\0", [1]) == ARRAY_ENTRIES
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "alter table customers add check (email like '%@%')",
+        "alter table customers add constraint rich check (salary < 5) not valid",
+        "alter table customers add level integer check (level > 0), add check (salary > 1)",
+        "alter table customers add exclude using btree (left(ssn, 1) with =)",
+        "alter table customers add g integer generated always as (1 / length(ssn)) stored",
+        "create unique index on customers (substr(ssn, 1, 3))",
+        "create unique index on customers ((1)) where ssn like '7%'",
+        "create index on customers ((1 / length(ssn)))",
+        "create rule r as on update to customers where old.salary > 5 do also insert into orders values (1)",
+    ],
+)
+def test_definition_that_asks_of_stored_rows_is_refused(sql: str) -> None:
+    assert "you may not see it" in refusal(sql)
+
+
+def test_index_of_a_column_or_of_one_in_another_case_passes() -> None:
+    for sql in ("create unique index on customers (email, ssn)", "create index on customers (lower(email), left(ssn, 3))"):
+        assert refusal(sql) == ""

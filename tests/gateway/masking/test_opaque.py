@@ -71,3 +71,10 @@ def test_nothing_is_written_with_functions_that_the_transaction_has_just_made() 
     assert beyond_reading(facts(sql), beside) is not None
     assert beyond_reading(facts("create table t (a int)"), beside) is None
     assert basis(facts("select 'a' #### 'b'"), rights(), catalog(), moved=moved).outputs is None
+
+
+def test_rows_are_not_put_into_the_order_of_hidden_columns() -> None:
+    for sql in ("cluster customers", "cluster customers using by_pay", "alter table customers cluster on by_pay"):
+        assert beyond_reading(facts(sql), basis_of(sql)) is not None
+        assert beyond_reading(facts(sql), basis_of(sql, ["*"])) is None
+    assert beyond_reading(facts("cluster orders"), basis_of("cluster orders")) is None

@@ -310,3 +310,17 @@ def test_correction_to_none_shows_the_column() -> None:
 def test_malformed_description_is_a_protocol_error(body: bytes) -> None:
     with pytest.raises(ProtocolError):
         rows(body, basis_of("select email from customers"))
+
+
+def test_null_of_a_column_that_was_made_of_others_is_masked_like_a_value() -> None:
+    stats = rows(description(("most_common_vals", PG_STATS, 2, TEXT)), basis_of("select most_common_vals from pg_stats"))
+    assert out(stats, None) == [b"[redacted]"]
+
+
+def test_comment_is_looked_through_and_one_in_disguise_is_masked_whole() -> None:
+    seen = rows(description(EXPRESSION), basis_of("select obj_description(1, 'pg_class')"))
+    assert [look.index for look in seen.looks] == [0]
+    assert not seen.masks
+    hidden = rows(description(EXPRESSION), basis_of("select reverse(obj_description(1, 'pg_class'))"))
+    assert masked_indexes(hidden) == [0]
+    assert not hidden.looks
