@@ -9,6 +9,8 @@ from hypothesis import settings
 # numpy's BLAS starts a thread a core as it is imported, and tests of forking need a process with one thread
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
+NAMED_BYTES_MAX = 60  # longer values are no names
+
 settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("steady")
 
@@ -21,6 +23,11 @@ def pytest_sessionstart() -> None:
             source = compiled.with_name(compiled.name.partition(".")[0] + ".py")
             if source.exists() and source.stat().st_mtime > compiled.stat().st_mtime:
                 pytest.exit(f"{source.relative_to(root)} is newer than its compiled form: run `make env`", returncode=2)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Keys and the like differ from run to run: the processes that share the tests must give them the same names."""
+    return argname if isinstance(val, bytes) and len(val) > NAMED_BYTES_MAX else None
 
 
 @pytest.hookimpl(tryfirst=True)  # the plugin that shares tests looks for their groups in the same hook
