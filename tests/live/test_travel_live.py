@@ -137,12 +137,13 @@ def test_masked_writer_may_copy_and_nobody_sees_the_copy(gateway: Gateway, analy
     with gateway.connect("dev") as owner, tables(owner, "shelf"):
         owner.execute("create table shelf (id int, item text)")
         owner.execute("grant select on shelf to app_ro")
-        shown(analysts, "select count(item) from shelf where item = 'x'", {0})
+        owner.execute("insert into shelf values (0, 'plain')")
+        shown(analysts, "select item from shelf", {"plain"})  # all workers know the table
         with gateway.connect("shop", "will", ("writers",)) as writer:
             writer.execute("insert into shelf (id, item) select id, ssn from customers")
             assert SSN not in {row[0] for row in writer.execute("select item from shelf").fetchall()}
         assert SSN not in seen(analysts, "select item from shelf")
-        shown(analysts, "select id from shelf", {1, 2, 3, 4})
+        shown(analysts, "select id from shelf", {0, 1, 2, 3, 4})
         assert (SSN,) in owner.execute("select item from shelf").fetchall()
 
 
