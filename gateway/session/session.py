@@ -408,7 +408,7 @@ class Session:
             )
         item.index += 1
         item.nbytes = item.rows_seen = 0
-        item.plan = None
+        item.plan, item.found = None, frozenset()
 
     def settle_failure(self, item: Item, status: Status, sqlstate: str) -> None:
         """The item's current statement failed so; those after it did not run."""
