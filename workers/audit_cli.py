@@ -1,12 +1,11 @@
 """`sluice audit`: follow, search, show and prove the trail."""
 
-import os
 import sys
 import time
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import orjson
@@ -15,11 +14,10 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from gateway import settings as sluice_toml
 from gateway.audit.query import Entry, Filter, moment, timestamp, to_json
 from gateway.audit.verify import ChainCheck, Finding, Grade
-from gateway.errors import ConfigError
-from workers import audit_trail, configuration
+from workers import audit_trail
+from workers.audit_group import audit_directory, stop, unreadable
 from workers.audit_trail import ChainFiles, Follower
 
 _POLL_SECONDS = 0.2
@@ -36,38 +34,7 @@ _STYLES = {
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
-@click.group()
-@click.option("--config", metavar="FILE", help="sluice.toml, whose [audit] dir is read.")
-@click.option("--dir", "directory", metavar="DIR", help="The audit's directory itself.")
-@click.pass_context
-def audit(context: click.Context, config: str | None, directory: str | None) -> None:
-    """The trail: who did what, under which rule, and what came back."""
-    context.obj = (config, directory)
-
-
-def _directory(context: click.Context) -> Path:
-    config, directory = context.obj
-    if directory is None:
-        try:
-            file = configuration.find(config, os.environ)
-            text = file.read_text(encoding="utf-8")
-            directory = file.parent / sluice_toml.load(text, str(file), os.environ).audit.dir
-        except ConfigError as error:
-            _stop(str(error), 2)
-        except (OSError, UnicodeDecodeError):
-            _stop(f"{file}: cannot be read; name it with --config, or the audit's directory with --dir", 2)
-    path = Path(directory)
-    if not path.is_dir():
-        _stop(f"{path}: no audit directory; start the gateway first or name one with --dir", 2)
-    return path
-
-
-def _stop(why: str, code: int) -> NoReturn:
-    click.echo(why, err=True)
-    sys.exit(code)
-
-
-@audit.command()
+@click.command()
 @click.option(
     "-n", "count", default=10, show_default=True, type=click.IntRange(min=0), help="Records to start with."
 )
@@ -76,7 +43,7 @@ def _stop(why: str, code: int) -> NoReturn:
 @click.pass_context
 def tail(context: click.Context, count: int, follow: bool, as_json: bool) -> None:
     """The last records, and the next ones."""
-    follower = Follower(_directory(context))
+    follower = Follower(audit_directory(context))
     console = Console(highlight=False, soft_wrap=True)
     try:
         _print(console, follower.start(count), as_json)
@@ -86,10 +53,10 @@ def tail(context: click.Context, count: int, follow: bool, as_json: bool) -> Non
     except KeyboardInterrupt:
         return
     except (OSError, ValueError) as error:
-        _unreadable(error)
+        unreadable(error)
 
 
-@audit.command()
+@click.command()
 @click.option("--user", default="", help="The person or machine.")
 @click.option("--actor", default="", help="An agent anywhere in the chain that acts for the user.")
 @click.option("--database", default="")
@@ -119,7 +86,7 @@ def query(
     conditions: dict[str, Any] = {**wanted, **times}
     asked = Filter(**conditions)
     try:
-        entries = audit_trail.read_all(_directory(context), asked.since, asked.until)
+        entries = audit_trail.read_all(audit_directory(context), asked.since, asked.until)
         found: Iterable[Entry] = (each for each in entries if asked.matches(each))
         if limit is not None:
             found = (each for each, _ in zip(found, range(limit), strict=False))
@@ -129,21 +96,21 @@ def query(
         else:
             _print(console, found, as_json)
     except (OSError, ValueError) as error:
-        _unreadable(error)
+        unreadable(error)
 
 
-@audit.command()
+@click.command()
 @click.argument("record")
 @click.option("--json", "as_json", is_flag=True, help="One object a line.")
 @click.pass_context
 def show(context: click.Context, record: str, as_json: bool) -> None:
     """A record in full, with its intent or outcome."""
     try:
-        found = audit_trail.find(_directory(context), record)
+        found = audit_trail.find(audit_directory(context), record)
     except (OSError, ValueError) as error:
-        _unreadable(error)
+        unreadable(error)
     if not found:
-        _stop("no record has this id", 1)
+        stop("no record has this id", 1)
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
         _print(console, found, as_json)
@@ -154,17 +121,17 @@ def show(context: click.Context, record: str, as_json: bool) -> None:
         console.print()
 
 
-@audit.command()
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="The result as one object.")
 @click.pass_context
 def verify(context: click.Context, as_json: bool) -> None:
     """Proves all chains. Exits 0 good, 1 tampered or missing, 2 an explained gap, 3 unreadable."""
-    directory = _directory(context)
+    directory = audit_directory(context)
     begun = time.perf_counter()
     try:
         checks, missing = _check_all(directory)
     except OSError as error:
-        _unreadable(error)
+        unreadable(error)
     seconds = time.perf_counter() - begun
     findings = [(check, each) for check in checks for each in check.findings]
     grades = {each.grade for _, each in findings} | ({"tampered"} if missing else set())
@@ -232,13 +199,6 @@ def _print_summary(summary: dict[str, Any]) -> None:
         f"{summary['result']}: {summary['chains']} chains, {summary['records']} records, {summary['intents']} intents, "
         f"{summary['uncovered']} records not yet under a checkpoint; {summary['records_per_second']} records/s"
     )
-
-
-def _unreadable(error: Exception) -> NoReturn:
-    if isinstance(error, BrokenPipeError):  # the reader of our output left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    _stop(f"the audit cannot be read: {error}; run `sluice audit verify`", 3)
 
 
 def visible(text: str) -> str:

@@ -14,7 +14,7 @@ from gateway.errors import ConfigError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _ELSEWHERE = {  # verb: module, its command, what `sluice --help` says of it
-    "audit": ("workers.audit_cli", "audit", "Read and verify the audit trail."),
+    "audit": ("workers.audit_group", "audit", "Read and verify the audit trail."),
     "check": ("workers.operator_cli", "check", "Validate the configuration and reach every database."),
     "classify": ("workers.classify_cli", "classify_verb", "Show which columns are sensitive, and why."),
     "demo": ("workers.demo", "demo", "Show the whole product against an embedded PostgreSQL."),

@@ -1,6 +1,7 @@
 """`sluice demo`: the whole product against an embedded PostgreSQL, told as a story, leaving nothing behind."""
 
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -86,6 +87,7 @@ def _raise_stage(console: Console, stack: ExitStack) -> Stage:
     """Starts the server with the shop in it and the gateway before it; `stack` ends both and removes their folder."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-demo-"))
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    stack.callback(_end_children)
     folder.chmod(0o755)  # the server's own user must reach its data; everything below is private
     home = folder / "postgresql"
     home.mkdir()
@@ -180,6 +182,16 @@ def _start_gateway(stage: Stage) -> None:
         if stage.serve.poll() is not None or time.monotonic() > deadline:
             raise EmbeddedError("the gateway did not start:\n" + log.read_text()[-2000:])
         time.sleep(0.02)
+
+
+def _end_children() -> None:
+    """Ends whoever was being started when a signal came, before anybody knew of them: they would go on making files."""
+    listed = Path(f"/proc/self/task/{os.getpid()}/children")  # proc(5); not in every kernel
+    for child in map(int, listed.read_text(encoding="ascii").split() if listed.exists() else ()):
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(child, 0)
 
 
 def _stop_gateway(stage: Stage) -> None:

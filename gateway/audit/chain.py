@@ -8,7 +8,7 @@ so a record's id is unique for ever.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import google_crc32c
 import msgspec
@@ -32,6 +32,16 @@ _Intent = records.Intent
 _Outcome = records.Outcome
 _Open = Open
 _Card = SessionCard | RulingCard | ColumnsCard
+
+
+class Position(NamedTuple):
+    """What a writer has promised: SHA-256 over the first `length` bytes of a segment, `seq` of the last frame in them."""
+
+    chain: bytes
+    segment: int
+    length: int
+    seq: int
+    digest: bytes
 
 
 class Chain:
@@ -103,6 +113,10 @@ class Chain:
     def open_intents(self) -> int:
         """Intents that still need their outcome."""
         return len(self._open)
+
+    def position(self) -> Position:
+        """How far the chain is promised."""
+        return Position(self.chain_id, self.segment, self.length, self._promised, self._hash.digest())
 
     def record_id(self, seq: int) -> str:
         """A record's name, unique over workers, restarts and hosts."""

@@ -28,6 +28,8 @@ LOST: Final = 8
 CHECKPOINT: Final = 9
 RECOVERED: Final = 10
 CLOSED: Final = 11
+ROWS: Final = 12
+STATE: Final = 13
 
 TEXT_LIMIT: Final = 64 * 1024  # characters of one text
 LIST_LIMIT: Final = 4096  # entries of one list
@@ -51,6 +53,8 @@ class SessionInfo(msgspec.Struct, array_like=True, frozen=True):
     environment: str = ""
     role: str = ""  # the upstream role
     token_id: str = ""
+    model: str = ""  # which model the agent says it is, and which run or task it is on: from its token's claims
+    run: str = ""
 
 
 class GrantInfo(msgspec.Struct, array_like=True, frozen=True):
@@ -77,6 +81,7 @@ class RulingInfo(msgspec.Struct, array_like=True, frozen=True):
     decision: str = "allow"
     rules: tuple[str, ...] = ()
     grant: GrantInfo | None = None
+    labels: tuple[tuple[str, str], ...] = ()  # of the columns read and written: (column, label)
 
 
 class ColumnsInfo(msgspec.Struct, array_like=True, frozen=True):
@@ -125,13 +130,31 @@ class Definition(msgspec.Struct, array_like=True, frozen=True):
     info: msgspec.Raw
 
 
+class Declared(msgspec.Struct, array_like=True, frozen=True):
+    """What somebody said a statement would do, before it did anything: in the session (`SET sluice.reason`), in the
+    token, or in the statement's sqlcommenter comment. `effect` is read, write, ddl or admin, or empty where nothing
+    was said.
+    """
+
+    reason: str = ""
+    tables: tuple[str, ...] = ()
+    effect: str = ""
+    ticket: str = ""
+    source: str = ""  # session | token | statement
+    mismatch: tuple[str, ...] = ()  # how the facts differ, in words without any value
+
+
 class Intent(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Written before a statement is forwarded or refused."""
+    """Written before a statement is forwarded or refused. `literals` is 8 bytes of keyed digest for each literal and
+    parameter, in their order: equal values have equal digests, and no value can be read from one.
+    """
 
     session: int
     ruling: int
     tags: Tags | None = None
     approval: str = ""
+    literals: bytes = b""
+    declared: Declared | None = None
 
 
 class Outcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -145,6 +168,29 @@ class Outcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
     command: str
     sqlstate: str
     duration_us: int
+    affected: tuple[tuple[str, int], ...] | None = None  # rows changed by table, as far as the server told them apart
+
+
+class Rows(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Which rows of a table an intent's result showed (or, `changed`, which it changed), by keyed digests of their
+    primary key. Written before the outcome, in as many parts as it takes; `digests` is what `gateway.audit.keys`
+    packs and reads.
+    """
+
+    intent: int
+    table: str
+    changed: bool
+    count: int  # digests in this part
+    digests: bytes
+
+
+class State(msgspec.Struct, array_like=True, frozen=True):
+    """The audit tells of itself: it could not be written, runs on its reserve, or can be written again."""
+
+    state: str  # failed | full | resumed | unsynced
+    sqlstate: str = ""
+    segment: int = 0  # unsynced: from this byte of this segment on, what was written may not survive a power loss
+    offset: int = 0
 
 
 class Event(msgspec.Struct, array_like=True, frozen=True):
@@ -168,6 +214,8 @@ class Carried(msgspec.Struct, array_like=True, frozen=True):
     tags: Tags | None = None
     approval: str = ""
     origin: str = ""
+    literals: bytes = b""
+    declared: Declared | None = None
 
 
 class Lost(msgspec.Struct, array_like=True, frozen=True):
@@ -232,6 +280,8 @@ _TYPES: Final[dict[int, type[Any]]] = {
     CHECKPOINT: Checkpoint,
     RECOVERED: Recovered,
     CLOSED: Closed,
+    ROWS: Rows,
+    STATE: State,
 }
 _DECODERS: Final = {kind: msgspec.msgpack.Decoder(of) for kind, of in _TYPES.items()}
 _INFOS: Final[dict[int, msgspec.msgpack.Decoder[Any]]] = {

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
-from workers.audit_cli import audit, visible
+from workers.audit_cli import visible
+from workers.audit_group import audit
 from workers.audit_log import AuditLog, recover
 
-MAIN = "from workers.audit_cli import audit; audit()"
+MAIN = "from workers.audit_group import audit; audit()"
 
 
 def write(log: AuditLog, user: str, statement: str, decision: str = "allow") -> list[str]:
