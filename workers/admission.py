@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.audit.literals import Literals
 from gateway.audit.records import SessionCard, SessionInfo
 from gateway.classify.catalog import Catalog
 from gateway.classify.own import NOTHING, Own
@@ -16,6 +17,7 @@ from gateway.identity.principal import Principal
 from gateway.policy import startup
 from gateway.policy.table import PolicyTable, Rights
 from gateway.scope import Scope
+from gateway.session.declaring import Said, began
 from gateway.session.inflight import ROWS_UNKNOWN, Wanted
 from gateway.session.session import Session
 from gateway.settings import Database
@@ -86,6 +88,7 @@ class Admissions:
         self._live: dict[Link, _Live] = {}
         self._count = 0
         self._tokens = claims.VerifiedTokens()
+        self._literals = Literals(slot.secrets.digest_key)
         self.keys = slot.keys
         self.table: PolicyTable
         self.generation = 0
@@ -158,6 +161,8 @@ class Admissions:
                 environment=database.environment,
                 role=rights.role or database.user,
                 token_id=principal.token_id,
+                model=principal.model,
+                run=principal.run,
             )
         )
         return Admission(principal, database, self._target(database), rights, parameters, card, session_id)
@@ -213,6 +218,7 @@ class Admissions:
             parameters=upstream.parameters,
             frame_bytes_max=self._slot.settings.gateway.message_bytes_max,
             purse_of=partial(self._ledger.purse, admission.principal),
+            said=Said(admission.principal.intent, began(admission.parameters)),
         )
         session.until = self._until(admission)
         link = Link(session, signed.wire.sock, upstream.sock, admission.database.name, self._closed)
@@ -325,6 +331,7 @@ class Admissions:
                 own=own,
                 moved=moved,
                 search_path=path,
+                literals=self._literals,
             )
             scope.stale = rights.generation != self.generation  # a policy came into force during the sign-in
             self._scopes[key] = scope

@@ -14,10 +14,11 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from gateway.audit.literals import literal_digest
 from gateway.audit.query import Entry, Filter, moment, timestamp, to_json
 from gateway.audit.verify import ChainCheck, Finding, Grade
 from workers import audit_trail
-from workers.audit_group import audit_directory, stop, unreadable
+from workers.audit_group import audit_directory, digest_key, stop, unreadable
 from workers.audit_trail import ChainFiles, Follower
 
 _POLL_SECONDS = 0.2
@@ -69,11 +70,19 @@ def tail(context: click.Context, count: int, follow: bool, as_json: bool) -> Non
 @click.option("--session", default="")
 @click.option("--approval", default="")
 @click.option("--text", default="", help="In the statement, whatever the case.")
+@click.option("--literal", metavar="VALUE", help="A literal or parameter of the statement; needs the mask.key.")
 @click.option("--json", "as_json", is_flag=True, help="One object a line.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many, oldest first.")
 @click.pass_context
 def query(
-    context: click.Context, /, since: str, until: str, as_json: bool, limit: int | None, **wanted: str
+    context: click.Context,
+    /,
+    since: str,
+    until: str,
+    as_json: bool,
+    limit: int | None,
+    literal: str | None,
+    **wanted: str,
 ) -> None:
     """Records that meet all the given conditions, by time."""
     now = time.time_ns()
@@ -84,6 +93,8 @@ def query(
             "--since and --until take 2026-01-31T10:00:00Z, 2026-01-31, 15m, 2h or 7d"
         ) from None
     conditions: dict[str, Any] = {**wanted, **times}
+    if literal is not None:
+        conditions["literal"] = literal_digest(digest_key(context), literal)
     asked = Filter(**conditions)
     try:
         entries = audit_trail.read_all(audit_directory(context), asked.since, asked.until)

@@ -261,6 +261,7 @@ def _recover_chain(
         session = sessions.setdefault(id(pending.session), SessionCard(pending.session))
         ruling = rulings.setdefault(id(pending.ruling), RulingCard(pending.ruling))
         opened = Open(pending.time_ns, session, ruling, pending.tags, pending.approval, pending.origin)
+        opened.literals, opened.declared = pending.literals, pending.declared
         log.chain.carry(now, seq, opened)
     log.close()  # answers what is open, with `unresolved`
     return Recovery(chain.path.name, len(joiner.pending), record.tail, damage)

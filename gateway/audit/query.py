@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.audit import records
-from gateway.audit.records import ColumnsInfo, Outcome, RulingInfo, SessionInfo, Tags
+from gateway.audit.records import ColumnsInfo, Declared, Outcome, RulingInfo, SessionInfo, Tags
 from gateway.audit.segment import Frame, Header
 
 _SECOND = 1_000_000_000
@@ -30,6 +30,8 @@ class Entry:
     outcome: Outcome | None = None
     columns: ColumnsInfo | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    literals: bytes = b""
+    declared: Declared | None = None
 
     @property
     def id(self) -> str:
@@ -48,6 +50,8 @@ class Pending:
     tags: Tags | None
     approval: str
     origin: str  # the id's prefix
+    literals: bytes = b""
+    declared: Declared | None = None
 
 
 class Joiner:
@@ -90,7 +94,7 @@ class Joiner:
                 self._card(records.RULING, said.ruling),
             )
             self.pending[said.intent] = Pending(
-                said.intent, said.time_ns, session, ruling, said.tags, said.approval, origin
+                said.intent, said.time_ns, session, ruling, said.tags, said.approval, origin, said.literals, said.declared
             )
         elif kind == records.LOST:
             return self._lost(frame, said)
@@ -109,8 +113,11 @@ class Joiner:
     def _intent(self, frame: Frame, said: records.Intent) -> Entry:
         session, ruling = self._card(records.SESSION, said.session), self._card(records.RULING, said.ruling)
         label, seq, time_ns = self._label, frame.seq, frame.time_ns
-        self.pending[seq] = Pending(seq, time_ns, session, ruling, said.tags, said.approval, label)
-        return Entry(label, seq, time_ns, "intent", session, ruling, said.tags, said.approval)
+        more = (said.literals, said.declared)
+        self.pending[seq] = Pending(seq, time_ns, session, ruling, said.tags, said.approval, label, *more)
+        entry = Entry(label, seq, time_ns, "intent", session, ruling, said.tags, said.approval)
+        entry.literals, entry.declared = more
+        return entry
 
     def _outcome(self, frame: Frame, said: Outcome) -> Entry | None:
         opened = self.pending.pop(said.intent, None)
@@ -119,7 +126,9 @@ class Joiner:
         columns = self._card(records.COLUMNS, said.columns) if said.columns else None
         intent = f"{opened.origin}-{said.intent}"
         who = (opened.session, opened.ruling, opened.tags, opened.approval)
-        return Entry(self._label, frame.seq, frame.time_ns, "outcome", *who, intent, said, columns)
+        entry = Entry(self._label, frame.seq, frame.time_ns, "outcome", *who, intent, said, columns)
+        entry.literals, entry.declared = opened.literals, opened.declared
+        return entry
 
     def _lost(self, frame: Frame, said: records.Lost) -> Entry:
         for seq in [each for each in self.pending if said.first <= each <= said.last]:
@@ -167,6 +176,8 @@ def to_json(entry: Entry) -> dict[str, Any]:
     out["tags"] = dict(entry.tags or ())
     if entry.session is not None and entry.session.application:
         out["tags"].setdefault("application_name", entry.session.application)
+    out["declared"] = _declared(entry.declared)
+    out["literals"] = [entry.literals[at : at + 8].hex() for at in range(0, len(entry.literals), 8)]
     said, columns = entry.outcome, entry.columns or ColumnsInfo()
     if said is not None:
         out |= {
@@ -179,8 +190,22 @@ def to_json(entry: Entry) -> dict[str, Any]:
             "command": said.command,
             "sqlstate": said.sqlstate,
             "duration_us": said.duration_us,
+            "affected": {table: rows if rows >= 0 else None for table, rows in said.affected or ()},
         }
     return out
+
+
+def _declared(said: Declared | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    return {
+        "reason": said.reason,
+        "tables": list(said.tables),
+        "effect": said.effect,
+        "ticket": said.ticket,
+        "source": said.source,
+        "mismatch": list(said.mismatch),
+    }
 
 
 def _who(info: SessionInfo) -> dict[str, Any]:
@@ -195,6 +220,8 @@ def _who(info: SessionInfo) -> dict[str, Any]:
         "environment": info.environment,
         "role": info.role,
         "token_id": info.token_id,
+        "model": info.model,
+        "run": info.run,
     }
 
 
@@ -208,6 +235,7 @@ def _what(info: RulingInfo) -> dict[str, Any]:
         "tables": list(info.tables),
         "columns_read": list(info.columns_read),
         "columns_written": list(info.columns_written),
+        "labels": dict(info.labels),
         "decision": info.decision,
         "rules": list(info.rules),
         "policy": {"generation": info.generation, "hash": info.policy_hash},
@@ -231,12 +259,15 @@ class Filter:
     session: str = ""
     approval: str = ""
     text: str = ""  # in the statement, whatever the case
+    literal: bytes = b""  # the digest of a value that the statement names (gateway.audit.literals)
     since: int = 0
     until: int = 0
 
     def matches(self, entry: Entry) -> bool:
         """Whether the entry is asked for."""
         if entry.time_ns < self.since or (self.until and entry.time_ns >= self.until):
+            return False
+        if self.literal and not _named(entry.literals, self.literal):
             return False
         if self.approval and self.approval not in (entry.approval, str(entry.data.get("approval", ""))):
             return False
@@ -262,6 +293,11 @@ class Filter:
         if self.table and not any(_names(each, self.table) for each in info.tables):
             return False
         return not self.column or any(_names(each, self.column) for each in _columns(entry, info))
+
+
+def _named(digests: bytes, wanted: bytes) -> bool:
+    size = len(wanted)
+    return any(digests[at : at + size] == wanted for at in range(0, len(digests), size))
 
 
 def _columns(entry: Entry, info: RulingInfo) -> Iterator[str]:

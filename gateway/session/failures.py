@@ -22,6 +22,7 @@ def failed(s: Session, frame: bytes) -> bytes | None:
     fatal = b"\0VFATAL\0" in body or b"\0VPANIC\0" in body
     s.server_said_last = s.server_said_last or fatal
     s.temporaries.failed()
+    s.said.failed()
     if not s.queue:
         return _scrubbed(s, None, frame)
     item = s.queue[0]

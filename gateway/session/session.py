@@ -18,6 +18,7 @@ from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
 from gateway.session import answers, bounds, paths, understand
 from gateway.session.budgets import Purse, Purses
+from gateway.session.declaring import Said
 from gateway.session.inflight import Ask, Item, Wanted
 from gateway.session.names import Names
 from gateway.session.temporaries import Temporaries
@@ -82,6 +83,7 @@ class Session:
         "queue",
         "refusals",
         "rescope",
+        "said",
         "scope",
         "search_path",
         "seen",
@@ -115,6 +117,7 @@ class Session:
         parameters: list[tuple[str, str]],
         frame_bytes_max: int,
         purse_of: Purses,
+        said: Said | None = None,
     ) -> None:
         self.scope = scope
         self.rescope = rescope  # a scope for the policy and catalogue of now; raises Refusal when the right is gone
@@ -156,6 +159,7 @@ class Session:
         self.server_said_last = False
         self.purse_of = purse_of
         self.purses: dict[Budget, Purse] = {}
+        self.said = said if said is not None else Said()
         self._begin(scope)
         for name, value in parameters:
             self.parameter(name, value)
@@ -337,13 +341,18 @@ class Session:
         self.queue.append(item)
         return item
 
-    def record(self, item: Item, rulings: tuple[Ruling, ...], refused: Refused | None) -> None:
-        """Buffers the intents of an execution."""
+    def record(
+        self, item: Item, rulings: tuple[Ruling, ...], refused: Refused | None, literals: tuple[bytes, ...] = ()
+    ) -> None:
+        """Buffers the intents of an execution. `literals`: the digests of each statement's, () where none are kept."""
         item.rulings = rulings
         self.statements += len(rulings)
-        intents = []
+        intents: list[int] = []
         for ruling in rulings:
-            intents.append(self.chain.intent(self.now, self.card, ruling.card, ruling.tags))
+            digests = literals[len(intents)] if literals else b""
+            intents.append(
+                self.chain.intent(self.now, self.card, ruling.card, ruling.tags, "", digests, ruling.declared)
+            )
             if not ruling.basis.inert or (ruling.basis.unproven and self.tainted is None):
                 self.tainted = ruling.basis
             if refused is None:
@@ -388,8 +397,10 @@ class Session:
             ruling = item.rulings[index]
             result = ruling.copy if item.plan is None else item.plan
             card = result.card_with(item.found) if result is not None else None
+            duration = (self.now - item.started) // 1000
+            affected = ruling.affected(rows) if ruling.changes else None
             self.chain.outcome(
-                self.now, intent, "ok", rows, item.nbytes, card, command, "", (self.now - item.started) // 1000
+                self.now, intent, "ok", rows, item.nbytes, card, command, "", duration, affected
             )
         item.index = index + 1
         item.nbytes = item.rows_seen = 0

@@ -7,6 +7,7 @@ from gateway.audit.query import Entry, Filter, Joiner, moment, timestamp, to_jso
 from gateway.audit.records import (
     ColumnsCard,
     ColumnsInfo,
+    Declared,
     GrantInfo,
     RulingCard,
     RulingInfo,
@@ -27,6 +28,8 @@ WHO = SessionInfo(
     "prod",
     "production",
     "app",
+    model="model-5",
+    run="run-9",
 )
 WHAT = RulingInfo(
     4,
@@ -40,7 +43,9 @@ WHAT = RulingInfo(
     "allow",
     ("analysts read",),
     GrantInfo("analysts read", "dba@example.com", "T-1"),
+    (("public.customers.email", "email"),),
 )
+SAID = Declared("clean-up", ("public.orders",), "read", "T-12", "session", ("reads public.customers",))
 SHOWN = ColumnsInfo((("public.customers.email", "email", "redact"),), ("public.customers.id",))
 
 
@@ -56,8 +61,9 @@ def read(chain: Chain) -> list[Entry]:
 def trail() -> list[Entry]:
     chain = Chain("db1", 2, b"\xab" * 16, now_ns=T)
     who = SessionCard(WHO)
-    intent = chain.intent(T, who, RulingCard(WHAT), (("route", "/orders"),), "A-1")
-    chain.outcome(T + 5000, intent, "ok", 3, 120, ColumnsCard(SHOWN), "SELECT", "", 431)
+    intent = chain.intent(T, who, RulingCard(WHAT), (("route", "/orders"),), "A-1", b"\xab" * 8 + bytes(8), SAID)
+    changed = (("public.orders", 3), ("public.payments", -1))
+    chain.outcome(T + 5000, intent, "ok", 3, 120, ColumnsCard(SHOWN), "SELECT", "", 431, changed)
     chain.event(T + 9000, "session", {"what": "closed"}, who)
     chain.event(T + 9000, "policy", {"what": "published", "generation": 5})
     return read(chain)
@@ -74,6 +80,8 @@ COMMON = {
     "environment": "production",
     "role": "app",
     "token_id": "",
+    "model": "model-5",
+    "run": "run-9",
 }
 STATEMENT = {
     "grant": {"name": "analysts read", "granted_by": "dba@example.com", "reason": "T-1"},
@@ -83,6 +91,16 @@ STATEMENT = {
     "tables": ["public.customers"],
     "columns_read": ["public.customers.email", "public.customers.id"],
     "columns_written": [],
+    "labels": {"public.customers.email": "email"},
+    "declared": {
+        "reason": "clean-up",
+        "tables": ["public.orders"],
+        "effect": "read",
+        "ticket": "T-12",
+        "source": "session",
+        "mismatch": ["reads public.customers"],
+    },
+    "literals": ["ab" * 8, "00" * 8],
     "decision": "allow",
     "rules": ["analysts read"],
     "approval": "A-1",
@@ -108,6 +126,7 @@ def test_an_outcome_has_its_intents_fields_and_its_own(trail: list[Entry]) -> No
         "command": "SELECT",
         "sqlstate": "",
         "duration_us": 431,
+        "affected": {"public.orders": 3, "public.payments": None},
     }
     assert to_json(trail[1]) == head | COMMON | STATEMENT | own
 
