@@ -66,6 +66,21 @@ def in_our_words(s: Session, item: Item, refused: Refused) -> bytes:
     return error_response("ERROR", refused.sqlstate, refused.message, detail, refused.hint)
 
 
+def on_record(s: Session, what: str, refused: Refused, item: Item | None = None) -> None:
+    """Puts on record what the gateway did to a session or, with `item`, to the statement that runs in it."""
+    data = {"what": what, "why": refused.message, "sqlstate": str(refused.sqlstate)}
+    if item is not None:
+        data |= {"rule": refused.rule, "intent": running(s)}
+    s.chain.event(s.now, "session", data, s.card)
+
+
+def running(s: Session) -> str:
+    """The record of the intent that the server works on, "" where there is none."""
+    item = s.queue[0] if s.queue else None
+    seq = item.intents[item.index] if item is not None and item.index < len(item.intents) else 0
+    return s.chain.record_id(seq) if seq else ""
+
+
 def _scrubbed(s: Session, ruling: Ruling | None, frame: bytes) -> bytes | None:
     """Without the values it may quote: those of this statement, or an earlier one's of the transaction (deferred checks)."""
     basis = s.tainted if ruling is None or ruling.basis.inert else ruling.basis

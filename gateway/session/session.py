@@ -16,7 +16,7 @@ from gateway.masking.basis import MaskBasis, moved_names
 from gateway.masking.written_back import CopyWatch
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
-from gateway.session import answers, bounds, paths, understand
+from gateway.session import answers, bounds, failures, paths, understand
 from gateway.session.budgets import Purse, Purses
 from gateway.session.declaring import Said
 from gateway.session.inflight import Ask, Item, Wanted
@@ -233,8 +233,13 @@ class Session:
 
     def overdue(self, now: int) -> bool:
         """Whether the server works on something for longer than it may: the relay then asks it to cancel that."""
+        known = self.queue[0].overdue if self.queue else None
         if self.cancelling or not bounds.overdue(self, now):
             return False
+        item = self.queue[0]
+        if known is None and item.overdue is not None:
+            self.now = now
+            failures.on_record(self, "statement cancelled", item.overdue, item)
         self.cancelling = True
         return True
 
@@ -248,6 +253,7 @@ class Session:
             self.to_client.append(error_response("FATAL", refused.sqlstate, refused.message, "", refused.hint))
             self.ending = True
             self.client_rest.clear()
+            failures.on_record(self, "session ended", refused)
 
     def close(self, status: Status, now: int) -> None:
         """Gives every outstanding intent its outcome; nothing may be called afterwards."""
