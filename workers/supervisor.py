@@ -18,9 +18,11 @@ from types import FrameType
 from typing import Any
 
 from gateway.errors import ConfigError, Unavailable
-from workers import configuration, listeners
+from workers import configuration, listeners, notary_process, spawn
 from workers.budgets import Budgets
 from workers.configuration import Loaded
+from workers.notary_seat import NotarySeat
+from workers.positions import Positions
 from workers.publication import Publisher
 from workers.run_folder import AlreadyRunning, RunFolder
 from workers.seat import Child, Seat
@@ -67,6 +69,8 @@ class Supervisor:
         ]
         self._address = listeners.address_text(self._seats[0].listener)
         self._publisher = Publisher(self._slab, loaded.policy)
+        self._positions = Positions(slots)
+        self._notary = NotarySeat(self._be_notary)
         self._parent_read, self._parent_write = (
             os.pipe()
         )  # never written: its end tells workers that we are gone
@@ -96,6 +100,8 @@ class Supervisor:
             last = time.monotonic()
             while self._drain_deadline is None or any(seat.child for seat in self._seats):
                 last = self._turn(last)
+            while not self._notary.finish(last):  # when all has been said that is to be signed
+                last = self._turn(last)
             return 0
         finally:
             signal.set_wakeup_fd(-1)
@@ -109,6 +115,9 @@ class Supervisor:
             self._awake_since = now
         self._reap(now)
         self._watch(now)
+        self._notary.turn()
+        if self._notary.due(now):
+            self._notary.start(self._parent_read, self._not_for(None), now)
         if self._drain_deadline is None:
             self._announce()
             self._restart(now)
@@ -136,6 +145,7 @@ class Supervisor:
             parent_fd=self._parent_read,
             slab=self._slab,
             budgets=self._budgets,
+            positions=self._positions,
             settings=loaded.settings,
             secrets=loaded.secrets,
             keys=loaded.keys,
@@ -150,6 +160,20 @@ class Supervisor:
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(seat))
         self._publisher.welcome(seat.child)
 
+    def _be_notary(self, control: socket.socket) -> int:
+        loaded = self._loaded
+        born = notary_process.Born(
+            control,
+            self._positions,
+            loaded.settings.audit,
+            loaded.folder,
+            loaded.run_dir,
+            loaded.audit_dir,
+            socket.gethostname(),
+            self._environ,
+        )
+        return notary_process.run(born)
+
     def _not_for(self, seat: Seat | None) -> list[Closable]:
         """What a worker on `seat`, or a child on none, must not inherit."""
         held: list[Closable] = []
@@ -159,6 +183,7 @@ class Supervisor:
                 if other.child:
                     held.append(other.child.control)
         held += [self._selector, self._status_socket, self._wake_read, self._wake_write]
+        held += [self._notary.control] if self._notary.control else []
         held += [_Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
         return [*held, self._folder]
 
@@ -172,9 +197,12 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            code = os.waitstatus_to_exitcode(status)
+            if self._notary.buried(pid, code, now):
+                continue
             for seat in self._seats:
                 if seat.child and seat.child.pid == pid:
-                    self._bury(seat, seat.child, os.waitstatus_to_exitcode(status), now)
+                    self._bury(seat, seat.child, code, now)
 
     def _bury(self, seat: Seat, child: Child, code: int, now: float) -> None:
         self._hear(seat)  # its last words may still be in the socket
@@ -190,6 +218,7 @@ class Supervisor:
         log.error(
             "worker %d (pid %d) ended with %s%s", seat.index, child.pid, how, child.why and f": {child.why}"
         )
+        self._notary.happened("system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why)
         seat.row.add(Counter.RESTARTS)
         seat.back_off(child, now)
         # Reading a chain takes its time: a process of its own, which the reaper will not know.
@@ -228,6 +257,7 @@ class Supervisor:
                 seat.child.kill(signal.SIGKILL)
                 os.waitpid(seat.child.pid, 0)
                 seat.child = None
+        self._notary.end()
 
     # -- what is said to us
 
@@ -344,7 +374,11 @@ class Supervisor:
             "uptime_seconds": round(now - self._started, 1),
             "addresses": [self._address],
             "policy": {"generation": self._slab.generation, "sha256": self._publisher.sealed.digest.hex()},
-            "audit": {"dir": str(self._loaded.audit_dir), "lag_bytes": self._slab.total(Counter.AUDIT_LAG)},
+            "audit": {
+                "dir": str(self._loaded.audit_dir),
+                "lag_bytes": self._slab.total(Counter.AUDIT_LAG),
+                **self._notary.describe(),
+            },
             "workers": [seat.describe(now) for seat in self._seats],
             "databases": [
                 {"name": database.name, "environment": database.environment, **self._health(database.name)}
@@ -378,44 +412,20 @@ def serve(config: Path, workers: int | None = None, main: WorkerMain | None = No
     `workers` overrules sluice.toml; `main` is `workers.process.run` where it is not given.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    environ = prepare_environment()
+    environ = spawn.prepare_environment()
     try:
         loaded = configuration.load(config, environ)
         folder = RunFolder.make(loaded.run_dir)
         folder.lock()
         _recover_audit(loaded)
         slots = workers or loaded.settings.gateway.workers or os.cpu_count() or 1
-        return Supervisor(loaded, slots, main or worker_main(), folder, environ).run()
+        return Supervisor(loaded, slots, main or spawn.worker_main(), folder, environ).run()
     except ConfigError as error:
         print(f"sluice: {error}", file=sys.stderr)
         return 2
     except (StartFailed, AlreadyRunning, Unavailable, OSError) as error:
         print(f"sluice: cannot start: {error}", file=sys.stderr)
         return 1
-
-
-def prepare_environment() -> dict[str, str]:
-    """Make the process's environment one to fork in; what it was before.
-
-    libpq's variables go: nothing may connect where the environment says. So does the service manager's address.
-    """
-    before = dict(os.environ)
-    for name in before:
-        if name.startswith("PG") or name == "NOTIFY_SOCKET":
-            del os.environ[name]
-    # numpy's OpenBLAS would start threads as it is imported, and we must fork.
-    os.environ.update({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
-    return before
-
-
-def worker_main() -> WorkerMain:
-    """Imported before the forks, so that all workers share its pages and a successor is quickly there. So is the scanner
-    made, which takes a third of a second: no first row waits for it."""
-    from gateway.masking.scanner import scanner
-    from workers import process
-
-    scanner()
-    return process.run
 
 
 def _recover_audit(loaded: Loaded) -> int:
