@@ -2,6 +2,7 @@
 Takes no lock.
 """
 
+import contextlib
 import fcntl
 import heapq
 import os
@@ -21,7 +22,7 @@ from gateway.audit.records import Recovered
 from gateway.audit.segment import FRAME_LIMIT, Damage, Header, SegmentReader, is_closed, read_header
 
 CHUNK = 256 * 1024
-_HEADER_BYTES = 8192
+HEADER_BYTES = 8192
 _TAIL_BYTES = 256
 RECOVERY_WORKER: Final = -1  # the slot in the headers of recoveries' chains
 SYSTEM_WORKER: Final = -2  # and of those for what happens to the gateway itself
@@ -81,7 +82,7 @@ class ChainFiles:
         """A segment's header; None where it is missing, unfinished or damaged."""
         try:
             with open_segment(self.path, number) as file:
-                found = read_header(file.read(_HEADER_BYTES))
+                found = read_header(file.read(HEADER_BYTES))
         except FileNotFoundError:
             return None
         return None if found is None or isinstance(found, Damage) else found[0]
@@ -123,12 +124,14 @@ class ChainFiles:
 
     def modified_ns(self) -> int:
         """When its last segment was last written."""
-        for number in self.segments()[-1:]:
-            path = segment_path(self.path, number)
-            try:
-                return path.stat().st_mtime_ns
-            except FileNotFoundError:
-                return Path(f"{path}{COMPRESSED}").stat().st_mtime_ns
+        return next((self.written_ns(each) for each in self.segments()[-1:]), 0)
+
+    def written_ns(self, number: int) -> int:
+        """When a segment was last written; 0 where it is not there (any more)."""
+        path = segment_path(self.path, number)
+        for each in (path, Path(f"{path}{COMPRESSED}"), path):
+            with contextlib.suppress(FileNotFoundError):
+                return each.stat().st_mtime_ns
         return 0
 
     def is_void(self) -> bool:

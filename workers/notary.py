@@ -4,6 +4,7 @@ It acts on files alone and decides nothing about statements: while it is gone th
 minutes that are missing in it. `workers.notary_process` is the process around it.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -166,8 +167,12 @@ class Notary:
             except Broken as broken:
                 entries.append(self._alarmed(watched, broken.segment, broken.offset, broken.why))
                 continue
-            except FileNotFoundError:  # it goes while we look: the next turn says so
+            except OSError as fault:  # tried again; where it has gone the next turn says so
+                if not watched.unreadable:
+                    log.error("audit: %s cannot be read, and is not signed: %s", watched.files.path.name, fault)
+                watched.unreadable = True
                 continue
+            watched.unreadable = False
             entries += seals
             self._news += ((watched.files, seal.head.segment) for seal in seals)
             if watched.closed:
@@ -205,11 +210,16 @@ class Notary:
         return Alarm(watched.id, segment, offset, why)
 
     def _checkpoint(self) -> Checkpoint:
-        speaking = sorted((each for each in self._chains.values() if each.speaks), key=lambda each: each.id)
-        found = tuple(each.head() for each in speaking)
-        for each in speaking:
-            each.fresh = False
-        return Checkpoint(heads_root(found), found)
+        found = []
+        for each in sorted(self._chains.values(), key=lambda each: each.id):
+            if each.speaks:
+                with contextlib.suppress(OSError):  # then the next one tells of it
+                    if not each.closed:
+                        each.sync()
+                    found.append(each.head())
+                    each.fresh = False
+        heads = tuple(found)
+        return Checkpoint(heads_root(heads), heads)
 
     def _sign(self, now_ns: int, entries: list[Entry]) -> bool:
         entries = self._waiting + entries

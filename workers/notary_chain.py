@@ -2,16 +2,18 @@
 was promised and with what was signed before.
 """
 
-import hashlib
+import os
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import Final, Literal
 
-from gateway.audit import merkle, records
+from gateway.audit import records
 from gateway.audit.chain import Position
 from gateway.audit.heads import Head, Seal
 from gateway.audit.records import Recovered
-from gateway.audit.segment import Damage, Header, cut, read_header
-from workers.audit_trail import RECOVERY_WORKER, ChainFiles, open_segment
+from gateway.audit.segment import Damage, Header, read_header
+from gateway.audit.walk import Walk
+from workers.audit_trail import HEADER_BYTES, RECOVERY_WORKER, ChainFiles, open_segment
 
 WINDOW: Final = 1 << 20  # bytes read at a time; more than the longest frame
 
@@ -62,23 +64,20 @@ class Watched:
         self.id = files.id
         self.sealed: list[Sealed] = []  # those whose files are there
         self.closed = self.alarmed = False
+        self.unreadable = False  # at the last try
         self.fresh = False  # read on since the checkpoint before
         self.recovered: list[Recovered] = []  # what it says of other chains, where it is a recovery's
         self.pruned_to = -1  # segments up to this one are gone, or about to go
         self._before = (bytes(32), 0)  # digest and length of the segment before
         self._marks: list[Mark] = []
+        self._seq = 0  # of the last frame before this segment
         self._begin(0)
 
     def _begin(self, segment: int) -> None:
         self.segment = segment
         self.header: Header | None = None
-        self._hash = hashlib.sha256()
-        self._tree = merkle.Tree()
-        self.length = 0  # read and hashed
-        self._proven = 0  # compared with somebody's word
-        self._frames = self._first_seq = self._first_ns = self._last_ns = 0
-        if not segment:
-            self._seq = 0
+        self._walk = Walk(b"", self._seq)
+        self._proven = 0  # bytes compared with somebody's word
 
     # -- what the log said of it before this start
 
@@ -87,8 +86,8 @@ class Watched:
         head = seal.head
         self.sealed.append(Sealed(head.segment, head.length, head.digest, seal.last_ns))
         self._before = (head.digest, head.length)
-        self._begin(head.segment + 1)
         self._seq = head.seq
+        self._begin(head.segment + 1)
         self._marks.clear()
         self.closed = head.closed
 
@@ -130,13 +129,22 @@ class Watched:
             target = self._target(live, explained)
             if target is None:
                 break
-            before = self.length
+            before = self._walk.length
             reached = self._read_to(target, budget - read)
-            read += self.length - before
+            read += self._walk.length - before
             if not reached or target.then == "wait":
                 break
+            self.sync()
             seals.append(self._seal(closed=target.then == "closed"))
         return seals, read
+
+    def sync(self) -> None:
+        """Puts on disk what is about to be signed: a signature that outlived its records in a power loss would call an
+        honest loss tampering. Raises OSError.
+        """
+        with open_segment(self.files.path, self.segment) as file:
+            if isinstance(file, BufferedReader):  # a compressed one was synced
+                os.fdatasync(file.fileno())
 
     @property
     def spent(self) -> bool:
@@ -150,31 +158,40 @@ class Watched:
 
     def head(self) -> Head:
         """As far as it was read."""
+        walk = self._walk
         return Head(
             self.id,
             self.segment,
-            self.length,
-            self._hash.digest(),
-            self._seq,
-            self._frames,
-            self._tree.root(),
+            walk.length,
+            walk.digest(),
+            walk.seq,
+            walk.frames,
+            walk.root(),
             self.closed,
         )
 
     def _open(self) -> bool:
         """Takes up a segment by its header; False where it has none yet."""
-        header = self.files.header(self.segment)
         promised = self.promised
-        if header is None:
+        try:
+            with open_segment(self.files.path, self.segment) as file:
+                data = file.read(HEADER_BYTES)
+        except FileNotFoundError:
+            data = b""
+        found = read_header(data)
+        if isinstance(found, Damage):
+            raise Broken(self.segment, 0, found.why)
+        if found is None:
             if promised is not None and promised.segment >= self.segment:
                 raise Broken(self.segment, 0, "the segment is missing")
             return False
+        header, length = found
         if header.chain != self.id or header.segment != self.segment:
             raise Broken(self.segment, 0, "the header belongs to another chain or segment")
         if (header.previous, header.previous_length) != self._before:
             raise Broken(self.segment, 0, "the segment before it is not the one its header names")
-        self.header = header
-        self._first_ns = self._last_ns = header.time_ns
+        self.header, self.fresh = header, True
+        self._walk = Walk(data[:length], self._seq)
         return True
 
     def _target(self, live: bool, explained: Recovered | None) -> _Target | None:
@@ -212,7 +229,7 @@ class Watched:
         """Reads to the target, and compares on the way; False when the budget ended before."""
         here = sorted((each for each in self._marks if each.segment == self.segment), key=lambda each: each.length)
         for mark in here:
-            if mark.length < self.length:  # an old word that was passed without stopping there
+            if mark.length < self._walk.length:  # an old word that was passed without stopping there
                 continue
             if 0 <= target.length < mark.length:
                 raise Broken(self.segment, target.length, "what was promised behind it is missing")
@@ -223,80 +240,63 @@ class Watched:
             return False
         if target.digest is not None:
             self._compare(target.digest)
-        self._marks = [each for each in self._marks if (each.segment, each.length) > (self.segment, self.length)]
+        self._marks = [each for each in self._marks if (each.segment, each.length) > (self.segment, self._walk.length)]
         return True
 
     def _compare(self, digest: bytes) -> None:
-        if self._hash.digest() != digest:
-            why = "the bytes are not those that their writer promised"
-            raise Broken(self.segment, self._proven, why)
-        self._proven = self.length
+        if self._walk.digest() != digest:
+            raise Broken(self.segment, self._proven, "the bytes are not those that their writer promised")
+        self._proven = self._walk.length
 
     def _take(self, length: int, budget: int) -> bool:
         """Walks the frames up to a length; False when the budget ended before."""
-        if length == self.length:
+        walk = self._walk
+        if length == walk.length:
             return True
-        if 0 <= length < self.length:
+        if 0 <= length < walk.length:
             raise Broken(self.segment, length, "less is there than was read before")
         with open_segment(self.files.path, self.segment) as file:
-            file.seek(self.length)
+            file.seek(walk.length)
             rest = b""
-            while length < 0 or self.length < length:
-                wanted = WINDOW if length < 0 else min(WINDOW, length - self.length - len(rest))
+            while length < 0 or walk.length < length:
+                wanted = WINDOW if length < 0 else min(WINDOW, length - walk.length - len(rest))
                 more = file.read(wanted) if wanted else b""
-                data = rest + more
-                used, damage = self._walk(data)
-                rest = data[used:]
-                if length == _WHOLE_RECORDS and (damage or not more):
+                rest = self._feed(rest + more)
+                if length == _WHOLE_RECORDS and (walk.damage or not more):
                     return True
-                if damage:
-                    raise Broken(self.segment, self.length, damage)
+                if walk.damage:
+                    raise Broken(self.segment, walk.length, walk.damage)
                 if not more:
                     if length == _WHOLE_FILE and not rest:
                         return True
-                    raise Broken(self.segment, self.length, "bytes are missing, or are no whole record")
+                    raise Broken(self.segment, walk.length, "bytes are missing, or are no whole record")
                 budget -= len(more)
-                if budget <= 0 and self.length != length:
+                if budget <= 0 and walk.length != length:
                     return False
         return True
 
-    def _walk(self, data: bytes) -> tuple[int, str]:
-        """Hashes the whole frames at the beginning of `data`; how many bytes they are, and what is wrong behind them."""
-        start = 0
-        if not self.length:
-            found = read_header(data)
-            if found is None or isinstance(found, Damage):
-                raise Broken(self.segment, 0, "the header is damaged")
-            start = found[1]
-        frames, used, damage = cut(data, start, 0)
-        add, leaf = self._tree.add, merkle.leaf
-        for frame in frames:
-            add(leaf(data[frame.offset : frame.end]))
-        self._hash.update(data[:used])
-        self.length += used
-        if used:
-            self.fresh = True
-        if frames:
-            first, last = frames[0], frames[-1]
-            if not self._frames:
-                self._first_seq, self._first_ns = first.seq, first.time_ns
-            self._frames += len(frames)
-            self._seq, self._last_ns = last.seq, max(self._last_ns, last.time_ns)
-            if self.header is not None and self.header.worker == RECOVERY_WORKER:
-                self.recovered += (
-                    records.decode(each.kind, each.payload) for each in frames if each.kind == records.RECOVERED
-                )
-        return used, damage
+    def _feed(self, data: bytes) -> bytes:
+        """Walks what is whole of `data`; what is left of it."""
+        walk = self._walk
+        used = walk.feed(data)
+        self.fresh = self.fresh or used > 0
+        for frame in walk.told:
+            if frame.kind == records.RECOVERED:
+                self.recovered.append(records.decode(frame.kind, frame.payload))
+        walk.told.clear()
+        walk.wrong.clear()  # what an honest writer would not write is for `sluice audit verify` to tell
+        return data[used:]
 
     def _seal(self, *, closed: bool) -> Seal:
-        if self._frames == 0:
-            self._first_seq = self._seq + 1
+        walk = self._walk
         self.closed = closed
-        head = self.head()
         self.fresh = True
-        seal = Seal(head, self._first_seq, self._first_ns, self._last_ns)
-        self.sealed.append(Sealed(self.segment, self.length, head.digest, self._last_ns))
-        self._before = (head.digest, self.length)
+        head = self.head()
+        began = self.header.time_ns if self.header else 0
+        first, last = (walk.first_ns, walk.last_ns) if walk.frames else (began, began)
+        self.sealed.append(Sealed(self.segment, walk.length, head.digest, last))
+        self._before, self._seq = (head.digest, walk.length), walk.seq
+        seal = Seal(head, walk.first_seq or walk.seq + 1, first, last)
         if not closed:
             self._begin(self.segment + 1)
         return seal

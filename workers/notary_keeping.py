@@ -61,6 +61,8 @@ def compress(chain: ChainFiles, number: int) -> tuple[int, int] | None:
             packer.copy_stream(source, file, size=before.st_size, read_size=_WINDOW, write_size=_WINDOW)
             file.flush()
             os.fchmod(file.fileno(), 0o440)
+            if os.geteuid() == 0:
+                os.fchown(file.fileno(), before.st_uid, before.st_gid)
             os.utime(file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
             os.fsync(file.fileno())
             after = os.fstat(file.fileno()).st_size

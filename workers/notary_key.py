@@ -75,11 +75,14 @@ def endorsements(log: bytes, before: bytes, after: bytes, said: Iterable[Rotatio
 
 
 def write(path: Path, content: bytes, mode: int) -> None:
-    """Puts a file in its place in one step, on disk on return. Raises OSError."""
+    """Puts a file in its place in one step, on disk on return; the owner stays the folder's. Raises OSError."""
     fresh = path.with_name(f".{path.name}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         os.fsync(file.fileno())
     fresh.replace(path)

@@ -21,6 +21,7 @@ from gateway.errors import ConfigError
 from gateway.settings import Audit
 from workers import notary_keeping, notary_key, notary_link
 from workers.audit_trail import ChainFiles
+from workers.configuration import Loaded
 from workers.notary import CHECKPOINT_NS, Notary
 from workers.notary_link import Finish, Happened, Operators, Report, Reread
 from workers.notary_log import LogBroken
@@ -56,6 +57,12 @@ def run(born: Born, checkpoint_ns: int = CHECKPOINT_NS) -> int:
     with contextlib.suppress(OSError):
         os.nice(19)
     return _Process(born, checkpoint_ns).run()
+
+
+def serve(control: socket.socket, loaded: Loaded, positions: Positions, environ: Mapping[str, str]) -> int:
+    """The notary's main, in the process that the supervisor forked for it; the exit code."""
+    paths = loaded.folder, loaded.run_dir, loaded.audit_dir
+    return run(Born(control, positions, loaded.settings.audit, *paths, socket.gethostname(), environ))
 
 
 class _Process:
@@ -198,6 +205,7 @@ class _Process:
 
     def _finish(self) -> None:
         """The workers have ended: their last words and ours are signed."""
+        self._system.record("system", {"what": "gateway stopped"})
         self._system.close()
         if self._notary is not None:
             self._notary.finish(time.time_ns())

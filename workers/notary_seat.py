@@ -50,8 +50,18 @@ class NotarySeat:
         return not self.pid and now >= self._retry_at and self._finish_by is None
 
     def happened(self, kind: EventKind, what: str, **facts: Any) -> None:
-        """Something for the record of the gateway itself. Never waits."""
+        """Something for the record of the gateway itself. Never waits. Who asked for it is not known here: a signal does
+        not say who sent it.
+        """
         self._tell(Happened(kind, {"what": what, **facts}, time.time_ns()))
+
+    def published(self, generation: int, digest: bytes, changes: dict[str, Any] | None) -> None:
+        """Which policy is in force from now on, and what it changes; None for the first."""
+        facts = {"generation": generation, "policy": digest.hex()}
+        if changes is None:
+            self.happened("policy", "policy in force", **facts)
+        else:
+            self.happened("policy", "policy published", **facts, changes=changes)
 
     def reread(self) -> None:
         """The operator wants files read again."""

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from gateway.errors import ConfigError, Unavailable
+from gateway.policy.difference import difference
 from workers import configuration, listeners, notary_process, spawn
 from workers.budgets import Budgets
 from workers.configuration import Loaded
@@ -70,7 +71,7 @@ class Supervisor:
         self._address = listeners.address_text(self._seats[0].listener)
         self._publisher = Publisher(self._slab, loaded.policy)
         self._positions = Positions(slots)
-        self._notary = NotarySeat(self._be_notary)
+        self._notary = NotarySeat(lambda control: notary_process.serve(control, self._loaded, self._positions, environ))
         self._parent_read, self._parent_write = (
             os.pipe()
         )  # never written: its end tells workers that we are gone
@@ -83,6 +84,7 @@ class Supervisor:
         self._selector.register(self._status_socket, selectors.EVENT_READ, self._on_status)
         self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
         self._reload_wanted = False
+        self._changes: dict[str, Any] = {}  # of the policy that is on its way
         self._announced = False
         self._drain_deadline: float | None = None
         self._started = self._awake_since = self._next_alive = time.monotonic()
@@ -124,6 +126,7 @@ class Supervisor:
             if self._publisher.settle(self._seats, now):
                 log.info("policy generation %d is in force", self._slab.generation)
                 self._notifier.ready(self._summary())
+                self._notary.published(self._slab.generation, self._publisher.sealed.digest, self._changes)
             if self._reload_wanted and self._announced and not self._publisher.busy:
                 self._reload()
         self._feed_watchdog(now)
@@ -159,20 +162,6 @@ class Supervisor:
         seat.child = Child(pid, ours, time.monotonic())
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(seat))
         self._publisher.welcome(seat.child)
-
-    def _be_notary(self, control: socket.socket) -> int:
-        loaded = self._loaded
-        born = notary_process.Born(
-            control,
-            self._positions,
-            loaded.settings.audit,
-            loaded.folder,
-            loaded.run_dir,
-            loaded.audit_dir,
-            socket.gethostname(),
-            self._environ,
-        )
-        return notary_process.run(born)
 
     def _not_for(self, seat: Seat | None) -> list[Closable]:
         """What a worker on `seat`, or a child on none, must not inherit."""
@@ -285,6 +274,7 @@ class Supervisor:
                     child.why = text
                 case Failed(text, version) if self._publisher.give_up(version):
                     log.error("policy refused by worker %d: %s; the old one stays in force", seat.index, text)
+                    self._notary.happened("policy", "policy refused", worker=seat.index, why=text)
                     self._notifier.ready(self._summary())
 
     def _forget(self, child: Child) -> None:
@@ -312,6 +302,8 @@ class Supervisor:
             return
         self._announced = True
         print(f"ready {self._address} {self._summary()}", flush=True)
+        self._notary.happened("system", "gateway started", address=self._address, workers=len(self._seats))
+        self._notary.published(self._slab.generation, self._publisher.sealed.digest, None)
         self._notifier.ready(self._summary())
 
     def _reload(self) -> None:
@@ -322,10 +314,12 @@ class Supervisor:
             fresh = configuration.reload(running, self._environ)
         except ConfigError as error:
             log.error("reload refused, the old policy stays in force: %s", error)
+            self._notary.happened("policy", "reload refused", why=str(error))
             self._notifier.ready(self._summary())
             return
         if fresh.settings_changed:
             log.warning("%s changed: restart to apply it; policy and keys are reloaded", running.file)
+            self._notary.happened("system", "settings changed, not applied before a restart")
         self._loaded = fresh.loaded
         if fresh.loaded.key_files != running.key_files:
             sealed = seal(configuration.pack_key_files(fresh.loaded.key_files), "sluice-keys")
@@ -333,11 +327,15 @@ class Supervisor:
                 if seat.child:
                     seat.child.tell(KeysMessage(sealed.size, sealed.digest), sealed.fd)
             sealed.close()
+            self._notary.happened("system", "keys reloaded", issuers=sorted(fresh.loaded.key_files))
+        self._notary.reread()
+        self._changes = difference(running.policy, fresh.loaded.policy)
         self._publisher.begin(fresh.loaded.policy, self._seats)
 
     def _drain(self) -> None:
         limit = float(self._loaded.settings.gateway.drain_seconds)
         log.info("draining for at most %d s", limit)
+        self._notary.happened("system", "gateway stopping")
         self._notifier.stopping()
         self._drain_deadline = time.monotonic() + limit + DRAIN_GRACE_SECONDS
         for seat in self._seats:
