@@ -19,6 +19,7 @@ _FRAME: Final = struct.Struct("<IIBQQ")
 _PREFIX: Final = struct.Struct("<II")
 FRAME_HEAD: Final = _FRAME.size
 _HEADER_LIMIT: Final = 4096
+_SLOTS: Final = {-1: "r", -2: "s"}
 _crc = google_crc32c.value
 
 
@@ -35,7 +36,7 @@ class Header(msgspec.Struct, array_like=True, frozen=True):
     previous_length: int
     host: str
     boot: str
-    worker: int  # slot, or -1 for the supervisor's recovery chains
+    worker: int  # slot, -1 for the supervisor's recovery chains, -2 for the notary's own
     mode: str  # process | power
     time_ns: int
 
@@ -64,8 +65,8 @@ class Damage(NamedTuple):
 
 
 def label(host: str, worker: int, chain: bytes) -> str:
-    """`host-worker.chain8`, where the recovery chains' worker is `r`."""
-    slot = "r" if worker < 0 else str(worker)
+    """`host-worker.chain8`, where the recovery chains' worker is `r` and that of the gateway's own chains `s`."""
+    slot = _SLOTS.get(worker) or str(worker)
     return f"{host}-{slot}.{chain[:4].hex()}"
 
 

@@ -33,6 +33,7 @@ DOORS = {
     "google_crc32c": ("gateway/audit/", "workers/"),
     "click": ("workers/",),
     "rich": ("workers/",),
+    "zstandard": ("workers/audit_trail.py", "workers/notary_keeping.py"),
     "phonenumbers": ("gateway/classify/phones.py",),
 }
 
