@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.audit import merkle
-from gateway.audit.segment import BODY, CRC, Frame, frame
+from gateway.audit.segment import BODY, CRC, Damage, Frame, encode_beginning, frame, read_beginning
 
 MAGIC: Final = b"SLUICEH1"
 KEY: Final = 1
@@ -131,7 +131,18 @@ _KINDS: Final = {of: kind for kind, of in _TYPES.items()}
 _DECODERS: Final[dict[int, msgspec.msgpack.Decoder[Any]]] = {
     kind: msgspec.msgpack.Decoder(of) for kind, of in _TYPES.items()
 }
+_header_decoder: Final = msgspec.msgpack.Decoder(LogHeader)
 _encode = msgspec.msgpack.Encoder().encode
+
+
+def encode_header(header: LogHeader) -> bytes:
+    """A file's first bytes."""
+    return encode_beginning(MAGIC, header)
+
+
+def read_header(data: bytes) -> tuple[LogHeader, int] | Damage | None:
+    """The header and its length, None while it is incomplete, or Damage."""
+    return read_beginning(data, MAGIC, "a log of heads", _header_decoder)
 
 
 def decode(frame: Frame) -> Any:
