@@ -52,9 +52,9 @@ class Key(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True):
-    """One chain as far as the notary has read it: SHA-256 over the first `length` bytes of `segment` (whose header
-    names the segment before it), and the Merkle root over these frames, a leaf a frame (its whole bytes, checksum
-    included).
+    """One chain as far as the notary has read it: SHA-256 over the first `length` bytes of `segment` (whose header names
+    the segment before it), and the Merkle root over the header's bytes and each frame's (its checksum included): a tree of
+    `frames` + 1 leaves.
     """
 
     chain: bytes

@@ -62,13 +62,15 @@ class Walk:
         self._edited = False
         self._leaves = hash_leaves
         self._tree = merkle.Tree()
+        if hash_leaves:
+            self._tree.add(merkle.leaf(header))
 
     def digest(self) -> bytes:
         """SHA-256 over the first `length` bytes of the file."""
         return self._hash.digest()
 
     def root(self) -> bytes:
-        """The Merkle root over the frames (RFC 9162, section 2.1); only where leaves are hashed."""
+        """The Merkle root over the header and the frames (RFC 9162, section 2.1); only where leaves are hashed."""
         assert self._leaves
         return self._tree.root()
 
