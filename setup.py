@@ -13,6 +13,8 @@ COMPILED = [
     "parser/fingerprint.py",
     "gateway/audit/chain.py",
     "gateway/audit/literals.py",
+    "gateway/audit/merkle.py",
+    "gateway/audit/walk.py",
     "gateway/classify/national.py",
     "gateway/classify/validators.py",
     "gateway/masking/copies.py",
