@@ -41,7 +41,11 @@ def quick_key(sql: bytes) -> bytes | None:
     return _numbers(b"\x02", rest)
 
 
-_literals = re.compile(rb"'[^']*'(?:'[^']*')*|(?<![\w.])\.?\d\w*(?:\.\w*)?(?:(?<=[eE])[+-]\d+)?").findall
+# A place where one may begin, and then what stands before it: in this order it is fast.
+_literals = re.compile(
+    rb"['.0-9](?:(?<=')[^']*'(?:'[^']*')*|(?:(?<=[0-9])(?<![\w.][0-9])|(?<=\.)(?<![\w.]\.)(?=[0-9]))"
+    rb"\w*(?:(?<!\.)\.\w*)?(?:(?<=[eE])[+-]\d+)?)"
+).findall
 
 
 def quick_literals(sql: bytes) -> list[bytes]:
