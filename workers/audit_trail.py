@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway.audit import records
 from gateway.audit.query import Entry, Joiner
 from gateway.audit.records import Recovered
-from gateway.audit.segment import FRAME_LIMIT, Damage, Header, SegmentReader, is_closed, read_header
+from gateway.audit.segment import FRAME_LIMIT, Damage, Header, SegmentReader, is_closed, later, read_header
 
 CHUNK = 256 * 1024
 _HEADER_BYTES = 8192
@@ -106,22 +106,26 @@ def read_segment(chain: ChainFiles, number: int, joiner: Joiner) -> Iterator[Ent
     following = chain.header(number + 1)
     limit = following.previous_length if following is not None else None
     reader = SegmentReader()
-    at = 0
+    at = seq = 0
     while limit is None or at < limit:
         with segment_path(chain.path, number).open("rb") as file:
             file.seek(at)
             data = file.read(CHUNK if limit is None else min(CHUNK, limit - at))
-        if not data or reader.damage is not None:
-            return
+        if not data:
+            break
         at += len(data)
         begun = reader.header is not None
         frames = reader.feed(data)
         if not begun and reader.header is not None:
             joiner.begin(reader.header)
         for frame in frames:
+            seq = frame.seq
             entry = joiner.read(frame)
             if entry is not None:
                 yield entry
+    if reader.pending:
+        joiner.lenient = True  # what these records refer to may be in what cannot be read
+        yield from filter(None, map(joiner.read, later(reader.rest, seq)))
 
 
 def read_chain(chain: ChainFiles) -> Iterator[Entry]:
