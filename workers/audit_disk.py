@@ -3,6 +3,7 @@
 Each raises OSError. What is on disk when, is said where it is asked for: workers.audit_log.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -34,6 +35,10 @@ class Disk:
     def create(self, path: Path) -> int:
         """A new file that is only appended to."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o440)
+
+    def reopen(self, path: Path) -> int:
+        """Another open file of the same, to be synced apart: each is told of a failure once (errseq_t in the kernel)."""
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def write(self, file: int, data: bytes) -> int:
         """Appends what there is room for, and says how much."""
@@ -80,6 +85,10 @@ class Disk:
         """The file's length in bytes."""
         return os.fstat(file).st_size
 
+    def boot(self) -> str:
+        """The kernel's name for this boot."""
+        return boot_id()
+
     def check(self, descriptor: int, path: Path) -> None:
         """Raises FileNotFoundError where the path does not lead to what was opened: it was removed, moved or covered."""
         here, there = os.fstat(descriptor), os.stat(path)
@@ -117,7 +126,12 @@ def make_directories(disk: Disk, path: Path) -> None:
         disk.make_directory(path)
     except FileExistsError:  # another process was quicker
         return
-    sync_names(disk, path.parent)
+    try:
+        sync_names(disk, path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            disk.remove_directory(path)
+        raise
 
 
 def sync_names(disk: Disk, path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Final, Literal
 from gateway.audit.chain import Chain, Position
 from gateway.audit.records import State as Fare
 from gateway.errors import State
-from workers.audit_disk import FULL, Disk, Sync, boot_id, make_directories, sync_names, unavailable
+from workers.audit_disk import FULL, Disk, Sync, make_directories, sync_names, unavailable
 from workers.audit_trail import chain_directory, segment_path
 
 ROTATE_NS: Final = 3600 * 1_000_000_000
@@ -72,19 +72,18 @@ class AuditLog:
             clean_host(host),
             worker,
             chain_id or os.urandom(16),
-            boot=boot_id(),
+            boot=disk.boot(),
             mode=durability,
             now_ns=now,
         )
         self.path = chain_directory(Path(directory), self.chain.chain_id)
         self._reserve_bytes, self._kept, self._room = reserve_bytes, False, False
-        self._file = self._lock = -1
+        self._file = self._behind = self._lock = -1  # `_behind` is `_file` once more, for the background
         self._file_segment = -1
         self._void = -1  # a segment whose file could not be made ready and perhaps not be taken away
         self._made = False  # the chain's directory
         self._synced = 0  # bytes of `_file` that are known to be on disk
         self._spoilt = False  # a sync of `_file` is under way or failed: it is never asked for again
-        self._unsynced: Fare | None = None  # a background sync failed, and that is not yet on record
         self._refused = unavailable(OSError(errno.EIO, ""))
         self._pause_ns = RETRY_NS
         self._retry_ns = self._look_ns = 0
@@ -127,13 +126,13 @@ class AuditLog:
             except OSError as fault:
                 self._break(now, fault)
                 return
-        if self._unsynced is not None:
-            self._leave_unsynced(now, self._unsynced)
+        if self._spoilt:
+            self._leave_unsynced(now)
         if not self.chain.due(now):
             return
         rotate = self.chain.length >= self._segment_bytes or now - self.chain.began_ns >= ROTATE_NS
         if self._write(now, "segment" if rotate else "") and rotate:
-            self.chain.next_segment(now)
+            self._next_segment(now)
 
     def close(self) -> None:
         """Answers what is open with `unresolved`, writes `closed` and lets go of the files. Raises
@@ -144,8 +143,8 @@ class AuditLog:
         self.closed = True
         now, chain = self._clock(), self.chain
         try:
-            if self._unsynced is not None and self.health == "ok":
-                self._leave_unsynced(now, self._unsynced)
+            if self._spoilt and self.health == "ok":
+                self._leave_unsynced(now)
             if self.health != "ok":
                 self._withdraw(now)
                 self._open()
@@ -154,7 +153,9 @@ class AuditLog:
             chain.answer_all(now)
             if chain.buffered or not self._ready:
                 self._append(now)
-            if not self._power:
+            if self._settle() >= 0:
+                self._next_segment(now)
+                self._append(now)
                 self._disk.sync(self._file)
             self._append(now, "chain")  # on its own: it is never there without what it closes
             if not self._power:
@@ -169,9 +170,9 @@ class AuditLog:
         """What is to be synced in the background, with durability `process`; None where there is nothing. `end_sync` comes
         before the next one.
         """
-        if self.unsynced <= 0 or self._spoilt or self._unsynced is not None:
+        if self.unsynced <= 0 or self._spoilt:
             return None
-        file = self._disk.duplicate(self._file)
+        file = self._disk.duplicate(self._behind)
         return Sync(self._disk, file, self._file_segment, self._synced, self.chain.length)
 
     def end_sync(self, done: Sync) -> None:
@@ -180,8 +181,7 @@ class AuditLog:
         """
         current = done.segment == self._file_segment
         if done.fault is not None:
-            self._unsynced = Fare("unsynced", State.AUDIT, done.segment, done.since)
-            self._spoilt = self._spoilt or current
+            self._spoilt = self._spoilt or current  # where it is not, `_settle` was told of the failure too
         elif current and not self._spoilt:
             self._synced = max(self._synced, done.length)
             if self._ready:
@@ -232,8 +232,7 @@ class AuditLog:
         """
         if self._ready:
             return
-        if self._file >= 0:
-            self._leave(now)
+        self._let_go()
         segment, header = self.chain.segment, self.chain.header
         path = segment_path(self.path, segment)
         if self._void == segment:
@@ -246,6 +245,7 @@ class AuditLog:
                 header = header[self._disk.write(created, header) :]
             self._disk.sync(created)
             self._disk.sync_directory(self._lock)
+            self._behind = self._disk.reopen(path)
         except OSError:
             self._disk.close(created)
             with contextlib.suppress(OSError):
@@ -255,26 +255,38 @@ class AuditLog:
         self._spoilt, self._synced = False, len(self.chain.header)
         self.chain.synced = self._synced
 
-    def _leave(self, now: int) -> None:
-        """Lets go of the segment before: it is on disk, or on record as not."""
-        file, segment, self._file, self._file_segment = self._file, self._file_segment, -1, -1
-        try:
-            if not self._power and not self._spoilt:
-                self._disk.sync(file)
-        except OSError:
-            self.chain.state(now, Fare("unsynced", State.AUDIT, segment, self._synced))
-        finally:
-            self._disk.close(file)
+    def _let_go(self) -> None:
+        """Closes the segment before."""
+        for descriptor in (self._file, self._behind):
+            if descriptor >= 0:
+                self._disk.close(descriptor)
+        self._file = self._behind = self._file_segment = -1
 
-    def _leave_unsynced(self, now: int, said: Fare) -> None:
+    def _settle(self) -> int:
+        """Brings the segment to the disk that is about to be left; how many bytes of it are known to be there, -1: all."""
+        if self._power or not self._ready:
+            return -1
+        if not self._spoilt:
+            try:
+                self._disk.sync(self._file)
+                return -1
+            except OSError:
+                self._spoilt = True
+        return self._synced
+
+    def _next_segment(self, now: int) -> None:
+        synced, segment = self._settle(), self.chain.segment
+        self.chain.next_segment(now, synced)
+        self._say_unsynced(now, segment, synced)
+
+    def _say_unsynced(self, now: int, segment: int, synced: int) -> None:
+        if synced >= 0:
+            self.chain.state(now, Fare("unsynced", State.AUDIT, segment, synced))
+
+    def _leave_unsynced(self, now: int) -> None:
         """A background sync failed. What is buffered still belongs to its segment; then that one is over."""
-        if self.chain.segment == said.segment:
-            if self.chain.buffered and not self._write(now):
-                return
-            self.chain.abandon(now)
-            self.chain.carry_open(now)
-        self._unsynced = None
-        self.chain.state(now, said)
+        if self._ready and (not self.chain.buffered or self._write(now)):
+            self._next_segment(now)
 
     # -- failing and healing
 
@@ -296,7 +308,10 @@ class AuditLog:
         self.failures += 1
         before, self.health = self.health, "full" if fault.errno in FULL else "failed"
         gone = isinstance(fault, FileNotFoundError) and self._ready
-        withdrawn = self._withdraw(now, abandon=gone or self._astray())
+        abandon, segment = gone or self._astray(), self.chain.segment
+        synced = self._settle() if abandon else -1
+        withdrawn = self._withdraw(now, abandon=abandon, synced=synced)
+        self._say_unsynced(now, segment, synced)
         if self.health != before:
             self.chain.state(now, Fare(self.health, self._refused.refused.sqlstate))
             self._pause_ns = RETRY_NS
@@ -307,9 +322,9 @@ class AuditLog:
         self._retry_ns = now + self._pause_ns
         return withdrawn
 
-    def _withdraw(self, now: int, *, abandon: bool = False) -> int:
+    def _withdraw(self, now: int, *, abandon: bool = False, synced: int = -1) -> int:
         sqlstate = self._refused.refused.sqlstate
-        return self.chain.failed(now, sqlstate, abandon=abandon, continued=self._continue)
+        return self.chain.failed(now, sqlstate, abandon=abandon, continued=self._continue, synced=synced)
 
     def _heal(self, now: int) -> None:
         """A commit while the disk is full or fails: intents are refused without a touch of the disk. Every 200 ms it is
@@ -388,6 +403,8 @@ class AuditLog:
             sync_names(self._disk, self.path.parent)
         except OSError:
             self._disk.close(descriptor)
+            with contextlib.suppress(OSError):
+                self._disk.remove_directory(self.path)
             raise
         self._lock = descriptor
 
@@ -403,10 +420,10 @@ class AuditLog:
             self._kept = False
 
     def _release(self) -> None:
-        for descriptor in (self._file, self._lock):
-            if descriptor >= 0:
-                self._disk.close(descriptor)
-        self._file = self._lock = self._file_segment = -1
+        self._let_go()
+        if self._lock >= 0:
+            self._disk.close(self._lock)
+        self._lock = -1
 
 
 def reserve_path(chain: Path) -> Path:

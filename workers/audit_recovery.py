@@ -14,7 +14,7 @@ from gateway.audit.query import Joiner
 from gateway.audit.records import Open, Recovered, RulingCard, SessionCard
 from gateway.audit.segment import Frame, Header, SegmentReader, later
 from gateway.errors import Unavailable
-from workers.audit_disk import Disk, boot_id, make_directories, unavailable
+from workers.audit_disk import Disk, make_directories, sync_names, unavailable
 from workers.audit_log import AuditLog, reserve_path
 from workers.audit_trail import CHUNK, ChainFiles, chain_directory, chains, segment_path
 
@@ -49,6 +49,9 @@ def recover(
     done = []
     try:
         make_directories(disk, directory)
+        for parent in directory.absolute().parents:  # a start that was cut short may have made one and not synced its name
+            with contextlib.suppress(PermissionError):
+                sync_names(disk, parent)
         dead = [chain for chain in chains(directory) if not chain.is_live()]
         for chain in dead:
             with contextlib.suppress(FileNotFoundError):
@@ -94,7 +97,7 @@ def _recover_chain(
     if chain_id is None:
         return None
     joiner = Joiner()
-    record = _read_end(chain, joiner)
+    record = _read_end(chain, joiner, disk)
     try:
         _write(directory, host, chain_id, record, joiner, clock, disk)
     except Unavailable as refusal:
@@ -153,9 +156,10 @@ def _recovery_id(directory: Path, chain: ChainFiles) -> bytes | None:
     return None
 
 
-def _read_end(chain: ChainFiles, joiner: Joiner) -> Recovered:
+def _read_end(chain: ChainFiles, joiner: Joiner, disk: Disk) -> Recovered:
     """How the chain's end was found; leaves the open intents in `joiner`."""
     numbers = chain.segments()
+    synced = _settle(chain, numbers[-1], disk)
     last = beyond = 0
     boot = ""
     reader, whole = SegmentReader(), b""
@@ -181,10 +185,24 @@ def _read_end(chain: ChainFiles, joiner: Joiner) -> Recovered:
         tail_digest=hashlib.sha256(reader.rest).digest(),
         records=last,
         open_intents=len(joiner.pending),
-        same_boot=bool(boot) and boot == boot_id(),
+        same_boot=bool(boot) and boot == disk.boot(),
+        synced=synced,
         damage="" if reader.damage is None else reader.damage.why,
         beyond=beyond,
     )
+
+
+def _settle(chain: ChainFiles, number: int, disk: Disk) -> bool:
+    """Has on disk what is about to be put on record as found; whether that worked."""
+    file = disk.reopen(segment_path(chain.path, number))
+    try:
+        disk.sync(file)
+        sync_names(disk, chain.path)
+    except OSError:
+        return False
+    finally:
+        disk.close(file)
+    return True
 
 
 def _frames(reader: SegmentReader, data: bytes, joiner: Joiner) -> Iterator[Frame]:
@@ -200,14 +218,14 @@ def _frames(reader: SegmentReader, data: bytes, joiner: Joiner) -> Iterator[Fram
 
 
 def _enough(chain: ChainFiles, numbers: list[int]) -> list[int]:
-    """The last segments, as many as name all open intents: a segment's first batch repeats them, but that of the last
-    one may not have come, and others may hold nothing at all.
+    """The last segments, as many as name all open intents: a segment's first batch repeats them, but only the header of the
+    segment behind says that it was written whole, and others hold nothing at all.
     """
     start = len(numbers) - 1
     while start > 0:
         start -= 1
-        reader = SegmentReader()
-        if reader.feed(_promised(chain, numbers[start])):
+        vouched = chain.header(numbers[start] + 1) is not None
+        if vouched and SegmentReader().feed(_promised(chain, numbers[start])):
             break
     return numbers[start:]
 

@@ -87,9 +87,9 @@ class Chain:
         self._proven = 0  # frames up to here are under a checkpoint
         self._proven_ns = now_ns
         self._proving_ns = 0  # when the taken batch ends in a checkpoint
-        self._begin(_NO_HASH, 0, now_ns)
+        self._begin(_NO_HASH, 0, now_ns, -1)
 
-    def _begin(self, previous: bytes, previous_length: int, now_ns: int) -> None:
+    def _begin(self, previous: bytes, previous_length: int, now_ns: int, synced: int) -> None:
         self.header = encode_header(
             Header(
                 1,
@@ -102,6 +102,7 @@ class Chain:
                 self.worker,
                 self.mode,
                 now_ns,
+                synced,
             )
         )
         self._hash = hashlib.sha256(self.header)
@@ -299,20 +300,22 @@ class Chain:
         self._dropped = 0
         self._lost = None
 
-    def next_segment(self, now_ns: int) -> None:
-        """After a committed `take(end="segment")`: the next batch belongs to a new file, which begins with
-        the open intents.
+    def next_segment(self, now_ns: int, synced: int = -1) -> None:
+        """The next batch belongs to a new file, which begins with the open intents. Only while nothing is buffered: after a
+        committed `take(end="segment")` or any other. `synced`: bytes of the old segment that
+        are known to be on disk, -1 for all.
         """
-        self.segment += 1
-        self._begin(self._hash.digest(), self.length, now_ns)
+        self._next(now_ns, synced)
         self.carry_open(now_ns)
 
-    def failed(self, now_ns: int, sqlstate: str, *, abandon: bool, continued: bool = False) -> int:
+    def failed(
+        self, now_ns: int, sqlstate: str, *, abandon: bool, continued: bool = False, synced: int = -1
+    ) -> int:
         """The batch was not written, or shall not be. Its intents are withdrawn (their number is returned) and
         never heard of again; its outcomes, events and states are held for `again()`.
 
         `abandon`: bytes of it may stand in the file, so the segment ends at what was promised and a new one
-        begins.
+        begins; `synced` as in `next_segment`.
         """
         withdrawn = set(self._intents)
         intents, dropped = self._lost or (0, 0)
@@ -326,17 +329,10 @@ class Chain:
         self._intents.clear()
         self._dropped = self._taken = self._proving_ns = 0
         if abandon:
-            self.abandon(now_ns)
+            self._next(now_ns, synced)
         else:
             self._mark = object()  # the batch's definitions are lost too
         return len(withdrawn)
-
-    def abandon(self, now_ns: int) -> None:
-        """The segment ends at what was promised, without a last checkpoint; what comes next belongs to a new file. Only
-        while nothing is buffered; `again()` or `carry_open()` comes next.
-        """
-        self.segment += 1
-        self._begin(self._hash.digest(), self.length, now_ns)
 
     def again(self, now_ns: int) -> None:
         """Gathers what a failure held back: a Lost frame that accounts for the numbers used up, then states, open
@@ -366,6 +362,10 @@ class Chain:
         """Repeats all open intents: a segment's first batch does, so that it can be read alone."""
         for seq, opened in list(self._open.items()):
             self.carry(now_ns, seq, opened)
+
+    def _next(self, now_ns: int, synced: int) -> None:
+        self.segment += 1
+        self._begin(self._hash.digest(), self.length, now_ns, synced)
 
     def answer_all(self, now_ns: int) -> None:
         """What is open gets the outcome `unresolved`: nobody will hear what became of it."""

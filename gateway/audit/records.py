@@ -261,6 +261,7 @@ class Recovered(msgspec.Struct, array_like=True, frozen=True):
     open_intents: int
     same_boot: bool = False  # the host has run on since: whatever the kernel was handed is there
     damage: str = ""  # why reading stopped, where it was not for want of bytes
+    synced: bool = True  # what was found is on disk: nothing of it can change any more by itself
     beyond: int = 0  # whole records found behind that; their intents count among the open ones too
 
 

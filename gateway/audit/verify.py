@@ -49,8 +49,6 @@ class ChainCheck:
     _tail: bytes = b""
     _damage: str = ""
     _open: set[int] = field(default_factory=set)
-    _unsynced: dict[int, int] = field(default_factory=dict)  # segment: from this byte on its disk failed
-    _holes: dict[int, int] = field(default_factory=dict)  # segment: which finding tells of promised bytes missing
 
     @property
     def open_intents(self) -> int:
@@ -81,7 +79,6 @@ class ChainCheck:
         this host, where that is known.
         """
         at, number = self._length, self._number
-        self._excuse()
         if recovered is not None:
             self._check_recovered(recovered)
         elif self.closed:
@@ -161,7 +158,6 @@ class ChainCheck:
             self.outcomes += 1
             self._open.discard(said.intent)
         elif isinstance(said, records.State) and said.state == "unsynced":
-            self._unsynced[said.segment] = said.offset
             why = f"a disk failed: bytes from {said.offset} on may be lost"
             self._found("note", said.segment, said.offset, why, frame.seq)
         elif isinstance(said, records.Lost) and said.continued and said.intents:
@@ -188,8 +184,10 @@ class ChainCheck:
             why = self._damage or "a frame does not end where the next segment says"
             if missing > 0:
                 why = f"{missing} bytes are missing at the end"
-            self._holes[number] = len(self.findings)
-            self._found("tampered", number, self._length, why, self._seq + 1)
+            excused = 0 <= following.previous_synced <= self._length  # the disk failed, and the writer said so
+            if excused:
+                why += ": the disk failed, as is on record"
+            self._found("gap" if excused else "tampered", number, self._length, why, self._seq + 1)
             self._length, self._tail, self._digest = 0, b"", b""
             self._seq = -1  # what should follow is not known
             return
@@ -198,14 +196,6 @@ class ChainCheck:
             self._found("note", number, self._length, why)
         self._length, self._tail = following.previous_length, b""
         self._digest = hashlib.sha256(data[: self._length]).digest()
-
-    def _excuse(self) -> None:
-        """Where the writer itself said that the disk had failed, what is missing was not taken away by anybody."""
-        for number, at in self._holes.items():
-            found = self.findings[at]
-            if number in self._unsynced and found.offset >= self._unsynced[number]:
-                why = f"{found.why}: the disk failed, as is on record"
-                self.findings[at] = Finding("gap", number, found.offset, found.record, why)
 
     def _judge_tail(self, number: int, at: int, *, same_boot: bool) -> bool:
         """Whether the bytes that could not be read are more than a torn end: damage, or whole records behind
@@ -227,13 +217,14 @@ class ChainCheck:
 
     def _check_recovered(self, said: Recovered) -> None:
         number, at = self._number, self._length
+        changed: Grade = "tampered" if said.synced else "gap"
         if (said.segment, said.length, said.digest) != (number, at, self._digest):
-            self._found("tampered", number, at, "the chain is not as it was found when it was recovered")
+            self._found(changed, number, at, "the chain is not as it was found when it was recovered")
         elif (said.tail, said.tail_digest) != (len(self._tail), hashlib.sha256(self._tail).digest()):
-            self._found("tampered", number, at, "the torn end is not as it was found when it was recovered")
+            self._found(changed, number, at, "the torn end is not as it was found when it was recovered")
         elif self._judge_tail(number, at, same_boot=said.same_boot):
             return
-        elif not said.same_boot:
+        elif not said.same_boot and at:
             why = f"the host went down: what was not on disk is missing ({len(self._tail)} torn bytes)"
             self._found("gap", number, at, why)
         else:

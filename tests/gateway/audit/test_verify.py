@@ -210,7 +210,7 @@ def test_bytes_that_a_failed_disk_lost_are_a_gap_where_the_writer_said_so() -> N
         half = len(first)
         first += chain.take(T)
         chain.committed()
-    chain.abandon(T)
+    chain.next_segment(T, half)
     chain.state(T, records.State("unsynced", "58030", 0, half))
     second = chain.header + chain.take(T, "chain")
     assert grades(check([first, second])) == {"note"}
