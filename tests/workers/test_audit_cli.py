@@ -15,7 +15,8 @@ from gateway.audit.literals import Literals
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
 from workers.audit_cli import visible
 from workers.audit_group import audit
-from workers.audit_log import AuditLog, recover
+from workers.audit_log import AuditLog
+from workers.audit_recovery import recover
 from workers.configuration import Secrets
 
 MAIN = "from workers.audit_group import audit; audit()"

@@ -188,3 +188,17 @@ def test_moments_are_dates_times_or_ages() -> None:
 def test_times_keep_their_microseconds() -> None:
     assert timestamp(T) == "2023-11-14T22:13:20.123456Z"
     assert moment(timestamp(T), 0) == T // 1000 * 1000
+
+
+def test_what_was_declared_and_named_is_known_in_the_next_segment_too() -> None:
+    chain = Chain("db1", 2, b"\xab" * 16, now_ns=T)
+    intent = chain.intent(T, SessionCard(WHO), RulingCard(WHAT), literals=b"\xab" * 8, declared=SAID)
+    chain.take(T, end="segment")
+    chain.committed()
+    chain.next_segment(T)
+    changed = (("public.orders", 3),)
+    chain.outcome(T, intent, "ok", 3, 0, None, "UPDATE", "", 1, changed)
+    (entry,) = read(chain)
+    assert (entry.literals, entry.declared) == (b"\xab" * 8, SAID)
+    assert entry.outcome is not None
+    assert entry.outcome.affected == changed
