@@ -31,12 +31,12 @@ class Entry:
     ruling: RulingInfo | None = None
     tags: Tags | None = None
     approval: str = ""
+    literals: bytes = b""
+    declared: Declared | None = None
     intent: str = ""  # the intent's id, of an outcome
     outcome: Outcome | None = None
     columns: ColumnsInfo | None = None
     data: dict[str, Any] = field(default_factory=dict)
-    literals: bytes = b""
-    declared: Declared | None = None
 
     @property
     def id(self) -> str:
@@ -102,7 +102,15 @@ class Joiner:
                 self._card(records.RULING, said.ruling),
             )
             self.pending[said.intent] = Pending(
-                said.intent, said.time_ns, session, ruling, said.tags, said.approval, origin, said.literals, said.declared
+                said.intent,
+                said.time_ns,
+                session,
+                ruling,
+                said.tags,
+                said.approval,
+                origin,
+                said.literals,
+                said.declared,
             )
         elif kind == records.LOST:
             return self._lost(frame, said)
@@ -125,11 +133,10 @@ class Joiner:
     def _intent(self, frame: Frame, said: records.Intent) -> Entry:
         session, ruling = self._card(records.SESSION, said.session), self._card(records.RULING, said.ruling)
         label, seq, time_ns = self._label, frame.seq, frame.time_ns
-        more = (said.literals, said.declared)
-        self.pending[seq] = Pending(seq, time_ns, session, ruling, said.tags, said.approval, label, *more)
-        entry = Entry(label, seq, time_ns, "intent", session, ruling, said.tags, said.approval)
-        entry.literals, entry.declared = more
-        return entry
+        how = (said.tags, said.approval)
+        meant = (said.literals, said.declared)
+        self.pending[seq] = Pending(seq, time_ns, session, ruling, *how, label, *meant)
+        return Entry(label, seq, time_ns, "intent", session, ruling, *how, *meant)
 
     def _outcome(self, frame: Frame, said: Outcome) -> Entry | None:
         opened = self.pending.pop(said.intent, None)
@@ -137,10 +144,8 @@ class Joiner:
             return None  # said again in a new segment after a failed write
         columns = self._card(records.COLUMNS, said.columns) if said.columns else None
         intent = f"{opened.origin}-{said.intent}"
-        who = (opened.session, opened.ruling, opened.tags, opened.approval)
-        entry = Entry(self._label, frame.seq, frame.time_ns, "outcome", *who, intent, said, columns)
-        entry.literals, entry.declared = opened.literals, opened.declared
-        return entry
+        who = (opened.session, opened.ruling, opened.tags, opened.approval, opened.literals, opened.declared)
+        return Entry(self._label, frame.seq, frame.time_ns, "outcome", *who, intent, said, columns)
 
     def _lost(self, frame: Frame, said: records.Lost) -> Entry:
         for seq in [each for each in self.pending if said.first <= each <= said.last]:
@@ -198,8 +203,8 @@ def to_json(entry: Entry) -> dict[str, Any]:
     out["tags"] = dict(entry.tags or ())
     if entry.session is not None and entry.session.application:
         out["tags"].setdefault("application_name", entry.session.application)
-    out["declared"] = _declared(entry.declared)
     out["literals"] = [entry.literals[at : at + 8].hex() for at in range(0, len(entry.literals), 8)]
+    out["declared"] = _declared(entry.declared)
     said, columns = entry.outcome, entry.columns or ColumnsInfo()
     if said is not None:
         out |= {
@@ -212,7 +217,7 @@ def to_json(entry: Entry) -> dict[str, Any]:
             "command": said.command,
             "sqlstate": said.sqlstate,
             "duration_us": said.duration_us,
-            "affected": {table: rows if rows >= 0 else None for table, rows in said.affected or ()},
+            "affected": {table: count if count >= 0 else None for table, count in said.affected or ()},
         }
     return out
 
