@@ -39,7 +39,10 @@ def rotate_key(context: click.Context, as_json: bool) -> None:
         stop(str(error), 2)
     folder, directory = file.parent, configuration.audit_dir(file, settings)
     if configuration.key_path(folder, KEY_FILE, os.environ) != folder / KEY_FILE:
-        stop("the key is a credential of the service manager: run this without CREDENTIALS_DIRECTORY, at its source", 2)
+        stop(
+            "the key is a credential of the service manager: run this without CREDENTIALS_DIRECTORY, at its source",
+            2,
+        )
     try:
         old = notary_key.load(folder, {})
         log = log_id(directory)
@@ -55,7 +58,11 @@ def rotate_key(context: click.Context, as_json: bool) -> None:
         return
     click.echo(f"the trail's new public key: {fresh.public.hex()}  ({folder / PUBLIC_FILE})")
     click.echo(f"the old key is kept as {kept}; give {PUBLIC_FILE} to whoever verifies")
-    who = "the running gateway signs with it from now on" if told else "no gateway runs: the next one signs with it"
+    who = (
+        "the running gateway signs with it from now on"
+        if told
+        else "no gateway runs: the next one signs with it"
+    )
     click.echo(who)
 
 
@@ -78,7 +85,9 @@ def _rotate(folder: Path, old: Signer, log: bytes) -> tuple[Path, Signer]:
 
 
 @click.command()
-@click.option("--older-than", "age", default="0s", metavar="AGE", help="Only segments written before: 12h, 1d, …")
+@click.option(
+    "--older-than", "age", default="0s", metavar="AGE", help="Only segments written before: 12h, 1d, …"
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context
 def compress(context: click.Context, age: str, as_json: bool) -> None:
@@ -89,7 +98,9 @@ def compress(context: click.Context, age: str, as_json: bool) -> None:
     try:
         due = [each for one in directories for chain in chains(one) for each in _complete(chain, before_ns)]
         terminal = Console(stderr=True)
-        for chain, number in track(due, "compressing", console=terminal, disable=not terminal.is_terminal, transient=True):
+        for chain, number in track(
+            due, "compressing", console=terminal, disable=not terminal.is_terminal, transient=True
+        ):
             sizes = notary_keeping.compress(chain, number)
             if sizes is not None:
                 count, before, after = count + 1, before + sizes[0], after + sizes[1]

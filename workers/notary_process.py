@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.audit.chain import Position
-from gateway.errors import ConfigError
 from gateway.settings import Audit
 from workers import notary_keeping, notary_key, notary_link
 from workers.audit_trail import ChainFiles
@@ -72,8 +71,8 @@ class _Process:
         self._born, self._checkpoint_ns = born, checkpoint_ns
         self._system = SystemTrail(born.audit_dir, born.host, born.settings, time.time_ns)
         self._notary: Notary | None = None
-        self._unsigned = ""
-        self._said = ""  # of why nothing is signed, in the log
+        self._why = ""  # nothing is signed
+        self._broken = ""  # why the log cannot be continued
         self._reported: Report | None = None
         self._finishing = False
         self._reread = True
@@ -97,7 +96,7 @@ class _Process:
         return 0
 
     def _turn(self, now: float) -> bool:
-        if self._reread or self._notary is None:
+        if self._reread:
             self._take_key()
         self._system.commit()
         more = False
@@ -128,21 +127,23 @@ class _Process:
                     time.time_ns(),
                     self._checkpoint_ns,
                 )
-            self._unsigned = ""
-        except (notary_key.NoKey, ConfigError) as error:
-            self._not_signed(f"the trail is not signed: {error}")
+            self._why = self._broken = ""
+        except notary_key.NoKey as error:
+            if self._notary is None:
+                self._not_signed(str(error), logging.WARNING)
+            else:
+                log.error("audit: %s; the key that was read before goes on signing", error)
         except LogBroken as error:
-            self._not_signed(f"the trail is not signed: the log of heads cannot be continued: {error}")
-        except BlockingIOError:
-            self._unsigned = "the trail is not signed: another notary is at work"
+            self._broken = f"the log of heads cannot be continued: {error}"
+            self._not_signed(self._broken, logging.CRITICAL)
         except OSError as error:
-            self._not_signed(f"the trail is not signed: the log of heads cannot be read: {error}")
+            self._reread = True  # perhaps in a second: a predecessor that was killed may still hold the lock
+            self._not_signed(f"the log of heads cannot be opened: {error}", logging.ERROR)
 
-    def _not_signed(self, why: str) -> None:
-        self._unsigned = why
-        if why != self._said:
-            self._said = why
-            log.warning("audit: %s", why)
+    def _not_signed(self, why: str, level: int) -> None:
+        if why != self._why:
+            self._why = why
+            log.log(level, "audit: the trail is not signed: %s", why)
 
     def _promises(self) -> list[Position]:
         found = [self._born.positions.read(slot) for slot in range(self._born.positions.slots)]
@@ -189,14 +190,13 @@ class _Process:
 
     def _report(self) -> None:
         notary = self._notary
-        signing = notary is not None and not self._unsigned
         report = Report(
-            self._unsigned,
+            self._why and f"not signed: {self._why}",
             notary.log.signed_ns if notary else 0,
             notary.log.size if notary else 0,
-            notary.log.public.hex() if notary and signing else "",
-            notary.alarms if notary else 0,
-            notary.alarm if notary else "",
+            notary.log.public.hex() if notary else "",
+            notary.alarms if notary else int(bool(self._broken)),
+            notary.alarm if notary else self._broken,
         )
         if report != self._reported:
             with contextlib.suppress(OSError):  # it hears the next one

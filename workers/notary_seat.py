@@ -10,12 +10,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from gateway.audit.records import EventKind
+import msgspec
+
+from gateway.audit.records import EventKind, encode_bounded
 from workers import notary_link
 from workers.notary_link import Finish, Happened, Message, Report, Reread
 from workers.slot import pair
 from workers.spawn import Closable, fork
 
+FACTS_BYTES: Final = 32 * 1024  # of one event, so that it always fits the socket
 HELD: Final = 1000  # messages kept while it cannot be told; the oldest go first
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.2, 10.0
 STEADY_SECONDS: Final = 5.0
@@ -53,7 +56,8 @@ class NotarySeat:
         """Something for the record of the gateway itself. Never waits. Who asked for it is not known here: a signal does
         not say who sent it.
         """
-        self._tell(Happened(kind, {"what": what, **facts}, time.time_ns()))
+        data = msgspec.msgpack.decode(encode_bounded({"what": what, **facts}, FACTS_BYTES))
+        self._tell(Happened(kind, data, time.time_ns()))
 
     def published(self, generation: int, digest: bytes, changes: dict[str, Any] | None) -> None:
         """Which policy is in force from now on, and what it changes; None for the first."""
@@ -94,9 +98,7 @@ class NotarySeat:
         if pid != self.pid:
             return False
         self.turn()  # its last words
-        assert self.control is not None
-        self.control.close()
-        self.control, self.pid = None, 0
+        self._forget()
         if self._finish_by is None or code:
             log.error("the notary ended with %s", f"signal {-code}" if code < 0 else f"exit code {code}")
             self.restarts += 1
@@ -118,7 +120,7 @@ class NotarySeat:
                 os.waitpid(self.pid, 0)
                 break
             time.sleep(0.01)
-        self.pid = 0
+        self._forget()
 
     def describe(self) -> dict[str, Any]:
         """For `sluice status`: when the trail was last signed (seconds ago, None for never), and what is wrong."""
@@ -133,6 +135,11 @@ class NotarySeat:
             "alarms": report.alarms,
             "alarm": report.alarm or None,
         }
+
+    def _forget(self) -> None:
+        if self.control is not None:
+            self.control.close()
+        self.control, self.pid = None, 0
 
     def _state(self) -> str:
         return "signing" if self.pid else "gone"

@@ -188,6 +188,7 @@ class Supervisor:
                 return
             code = os.waitstatus_to_exitcode(status)
             if self._notary.buried(pid, code, now):
+                self._recover()
                 continue
             for seat in self._seats:
                 if seat.child and seat.child.pid == pid:
@@ -210,12 +211,16 @@ class Supervisor:
         self._notary.happened("system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why)
         seat.row.add(Counter.RESTARTS)
         seat.back_off(child, now)
-        # Reading a chain takes its time: a process of its own, which the reaper will not know.
-        fork(lambda: _recover_audit(self._loaded), self._parent_read, self._not_for(None))
+        self._recover()
         self._deaths.append(now)
         if self._storming(now):
             log.critical("alarm: %d workers ended within %d s", STORM_DEATHS, STORM_SECONDS)
             self._notifier.status("alarm: workers keep ending")
+
+    def _recover(self) -> None:
+        """Reading a dead writer's chain takes its time: a process of its own, which the reaper will not know."""
+        if self._drain_deadline is None:
+            fork(lambda: _recover_audit(self._loaded), self._parent_read, self._not_for(None))
 
     def _storming(self, now: float) -> bool:
         return len(self._deaths) == STORM_DEATHS and now - self._deaths[0] <= STORM_SECONDS
