@@ -42,6 +42,7 @@ class Report(msgspec.Struct, tag="report", frozen=True):
     key: str
     alarms: int
     alarm: str
+    heard: int  # events that this process has put on record
 
 
 Message = Happened | Reread | Finish | Report

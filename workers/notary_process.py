@@ -75,6 +75,7 @@ class _Process:
         self._broken = ""  # why the log cannot be continued
         self._reported: Report | None = None
         self._finishing = False
+        self._heard = self._recorded = 0  # events, since the start
         self._reread = True
         self._keep_at = 0.0
         self._news: deque[tuple[ChainFiles, int]] = deque()  # sealed segments that may be compressed
@@ -89,6 +90,7 @@ class _Process:
         while not self._finishing:
             for key, _ in self._selector.select(0.0 if more else max(0.0, due - time.monotonic())):
                 key.data()
+            self._commit()  # at once: what was told is lost with a process that only remembers it
             now = time.monotonic()
             if more or now >= due:
                 more, due = self._turn(now), now + TURN_SECONDS
@@ -98,14 +100,17 @@ class _Process:
     def _turn(self, now: float) -> bool:
         if self._reread:
             self._take_key()
-        self._system.commit()
         more = False
         if self._notary is not None:
             more = self._notary.turn(time.time_ns())
             self._keep(self._notary, now)
-            self._system.commit()  # what the turn found
+        self._commit()  # what the turn found
         self._report()
         return more
+
+    def _commit(self) -> None:
+        if self._system.commit():
+            self._recorded = self._heard
 
     def _take_key(self) -> None:
         """Begins to sign, or goes on with the key that is there now."""
@@ -175,6 +180,7 @@ class _Process:
                 return
             match message:
                 case Happened(kind, data, time_ns):
+                    self._heard += 1
                     self._system.record(kind, data, time_ns)
                 case Reread():
                     self._reread = True
@@ -197,6 +203,7 @@ class _Process:
             notary.log.public.hex() if notary else "",
             notary.alarms if notary else int(bool(self._broken)),
             notary.alarm if notary else self._broken,
+            self._recorded,
         )
         if report != self._reported:
             with contextlib.suppress(OSError):  # it hears the next one

@@ -36,7 +36,9 @@ class NotarySeat:
         self.control: socket.socket | None = None
         self._started = self._retry_at = 0.0
         self._retry_seconds = RETRY_SECONDS_MIN
-        self._waiting: deque[bytes] = deque(maxlen=HELD)
+        self._waiting: deque[Message] = deque(maxlen=HELD)
+        self._unheard: deque[Message] = deque(maxlen=HELD)  # told to this one, and not yet on record
+        self._heard = 0
         self._report: Report | None = None
         self._finish_by: float | None = None
         self.restarts = 0
@@ -85,13 +87,15 @@ class NotarySeat:
         with contextlib.suppress(OSError):
             while (message := notary_link.receive(self.control)) is not None:
                 if isinstance(message, Report):
-                    self._report = message
+                    self._hear(message)
         while self._waiting:
             try:
-                self.control.send(self._waiting[0])
+                self.control.send(notary_link.encode(self._waiting[0]))
             except OSError:  # it does not read, or has ended
                 return
-            self._waiting.popleft()
+            told = self._waiting.popleft()
+            if isinstance(told, Happened):
+                self._unheard.append(told)
 
     def buried(self, pid: int, code: int, now: float) -> bool:
         """Whether this dead child was the notary; a successor is then due, later and later."""
@@ -137,6 +141,10 @@ class NotarySeat:
         }
 
     def _forget(self) -> None:
+        """What it did not put on record its successor is told again."""
+        self._waiting.extendleft(reversed(self._unheard))
+        self._unheard.clear()
+        self._heard = 0
         if self.control is not None:
             self.control.close()
         self.control, self.pid = None, 0
@@ -145,5 +153,11 @@ class NotarySeat:
         return "signing" if self.pid else "gone"
 
     def _tell(self, message: Message) -> None:
-        self._waiting.append(notary_link.encode(message))
+        self._waiting.append(message)
         self.turn()
+
+    def _hear(self, report: Report) -> None:
+        self._report = report
+        for _ in range(min(report.heard - self._heard, len(self._unheard))):
+            self._unheard.popleft()
+        self._heard = report.heard

@@ -136,8 +136,8 @@ def test_new_key_goes_on_at_once_with_the_old_ones_word(shared: Gateway) -> None
     assert signed[-1].key == second.public
     assert all(heads.is_signed(log, each, verify) for each in signed)
     wait_for("both on record", lambda: events(shared, "key rotated"))
-    (command,) = events(shared, "command")
-    assert (command["command"], command["uid"]) == ("audit rotate-key", os.getuid())
+    (command,) = [each for each in events(shared, "command") if each["command"] == "audit rotate-key"]
+    assert (command["uid"], command["new"]) == (os.getuid(), said["new"])
 
 
 def test_policy_change_is_on_record_with_what_it_changes(shared: Gateway) -> None:

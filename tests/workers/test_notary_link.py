@@ -19,7 +19,7 @@ def test_messages_arrive_as_they_were_sent() -> None:
         Happened("policy", {"what": "policy published", "changes": {"grants": {"added": ["a"]}}}, 5),
         Reread(),
         Finish(),
-        Report("", 1, 2, "ab", 0, ""),
+        Report("", 1, 2, "ab", 0, "", 0),
     ]
     with ours, theirs:
         for message in sent:

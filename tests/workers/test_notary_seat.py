@@ -16,8 +16,8 @@ from workers.notary_seat import NotarySeat
 PATIENCE = 10.0
 
 
-def echo(control: socket.socket) -> int:
-    """Tells back how many messages it heard, and ends when told to."""
+def echo(control: socket.socket, ack: bool = True) -> int:
+    """Tells back which messages it heard, and ends when told to."""
     control.setblocking(True)
     heard: list[Message] = []
     while True:
@@ -25,7 +25,7 @@ def echo(control: socket.socket) -> int:
         assert message is not None
         heard.append(message)
         texts = [each.data["what"] if isinstance(each, Happened) else type(each).__name__ for each in heard]
-        control.send(notary_link.encode(Report(",".join(texts), 0, len(heard), "", 0, "")))
+        control.send(notary_link.encode(Report(",".join(texts), 0, len(heard), "", 0, "", len(heard) if ack else 0)))
         if isinstance(message, Finish):
             return 0
 
@@ -78,6 +78,29 @@ def test_it_is_told_what_happened_before_and_after_its_start(
     assert seat.buried(seat.pid, os.waitstatus_to_exitcode(status), 106.0)
     assert seat.finish(106.0)
     assert not seat.due(1000.0)
+
+
+def test_what_was_not_put_on_record_is_told_to_the_successor(
+    seats: Callable[[Callable[[socket.socket], int]], NotarySeat],
+) -> None:
+    seat = seats(lambda control: echo(control, ack=False))
+    start(seat, 0.0)
+    seat.happened("system", "lost with the first")
+    heard(seat, "lost with the first")
+    seat.happened("system", "and this")
+    os.kill(seat.pid, signal.SIGKILL)
+    os.waitpid(seat.pid, 0)
+    assert seat.buried(seat.pid, -9, 1.0)
+    seat._main = echo
+    start(seat, 2.0)
+    seat.turn()
+    heard(seat, "lost with the first,and this")
+    os.kill(seat.pid, signal.SIGKILL)
+    os.waitpid(seat.pid, 0)
+    assert seat.buried(seat.pid, -9, 3.0)
+    start(seat, 4.0)
+    seat.happened("system", "the only one")
+    heard(seat, "the only one")
 
 
 def test_successor_of_one_that_keeps_dying_comes_later_and_later(
