@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-import google_crc32c
-import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from gateway.audit import heads, merkle
 from gateway.audit.heads import Entry, LogHeader, LogWriter, TreeHead
-from gateway.audit.segment import CRC, Frame, beyond, cut
+from gateway.audit.segment import Damage, Frame, beyond, cut
 
 FILE_BYTES: Final = 64 * 1024 * 1024
 _WINDOW: Final = 1 << 20
@@ -66,13 +64,6 @@ def log_id(directory: Path) -> bytes:
         with file.open("rb") as opened:
             return _header(file, opened.read(_WINDOW))[0].log
     return b""
-
-
-def encode_log_header(header: LogHeader) -> bytes:
-    """A file's first bytes."""
-    payload = msgspec.msgpack.encode(header)
-    body = CRC.pack(len(payload)) + payload
-    return heads.MAGIC + CRC.pack(google_crc32c.value(body)) + body
 
 
 class HeadsLog:
@@ -167,7 +158,7 @@ class HeadsLog:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(self._path / f"{number:08d}.log", flags, 0o440)
         self._number, self._length = number, 0
-        data = encode_log_header(header)
+        data = heads.encode_header(header)
         self._length = os.write(self._file, data)
         if self._length < len(data):
             raise OSError("the header was written in part")
@@ -186,7 +177,7 @@ class HeadsLog:
         number = int(file.name[:8])
         with file.open("rb") as opened:
             data = opened.read(_WINDOW)
-            if len(data) < _WINDOW and not _is_whole_header(data):
+            if heads.read_header(data) is None:
                 self._number = number  # its writer was killed before it had said anything
                 return
             header, at = _header(file, data)
@@ -242,23 +233,8 @@ def _frames(file: Path, read: Callable[[int], bytes], data: bytes) -> Iterator[F
         later = beyond(data[:_WINDOW], later.end, -1)
 
 
-_PREFIX: Final = len(heads.MAGIC) + 2 * CRC.size
-
-
-def _is_whole_header(data: bytes) -> bool:
-    return len(data) >= _PREFIX and len(data) >= _PREFIX + CRC.unpack_from(data, _PREFIX - CRC.size)[0]
-
-
 def _header(file: Path, data: bytes) -> tuple[LogHeader, int]:
-    if data[: len(heads.MAGIC)] != heads.MAGIC or not _is_whole_header(data):
-        raise LogBroken(f"{file}: no log of heads")
-    end = _PREFIX + CRC.unpack_from(data, _PREFIX - CRC.size)[0]
-    if (
-        google_crc32c.value(data[len(heads.MAGIC) + CRC.size : end])
-        != CRC.unpack_from(data, len(heads.MAGIC))[0]
-    ):
-        raise LogBroken(f"{file}: the header's checksum does not match")
-    try:
-        return msgspec.msgpack.decode(data[_PREFIX:end], type=LogHeader), end
-    except ValueError as fault:
-        raise LogBroken(f"{file}: the header cannot be read") from fault
+    found = heads.read_header(data)
+    if found is None or isinstance(found, Damage):
+        raise LogBroken(f"{file}: {found.why if found else 'the header is incomplete'}")
+    return found

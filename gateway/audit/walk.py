@@ -6,16 +6,16 @@ list of open intents.
 """
 
 import hashlib
-import struct
 from typing import Final, NamedTuple
 
 import google_crc32c
 import msgspec
+from librt.strings import read_i32_le, read_i64_le
+from mypy_extensions import i64
 
 from gateway.audit import merkle, records
 from gateway.audit.segment import FRAME_HEAD, FRAME_LIMIT, Frame
 
-_unpack = struct.Struct("<IIBQQ").unpack_from
 _crc = google_crc32c.value
 _sha256 = hashlib.sha256
 _INTENT: Final = records.INTENT
@@ -62,13 +62,15 @@ class Walk:
         self._edited = False
         self._leaves = hash_leaves
         self._tree = merkle.Tree()
+        if hash_leaves:
+            self._tree.add(merkle.leaf(header))
 
     def digest(self) -> bytes:
         """SHA-256 over the first `length` bytes of the file."""
         return self._hash.digest()
 
     def root(self) -> bytes:
-        """The Merkle root over the frames (RFC 9162, section 2.1); only where leaves are hashed."""
+        """The Merkle root over the header and the frames (RFC 9162, section 2.1); only where leaves are hashed."""
         assert self._leaves
         return self._tree.root()
 
@@ -76,62 +78,74 @@ class Walk:
         """Walks the whole frames at the beginning of `data`, whose first byte is the file's byte `length`; returns how
         many bytes they are. What is behind them has to be fed again, with more. Nothing is read once `damage` is set.
         """
-        at, size, base, hashed = 0, len(data), self.length, 0
-        seq, newest = self.seq, self.last_ns
-        add, leaves, opened = self._tree.add, self._leaves, self.open
+        at: i64 = 0
+        hashed: i64 = 0
+        size: i64 = len(data)
+        seq: i64 = self.seq
+        newest: i64 = self.last_ns
+        count: i64 = 0
+        base, leaves, opened, tree = self.length, self._leaves, self.open, self._tree
         while size - at >= FRAME_HEAD and not self.damage:
-            crc, length, kind, number, time_ns = _unpack(data, at)
-            end = at + FRAME_HEAD + length
-            if length == 0 or length > FRAME_LIMIT:
+            length = i64(read_i32_le(data, at + 4))
+            if length <= 0 or length > FRAME_LIMIT:
                 self.damage = "zero-filled" if length == 0 else "frame length out of range"
                 break
+            end: i64 = at + FRAME_HEAD + length
             if end > size:
                 break
-            if _crc(data[at + 4 : end]) != crc:
+            crc = i64(read_i32_le(data, at))
+            if _crc(data[at + 4 : end]) != crc & 0xFFFFFFFF:
                 self.damage = "frame checksum does not match"
                 break
-            if not self.frames:
-                self.first_seq, self.first_ns = number, time_ns
-            if (number != seq + 1 and seq >= 0) or self.closed:
-                self._odd(base + at, kind, seq, number, data[at + FRAME_HEAD : end])
+            kind: i64 = data[at + 8]
+            number: i64 = read_i64_le(data, at + 9)
+            payload = data[at + FRAME_HEAD : end]
+            if number != seq + 1 or self.closed:
+                self._odd(base + at, kind, seq, number, payload)
             try:
                 if kind == _INTENT:
-                    _decode_intent(data[at + FRAME_HEAD : end])
+                    _decode_intent(payload)
                     self.intents += 1
                     opened.add(number)
                 elif kind == _OUTCOME:
-                    intent = _decode_outcome(data[at + FRAME_HEAD : end]).intent
-                    self.outcomes += 1
-                    if intent in opened:
-                        opened.remove(intent)
-                    else:
-                        self._stray(base + at, number, intent)
+                    self._outcome(base + at, number, _decode_outcome(payload).intent)
                 elif kind in _ABOUT:
                     self._hash.update(data[hashed:at])
                     hashed = at
-                    payload = data[at + FRAME_HEAD : end]
-                    self._tell(Frame(kind, number, time_ns, payload, base + at, base + end))
+                    self._tell(
+                        Frame(kind, number, read_i64_le(data, at + 17), payload, base + at, base + end)
+                    )
                 else:
-                    records.decode(kind, data[at + FRAME_HEAD : end])
+                    records.decode(kind, payload)
             except (ValueError, RecursionError):
                 self.wrong.append(Wrong(base + at, number, "the record does not decode"))
             if leaves:
-                add(_sha256(b"\0" + data[at:end]).digest())
-            self.frames += 1
+                tree.add(_sha256(b"\0" + data[at:end]).digest())
+            newest = max(newest, read_i64_le(data, at + 17))
             self.uncovered += 1
-            seq = number
-            newest = max(newest, time_ns)
-            at = end
+            count += 1
+            seq, at = number, end
         self._hash.update(data[hashed:at])
-        self.length += at
-        self.seq, self.last_ns = seq, newest
+        if count and not self.frames:
+            self.first_seq, self.first_ns = read_i64_le(data, 9), read_i64_le(data, 17)
+        self.length, self.frames, self.seq, self.last_ns = base + at, self.frames + count, seq, newest
         return at
+
+    def _outcome(self, offset: int, number: int, intent: int) -> None:
+        self.outcomes += 1
+        if intent in self.open:
+            self.open.remove(intent)
+            return
+        self.strays += 1
+        if self.strays == 1:
+            why = f"the outcome of record {intent}, which is no intent or has its outcome already"
+            self.wrong.append(Wrong(offset, number, why))
 
     def _odd(self, offset: int, kind: int, before: int, number: int, payload: bytes) -> None:
         """A frame that does not follow the one before it, or that nothing may precede."""
         if self.closed:
             self.wrong.append(Wrong(offset, number, "a record follows the closing one"))
-        if number == before + 1:
+        if before < 0 or number == before + 1:
             return
         if kind == records.LOST:
             try:
@@ -141,12 +155,6 @@ class Walk:
             if lost.first == before + 1 and lost.last == number - 1:
                 return
         self.wrong.append(Wrong(offset, number, f"record numbers jump from {before} to {number}"))
-
-    def _stray(self, offset: int, number: int, intent: int) -> None:
-        self.strays += 1
-        if self.strays == 1:
-            why = f"the outcome of record {intent}, which is no intent or has its outcome already"
-            self.wrong.append(Wrong(offset, number, why))
 
     def _tell(self, frame: Frame) -> None:
         """A frame about the chain. Its own bytes are not hashed yet: a checkpoint covers what is before it."""

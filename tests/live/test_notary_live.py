@@ -105,10 +105,11 @@ def check(directory: Path, head: Head) -> None:
     (chain,) = [each for each in chains(directory) if each.id == head.chain]
     data = segment_content(chain.path, head.segment)[: head.length]
     assert hashlib.sha256(data).digest() == head.digest
-    data = data[after_header(data) :]
-    frames, used, _ = cut(data, 0, 0)
+    start = after_header(data)
+    frames, used, _ = cut(data, start, 0)
     assert (len(frames), used) == (head.frames, len(data))
-    assert merkle.root([merkle.leaf(data[each.offset : each.end]) for each in frames]) == head.root
+    parts = [data[:start], *(data[each.offset : each.end] for each in frames)]
+    assert merkle.root([merkle.leaf(each) for each in parts]) == head.root
 
 
 def after_header(data: bytes) -> int:

@@ -143,6 +143,7 @@ def check_head(directory: Path, head: Head) -> None:
     frames = reader.feed(data)
     assert reader.offset == head.length
     assert len(frames) == head.frames
-    assert merkle.root([merkle.leaf(data[each.offset : each.end]) for each in frames]) == head.root
+    parts = [data[: frames[0].offset] if frames else data, *(data[each.offset : each.end] for each in frames)]
+    assert merkle.root([merkle.leaf(each) for each in parts]) == head.root
     if frames:
         assert frames[-1].seq == head.seq

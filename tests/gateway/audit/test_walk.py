@@ -53,7 +53,8 @@ def test_what_is_walked_is_what_the_frames_say() -> None:
     assert (walked.first_seq, walked.first_ns) == (1, FRAMES[0].time_ns)
     assert walked.last_ns == max(each.time_ns for each in FRAMES)
     assert walked.digest() == hashlib.sha256(whole).digest()
-    assert walked.root() == merkle.root([merkle.leaf(whole[f.offset : f.end]) for f in FRAMES])
+    parts = [whole[: FRAMES[0].offset], *(whole[each.offset : each.end] for each in FRAMES)]
+    assert walked.root() == merkle.root([merkle.leaf(each) for each in parts])
     assert (walked.intents, walked.outcomes, len(walked.open), walked.uncovered) == (40, 34, 6, 0)
     assert (walked.wrong, walked.told, walked.damage, walked.strays, walked.closed) == ([], [], "", 0, False)
 
