@@ -10,13 +10,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gateway.audit import heads, merkle
 from gateway.audit.chain import Position
 from gateway.audit.heads import Entry, Head, TreeHead
+from gateway.audit.heads_check import LogCheck, Problem
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
 from gateway.audit.segment import SegmentReader, cut
 from workers.audit_log import AuditLog
 from workers.audit_trail import chain_directory, segment_content
 from workers.notary import Notary
 from workers.notary_key import Rotation
-from workers.notary_log import Signer, log_files
+from workers.notary_log import Signer, log_files, verify
 
 T = 1_700_000_000_000_000_000
 SECOND = 10**9
@@ -40,6 +41,7 @@ class Rig:
         self.key = signer()
         self.rotations: list[Rotation] = []
         self.notary: Notary | None = None
+        self.wrong: list[str] = []  # what is expected to be wrong with the log in the end
 
     def worker(self, slot: int = 0, segment_bytes: int = 1 << 26) -> AuditLog:
         log = AuditLog(self.directory, "db1", slot, segment_bytes=segment_bytes, clock=lambda: self.now)
@@ -92,8 +94,11 @@ class Rig:
             self.notary = None
 
     def end(self) -> None:
-        """Leaves nothing open."""
+        """Leaves nothing open, and a log that proves."""
         self.stop()
+        if log_files(self.directory):
+            found = problems(self.directory)
+            assert [each.why for each in found if each.grade != "note"] == self.wrong
         for log in self.logs:
             if not log.closed:
                 kill(log)
@@ -101,6 +106,17 @@ class Rig:
     def entries(self) -> list[Entry]:
         """What the log holds, every signature over it checked."""
         return read_log(self.directory)
+
+
+def problems(directory: Path, trusted: bytes | None = None) -> list[Problem]:
+    """What whoever proves the log finds wrong with it."""
+    check = LogCheck(verify, trusted)
+    for file in log_files(directory):
+        check.begin(int(file.name[:8]))
+        check.feed(file.read_bytes())
+        check.end()
+    check.finish()
+    return check.problems
 
 
 def read_log(directory: Path) -> list[Entry]:

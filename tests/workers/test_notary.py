@@ -320,6 +320,7 @@ def test_entries_without_a_signature_behind_them_are_said_again(rig: Rig) -> Non
         rig.stop()
         for other in log_files(rig.directory)[1:]:
             other.unlink()
+    rewrite(file, lambda _: data)
 
 
 def test_log_that_was_changed_is_not_continued(rig: Rig) -> None:
@@ -338,6 +339,7 @@ def test_log_that_was_changed_is_not_continued(rig: Rig) -> None:
         rewrite(first, lambda _, new=bytes(changed): new)  # type: ignore[misc]
         with pytest.raises(LogBroken):
             rig.start()
+    rewrite(first, lambda _: data)
 
 
 def test_two_notaries_do_not_write_one_log(rig: Rig) -> None:
@@ -412,6 +414,7 @@ def test_key_hands_over_to_the_next_with_its_word(rig: Rig) -> None:
     rig.key = Signer(old.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     rig.stop()
     rig.turn()  # nobody vouched
+    rig.wrong = ["the key was replaced without the old one's word"]
     assert [each for each, _ in rig.told] == ["key replaced"]
     assert rig.notary is not None
     log = rig.notary.log.log
