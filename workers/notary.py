@@ -81,11 +81,14 @@ class Notary:
         self.log.sign_with(signer)
 
     def turn(self, now_ns: int) -> bool:
-        """Reads on, and signs what is new. True while more is there than one turn reads."""
+        """Reads on, and signs what is new. True while more is there than one turn reads. Raises OSError where the directory
+        cannot be read, LogBroken where the log was taken away.
+        """
         if not self.log.settle():
             return False
         entries, more = self._watch()
         if abs(now_ns - self._checkpointed_ns) >= self._checkpoint_ns:  # also when the clock was set back
+            self.log.check_there()
             entries += self._missing()
             entries.append(self._checkpoint())
             self._checkpointed_ns = now_ns

@@ -133,6 +133,18 @@ class HeadsLog:
         self.signed_ns = self._unwritten_ns
         return True
 
+    def check_there(self) -> None:
+        """Raises LogBroken when the file that is written was taken away: what is signed then would be seen by nobody."""
+        if self._file < 0:
+            return
+        file = self._path / f"{self._number:08d}.log"
+        try:
+            there = file.stat()
+        except FileNotFoundError:
+            there = None
+        if there is None or not os.path.samestat(there, os.fstat(self._file)):
+            raise LogBroken(f"{file}: the file was taken away while it was written")
+
     def close(self) -> None:
         """Lets go of the log."""
         for descriptor in (self._file, self._lock):

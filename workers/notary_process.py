@@ -102,11 +102,25 @@ class _Process:
             self._take_key()
         more = False
         if self._notary is not None:
-            more = self._notary.turn(time.time_ns())
-            self._keep(self._notary, now)
+            more = self._sign(self._notary, now)
         self._commit()  # what the turn found
         self._report()
         return more
+
+    def _sign(self, notary: Notary, now: float) -> bool:
+        try:
+            more = notary.turn(time.time_ns())
+            self._keep(notary, now)
+        except LogBroken as error:
+            notary.close()
+            self._notary = None
+            self._break(error)
+        except OSError as error:
+            self._not_signed(f"the audit's directory cannot be read: {error}", logging.ERROR)
+        else:
+            self._why = ""
+            return more
+        return False
 
     def _commit(self) -> None:
         if self._system.commit():
@@ -139,11 +153,15 @@ class _Process:
             else:
                 log.error("audit: %s; the key that was read before goes on signing", error)
         except LogBroken as error:
-            self._broken = f"the log of heads cannot be continued: {error}"
-            self._not_signed(self._broken, logging.CRITICAL)
+            self._break(error)
         except OSError as error:
             self._reread = True  # perhaps in a second: a predecessor that was killed may still hold the lock
             self._not_signed(f"the log of heads cannot be opened: {error}", logging.ERROR)
+
+    def _break(self, error: LogBroken) -> None:
+        self._broken = f"the log of heads cannot be continued: {error}"
+        self._not_signed(self._broken, logging.CRITICAL)
+        self._tell("alarm", {"why": self._broken})
 
     def _not_signed(self, why: str, level: int) -> None:
         if why != self._why:
@@ -215,7 +233,8 @@ class _Process:
         self._system.record("system", {"what": "gateway stopped"})
         self._system.close()
         if self._notary is not None:
-            self._notary.finish(time.time_ns())
+            with contextlib.suppress(OSError, LogBroken):  # then the next start signs what is there
+                self._notary.finish(time.time_ns())
             self._report()
             self._notary.close()
         self._operators.close()

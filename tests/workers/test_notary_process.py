@@ -12,7 +12,7 @@ import pytest
 
 from gateway.audit.heads import Alarm, Checkpoint, Key, Seal
 from gateway.settings import Audit
-from tests.workers.notary_rig import of, read_log
+from tests.workers.notary_rig import of, problems, read_log
 from workers import notary_process
 from workers.audit_log import AuditLog
 from workers.audit_trail import chains, read_all, read_chain, segment_path
@@ -155,6 +155,33 @@ def test_log_that_was_changed_is_not_continued_and_status_says_so(hosts: Callabl
     assert "not signed" in host.seat.describe()["notary"]
     assert file.read_bytes() == data
     assert host.finish() == 0
+
+
+def test_log_that_is_taken_away_is_told(hosts: Callable[..., Host]) -> None:
+    host = hosts()
+    host.start()
+    host.until("it signs", lambda: host.seat.describe()["signed_age_seconds"] is not None)
+    (host.audit / "heads").rename(host.folder / "taken")
+    host.until("it says so", lambda: host.seat.describe()["alarms"])
+    assert "taken away" in host.seat.describe()["alarm"]
+    (host.folder / "taken").rename(host.audit / "heads")
+    host.seat.reread()
+    host.until("it signs again", lambda: host.seat.describe()["notary"] == "signing")
+    assert host.finish() == 0
+    assert problems(host.audit) == []
+
+
+def test_directory_that_cannot_be_read_for_a_while_is_no_alarm(hosts: Callable[..., Host]) -> None:
+    host = hosts()
+    host.start()
+    host.until("it signs", lambda: host.seat.describe()["signed_age_seconds"] is not None)
+    host.audit.rename(host.folder / "elsewhere")
+    host.until("it says so", lambda: "not signed" in host.seat.describe()["notary"])
+    (host.folder / "elsewhere").rename(host.audit)
+    host.until("it signs again", lambda: host.seat.describe()["notary"] == "signing")
+    assert host.seat.describe()["alarms"] == 0
+    assert host.finish() == 0
+    assert problems(host.audit) == []
 
 
 def test_alarm_reaches_log_status_and_record(hosts: Callable[..., Host]) -> None:
