@@ -90,7 +90,8 @@ class _Process:
         while not self._finishing:
             for key, _ in self._selector.select(0.0 if more else max(0.0, due - time.monotonic())):
                 key.data()
-            self._commit()  # at once: what was told is lost with a process that only remembers it
+            if self._commit():  # at once: what was told is lost with a process that only remembers it
+                self._report()
             now = time.monotonic()
             if more or now >= due:
                 more, due = self._turn(now), now + TURN_SECONDS
@@ -122,9 +123,12 @@ class _Process:
             return more
         return False
 
-    def _commit(self) -> None:
+    def _commit(self) -> bool:
+        """Writes what has gathered of events; whether those told by the supervisor are on record now and were not."""
+        before = self._recorded
         if self._system.commit():
             self._recorded = self._heard
+        return self._recorded != before
 
     def _take_key(self) -> None:
         """Begins to sign, or goes on with the key that is there now."""

@@ -125,10 +125,9 @@ def test_new_key_goes_on_at_once_with_the_old_ones_word(shared: Gateway) -> None
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["old"] == old
-    assert said["gateway_told"]
+    assert said["gateway_signs"]
     assert Path(said["kept"]).exists()
     assert Path(said["kept"]).stat().st_mode & 0o077 == 0
-    wait_for("the new key to sign", lambda: state(shared)["key"] == said["new"])
     entries, signed, log = read_log(audit_dir(shared))
     first, second = of(Key, entries)
     assert first == Key(bytes.fromhex(old))

@@ -32,7 +32,7 @@ def test_rotated_keys_are_vouched_for_one_by_the_other(folder: Path) -> None:
         done = sluice("audit", "rotate-key", "--json", cwd=folder)
         assert (done.returncode, done.stderr) == (0, "")
         said = json.loads(done.stdout)
-        assert not said["gateway_told"]
+        assert not said["gateway_signs"]
         assert said["old"] == rig.key.public.hex()
         rig.key = notary_key.load(folder, {})
         assert said["new"] == rig.key.public.hex()

@@ -94,7 +94,8 @@ def test_what_was_not_put_on_record_is_told_to_the_successor(
     seat._main = echo
     start(seat, 2.0)
     seat.turn()
-    heard(seat, "lost with the first,and this")
+    seat.happened("system", "and more")
+    heard(seat, "lost with the first,and this,and more")
     os.kill(seat.pid, signal.SIGKILL)
     os.waitpid(seat.pid, 0)
     assert seat.buried(seat.pid, -9, 3.0)
