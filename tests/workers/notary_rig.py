@@ -1,6 +1,7 @@
 """An audit directory with real workers' chains in it, and notaries over it one after the other."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,8 @@ def check_head(directory: Path, head: Head) -> None:
     assert merkle.root([merkle.leaf(each) for each in parts]) == head.root
     if frames:
         assert frames[-1].seq == head.seq
+
+
+def rewrite(file: Path, change: Callable[[bytes], bytes]) -> None:
+    file.chmod(0o640)
+    file.write_bytes(change(file.read_bytes()))

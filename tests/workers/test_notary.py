@@ -1,7 +1,7 @@
 """The notary over real chains on real files: what it seals and signs, what it finds, and how it starts again."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gateway.audit import heads, merkle
 from gateway.audit.heads import Alarm, Checkpoint, Key, Pruned, Seal
 from gateway.audit.segment import SegmentReader
-from tests.workers.notary_rig import DAY, Rig, T, check_head, kill, of, signer
+from tests.workers.notary_rig import DAY, Rig, T, check_head, kill, of, rewrite, signer
 from workers.audit_log import AuditLog, recover
 from workers.audit_trail import ChainFiles, chain_directory, chains, segment_path
 from workers.notary_key import Rotation
@@ -179,11 +179,6 @@ def test_alarm_names_the_first_byte_that_may_be_wrong(rig: Rig) -> None:
     rig.post()
     (alarm,) = of(Alarm, rig.turn())
     assert good <= alarm.offset < len(data)
-
-
-def rewrite(file: Path, change: Callable[[bytes], bytes]) -> None:
-    file.chmod(0o640)
-    file.write_bytes(change(file.read_bytes()))
 
 
 def test_cut_tail_of_a_live_chain_is_an_alarm(rig: Rig) -> None:
