@@ -55,8 +55,8 @@ class NotarySeat:
         return not self.pid and now >= self._retry_at and self._finish_by is None
 
     def happened(self, kind: EventKind, what: str, **facts: Any) -> None:
-        """Something for the record of the gateway itself. Never waits. Who asked for it is not known here: a signal does
-        not say who sent it.
+        """Something for the record of the gateway itself. Never waits. What the operator asked for is `by` a "signal": the
+        kernel does not say whose.
         """
         data = msgspec.msgpack.decode(encode_bounded({"what": what, **facts}, FACTS_BYTES))
         self._tell(Happened(kind, data, time.time_ns()))
@@ -67,7 +67,7 @@ class NotarySeat:
         if changes is None:
             self.happened("policy", "policy in force", **facts)
         else:
-            self.happened("policy", "policy published", **facts, changes=changes)
+            self.happened("policy", "policy published", **facts, changes=changes, by="signal")
 
     def reread(self) -> None:
         """The operator wants files read again."""

@@ -71,7 +71,9 @@ class Supervisor:
         self._address = listeners.address_text(self._seats[0].listener)
         self._publisher = Publisher(self._slab, loaded.policy)
         self._positions = Positions(slots)
-        self._notary = NotarySeat(lambda control: notary_process.serve(control, self._loaded, self._positions, environ))
+        self._notary = NotarySeat(
+            lambda control: notary_process.serve(control, self._loaded, self._positions, environ)
+        )
         self._parent_read, self._parent_write = (
             os.pipe()
         )  # never written: its end tells workers that we are gone
@@ -208,7 +210,9 @@ class Supervisor:
         log.error(
             "worker %d (pid %d) ended with %s%s", seat.index, child.pid, how, child.why and f": {child.why}"
         )
-        self._notary.happened("system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why)
+        self._notary.happened(
+            "system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why
+        )
         seat.row.add(Counter.RESTARTS)
         seat.back_off(child, now)
         self._recover()
@@ -319,12 +323,12 @@ class Supervisor:
             fresh = configuration.reload(running, self._environ)
         except ConfigError as error:
             log.error("reload refused, the old policy stays in force: %s", error)
-            self._notary.happened("policy", "reload refused", why=str(error))
+            self._notary.happened("policy", "reload refused", why=str(error), by="signal")
             self._notifier.ready(self._summary())
             return
         if fresh.settings_changed:
             log.warning("%s changed: restart to apply it; policy and keys are reloaded", running.file)
-            self._notary.happened("system", "settings changed, not applied before a restart")
+            self._notary.happened("system", "settings changed, not applied before a restart", by="signal")
         self._loaded = fresh.loaded
         if fresh.loaded.key_files != running.key_files:
             sealed = seal(configuration.pack_key_files(fresh.loaded.key_files), "sluice-keys")
@@ -332,7 +336,9 @@ class Supervisor:
                 if seat.child:
                     seat.child.tell(KeysMessage(sealed.size, sealed.digest), sealed.fd)
             sealed.close()
-            self._notary.happened("system", "keys reloaded", issuers=sorted(fresh.loaded.key_files))
+            self._notary.happened(
+                "system", "keys reloaded", issuers=sorted(fresh.loaded.key_files), by="signal"
+            )
         self._notary.reread()
         self._changes = difference(running.policy, fresh.loaded.policy)
         self._publisher.begin(fresh.loaded.policy, self._seats)
@@ -340,7 +346,7 @@ class Supervisor:
     def _drain(self) -> None:
         limit = float(self._loaded.settings.gateway.drain_seconds)
         log.info("draining for at most %d s", limit)
-        self._notary.happened("system", "gateway stopping")
+        self._notary.happened("system", "gateway stopping", by="signal")
         self._notifier.stopping()
         self._drain_deadline = time.monotonic() + limit + DRAIN_GRACE_SECONDS
         for seat in self._seats:

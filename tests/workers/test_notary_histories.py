@@ -133,7 +133,9 @@ def test_honest_history_is_signed_to_its_end_without_an_alarm(history: History, 
     entries = history.rig.entries()
     assert of(Alarm, entries) == []
     assert history.rig.told == []
-    seals: dict[tuple[bytes, int], Head] = {(each.head.chain, each.head.segment): each.head for each in of(Seal, entries)}
+    seals: dict[tuple[bytes, int], Head] = {
+        (each.head.chain, each.head.segment): each.head for each in of(Seal, entries)
+    }
     assert len(seals) == len(of(Seal, entries)), "each segment is sealed once"
     for chain in chains(history.rig.directory):
         numbers = chain.segments()
