@@ -30,7 +30,7 @@ from workers.seat import Child, Seat
 from workers.shared_policy import seal
 from workers.slab import Counter, Slab
 from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, pair, receive
-from workers.spawn import Closable, WorkerMain, fork, fork_worker
+from workers.spawn import Closable, Descriptor, WorkerMain, fork, fork_worker
 from workers.status import StatusSocket
 from workers.systemd import Notifier
 
@@ -175,7 +175,7 @@ class Supervisor:
                     held.append(other.child.control)
         held += [self._selector, self._status_socket, self._wake_read, self._wake_write]
         held += [self._notary.control] if self._notary.control else []
-        held += [_Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
+        held += [Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
         return [*held, self._folder]
 
     def _reap(self, now: float) -> None:
@@ -398,16 +398,6 @@ class Supervisor:
     def _health(self, database: str) -> dict[str, int]:
         reached, failed = self._slab.health(database)
         return {"reached": reached, "failed": failed}
-
-
-class _Descriptor:
-    """A bare descriptor among things that can be closed."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def close(self) -> None:
-        os.close(self._fd)
 
 
 def _note(number: int, frame: FrameType | None) -> None:
