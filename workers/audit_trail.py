@@ -178,21 +178,23 @@ def _pieces(chain: ChainFiles, number: int, limit: int | None) -> Iterator[bytes
     """
     at = 0
     file: BinaryIO | None = None
-    while limit is None or at < limit:
-        wanted = CHUNK if limit is None else min(CHUNK, limit - at)
-        if file is None:
-            file = open_segment(chain.path, number)
-            file.seek(at)
-        data = file.read(wanted)
-        if isinstance(file, BufferedReader):
+    try:
+        while limit is None or at < limit:
+            wanted = CHUNK if limit is None else min(CHUNK, limit - at)
+            if file is None:
+                file = open_segment(chain.path, number)
+                file.seek(at)
+            data = file.read(wanted)
+            if isinstance(file, BufferedReader):
+                file.close()
+                file = None
+            if not data:
+                break
+            at += len(data)
+            yield data
+    finally:
+        if file is not None:
             file.close()
-            file = None
-        if not data:
-            break
-        at += len(data)
-        yield data
-    if file is not None:
-        file.close()
 
 
 def read_chain(chain: ChainFiles) -> Iterator[Entry]:

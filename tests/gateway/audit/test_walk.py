@@ -121,6 +121,7 @@ def test_numbers_of_a_failed_write_are_explained_by_the_record_behind_them() -> 
     chain.intent(T, who, what)
     chain.take(T)
     chain.failed(T, "58030", abandon=False)
+    chain.again(T)
     data += chain.take(T)
     chain.committed()
     walked = Walk(header, 0, hash_leaves=False)
