@@ -53,7 +53,9 @@ class SessionInfo(msgspec.Struct, array_like=True, frozen=True):
     environment: str = ""
     role: str = ""  # the upstream role
     token_id: str = ""
-    model: str = ""  # which model the agent says it is, and which run or task it is on: from its token's claims
+    model: str = (
+        ""  # which model the agent says it is, and which run or task it is on: from its token's claims
+    )
     run: str = ""
 
 
@@ -168,7 +170,9 @@ class Outcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
     command: str
     sqlstate: str
     duration_us: int
-    affected: tuple[tuple[str, int], ...] | None = None  # rows changed by table, as far as the server told them apart
+    affected: tuple[tuple[str, int], ...] | None = (
+        None  # rows changed by table, as far as the server told them apart
+    )
 
 
 class Rows(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -189,7 +193,9 @@ class State(msgspec.Struct, array_like=True, frozen=True):
 
     state: str  # failed | full | resumed | unsynced
     sqlstate: str = ""
-    segment: int = 0  # unsynced: from this byte of this segment on, what was written may not survive a power loss
+    segment: int = (
+        0  # unsynced: from this byte of this segment on, what was written may not survive a power loss
+    )
     offset: int = 0
 
 
@@ -241,6 +247,7 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True):
     digest: bytes
     records: int  # frames of the chain before this one
     final: bool = False  # the segment ends here
+    synced: int = 0  # bytes of the segment that were on disk by then: no loss of power takes them
 
 
 class Recovered(msgspec.Struct, array_like=True, frozen=True):
@@ -259,6 +266,8 @@ class Recovered(msgspec.Struct, array_like=True, frozen=True):
     records: int
     open_intents: int
     same_boot: bool = False  # the host has run on since: whatever the kernel was handed is there
+    damage: str = ""  # why reading stopped, where it was not for want of bytes
+    beyond: int = 0  # whole records found behind that; their intents count among the open ones too
 
 
 class Closed(msgspec.Struct, array_like=True, frozen=True):

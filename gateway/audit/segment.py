@@ -6,6 +6,7 @@ MessagePack's, never 0 and at most 256 KiB (CRC-32C: RFC 3720, appendix B.4). A 
 """
 
 import struct
+from collections.abc import Iterator
 from typing import Final, NamedTuple, TypeVar
 
 import google_crc32c
@@ -19,6 +20,7 @@ _FRAME: Final = struct.Struct("<IIBQQ")
 _PREFIX: Final = struct.Struct("<II")
 FRAME_HEAD: Final = _FRAME.size
 _HEADER_LIMIT: Final = 4096
+_SEARCHED: Final = 1 << 20  # bytes; more than the longest frame
 _SLOTS: Final = {-1: "r", -2: "s"}
 _crc = google_crc32c.value
 T = TypeVar("T")
@@ -192,6 +194,17 @@ def beyond(data: bytes, start: int, after: int) -> Frame | None:
         if end <= len(data) and _crc(data[at + 4 : end]) == crc:
             return Frame(kind, seq, time_ns, data[at + FRAME_HEAD : end], at, end)
     return None
+
+
+def later(tail: bytes, after: int) -> Iterator[Frame]:
+    """Whole frames behind damage at the beginning of `tail`, searched for in the first MiB of it and of what follows
+    each other damage; `after` is the sequence number of the last frame before. Offsets are positions in `tail`.
+    """
+    at = beyond(tail[:_SEARCHED], 1, after)
+    while at is not None:
+        frames, used, _ = cut(tail, at.offset, 0)
+        yield from frames
+        at = beyond(tail[: used + _SEARCHED], used + 1, frames[-1].seq if frames else after)
 
 
 def is_closed(tail: bytes, closing: int) -> bool:
