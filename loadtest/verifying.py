@@ -47,7 +47,9 @@ def write(directory: Path, records: int) -> None:
     sessions = [SessionCard(SessionInfo(f"s{n}", f"user{n}@example.com", database="shop")) for n in range(50)]
     statement = "SELECT id, name, email FROM customers WHERE city = $1 ORDER BY name LIMIT $2"
     rulings = [
-        RulingCard(RulingInfo(1, "abc", f"{statement} -- {n}", f"{n:016x}", ("SELECT",), ("public.customers",)))
+        RulingCard(
+            RulingInfo(1, "abc", f"{statement} -- {n}", f"{n:016x}", ("SELECT",), ("public.customers",))
+        )
         for n in range(200)
     ]
     columns = ColumnsCard(

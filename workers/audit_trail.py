@@ -29,6 +29,7 @@ _TAIL_BYTES = 256
 RECOVERY_WORKER: Final = -1  # the slot in the headers of recoveries' chains
 SYSTEM_WORKER: Final = -2  # and of those for what happens to the gateway itself
 COMPRESSED: Final = ".zst"  # stands behind the name of a segment that was compressed
+DAMAGED: Final = zstandard.ZstdError  # raised by reading a compressed segment that is damaged
 _ENDINGS: Final = (".seg", ".seg" + COMPRESSED)
 
 
@@ -61,13 +62,11 @@ def segment_content(chain: Path, segment: int) -> bytes:
         return file.read()
 
 
-def stored_bytes(chain: Path, segment: int) -> int:
-    """How long a segment's file is, compressed or not; 0 where it is not there (any more)."""
+def stored_path(chain: Path, segment: int) -> Path:
+    """Where a segment's bytes lie: in the compressed file, if only that is there."""
     path = segment_path(chain, segment)
-    for each in (path, Path(f"{path}{COMPRESSED}"), path):
-        with contextlib.suppress(FileNotFoundError):
-            return each.stat().st_size
-    return 0
+    compressed = Path(f"{path}{COMPRESSED}")
+    return compressed if compressed.exists() and not path.exists() else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class ChainFiles:
         try:
             with open_segment(self.path, number) as file:
                 found = read_header(file.read(HEADER_BYTES))
-        except (FileNotFoundError, zstandard.ZstdError):
+        except (FileNotFoundError, DAMAGED):
             return None
         return None if found is None or isinstance(found, Damage) else found[0]
 
@@ -118,7 +117,7 @@ class ChainFiles:
             if isinstance(file, BufferedReader):
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             tail = b""
-            with contextlib.suppress(zstandard.ZstdError):  # what is damaged is not closed
+            with contextlib.suppress(DAMAGED):  # what is damaged is not closed
                 while more := file.read(CHUNK):
                     tail = (tail + more)[-_TAIL_BYTES:]
                 return is_closed(tail, records.CLOSED)

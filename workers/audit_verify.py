@@ -11,12 +11,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import zstandard
-
 from gateway.audit import heads
-from gateway.audit.heads import Alarm, Head, TreeHead
+from gateway.audit.heads import Alarm, Head
 from gateway.audit.heads_check import LogCheck
 from gateway.audit.query import timestamp
+from gateway.audit.receipt import KeptHead, tree_head
 from gateway.audit.records import Recovered
 from gateway.audit.segment import Damage, Header
 from gateway.audit.segment_check import SegmentFacts, check_segment
@@ -24,11 +23,11 @@ from gateway.audit.signed import SignedChain, SignedTrail
 from gateway.audit.verify import ChainCheck, Finding, Grade
 from workers import audit_trail
 from workers.audit_log import boot_id, clean_host
+from workers.audit_receipts import read_log
 from workers.audit_trail import ChainFiles
 from workers.notary_key import Rotation, endorsements
-from workers.notary_log import log_files, verify
+from workers.notary_log import log_files
 
-_WINDOW: Final = 1 << 20
 _ALONE_BYTES: Final = 16 * 1024 * 1024  # up to here processes cost more than they save
 _STALE_NS: Final = 5 * 60 * 1_000_000_000  # five checkpoints that are missing
 
@@ -48,8 +47,8 @@ class SignedLog:
     """The directory's signed log, checked."""
 
     check: LogCheck
-    trail: SignedTrail = field(default_factory=SignedTrail)
-    hosts: set[str] = field(default_factory=set)
+    trail: SignedTrail
+    hosts: set[str]  # that wrote it
     compared: bool = False  # with a key of the reader's own
 
 
@@ -77,7 +76,7 @@ class Trust:
 
     key: bytes | None = None
     rotations: tuple[Rotation, ...] = ()
-    kept: tuple[TreeHead, ...] = ()
+    kept: tuple[KeptHead, ...] = ()
     named: bool = False
 
 
@@ -109,7 +108,7 @@ def run(job: Job) -> SegmentFacts | None:
         nonlocal failed
         try:
             return file.read(count)
-        except zstandard.ZstdError as error:
+        except audit_trail.DAMAGED as error:
             failed = f"the compressed file is damaged ({error})"
             return b""
 
@@ -152,8 +151,15 @@ def prove(
 def _look(files: ChainFiles) -> _Chain:
     numbers = files.segments()
     live = files.is_live()  # asked before reading: a chain that ends meanwhile is then no unclean end
-    sizes = [audit_trail.stored_bytes(files.path, each) for each in numbers]
+    sizes = [_size(audit_trail.stored_path(files.path, each)) for each in numbers]
     return _Chain(files, live, files.is_void(), numbers, sizes)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # compressed or deleted a moment ago
+        return 0
 
 
 def _jobs(chain: _Chain, log: SignedLog | None) -> Iterator[Job]:
@@ -225,7 +231,7 @@ def _judge_absent(proof: Proof, there: set[bytes], recovered: dict[bytes, Recove
 
 
 def _placed(directory: Path, chain: bytes, found: Finding) -> Place:
-    file = audit_trail.segment_path(audit_trail.chain_directory(directory, chain), found.segment)
+    file = audit_trail.stored_path(audit_trail.chain_directory(directory, chain), found.segment)
     return Place(found.grade, file, found.offset, found.record, found.why)
 
 
@@ -233,22 +239,13 @@ def _read_log(proof: Proof, trust: Trust) -> SignedLog | None:
     directory = proof.directory
     files = log_files(directory)
     if not files:
-        if trust.named or trust.kept:
+        if trust.named:
             why = "there is no signed log here: it was taken away, or never was"
             proof.places.append(Place("tampered", directory / "heads", None, "", why))
         return None
-    check = LogCheck(verify)
-    log = SignedLog(check)
-    for path in files:
-        check.begin(int(path.name[:8]))
-        with path.open("rb") as file:
-            while data := file.read(_WINDOW):
-                if file.tell() == len(data):
-                    log.hosts |= _host(data)
-                for signed in check.feed(data):
-                    log.trail.add(signed.time_ns, signed.entry)
-        check.end()
-    check.finish()
+    trail = SignedTrail()
+    check = read_log(directory, None, lambda each: trail.add(each.time_ns, each.entry))
+    log = SignedLog(check, trail, set().union(*map(_host, files)))
     _trust(proof, log, trust)
     paths = {int(path.name[:8]): path for path in files}
     for found in check.problems:
@@ -257,8 +254,9 @@ def _read_log(proof: Proof, trust: Trust) -> SignedLog | None:
     return log
 
 
-def _host(data: bytes) -> set[str]:
-    found = heads.read_header(data)
+def _host(path: Path) -> set[str]:
+    with path.open("rb") as file:
+        found = heads.read_header(file.read(audit_trail.HEADER_BYTES))
     return set() if found is None or isinstance(found, Damage) else {clean_host(found[0].host)}
 
 
@@ -272,9 +270,10 @@ def _trust(proof: Proof, log: SignedLog, trust: Trust) -> None:
             why = "the log is signed by a key that is not yours: it was replaced"
             proof.places.append(Place("tampered", last, None, "", why))
     for kept in trust.kept:
-        why = check.extends(kept)
-        if why:
-            proof.places.append(Place("tampered", last, None, "", why))
+        if kept.log == check.log.hex():
+            why = check.extends(tree_head(kept))
+            if why:
+                proof.places.append(Place("tampered", last, None, "", why))
 
 
 def _judge_log(proof: Proof) -> None:

@@ -7,39 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import orjson
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from gateway.audit.heads import TreeHead
+from gateway.audit import receipt
 from gateway.audit.query import timestamp
+from gateway.audit.receipt import Broken, KeptHead
 from gateway.audit.verify import Grade
 from gateway.errors import ConfigError
 from workers import audit_verify, configuration, notary_key
 from workers.audit_cli import visible
 from workers.audit_group import audit_directories, stop, unreadable
+from workers.audit_receipts import NoProof, public_key
 from workers.audit_verify import Place, Proof, Trust
 
 _EXIT: dict[Grade, int] = {"tampered": 1, "gap": 2, "unreadable": 3}
 _WORST: tuple[Grade, ...] = ("tampered", "unreadable", "gap")
 _NOT_SIGNED = "not signed: that no chain's end was cut off and no whole chain removed is not proven"
 _NOT_COMPARED = "the signatures were not compared with a key of yours (--pub FILE)"
-
-
-class _KeptHead(msgspec.Struct):
-    """A tree head as `sluice audit head --json` prints it."""
-
-    kind: str
-    log: str
-    size: int
-    root: str
-    time_ns: int
-    key: str
-    signature: str
 
 
 @click.command()
@@ -70,6 +56,7 @@ def verify(
         proofs = [_prove(each, trust, processes or audit_verify.usable_processes()) for each in directories]
     except OSError as error:
         unreadable(error)
+    _judge_kept(proofs, trust.kept)
     summary = _summary(proofs, time.perf_counter() - begun)
     if as_json:
         click.echo(orjson.dumps(summary))
@@ -106,38 +93,37 @@ def _prove(directory: Path, trust: Trust, processes: int) -> Proof:
 def _trust(config: str | None, directories: tuple[str, ...], pub: str | None, kept: tuple[str, ...]) -> Trust:
     """What the user holds; ends the process with exit code 2 where a file is not what it should be."""
     heads = tuple(_kept_head(each) for each in kept)
-    if pub is not None:
-        return Trust(_public_key(Path(pub)), (), heads, named=True)
-    if directories:
-        return Trust(kept=heads)
     try:
+        if pub is not None:
+            return Trust(public_key(Path(pub)), (), heads, named=True)
+        if directories:
+            return Trust(kept=heads)
         folder = configuration.find(config, os.environ).parent
-    except ConfigError as error:
+        path = configuration.key_path(folder, notary_key.PUBLIC_FILE, os.environ)
+        key = public_key(path) if path.exists() else None
+        return Trust(key, tuple(notary_key.rotations(folder, os.environ)), heads)
+    except (NoProof, ConfigError) as error:
         stop(str(error), 2)
-    path = configuration.key_path(folder, notary_key.PUBLIC_FILE, os.environ)
-    key = _public_key(path) if path.exists() else None
-    return Trust(key, tuple(notary_key.rotations(folder, os.environ)), heads)
 
 
-def _public_key(path: Path) -> bytes:
+def _kept_head(name: str) -> KeptHead:
     try:
-        key = load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        stop(f"{path}: no public key in PEM: {error}", 2)
-    if not isinstance(key, Ed25519PublicKey):
-        stop(f"{path}: not an Ed25519 key", 2)
-    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        said = receipt.read(Path(name).read_bytes())
+        if isinstance(said, KeptHead):
+            receipt.tree_head(said)
+            return said
+    except (OSError, Broken) as error:
+        stop(f"{name}: {error}", 2)
+    stop(f"{name} is no tree head; `sluice audit head` writes one", 2)
 
 
-def _kept_head(name: str) -> TreeHead:
-    try:
-        said = msgspec.json.decode(Path(name).read_bytes(), type=_KeptHead)
-        root, key, signature = (bytes.fromhex(each) for each in (said.root, said.key, said.signature))
-    except (OSError, ValueError) as error:
-        stop(f"{name}: no tree head as `sluice audit head` writes it: {error}", 2)
-    if said.kind != "tree-head":
-        stop(f"{name}: a {said.kind}, not a tree head as `sluice audit head` writes it", 2)
-    return TreeHead(said.size, root, said.time_ns, key, signature)
+def _judge_kept(proofs: list[Proof], kept: tuple[KeptHead, ...]) -> None:
+    """A tree head that was kept has to be of a log that is there."""
+    there = {proof.log.check.log.hex() for proof in proofs if proof.log is not None}
+    for each in kept:
+        if each.log not in there:
+            why = f"the log {each.log}, of which a tree head was kept, is not here"
+            proofs[0].places.append(Place("tampered", proofs[0].directory / "heads", None, "", why))
 
 
 def _summary(proofs: list[Proof], seconds: float) -> dict[str, Any]:

@@ -88,8 +88,9 @@ def check_segment(
     facts = SegmentFacts(number)
     facts.promised = None if following is None else following.previous_length
     source = _Bytes(read)
-    source.more()
-    found = read_header(source.held)
+    found: tuple[Header, int] | Damage | None = None
+    while found is None and source.more():
+        found = read_header(source.held)
     if found is None or isinstance(found, Damage):
         facts.header_damage = "" if found is None else found.why
         facts.unlike = [(0, _MISSING) for each in heads if each.length]
