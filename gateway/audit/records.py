@@ -53,9 +53,7 @@ class SessionInfo(msgspec.Struct, array_like=True, frozen=True):
     environment: str = ""
     role: str = ""  # the upstream role
     token_id: str = ""
-    model: str = (
-        ""  # which model the agent says it is, and which run or task it is on: from its token's claims
-    )
+    model: str = ""  # which model the agent says it is, and which run or task it is on: from its token's claims
     run: str = ""
 
 
@@ -170,9 +168,7 @@ class Outcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
     command: str
     sqlstate: str
     duration_us: int
-    affected: tuple[tuple[str, int], ...] | None = (
-        None  # rows changed by table, as far as the server told them apart
-    )
+    affected: tuple[tuple[str, int], ...] | None = None  # rows changed by table, as far as the server told them apart
 
 
 class Rows(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -193,9 +189,7 @@ class State(msgspec.Struct, array_like=True, frozen=True):
 
     state: str  # failed | full | resumed | unsynced
     sqlstate: str = ""
-    segment: int = (
-        0  # unsynced: from this byte of this segment on, what was written may not survive a power loss
-    )
+    segment: int = 0  # unsynced: from this byte of this segment on, what was written may not survive a power loss
     offset: int = 0
 
 
@@ -267,6 +261,7 @@ class Recovered(msgspec.Struct, array_like=True, frozen=True):
     open_intents: int
     same_boot: bool = False  # the host has run on since: whatever the kernel was handed is there
     damage: str = ""  # why reading stopped, where it was not for want of bytes
+    synced: bool = True  # what was found is on disk: nothing of it can change any more by itself
     beyond: int = 0  # whole records found behind that; their intents count among the open ones too
 
 

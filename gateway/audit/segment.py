@@ -42,6 +42,7 @@ class Header(msgspec.Struct, array_like=True, frozen=True):
     worker: int  # slot, -1 for the supervisor's recovery chains, -2 for the notary's own
     mode: str  # process | power
     time_ns: int
+    previous_synced: int = -1  # of `previous_length`, bytes known to be on disk; -1: all. The others a failed disk may lose
 
     @property
     def label(self) -> str:

@@ -29,6 +29,7 @@ class SegmentFacts:
     header: Header | None = None
     header_damage: str = ""  # why there is no header; empty: only for want of bytes
     promised: int | None = None  # by the next segment's header; None where none follows
+    synced: int = -1  # of that, what was on disk when the disk failed; -1: all of it
     size: int = 0
     length: int = 0
     digest: bytes = hashlib.sha256().digest()  # over `length`
@@ -86,7 +87,8 @@ def check_segment(
     `following` is the header of the next segment where there is one, `heads` what was signed of this one.
     """
     facts = SegmentFacts(number)
-    facts.promised = None if following is None else following.previous_length
+    if following is not None:
+        facts.promised, facts.synced = following.previous_length, following.previous_synced
     source = _Bytes(read)
     found: tuple[Header, int] | Damage | None = None
     while found is None and source.more():

@@ -51,8 +51,8 @@ class ChainCheck:
     header: Header | None = None  # of the last segment that has one
     _number: int = -1
     _seq: int = 0  # -1: what should follow is not known
-    _facts: SegmentFacts | None = None  # of the segment before
-    _known: bool = True  # whether digest and length of the segment before are known
+    _facts: SegmentFacts | None = None  # of the last segment
+    _before: tuple[bytes, int] | None = None  # digest and length of the last segment, where they are known
     _open: frozenset[int] = frozenset()
     _unsynced: dict[int, int] = field(default_factory=dict)  # segment: from this byte on its disk failed
     _holes: dict[int, int] = field(
@@ -75,7 +75,8 @@ class ChainCheck:
         number = facts.number
         if number != self._number + 1:
             self._missing(self._number + 1, number - 1, facts.header)
-        before, self._number, self._facts = self._facts, number, facts
+        self._number, self._facts = number, facts
+        before, self._before = self._before, (facts.digest, facts.length)
         if facts.header is None:
             self._bad_header(facts)
         else:
@@ -86,14 +87,12 @@ class ChainCheck:
                 self._settle(facts, facts.promised)
         for offset, why in facts.unlike:
             self._found("tampered", number, offset, why, facts.seq + 1)
-        self._known = number not in self._holes
         self.unsigned += max(0, facts.frames - facts.signed_frames)
 
     def end(self, live: bool, recovered: Recovered | None, boot: str = "") -> None:
         """How the chain ends. `live`: its writer still holds it. `recovered`: what a later start said. `boot`: this boot of
         this host, where that is known.
         """
-        self._excuse()
         signed, facts = self.signed or _EMPTY, self._facts
         if signed.last() > self._number:
             self._missing(self._number + 1, signed.last(), None)
@@ -124,10 +123,15 @@ class ChainCheck:
         record = f"{self.header.label}-{seq}" if seq > 0 and self.header is not None else ""
         self.findings.append(Finding(grade, segment, offset, record, why))
 
+    def _forget(self) -> None:
+        """What comes next follows something that is not known."""
+        self._seq, self._before, self._open = -1, None, frozenset()
+
     def _missing(self, first: int, last: int, following: Header | None) -> None:
         """Segments that are not there: because their time was up, where the log says so and what follows fits."""
-        signed, self._seq, self._known, self._open = self.signed or _EMPTY, -1, False, frozenset()
-        pruned, self._facts = signed.pruned, None
+        self._forget()
+        signed = self.signed or _EMPTY
+        pruned = signed.pruned
         kept = max(first, 0 if pruned is None else pruned.last + 1)
         if pruned is not None and kept > first:
             end = min(last, pruned.last)
@@ -149,7 +153,7 @@ class ChainCheck:
             grade: Grade = "unreadable" if facts.header_damage == "not an audit segment" else "tampered"
             self._found(grade, facts.number, 0, facts.header_damage)
 
-    def _check_header(self, number: int, header: Header, before: SegmentFacts | None) -> None:
+    def _check_header(self, number: int, header: Header, before: tuple[bytes, int] | None) -> None:
         if header.version != 1:
             self._found("unreadable", number, 0, f"format version {header.version} is not known")
         if header.chain != self.chain or header.segment != number:
@@ -157,9 +161,7 @@ class ChainCheck:
         elif number == 0:
             if header.previous != bytes(32) or header.previous_length != 0:
                 self._found("tampered", number, 0, "the first segment names one before it")
-        elif before is None or not self._known:
-            return
-        elif (header.previous, header.previous_length) != (before.digest, before.length):
+        elif before is not None and (header.previous, header.previous_length) != before:
             self._found("tampered", number, 0, "the segment before it is not the one its header names")
 
     def _check_frames(self, facts: SegmentFacts) -> None:
@@ -167,7 +169,7 @@ class ChainCheck:
         if facts.frames:
             self._check_first(facts)
             lost = self._open - facts.carried
-            if lost and self._known:
+            if lost:
                 why = f"{len(lost)} intents of the segment before have no outcome, and are not repeated here"
                 self._found("tampered", number, 0, why, min(lost))
             self._open, self._seq = facts.open, facts.seq
@@ -200,7 +202,6 @@ class ChainCheck:
         """What the writer says of its own failures."""
         said = records.decode(frame.kind, frame.payload)
         if isinstance(said, records.State) and said.state == "unsynced":
-            self._unsynced[said.segment] = said.offset
             why = f"a disk failed: bytes from {said.offset} on may be lost"
             self._found("note", said.segment, said.offset, why, frame.seq)
         elif isinstance(said, records.Lost) and said.continued and said.intents:
@@ -214,20 +215,14 @@ class ChainCheck:
             why = facts.damage or "a frame does not end where the next segment says"
             if promised > facts.size:
                 why = f"{promised - facts.size} bytes are missing at the end"
-            self._holes[number] = len(self.findings)
-            self._found("tampered", number, facts.length, why, max(self._seq, 0) + 1)
-            self._seq = -1
+            excused = 0 <= facts.synced <= facts.length  # the disk failed, and the writer said so
+            if excused:
+                why += ": the disk failed, as is on record"
+            self._found("gap" if excused else "tampered", number, facts.length, why, max(self._seq, 0) + 1)
+            self._forget()
         elif facts.tail:
             why = f"a failed write left {facts.tail} bytes that were never promised"
             self._found("note", number, facts.length, why)
-
-    def _excuse(self) -> None:
-        """Where the writer itself said that the disk had failed, what is missing was not taken away by anybody."""
-        for number, at in self._holes.items():
-            found = self.findings[at]
-            if number in self._unsynced and found.offset >= self._unsynced[number]:
-                why = f"{found.why}: the disk failed, as is on record"
-                self.findings[at] = Finding("gap", number, found.offset, found.record, why)
 
     def _judge_tail(self, facts: SegmentFacts, *, same_boot: bool) -> bool:
         """Whether the bytes that could not be read are more than a torn end: damage, or whole records behind
@@ -249,13 +244,14 @@ class ChainCheck:
 
     def _check_recovered(self, said: Recovered, facts: SegmentFacts) -> None:
         number, at = self._number, facts.length
+        changed: Grade = "tampered" if said.synced else "gap"
         if (said.segment, said.length, said.digest) != (number, at, facts.digest):
-            self._found("tampered", number, at, "the chain is not as it was found when it was recovered")
+            self._found(changed, number, at, "the chain is not as it was found when it was recovered")
         elif (said.tail, said.tail_digest) != (facts.tail, facts.tail_digest):
-            self._found("tampered", number, at, "the torn end is not as it was found when it was recovered")
+            self._found(changed, number, at, "the torn end is not as it was found when it was recovered")
         elif self._judge_tail(facts, same_boot=said.same_boot):
             return
-        elif not said.same_boot:
+        elif not said.same_boot and at:
             why = f"the host went down: what was not on disk is missing ({facts.tail} torn bytes)"
             self._found("gap", number, at, why)
         else:
