@@ -117,7 +117,7 @@ def run(job: Job) -> SegmentFacts | None:
             facts = check_segment(job.number, read, job.following, job.heads)
     except FileNotFoundError:
         return None
-    facts.damage = facts.damage or failed
+    facts.broken = failed
     return facts
 
 

@@ -34,6 +34,7 @@ class SegmentFacts:
     length: int = 0
     digest: bytes = hashlib.sha256().digest()  # over `length`
     damage: str = ""  # why nothing was read behind `length`
+    broken: str = ""  # why the file could not be read on, where it is the file and not what it holds; set by who read it
     first_seq: int = 0
     seq: int = 0
     last_ns: int = 0

@@ -85,6 +85,8 @@ class ChainCheck:
             self._check_frames(facts)
             if facts.promised is not None:
                 self._settle(facts, facts.promised)
+        if facts.broken:
+            self._found("tampered", number, facts.length, facts.broken)
         for offset, why in facts.unlike:
             self._found("tampered", number, offset, why, facts.seq + 1)
         self.unsigned += max(0, facts.frames - facts.signed_frames)
