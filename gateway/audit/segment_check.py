@@ -55,9 +55,12 @@ class SegmentFacts:
     vouching: int = 0  # the most bytes of the segment that one of those knew to be on disk
     signed: int = 0  # bytes under the furthest head that this file agrees with
     signed_frames: int = 0
-    unlike: list[tuple[int, str]] = field(
-        default_factory=list
-    )  # (offset, why): heads that it does not agree with
+    unlike: list[tuple[int, str]] = field(default_factory=list)  # (offset, why): heads it does not agree with
+
+    @property
+    def has_first_batch(self) -> bool:
+        """Whether all of the segment's first append is there, which repeats the intents that were open."""
+        return self.promised is not None or self.uncovered < self.frames
 
 
 class _Bytes:

@@ -171,7 +171,7 @@ class ChainCheck:
         if facts.frames:
             self._check_first(facts)
             lost = self._open - facts.carried
-            if lost:
+            if lost and facts.has_first_batch:
                 why = f"{len(lost)} intents of the segment before have no outcome, and are not repeated here"
                 self._found("tampered", number, 0, why, min(lost))
             self._open, self._seq = facts.open, facts.seq
