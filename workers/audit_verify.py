@@ -29,6 +29,8 @@ from workers.notary_key import Rotation, endorsements
 from workers.notary_log import log_files
 
 _ALONE_BYTES: Final = 16 * 1024 * 1024  # up to here processes cost more than they save
+_BATCH_BYTES: Final = 4 * 1024 * 1024
+_BATCH_JOBS: Final = 64
 _STALE_NS: Final = 5 * 60 * 1_000_000_000  # five checkpoints that are missing
 
 
@@ -136,14 +138,16 @@ def prove(
     jobs = ((number, job) for number, chain in enumerate(found) for job in _jobs(chain, log))
     total = sum(sum(each.sizes) for each in found)
     results = _side_by_side(jobs, processes if total > _ALONE_BYTES else 1)
-    waiting: dict[int, list[SegmentFacts]] = {}
     for number, job, facts in results:
+        chain = found[number]
+        if job.number == chain.numbers[0]:
+            proof.checks.append(ChainCheck(chain.files.id, _signed(log, chain.files.id)))
         if facts is not None:
-            waiting.setdefault(number, []).append(facts)
+            proof.checks[-1].add(facts)
         step(job.size)
-        if job.number == found[number].numbers[-1]:
-            _judge(proof, found[number], waiting.pop(number, []), recovered)
-    _judge_absent(proof, {each.files.id for each in found}, recovered)
+        if job.number == chain.numbers[-1]:
+            _judge(proof, chain, proof.checks[-1], recovered)
+    _judge_absent(proof, {each.files.id for each in found if each.numbers}, recovered)
     _judge_log(proof)
     return proof
 
@@ -172,6 +176,11 @@ def _signed(log: SignedLog | None, chain: bytes) -> SignedChain | None:
     return None if log is None else log.trail.chains.get(chain)
 
 
+def run_all(jobs: list[Job]) -> list[SegmentFacts | None]:
+    """Each segment's facts. Raises OSError."""
+    return [run(each) for each in jobs]
+
+
 def _side_by_side(
     jobs: Iterable[tuple[int, Job]], processes: int
 ) -> Iterator[tuple[int, Job, SegmentFacts | None]]:
@@ -181,27 +190,42 @@ def _side_by_side(
             yield number, job, run(job)
         return
     with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:  # no thread runs here yet
-        under_way: deque[tuple[int, Job, Future[SegmentFacts | None]]] = deque()
-        for number, job in jobs:
-            under_way.append((number, job, pool.submit(run, job)))
+        under_way: deque[tuple[list[tuple[int, Job]], Future[list[SegmentFacts | None]]]] = deque()
+        for batch in _batches(jobs):
+            under_way.append((batch, pool.submit(run_all, [job for _, job in batch])))
             if len(under_way) >= 4 * processes:
-                first, done, future = under_way.popleft()
-                yield first, done, future.result()
-        for first, done, future in under_way:
-            yield first, done, future.result()
+                yield from _results(*under_way.popleft())
+        for done, future in under_way:
+            yield from _results(done, future)
 
 
-def _judge(proof: Proof, chain: _Chain, facts: list[SegmentFacts], recovered: dict[bytes, Recovered]) -> None:
+def _results(
+    batch: list[tuple[int, Job]], future: Future[list[SegmentFacts | None]]
+) -> Iterator[tuple[int, Job, SegmentFacts | None]]:
+    for (number, job), facts in zip(batch, future.result(), strict=True):
+        yield number, job, facts
+
+
+def _batches(jobs: Iterable[tuple[int, Job]]) -> Iterator[list[tuple[int, Job]]]:
+    """Small segments together, so that handing them over costs little beside checking them."""
+    batch: list[tuple[int, Job]] = []
+    size = 0
+    for number, job in jobs:
+        batch.append((number, job))
+        size += job.size
+        if size >= _BATCH_BYTES or len(batch) >= _BATCH_JOBS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _judge(proof: Proof, chain: _Chain, check: ChainCheck, recovered: dict[bytes, Recovered]) -> None:
     log = proof.log
-    signed = _signed(log, chain.files.id)
-    check = ChainCheck(chain.files.id, signed)
-    for each in facts:
-        check.add(each)
     if not chain.void:
         check.end(chain.live, recovered.get(check.chain), boot_id())
     if log is not None and check.header is not None:
-        _judge_origin(log, check, check.header, known=signed is not None or chain.live)
-    proof.checks.append(check)
+        _judge_origin(log, check, check.header, known=check.signed is not None or chain.live)
     proof.places += (_placed(proof.directory, check.chain, each) for each in check.findings)
 
 

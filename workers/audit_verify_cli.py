@@ -24,6 +24,7 @@ from workers.audit_verify import Place, Proof, Trust
 
 _EXIT: dict[Grade, int] = {"tampered": 1, "gap": 2, "unreadable": 3}
 _WORST: tuple[Grade, ...] = ("tampered", "unreadable", "gap")
+_REFRESH_SECONDS = 0.1
 _NOT_SIGNED = "not signed: that no chain's end was cut off and no whole chain removed is not proven"
 _NOT_COMPARED = "the signatures were not compared with a key of yours (--pub FILE)"
 
@@ -80,9 +81,14 @@ def _prove(directory: Path, trust: Trust, processes: int) -> Proof:
         def begin(total: int) -> None:
             progress.reset(task, total=total)
 
+        shown = time.monotonic()
+
         def step(done: int) -> None:
+            nonlocal shown
             progress.advance(task, done)
-            progress.refresh()
+            if time.monotonic() - shown >= _REFRESH_SECONDS:
+                shown = time.monotonic()
+                progress.refresh()
 
         proof = audit_verify.prove(directory, trust, processes, begin, step)
         if proof.tampered and proof.live:

@@ -13,7 +13,7 @@ from gateway.audit.segment import Damage, Frame, Header, later, read_header
 from gateway.audit.walk import Walk, Wrong
 
 _WINDOW: Final = 1 << 20  # bytes read at a time; more than the longest frame
-_TAIL_KEPT: Final = 64 * 1024 * 1024  # bytes behind damage that are searched
+_TAIL_KEPT: Final = 8 * 1024 * 1024  # bytes behind damage that are searched: many checkpoints' worth
 _MISSING: Final = "bytes that were signed are missing or cannot be read"
 _ENDINGS: Final = (records.CHECKPOINT, records.CLOSED)
 _ALL: Final = 1 << 62

@@ -124,6 +124,26 @@ def test_a_trail_that_is_being_written_is_good_and_what_is_not_signed_yet_is_cou
     assert grades(trail.directory) == set()
 
 
+def test_a_directory_that_was_emptied_is_missed_as_one_that_is_gone(trail: Trail) -> None:
+    log = trail.worker()
+    trail.write(log)
+    log.close()
+    trail.sign()
+    file_of(trail.directory, log, 0).unlink()
+    (found,) = tampered(trail.directory)
+    assert (found.file, found.why) == (file_of(trail.directory, log, 0), "segment 0 is missing")
+
+
+def test_many_small_segments_are_handed_over_together(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.audit_verify._ALONE_BYTES", 0)
+    log = trail.worker(300)
+    trail.write(log, 100)
+    assert len(ChainFiles(log.path).segments()) > 64
+    proof = prove(trail.directory, Trust(), 2, lambda _: None, lambda _: None)
+    assert proof.places == []
+    assert proof.checks[0].intents == 100
+
+
 def test_strange_names_and_empty_directories_disturb_nobody(trail: Trail) -> None:
     trail.write(trail.worker())
     (trail.directory / ("chain-" + "zz" * 16)).mkdir()
