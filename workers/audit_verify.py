@@ -22,7 +22,8 @@ from gateway.audit.segment_check import SegmentFacts, check_segment
 from gateway.audit.signed import SignedChain, SignedTrail
 from gateway.audit.verify import ChainCheck, Finding, Grade
 from workers import audit_trail
-from workers.audit_log import boot_id, clean_host
+from workers.audit_disk import boot_id
+from workers.audit_log import clean_host
 from workers.audit_receipts import read_log
 from workers.audit_trail import ChainFiles
 from workers.notary_key import Rotation, endorsements

@@ -20,8 +20,8 @@ _FRAME: Final = struct.Struct("<IIBQQ")
 _PREFIX: Final = struct.Struct("<II")
 FRAME_HEAD: Final = _FRAME.size
 _HEADER_LIMIT: Final = 4096
-_SEARCHED: Final = 1 << 20  # bytes; more than the longest frame
 _SLOTS: Final = {-1: "r", -2: "s"}
+_SEARCHED: Final = 1 << 20  # bytes; more than the longest frame
 _crc = google_crc32c.value
 T = TypeVar("T")
 
@@ -136,6 +136,11 @@ class SegmentReader:
         self.damage: Damage | None = None
         self.offset = 0
         self._rest = b""
+
+    @property
+    def rest(self) -> bytes:
+        """What was fed behind `offset`."""
+        return self._rest
 
     @property
     def pending(self) -> int:

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
-from workers.audit_log import AuditLog, recover
+from workers.audit_log import AuditLog
+from workers.audit_recovery import recover
 from workers.audit_trail import ChainFiles, chain_directory, chains, segment_path
 from workers.audit_verify import Place, Proof, Trust, prove
 from workers.notary import Notary
