@@ -370,8 +370,11 @@ class Admissions:
         self._audit.commit()
 
     def _note(self, what: str, card: SessionCard, more: Mapping[str, Any]) -> None:
-        """As `_event`, where nothing hangs on the record."""
+        """As `_event`, where nothing hangs on the record. While the audit cannot be written it waits there."""
+        self._audit.chain.event(time.time_ns(), "session", {"what": what, **more}, card)
+        if self._audit.health != "ok":
+            return
         try:
-            self._event(what, card, more)
+            self._audit.commit()
         except Refusal as refusal:
             log.error("the audit cannot be written: %s", refusal.refused.message)

@@ -137,8 +137,11 @@ async def test_an_audit_that_cannot_be_written_lets_nobody_in(tmp_path: Path, se
             guest = await house.guest()
             assert guest.refused == State.AUDIT
         assert sessions(house) == 0
+        await until(lambda: house.worker.audit.health == "ok", "the audit can be written again")
         again = await house.guest()
         assert await again.cell("select 1") == "1"
+        (refused,) = house.events("sign-in refused")
+        assert (refused.data["sqlstate"], refused.data["verified"]) == (State.AUDIT, True)
 
 
 # --- cancels ----------------------------------------------------------------------------------------
