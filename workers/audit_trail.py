@@ -85,7 +85,11 @@ class ChainFiles:
     def modified_ns(self) -> int:
         """When its last segment was last written."""
         numbers = self.segments()
-        return segment_path(self.path, numbers[-1]).stat().st_mtime_ns if numbers else 0
+        return self.written_ns(numbers[-1]) if numbers else 0
+
+    def written_ns(self, number: int) -> int:
+        """When a segment was last written."""
+        return segment_path(self.path, number).stat().st_mtime_ns
 
     def is_void(self) -> bool:
         """A recovery that was itself cut short: another one says the same, so this one is not read."""
@@ -103,17 +107,8 @@ def read_segment(chain: ChainFiles, number: int, joiner: Joiner) -> Iterator[Ent
     """One segment's entries, as far as it was promised. Raises ValueError for a record that cannot be
     understood.
     """
-    following = chain.header(number + 1)
-    limit = following.previous_length if following is not None else None
     reader = SegmentReader()
-    at = 0
-    while limit is None or at < limit:
-        with segment_path(chain.path, number).open("rb") as file:
-            file.seek(at)
-            data = file.read(CHUNK if limit is None else min(CHUNK, limit - at))
-        if not data or reader.damage is not None:
-            return
-        at += len(data)
+    for data in segment_pieces(chain, number):
         begun = reader.header is not None
         frames = reader.feed(data)
         if not begun and reader.header is not None:
@@ -122,6 +117,28 @@ def read_segment(chain: ChainFiles, number: int, joiner: Joiner) -> Iterator[Ent
             entry = joiner.read(frame)
             if entry is not None:
                 yield entry
+        if reader.damage is not None:
+            return
+
+
+def promised(chain: ChainFiles, number: int) -> int | None:
+    """How many bytes of a segment were promised, as the next one's header says; None while there is no next one."""
+    following = chain.header(number + 1)
+    return None if following is None else following.previous_length
+
+
+def segment_pieces(chain: ChainFiles, number: int, size: int = CHUNK) -> Iterator[bytes]:
+    """A segment's bytes, as far as it was promised, in pieces of at most `size`. Holds no file open between them."""
+    limit = promised(chain, number)
+    at = 0
+    while limit is None or at < limit:
+        with segment_path(chain.path, number).open("rb") as file:
+            file.seek(at)
+            data = file.read(size if limit is None else min(size, limit - at))
+        if not data:
+            return
+        at += len(data)
+        yield data
 
 
 def read_chain(chain: ChainFiles) -> Iterator[Entry]:
