@@ -54,7 +54,7 @@ def what_moved(context: click.Context, /, since: int, until: int, as_json: bool,
     movement = Movement()
     _all(context, Filter(kinds=("outcome",), since=since, until=until, **wanted), movement)
     if as_json:
-        for each in movement.columns():
+        for each in (*movement.tables(), *movement.columns()):
             click.echo(orjson.dumps({"way": "out", **each.to_json()}))
         for table, rows in sorted(movement.into.items()):
             click.echo(orjson.dumps({"way": "in", "table": table, "rows": rows if rows >= 0 else None}))
@@ -123,11 +123,14 @@ def _print_touches(found: list[Touch]) -> None:
 
 
 def _print_movement(movement: Movement) -> None:
-    columns = movement.columns()
     click.echo(f"{movement.statements} statements; out: {movement.rows} rows, {movement.nbytes} bytes of results")
-    if columns:
+    if tables := movement.tables():
         click.echo()
-        names = ("table", "column", "rows clear", "rows masked", "labels", "masks", "bytes of its results")
+        figures = ([visible(each.table), *map(str, (each.rows, each.nbytes, each.statements))] for each in tables)
+        print_table(("out of table", "rows", "bytes", "statements"), figures)
+    if columns := movement.columns():
+        click.echo()
+        names = ("table", "column", "rows clear", "rows masked", "rows unlabelled", "bytes", "labels", "masks")
         print_table(names, map(_moved, columns))
     if movement.into:
         click.echo()
@@ -136,10 +139,8 @@ def _print_movement(movement: Movement) -> None:
 
 
 def _moved(each: Moved) -> list[str]:
-    column = "all: nothing was masked" if each.column == Movement.ALL else each.column
-    figures = (str(each.clear_rows), str(each.masked_rows))
-    words = (_some(each.labels), _some(each.masks))
-    return [visible(each.table), visible(column), *figures, *words, str(each.nbytes)]
+    figures = (each.clear_rows, each.masked_rows, each.unlabelled_rows, each.nbytes)
+    return [visible(each.table), visible(each.column), *map(str, figures), _some(each.labels), _some(each.masks)]
 
 
 def _grounds(context: click.Context, grounds: Grounds) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from gateway.audit.effects import EFFECTS, effect, ran, rows_changed, rows_out
 from gateway.audit.query import Entry, timestamp
-from gateway.audit.records import SessionInfo
+from gateway.audit.records import ColumnsInfo, SessionInfo
 
 _KEPT: Final = 10_000  # names of one set; more are not told apart
 
@@ -120,7 +120,10 @@ class Touched:
 
 @dataclass(slots=True)
 class Moved:
-    """What of one column left: rows it was masked in and rows it was clear in. Bytes are those of the whole results."""
+    """What left of a column, or where `column` is empty of a table. Of labelled columns the records tell rows that they were
+    masked in and rows that they were clear in; of one without a label, rows of the statements that read it: shown in clear,
+    if it was shown at all. Bytes are those of the whole results.
+    """
 
     table: str
     column: str
@@ -128,32 +131,31 @@ class Moved:
     masks: set[str] = field(default_factory=set)
     masked_rows: int = 0
     clear_rows: int = 0
+    unlabelled_rows: int = 0
+    rows: int = 0
     nbytes: int = 0
     statements: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
-        return {
-            "table": self.table,
-            "column": self.column,
-            "labels": sorted(self.labels),
-            "masks": sorted(self.masks),
-            "rows_masked": self.masked_rows,
-            "rows_clear": self.clear_rows,
-            "bytes": self.nbytes,
-            "statements": self.statements,
-        }
+        told: dict[str, Any] = {"table": self.table}
+        if self.column:
+            told |= {
+                "column": self.column,
+                "labels": sorted(self.labels),
+                "masks": sorted(self.masks),
+                "rows_masked": self.masked_rows,
+                "rows_clear": self.clear_rows,
+                "rows_unlabelled": self.unlabelled_rows,
+            }
+        return told | {"rows": self.rows, "bytes": self.nbytes, "statements": self.statements}
 
 
 class Movement:
-    """What moved: outcomes in; columns that went out and tables that rows went into out. `ALL` stands for the columns of a
-    result in which nothing had to be masked, where they were not listed.
-    """
-
-    ALL: Final = "*"
+    """What moved: outcomes in; columns and tables that went out, and tables that rows went into, out."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, Moved] = {}
+        self._out: dict[tuple[str, str], Moved] = {}
         self.into: dict[str, int] = {}  # rows changed by table; -1 where the server did not tell
         self.rows = 0  # of all results
         self.nbytes = 0
@@ -170,21 +172,22 @@ class Movement:
             return
         self.rows += rows
         self.nbytes += said.nbytes
-        labels = dict(ruling.labels)
-        shown = entry.columns
-        if shown is None or not (shown.masked or shown.clear):
-            for table in ruling.tables:
-                self._column(f"{table}.{self.ALL}", said.nbytes).clear_rows += rows
-            return
-        for column, label, mask in shown.masked:
-            moved = self._column(column, said.nbytes)
+        for table in ruling.tables:
+            self._moved(table, "", entry)
+        shown, labels = entry.columns or ColumnsInfo(), dict(ruling.labels)
+        for column, found in _by_column(shown.masked).items():
+            moved = self._column(column, entry)
             moved.masked_rows += rows
-            _keep(moved.labels, label)
-            _keep(moved.masks, mask)
+            _keep(moved.labels, *(label for label, _ in found))
+            _keep(moved.masks, *(mask for _, mask in found))
+        listed = {column for column, _, _ in shown.masked}
         for column in shown.clear:
-            moved = self._column(column, said.nbytes)
+            moved = self._column(column, entry) if column not in listed else self._out[_place(column)]
             moved.clear_rows += rows
             _keep(moved.labels, labels.get(column, ""))
+        for column in ruling.columns_read:
+            if column not in labels and column not in listed and column not in shown.clear:
+                self._column(column, entry).unlabelled_rows += rows
 
     def _changed(self, entry: Entry) -> None:
         said, ruling = entry.outcome, entry.ruling
@@ -198,19 +201,42 @@ class Movement:
             for table in targets:
                 self.into[table] = max(self.into.get(table, 0), 0) + rows
 
-    def _column(self, name: str, nbytes: int) -> Moved:
-        moved = self._columns.get(name)
+    def _column(self, name: str, entry: Entry) -> Moved:
+        return self._moved(*_place(name), entry)
+
+    def _moved(self, table: str, column: str, entry: Entry) -> Moved:
+        """The table's or column's sum, with this entry's result in it."""
+        moved = self._out.get((table, column))
         if moved is None:
-            table, _, column = name.rpartition(".")
-            moved = self._columns[name] = Moved(table, column)
-        moved.nbytes += nbytes
+            moved = self._out[table, column] = Moved(table, column)
+        assert entry.outcome is not None
+        moved.rows += entry.outcome.rows
+        moved.nbytes += entry.outcome.nbytes
         moved.statements += 1
         return moved
 
+    def tables(self) -> list[Moved]:
+        """Those of most rows first."""
+        found = (each for each in self._out.values() if not each.column)
+        return sorted(found, key=lambda each: (-each.rows, each.table))
+
     def columns(self) -> list[Moved]:
-        """By table; the columns that most rows left clear in come first."""
-        found = self._columns.values()
+        """By table; labelled columns that most rows left clear in come first."""
+        found = (each for each in self._out.values() if each.column)
         return sorted(found, key=lambda each: (each.table, -each.clear_rows, -each.masked_rows, each.column))
+
+
+def _place(name: str) -> tuple[str, str]:
+    table, _, column = name.rpartition(".")
+    return table, column
+
+
+def _by_column(masked: tuple[tuple[str, str, str], ...]) -> dict[str, list[tuple[str, str]]]:
+    """Labels and masks by column: one column may have been masked for several."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for column, label, mask in masked:
+        found.setdefault(column, []).append((label, mask))
+    return found
 
 
 @dataclass(slots=True)

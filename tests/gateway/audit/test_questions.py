@@ -8,7 +8,10 @@ T = 1_700_000_000_000_000_000
 ALICE = SessionInfo("s1", "alice", "idp", ("a",), ("agent-7",), database="prod", environment="production", model="m-1")
 BOB = SessionInfo("s2", "bob", environment="production")
 GRANT = GrantInfo("readers", "dba", "T-1")
-READ = RulingInfo(4, "abc", "SELECT", "ff", ("SELECT",), ("public.c",), grant=GRANT, labels=(("public.c.e", "email"),))
+LABELS = (("public.c.e", "email"), ("public.c.n", "name"))
+READ = RulingInfo(
+    4, "abc", "SELECT", "ff", ("SELECT",), ("public.c",), ("public.c.e", "public.c.city"), grant=GRANT, labels=LABELS
+)
 WRITE = RulingInfo(
     5, "def", "UPDATE", "fe", ("UPDATE",), ("public.c", "public.d"), (), ("public.d.x",), rules=("r1",), decision="warn"
 )
@@ -89,20 +92,28 @@ def test_what_moved_is_told_by_column_and_by_table() -> None:
         "masks": [],
         "rows_masked": 0,
         "rows_clear": 3,
+        "rows_unlabelled": 0,
+        "rows": 3,
         "bytes": 100,
         "statements": 1,
     }
     assert (found["n"]["rows_masked"], found["n"]["masks"], found["n"]["labels"]) == (3, ["redact"], ["name"])
+    assert (found["city"]["rows_unlabelled"], found["city"]["rows_clear"]) == (3, 0)
+    assert [each.to_json() for each in movement.tables()] == [
+        {"table": "public.c", "rows": 3, "bytes": 100, "statements": 1}
+    ]
     assert movement.into == {"public.d": 7}
     assert (movement.statements, movement.rows, movement.nbytes) == (2, 3, 100)
 
 
-def test_a_result_without_listed_columns_moved_all_of_its_tables() -> None:
+def test_a_column_may_be_masked_for_several_labels_and_clear_elsewhere() -> None:
     movement = Movement()
-    movement.add(outcome(2, intent(1, BOB, READ)))
+    shown = ColumnsInfo((("public.c.n", "name", "scan"), ("public.c.n", "email", "scan")), ("public.c.n",))
+    movement.add(outcome(2, intent(1, BOB, READ), columns=shown))
     movement.add(outcome(4, intent(3, BOB, READ), rows=0))
-    (moved,) = movement.columns()
-    assert (moved.table, moved.column, moved.clear_rows) == ("public.c", Movement.ALL, 3)
+    found = {each.column: each for each in movement.columns()}
+    n = found["n"]
+    assert (n.masked_rows, n.clear_rows, n.statements, n.labels, n.masks) == (3, 3, 1, {"name", "email"}, {"scan"})
 
 
 def test_tables_that_the_server_did_not_tell_of_are_named() -> None:
