@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gateway.audit.chain import Chain
+from gateway.audit.chain import Chain, Position
 from gateway.audit.query import Joiner
 from gateway.audit.records import Open, Recovered, RulingCard, SessionCard
 from gateway.audit.segment import SegmentReader
 from gateway.errors import Refused, State, Unavailable
-from workers.audit_trail import CHUNK, ChainFiles, chain_directory, chains, segment_path
+from workers.audit_trail import CHUNK, ChainFiles, chain_directory, chains, segment_content, segment_path
 
 ROTATE_NS = 3600 * 1_000_000_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -109,6 +109,12 @@ class AuditLog:
         self._write(now, "segment" if rotate else "")
         if rotate and not self.failing:
             self.chain.next_segment(now)
+
+    def position(self) -> Position | None:
+        """How far the chain is promised; None between two segments, while the next one has no file."""
+        if self._file_segment != self.chain.segment or self._header:
+            return None
+        return self.chain.position()
 
     def close(self) -> None:
         """Answers what is open with `unresolved`, writes `closed` and lets go of the files. Raises
@@ -239,13 +245,7 @@ def recover(directory: Path | str, host: str = "", clock: Callable[[], int] = ti
 def _recover_chain(
     directory: Path, chain: ChainFiles, host: str, clock: Callable[[], int]
 ) -> Recovery | None:
-    first = chain.header(0)
-    if (
-        not chain.segments()
-        or (first is not None and first.worker < 0)
-        or chain.is_closed()
-        or chain.is_live()
-    ):
+    if not chain.segments() or chain.is_recovery() or chain.is_closed() or chain.is_live():
         return None
     chain_id = _recovery_id(directory, chain)
     if chain_id is None:
@@ -286,7 +286,7 @@ def _read_end(chain: ChainFiles, joiner: Joiner) -> tuple[Recovered, str]:
     last, damage, boot = 0, "", ""
     numbers = chain.segments()
     for number in numbers[-2:]:  # the last one's first append repeats open intents, but it may not have come
-        data = segment_path(chain.path, number).read_bytes()
+        data = segment_content(chain.path, number)
         reader = SegmentReader()
         damage = ""
         for at in range(0, len(data), CHUNK):

@@ -7,6 +7,7 @@ written at the same time, and no more.
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,9 @@ class Search:
         ]
         self.total = len(found)
         for chain, number in found:
-            part = self._part(chain, number, needs)
+            part = None
+            with suppress(FileNotFoundError):  # its time was up, just now
+                part = self._part(chain, number, needs)
             if part is None:
                 self._done += 1
                 self._seen(self.total, self._done)

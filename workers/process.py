@@ -214,6 +214,13 @@ class _Worker:
                 if link.session.ending or link.fate is not None or self.relay.draining:
                     self.relay.look_again(link)
             self._write(self.audit.commit)
+            self._promise()
+
+    def _promise(self) -> None:
+        """Tells the notary how far the audit is promised."""
+        position = self.audit.position()
+        if position is not None:
+            self.slot.positions.post(self.slot.index, position)
 
     async def _drain(self, limit_seconds: float) -> None:
         self.accepting.cancel()
@@ -256,4 +263,5 @@ class _Worker:
         self.relay.close()
         self._record_system("worker stopped")
         self._write(self.audit.close)
+        self._promise()
         self.desk.close()
