@@ -5,6 +5,7 @@ They are derived: whoever may write makes those that are missing, and they may b
 
 import contextlib
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 from gateway.audit import sidecar
@@ -34,6 +35,17 @@ def build(chain: ChainFiles, number: int) -> Summary | None:
     """Reads a complete segment and writes its sidecar, where the directory can be written. None for a segment that cannot be
     read to its end: it is searched as it is.
     """
+    steps = building(chain, number)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Summary | None = end.value
+            return found
+
+
+def building(chain: ChainFiles, number: int) -> Generator[None, None, Summary | None]:
+    """The same in steps, a piece of the segment each."""
     reader, length = SegmentReader(), 0
     summarizer: Summarizer | None = None
     try:
@@ -45,6 +57,7 @@ def build(chain: ChainFiles, number: int) -> Summary | None:
             summarizer = summarizer or Summarizer(reader.header)
             for frame in frames:
                 summarizer.read(frame)
+            yield
     except (OSError, ValueError):
         return None
     limit = promised(chain, number)

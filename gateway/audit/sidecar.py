@@ -6,6 +6,7 @@ of literals, tags, approvals). With 12 bits an element and 4 probes a filter say
 never "no" of what is. It is derived from the segment alone and proves nothing.
 """
 
+import struct
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Final
@@ -23,6 +24,9 @@ _PROBES: Final = 4
 _NAMES_MAX: Final = 256  # of one exact set
 _TABLES_MAX: Final = 1024
 _ITEMS_MAX: Final = 1 << 20  # of one Bloom filter; more, and it is left out
+_DIGEST: Final = struct.Struct("<Q")
+_intent = msgspec.msgpack.Decoder(records.Intent).decode
+_outcome = msgspec.msgpack.Decoder(records.Outcome).decode
 Names = tuple[str, ...] | None  # None: too many to name
 
 
@@ -64,9 +68,10 @@ def bloom(items: Iterable[int]) -> Bloom:
         return Bloom(b"")
     bits = bytearray(max(8, (len(kept) * _BITS + 7) // 8))
     size = len(bits) * 8
-    for item in kept:
-        for at in _places(item, size):
-            bits[at >> 3] |= 1 << (at & 7)
+    for item in kept:  # as in _places, written out: a segment may have a million
+        at, step = item & 0xFFFFFFFF, item >> 32 | 1
+        for place in (at % size, (at + step) % size, (at + 2 * step) % size, (at + 3 * step) % size):
+            bits[place >> 3] |= 1 << (place & 7)
     return Bloom(bytes(bits))
 
 
@@ -87,7 +92,8 @@ class Summarizer:
 
     def __init__(self, header: Header) -> None:
         self._header = header
-        self._first, self._last = 0, 0
+        self._first, self._last = 1 << 63, 0
+        self._intents = self._outcomes = 0
         self._kinds: dict[str, int] = {}
         self._names: dict[str, set[str]] = {"user": set(), "actor": set(), "database": set(), "environment": set()}
         self._tables: set[str] = set()
@@ -97,20 +103,23 @@ class Summarizer:
 
     def read(self, frame: Frame) -> None:
         """One frame. Raises ValueError where it does not hold what its type says."""
-        kind, time_ns = frame.kind, frame.time_ns
-        if not self._first or time_ns < self._first:
+        kind, _, time_ns, payload, _, _ = frame
+        if time_ns > self._last:
+            self._last = time_ns
+        if time_ns < self._first:
             self._first = time_ns
-        self._last = max(self._last, time_ns)
-        if kind in (records.CHECKPOINT, records.CLOSED, records.ROWS):
-            return
-        said = records.decode(kind, frame.payload)
         if kind == records.OUTCOME:
-            self._count("outcome")
-            self._ends.add((said.status, said.sqlstate))
+            outcome = _outcome(payload)
+            self._outcomes += 1
+            self._ends.add((outcome.status, outcome.sqlstate))
         elif kind == records.INTENT:
-            self._count("intent")
-            self._statement(said)
-        elif kind <= records.COLUMNS:
+            self._intents += 1
+            self._statement(_intent(payload))
+        elif kind not in (records.CHECKPOINT, records.CLOSED, records.ROWS):
+            self._other(kind, records.decode(kind, payload))
+
+    def _other(self, kind: int, said: Any) -> None:
+        if kind <= records.COLUMNS:
             self._define(records.decode_info(kind, said))
         elif kind == records.CARRIED:
             self._statement(said)
@@ -125,6 +134,8 @@ class Summarizer:
 
     def summary(self, length: int) -> Summary:
         """What was read, of a segment of so many bytes."""
+        counted = (("intent", self._intents), ("outcome", self._outcomes))
+        kinds = self._kinds | {name: count for name, count in counted if count}
         exact = {name: _few(found, _NAMES_MAX) for name, found in self._names.items()}
         for status, sqlstate in self._ends:
             self._facts.update((fact("status", status), fact("sqlstate", sqlstate)))
@@ -133,9 +144,9 @@ class Summarizer:
             self._header.chain,
             self._header.segment,
             length,
-            self._first,
+            min(self._first, self._last),
             self._last,
-            self._kinds,
+            kinds,
             exact["user"],
             exact["actor"],
             exact["database"],
@@ -152,15 +163,14 @@ class Summarizer:
         values = self._values
         if len(values) > _ITEMS_MAX:
             return  # the filter is left out
-        for name, value in said.tags or ():
-            values.add(fact("tag", f"{name}={value}"))
+        if said.tags:
+            values.update(fact("tag", f"{name}={value}") for name, value in said.tags)
         if said.approval:
             values.add(fact("approval", said.approval))
         if said.declared is not None and said.declared.ticket:
             values.add(fact("ticket", said.declared.ticket))
-        literals = said.literals
-        for at in range(0, len(literals) - 7, 8):
-            values.add(int.from_bytes(literals[at : at + 8], "little"))
+        if said.literals:
+            values.update(digest for (digest,) in _DIGEST.iter_unpack(said.literals[: len(said.literals) & ~7]))
 
     def _define(self, info: SessionInfo | RulingInfo | ColumnsInfo) -> None:
         if isinstance(info, SessionInfo):

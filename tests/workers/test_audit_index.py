@@ -35,6 +35,16 @@ def test_a_sidecar_is_built_and_found_again(chain: ChainFiles) -> None:
     assert sorted(each.name for each in place.iterdir()) == [f"{chain.id.hex()}-{number:08d}.idx" for number in numbers]
 
 
+def test_a_sidecar_can_be_built_step_by_step(chain: ChainFiles) -> None:
+    steps = audit_index.building(chain, 0)
+    next(steps)
+    assert audit_index.load(chain, 0) is None
+    assert list(steps) == []
+    made = audit_index.load(chain, 0)
+    assert made is not None
+    assert made == audit_index.build(chain, 0)
+
+
 def test_a_sidecar_of_another_segment_or_length_is_not_believed(chain: ChainFiles) -> None:
     audit_index.build(chain, 0)
     data = audit_index.index_path(chain, 0).read_bytes()

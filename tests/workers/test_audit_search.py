@@ -39,7 +39,7 @@ def plain(directories: list[Path], asked: Filter) -> list[str]:
     return ids(sorted(found, key=lambda entry: entry.time_ns))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 1 << 32))
 def test_indexed_search_plain_search_and_reading_everything_agree(tmp_path: Path, seed: int) -> None:
     places = [tmp_path / f"{seed}-{host}" for host in range(2)]
