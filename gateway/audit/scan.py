@@ -23,25 +23,14 @@ _RULING: Final = records.RULING
 _INTENT: Final = records.INTENT
 _OUTCOME: Final = records.OUTCOME
 _LOST: Final = records.LOST
+_CARRIED: Final = records.CARRIED
 _STRUCTURAL: Final = frozenset((records.SESSION, records.RULING, records.COLUMNS, records.CARRIED, records.LOST))
 _SILENT: Final = frozenset((records.CHECKPOINT, records.CLOSED, records.ROWS))
 
 
-class _Numbers(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The first fields of an Intent."""
-
-    session: int
-    ruling: int
-
-
-class _Of(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The first field of an Outcome."""
-
-    intent: int
-
-
-_numbers = msgspec.msgpack.Decoder(_Numbers).decode
-_of = msgspec.msgpack.Decoder(_Of).decode
+_numbers = msgspec.msgpack.Decoder(records.IntentNumbers).decode
+_of = msgspec.msgpack.Decoder(records.OutcomeNumber).decode
+_carried = msgspec.msgpack.Decoder(records.Carried).decode
 _number = msgspec.msgpack.Decoder(records.Definition).decode
 
 
@@ -128,13 +117,15 @@ class Scan:
             numbers = _numbers(payload)
         except ValueError:
             return True
-        if numbers.session not in self._sessions or numbers.ruling not in self._rulings or not self._statements:
+        if not self._statements or not self._are_wanted(numbers.session, numbers.ruling):
             return False
-        if self._asked.place and not (
-            numbers.session in self._place_sessions or numbers.ruling in self._place_rulings
-        ):
+        return not self._needles or all(needle in payload for needle in self._needles)
+
+    def _are_wanted(self, session: int, ruling: int) -> bool:
+        """Whether an intent of this session and this statement may match: they need not be asked again."""
+        if session not in self._sessions or ruling not in self._rulings:
             return False
-        return all(needle in payload for needle in self._needles)
+        return not self._asked.place or session in self._place_sessions or ruling in self._place_rulings
 
     def _is_open(self, payload: bytes) -> bool:
         """Whether an outcome belongs to an intent that is waited for."""
@@ -151,14 +142,18 @@ class Scan:
             return
         if kind == _OUTCOME and self._held and not self._is_wanted(frame):
             return
+        if kind == _CARRIED:
+            said = _carried(frame.payload)
+            if not self._are_wanted(said.session, said.ruling):
+                return
         entry = joiner.read(frame)
-        if entry is not None and asked.matches(entry):
+        if entry is not None and (asked.record_matches(entry) if entry.ruling is not None else asked.matches(entry)):
             entries.append(entry)
         if kind in (_SESSION, _RULING):
             self._judge(kind, _number(frame.payload).number)
         elif kind == _LOST and self._held:
-            said: records.Lost = records.decode(kind, frame.payload)
-            for seq in [each for each in self._held if said.first <= each <= said.last]:
+            lost: records.Lost = records.decode(kind, frame.payload)
+            for seq in [each for each in self._held if lost.first <= each <= lost.last]:
                 del self._held[seq]
 
     def _is_wanted(self, frame: Frame) -> bool:
