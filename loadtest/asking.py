@@ -16,7 +16,7 @@ from pathlib import Path
 
 import google_crc32c
 import msgspec
-from bench import BENCH, machine, row, tell
+from bench import machine, record, row, tell
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -186,11 +186,7 @@ def main() -> None:
         shutil.rmtree(directory)
     print(table)
     if arguments.record:
-        text = BENCH.read_text()
-        head, _, rest = text.partition(BEGIN)
-        _, _, tail = rest.partition(END)
-        BENCH.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}")
-        tell("recorded")
+        record(table, BEGIN, END)
 
 
 def measured(directory: Path, wanted: int) -> str:

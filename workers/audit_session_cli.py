@@ -142,10 +142,11 @@ def _row(step: dict[str, Any]) -> list[str | Text]:
 def _why(step: dict[str, Any]) -> str:
     """Rule or grant, approval, what was declared against what it did, and the columns shown."""
     parts = []
-    if step["rules"]:
-        parts.append(f"rule {', '.join(step['rules'])}")
-    if step["grant"]:
-        parts.append(f"grant {step['grant']['name']}")
+    grant = step["grant"]["name"] if step["grant"] else ""
+    if rules := [each for each in step["rules"] if each != grant]:
+        parts.append(f"rule {', '.join(rules)}")
+    if grant:
+        parts.append(f"grant {grant}")
     if step["approval"]:
         parts.append(f"approval {step['approval']}")
     if said := step["declared"]:
