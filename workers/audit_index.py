@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.audit import sidecar
 from gateway.audit.segment import SegmentReader
 from gateway.audit.sidecar import Summarizer, Summary
-from workers.audit_trail import ChainFiles, promised, segment_pieces
+from workers.audit_trail import ChainFiles, promised, segment_path, segment_pieces
 
 
 def index_path(chain: ChainFiles, number: int) -> Path:
@@ -27,8 +27,18 @@ def load(chain: ChainFiles, number: int) -> Summary | None:
         return None
     if found is None or (found.chain, found.segment) != (chain.id, number):
         return None
+    return found if found.length == _length(chain, number, found.length) else None
+
+
+def _length(chain: ChainFiles, number: int, known: int) -> int:
+    """How long a complete segment is: as promised, or where nothing follows as its file, which in a copy may have grown; of
+    a compressed one what is known already.
+    """
     limit = promised(chain, number)
-    return found if limit is None or limit == found.length else None
+    if limit is None:
+        with contextlib.suppress(FileNotFoundError):
+            return segment_path(chain.path, number).stat().st_size
+    return known if limit is None else limit
 
 
 def build(chain: ChainFiles, number: int) -> Summary | None:

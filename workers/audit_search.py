@@ -33,6 +33,11 @@ class _Part:
     last_ns: int = _LATEST
 
 
+def _length(chain: ChainFiles, number: int) -> int:
+    """Bytes of a segment that may be read."""
+    return sum(map(len, segment_pieces(chain, number, _PIECE)))
+
+
 class Search:
     """Records of some directories that `asked` matches, by time. `told` hears, in words, of what could not be read;
     `seen` of each segment: how many there are and how many were dealt with.
@@ -67,15 +72,16 @@ class Search:
 
     def _choose(self, directories: list[Path]) -> list[_Part]:
         needs, parts = Needs(self._asked), []
-        found = [
-            (chain, number)
-            for directory in directories
-            for chain in chains(directory)
-            if not chain.is_void()
-            for number in chain.segments()
-        ]
+        found: dict[tuple[bytes, int], ChainFiles] = {}
+        for directory in directories:
+            for chain in chains(directory):
+                if not chain.is_void():
+                    for number in chain.segments():
+                        known = found.setdefault((chain.id, number), chain)
+                        if known is not chain and _length(known, number) < _length(chain, number):
+                            found[chain.id, number] = chain  # a copy that goes on further
         self.total = len(found)
-        for chain, number in found:
+        for (_, number), chain in found.items():
             part = None
             with suppress(FileNotFoundError):  # its time was up, just now
                 part = self._part(chain, number, needs)

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.segment import SegmentReader
 from gateway.audit.sidecar import from_bytes
 from workers import audit_index
 from workers.audit_log import AuditLog
 from workers.audit_trail import ChainFiles, segment_path
+from workers.notary_keeping import compress
 
 
 @pytest.fixture
@@ -55,6 +57,26 @@ def test_a_sidecar_of_another_segment_or_length_is_not_believed(chain: ChainFile
     audit_index.index_path(chain, 0).unlink()
     audit_index.index_path(chain, 0).write_bytes(data[:-1])
     assert audit_index.load(chain, 0) is None
+
+
+def test_a_copy_that_has_grown_is_read_anew(chain: ChainFiles) -> None:
+    last = chain.segments()[-1]
+    path = segment_path(chain.path, last)
+    whole = path.read_bytes()
+    frames = SegmentReader().feed(whole)
+    path.unlink()
+    path.write_bytes(whole[: frames[len(frames) // 2].end])
+    assert audit_index.build(chain, last) == audit_index.load(chain, last)
+    path.write_bytes(whole)
+    assert audit_index.load(chain, last) is None
+
+
+def test_a_compressed_segment_keeps_its_sidecar(chain: ChainFiles) -> None:
+    for number in chain.segments():
+        made = audit_index.build(chain, number)
+        compress(chain, number)
+        assert audit_index.load(chain, number) == made
+        assert audit_index.build(chain, number) == made
 
 
 def test_a_segment_that_cannot_be_read_to_its_end_gets_none(chain: ChainFiles) -> None:

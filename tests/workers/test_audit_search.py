@@ -1,6 +1,7 @@
 """Searching directories: the index changes nothing but the time it takes, and order is that of time over all hosts."""
 
 import random
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from workers import audit_trail
 from workers.audit_log import AuditLog
 from workers.audit_search import Search
 from workers.audit_trail import ChainFiles, chains, segment_path
+from workers.notary_keeping import compress
 
 
 def search(*directories: Path, indexed: bool = True, **asked: object) -> Search:
@@ -43,9 +45,9 @@ def plain(directories: list[Path], asked: Filter) -> list[str]:
 @given(seed=st.integers(0, 1 << 32))
 def test_indexed_search_plain_search_and_reading_everything_agree(tmp_path: Path, seed: int) -> None:
     places = [tmp_path / f"{seed}-{host}" for host in range(2)]
-    for each in places:
+    for host, each in enumerate(places):
         if not each.exists():
-            write_trail(each, seed + len(each.name), chains=2, count=25)
+            write_trail(each, 2 * seed + host, chains=2, count=25)
     rng = random.Random(seed)
     for _ in range(8):
         asked = question(rng)
@@ -122,6 +124,30 @@ def test_a_segment_that_goes_meanwhile_is_told(tmp_path: Path) -> None:
     segment_path(ChainFiles(chain.path).path, 0).unlink()
     assert list(made.entries())
     assert "deleted meanwhile" in told[0]
+
+
+def test_copies_of_a_trail_are_read_once_and_the_longer_one(tmp_path: Path) -> None:
+    write_trail(tmp_path / "a", 8, chains=2)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    whole = ids(search(tmp_path / "a").entries())
+    assert ids(search(tmp_path / "a", tmp_path / "b").entries()) == whole
+    for each in chains(tmp_path / "a"):
+        path = segment_path(each.path, 2)
+        path.write_bytes(path.read_bytes()[:900])
+    assert ids(search(tmp_path / "a", tmp_path / "b", indexed=False).entries()) == whole
+    assert ids(search(tmp_path / "b", tmp_path / "a").entries()) == whole
+
+
+def test_compressed_segments_are_searched_too(tmp_path: Path) -> None:
+    write_trail(tmp_path, 9, chains=2)
+    whole = ids(search(tmp_path, user="alice").entries())
+    for chain in chains(tmp_path):
+        for number in chain.segments()[:-1]:
+            compress(chain, number)
+    assert ids(search(tmp_path, user="alice").entries()) == whole != []
+    shutil.rmtree(tmp_path / "index")
+    assert ids(search(tmp_path, user="alice").entries()) == whole
+    assert ids(search(tmp_path, indexed=False, user="alice").entries()) == whole
 
 
 def test_torn_ends_are_silent(tmp_path: Path) -> None:
