@@ -77,7 +77,7 @@ def conditions(command: Callable[..., Any]) -> Callable[..., Any]:
                 **wanted,
                 kinds=tuple(given.pop("kind")),
                 tags=tuple(_tag(each) for each in given.pop("tag")),
-                literal=_literal(given.pop("literal")),
+                literal=_literal(given.pop("literal_digest")),
                 **{name: given.pop(name) for name in ("decision", "status", "policy", "min_rows", "since", "until")},
             )
         except ValueError as wrong:
@@ -92,7 +92,7 @@ def conditions(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--min-rows", default=0, type=click.IntRange(min=0), help="Outcomes of at least so many rows."),
         click.option("--policy", default=0, metavar="GENERATION", type=click.IntRange(min=0)),
         click.option("--tag", multiple=True, metavar="NAME=VALUE", help="Of the statement's comment; all must be there."),
-        click.option("--literal", default="", metavar="DIGEST", help="A digest as `literals` shows it, 16 digits."),
+        click.option("--literal-digest", default="", metavar="DIGEST", help="As `literals` of a record shows it."),
     ]
     for option in reversed(options):
         asking = option(asking)
@@ -112,7 +112,7 @@ def _literal(text: str) -> bytes:
     except ValueError:
         digest = b"?"
     if digest and len(digest) != 8:
-        raise ValueError("--literal takes a digest of 16 hexadecimal digits, as `literals` of a record shows it")
+        raise ValueError("--literal-digest takes a digest of 16 hexadecimal digits, as `literals` of a record shows it")
     return digest
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.audit.filters import Filter
-from gateway.audit.query import Entry
+from gateway.audit.query import Entry, Joiner
 from gateway.audit.scan import Scan
 from gateway.audit.segment import beyond
 from gateway.audit.sidecar import Needs
 from workers import audit_index
-from workers.audit_trail import ChainFiles, chains, promised, segment_pieces
+from workers.audit_trail import ChainFiles, chains, promised, read_segment, segment_pieces
 
 _PIECE = 1024 * 1024
 _LATEST = 1 << 63
@@ -114,9 +114,12 @@ class Search:
                 yield from scan.feed(data)
                 if scan.damage is not None:
                     break
+            if self._is_broken(part, scan, length):
+                for entry in read_segment(part.chain, part.number, Joiner()):  # and what it can tell beyond
+                    if entry.seq > scan.seq and self._asked.matches(entry):
+                        yield entry
         except FileNotFoundError:
             self._told(f"{self._place(part)} was deleted meanwhile")
-        self._tell(part, scan, length)
         self.opened += 1
         self.frames += scan.frames
         self._done += 1
@@ -125,14 +128,17 @@ class Search:
     def _reversed(self, part: _Part, limit: int | None) -> Iterator[Entry]:
         return reversed(deque(self._matches(part), maxlen=limit))
 
-    def _tell(self, part: _Part, scan: Scan, length: int) -> None:
-        """Says what of a segment could not be read. A last segment may have a torn end, which recovery has explained."""
+    def _is_broken(self, part: _Part, scan: Scan, length: int) -> bool:
+        """Whether a segment is damaged, which is told. A last segment may have a torn end, which recovery has explained."""
         limit, damage = promised(part.chain, part.number), scan.damage
         if damage is not None:
-            if limit is not None or not self._is_torn_end(part, damage.offset, scan.seq):
-                self._told(f"{self._place(part)} cannot be read from byte {damage.offset} on: {damage.why}")
-        elif limit is not None and length < limit:
-            self._told(f"{self._place(part)} ends at byte {length} of {limit}")
+            if limit is None and self._is_torn_end(part, damage.offset, scan.seq):
+                return False
+            self._told(f"{self._place(part)} is damaged at byte {damage.offset}: {damage.why}; run `sluice audit verify`")
+            return True
+        if limit is not None and length < limit:
+            self._told(f"{self._place(part)} ends at byte {length} of {limit}; run `sluice audit verify`")
+        return False
 
     @staticmethod
     def _is_torn_end(part: _Part, offset: int, seq: int) -> bool:

@@ -181,21 +181,23 @@ def segment_pieces(chain: ChainFiles, number: int, size: int = CHUNK) -> Iterato
     limit = promised(chain, number)
     at = 0
     file: BinaryIO | None = None
-    while limit is None or at < limit:
-        wanted = size if limit is None else min(size, limit - at)
-        if file is None:
-            file = open_segment(chain.path, number)
-            file.seek(at)
-        data = file.read(wanted)
-        if isinstance(file, BufferedReader):
+    try:
+        while limit is None or at < limit:
+            wanted = size if limit is None else min(size, limit - at)
+            if file is None:
+                file = open_segment(chain.path, number)
+                file.seek(at)
+            data = file.read(wanted)
+            if isinstance(file, BufferedReader):
+                file.close()
+                file = None
+            if not data:
+                break
+            at += len(data)
+            yield data
+    finally:
+        if file is not None:
             file.close()
-            file = None
-        if not data:
-            break
-        at += len(data)
-        yield data
-    if file is not None:
-        file.close()
 
 
 def read_chain(chain: ChainFiles) -> Iterator[Entry]:

@@ -22,10 +22,12 @@ _SESSION: Final = records.SESSION
 _RULING: Final = records.RULING
 _INTENT: Final = records.INTENT
 _OUTCOME: Final = records.OUTCOME
+_ROWS: Final = records.ROWS
 _LOST: Final = records.LOST
 _CARRIED: Final = records.CARRIED
+_OF_INTENT: Final = frozenset((records.OUTCOME, records.ROWS))
 _STRUCTURAL: Final = frozenset((records.SESSION, records.RULING, records.COLUMNS, records.CARRIED, records.LOST))
-_SILENT: Final = frozenset((records.CHECKPOINT, records.CLOSED, records.ROWS))
+_SILENT: Final = frozenset((records.CHECKPOINT, records.CLOSED))
 
 
 _numbers = msgspec.msgpack.Decoder(records.IntentNumbers).decode
@@ -50,7 +52,7 @@ class Scan:
         self._rulings: set[int] = set()
         self._place_sessions: set[int] = set()
         self._place_rulings: set[int] = set()
-        self._held: dict[int, Frame] = {}  # intents that are of interest only if their outcome is
+        self._held: dict[int, list[Frame]] = {}  # intents, and their rows, that are of interest only if their outcome is
         self._needles = needles(asked)
         of_events = not asked.kinds or bool(set(asked.kinds) - {"intent", "outcome"})
         self._events = of_events and not (asked.wants_ruling or asked.wants_outcome or asked.tags or asked.ticket)
@@ -92,7 +94,7 @@ class Scan:
             if seq != last + 1 and last and kind != _LOST:
                 self.damage = Damage(self._at + at, "a record's number does not follow")
                 break
-            if kind == _OUTCOME:
+            if kind in _OF_INTENT:
                 wanted = bool(pending or held) and time_ns < until and self._is_open(data[at + FRAME_HEAD : end])
             elif kind == _INTENT:
                 wanted = bool(self._sessions and self._rulings) and time_ns < until
@@ -128,7 +130,7 @@ class Scan:
         return not self._asked.place or session in self._place_sessions or ruling in self._place_rulings
 
     def _is_open(self, payload: bytes) -> bool:
-        """Whether an outcome belongs to an intent that is waited for."""
+        """Whether an outcome, or rows, belong to an intent that is of interest."""
         try:
             number = _of(payload).intent
         except ValueError:
@@ -138,8 +140,13 @@ class Scan:
     def _take(self, frame: Frame, entries: list[Entry]) -> None:
         kind, joiner, asked = frame.kind, self._joiner, self._asked
         if kind == _INTENT and asked.wants_outcome:
-            self._held[frame.seq] = frame
+            self._held[frame.seq] = [frame]
             return
+        if kind == _ROWS and self._held:
+            held = self._held.get(_of(frame.payload).intent)
+            if held is not None:
+                held.append(frame)
+                return
         if kind == _OUTCOME and self._held and not self._is_wanted(frame):
             return
         if kind == _CARRIED:
@@ -159,13 +166,14 @@ class Scan:
     def _is_wanted(self, frame: Frame) -> bool:
         """Joins the held intent of an outcome that is asked for; forgets it otherwise."""
         said: records.Outcome = records.decode(_OUTCOME, frame.payload)
-        intent = self._held.pop(said.intent, None)
-        if intent is None:
+        held = self._held.pop(said.intent, None)
+        if held is None:
             return True  # carried over
         columns = self._joiner.card(records.COLUMNS, said.columns) if said.columns else None
         if self._asked.wants_outcome and not self._asked.outcome_matches(said, columns):
             return False
-        self._joiner.read(intent)
+        for each in held:
+            self._joiner.read(each)
         return True
 
     def _judge(self, kind: int, number: int) -> None:

@@ -86,7 +86,7 @@ def test_wrong_fields_and_too_many_groups_are_wrong_usage(
 
 
 def test_the_index_changes_nothing(places: list[Path]) -> None:
-    for asked in (["--user", "alice"], ["--table", "customers", "--decision", "deny"], ["--literal", "02" * 8]):
+    for asked in (["--user", "alice"], ["--table", "customers", "--decision", "deny"], ["--literal-digest", "02" * 8]):
         assert run(places, "--json", *asked).stdout == run(places, "--json", "--no-index", *asked).stdout
 
 

@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_shown(tmp_path: Path) -> No
     told: list[str] = []
     found = ids(Search([tmp_path], Filter(), told=told.append).entries())
     assert len(told) == 1
-    assert f"{chain.path.name}/00000001.seg cannot be read from byte " in told[0]
+    assert f"{chain.path.name}/00000001.seg is damaged at byte " in told[0]
     assert set(found) < set(everything)
     assert found[-1] == everything[-1]
     path.write_bytes(data[:200])
@@ -162,4 +162,4 @@ def test_torn_ends_are_silent(tmp_path: Path) -> None:
     state = frame(records.STATE, 10**6, T, msgspec.msgpack.encode(records.State("full")))
     path.write_bytes(path.read_bytes() + state)
     assert ids(Search([tmp_path], Filter(), told=told.append).entries()) == whole
-    assert "cannot be read from byte" in told[0]
+    assert "is damaged at byte" in told[0]

@@ -16,6 +16,7 @@ from gateway.audit.records import (
     Intent,
     Lost,
     Outcome,
+    Rows,
     RulingInfo,
     SessionInfo,
     State,
@@ -140,6 +141,8 @@ def fill(rng: random.Random, segment: Segment, still_open: list[Carried], count:
             changed = rng.choice((None, (("public.t", 3),)))
             outcome = Outcome(intent, status, rng.randint(0, 9), 10, rng.choice(shown), "X", sqlstate, 5, changed)
             segment.put(records.OUTCOME, outcome)
+        elif dice < 0.92 and waiting:
+            segment.put(records.ROWS, Rows(rng.choice(list(waiting)), "public.t", False, 2, bytes(9)))
         elif dice < 0.95:
             data = rng.choice(({"what": "policy in force", "generation": 2}, {"what": "x", "approval": "A-1"}))
             event = (rng.choice(("session", "policy", "approval", "system")), rng.choice((0, *who)), data)
