@@ -85,11 +85,15 @@ def is_complete(chain: ChainFiles, number: int) -> bool:
 
 
 def _write(path: Path, data: bytes) -> None:
+    owner = path.parent.parent.stat()
     path.parent.mkdir(mode=0o750, exist_ok=True)
     made = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         made.write_bytes(data)
         made.chmod(0o440)
+        if os.geteuid() == 0:  # the gateway's user reads and removes it
+            for each in (path.parent, made):
+                os.chown(each, owner.st_uid, owner.st_gid)
         made.rename(path)
     except OSError:
         made.unlink(missing_ok=True)

@@ -39,7 +39,8 @@ def remove_pruned(watched: Watched) -> None:
             file = segment_path(path, number)
             file.unlink(missing_ok=True)
             Path(f"{file}{COMPRESSED}").unlink(missing_ok=True)
-            index_path(watched.files, number).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # somebody else's: it is asked no more
+                index_path(watched.files, number).unlink(missing_ok=True)
     if watched.spent and path.exists() and not watched.files.is_live():
         (path / _RESERVE).unlink(missing_ok=True)
         path.rmdir()

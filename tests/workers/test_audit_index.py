@@ -1,5 +1,6 @@
 """Sidecars of real segments: made once, never of what still grows, and never believed where they do not fit."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,15 @@ def test_what_is_still_written_is_not_complete(tmp_path: Path) -> None:
     assert not audit_index.is_complete(chain, 0)
     log.close()
     assert audit_index.is_complete(chain, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_indexes_belongs_to_the_trails_owner(chain: ChainFiles) -> None:
+    os.chown(chain.path.parent, 1234, 4321)
+    audit_index.build(chain, 0)
+    for each in (audit_index.index_path(chain, 0), chain.path.parent / "index"):
+        assert (each.stat().st_uid, each.stat().st_gid) == (1234, 4321)
+    assert audit_index.index_path(chain, 0).stat().st_mode & 0o777 == 0o440
 
 
 def test_a_place_that_cannot_be_written_is_no_error(chain: ChainFiles) -> None:
