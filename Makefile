@@ -6,7 +6,7 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test oracle bench bench-bulk bench-classifying bench-deciding bench-lexing bench-verifying load storm lint clean
+.PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-lexing bench-verifying load storm lint clean
 
 env: $(STAMP)
 
@@ -59,6 +59,10 @@ bench-lexing: env
 # What deciding a statement costs, one core. ARGS=--record puts the table in bench.md.
 bench-deciding: env
 	@$(BIN)/python loadtest/deciding.py $(ARGS)
+
+# Questions to a large audit trail, with and without its index. ARGS=--record puts the table in bench.md.
+bench-asking: env
+	@$(BIN)/python loadtest/asking.py $(ARGS)
 
 # How well sensitive columns are found, and beside presidio where `pip install -e '.[peers]'` put it. ARGS=--record for bench.md.
 bench-classifying: env
