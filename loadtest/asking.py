@@ -211,7 +211,7 @@ def measured(directory: Path, wanted: int) -> str:
         wall, cpu, gave = timed(work)
         assert isinstance(gave, tuple)
         found, opened, total = gave
-        rate = f"{count / cpu:,.0f}" if cpu > 0.05 else ""
+        rate = f"{count / cpu / 1e6:.2f} M" if cpu > 0.05 else ""
         lines.append(row([name, f"{found:,}", f"{opened} of {total}", f"{wall:.2f}", f"{cpu:.2f}", rate]))
         tell(lines[-1])
 
