@@ -23,7 +23,7 @@ _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
     "session": ("workers.audit_session_cli", "session", "One session as a story, statement by statement."),
     "show": ("workers.audit_cli", "show", "A record in full, with its intent or outcome."),
     "tail": ("workers.audit_cli", "tail", "The last records, and the next ones."),
-    "verify": ("workers.audit_cli", "verify", "Prove that nothing was changed, removed or added."),
+    "verify": ("workers.audit_verify_cli", "verify", "Prove that nothing was changed, removed or added."),
     "what-moved": ("workers.audit_questions_cli", "what_moved", "Which columns went out, masked or clear; what came in."),
     "who-granted": ("workers.audit_questions_cli", "who_granted", "By whose grant a session could do what it did."),
     "who-touched": ("workers.audit_questions_cli", "who_touched", "Who touched an environment, database or table."),
