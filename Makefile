@@ -6,7 +6,8 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-lexing bench-verifying load storm lint clean
+.PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-lexing \
+	bench-verifying load storm lint clean
 
 env: $(STAMP)
 

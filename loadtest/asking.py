@@ -199,7 +199,7 @@ def measured(directory: Path, wanted: int) -> str:
         f"workers; load average {os.getloadavg()[0]:.1f}.",
         machine(),
         "",
-        row(["question", "found", "segments opened", "seconds", "CPU s", "records/s"]),
+        row(["question", "found", "segments opened", "seconds", "CPU s", "records/CPU s"]),
         row(["---", "---", "---", "---", "---", "---"]),
     ]
 
@@ -211,7 +211,8 @@ def measured(directory: Path, wanted: int) -> str:
         wall, cpu, gave = timed(work)
         assert isinstance(gave, tuple)
         found, opened, total = gave
-        lines.append(row([name, f"{found:,}", f"{opened} of {total}", f"{wall:.2f}", f"{cpu:.2f}", f"{count / wall:,.0f}"]))
+        rate = f"{count / cpu / 1e6:.2f} M" if cpu > 0.05 else ""
+        lines.append(row([name, f"{found:,}", f"{opened} of {total}", f"{wall:.2f}", f"{cpu:.2f}", rate]))
         tell(lines[-1])
 
     told("(building the index)", build)

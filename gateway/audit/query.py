@@ -113,10 +113,10 @@ class Joiner:
             )
         elif kind == records.LOST:
             return self._lost(frame, said)
-        elif kind == records.STATE:
-            return self._state(frame, said)
         elif kind == records.RECOVERED:
             return self._recovered(frame, said)
+        elif kind == records.STATE:
+            return self._state(frame, said)
         elif kind == records.CLOSED:
             self.closed = True
         return None
@@ -147,14 +147,6 @@ class Joiner:
         who = (opened.session, opened.ruling, opened.tags, opened.approval, opened.literals, opened.declared)
         return Entry(self._label, frame.seq, frame.time_ns, "outcome", *who, intent, said, columns)
 
-    def _state(self, frame: Frame, said: records.State) -> Entry:
-        data: dict[str, Any] = {"what": "audit state", "state": said.state}
-        if said.sqlstate:
-            data["sqlstate"] = said.sqlstate
-        if said.state == "unsynced":
-            data |= {"segment": said.segment, "offset": said.offset}
-        return Entry(self._label, frame.seq, frame.time_ns, "system", data=data)
-
     def _lost(self, frame: Frame, said: records.Lost) -> Entry:
         for seq in [each for each in self.pending if said.first <= each <= said.last]:
             del self.pending[seq]
@@ -167,6 +159,14 @@ class Joiner:
             "sqlstate": said.sqlstate,
             "statements_ran": said.continued,
         }
+        return Entry(self._label, frame.seq, frame.time_ns, "system", data=data)
+
+    def _state(self, frame: Frame, said: records.State) -> Entry:
+        data: dict[str, Any] = {"what": "audit state", "state": said.state}
+        if said.sqlstate:
+            data["sqlstate"] = said.sqlstate
+        if said.state == "unsynced":
+            data |= {"segment": said.segment, "offset": said.offset}
         return Entry(self._label, frame.seq, frame.time_ns, "system", data=data)
 
     def _recovered(self, frame: Frame, said: records.Recovered) -> Entry:
