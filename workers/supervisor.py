@@ -4,6 +4,7 @@ No trio, no threads, no TLS; signal handlers only note the signal. Everything ha
 selector.
 """
 
+import contextlib
 import logging
 import os
 import selectors
@@ -78,6 +79,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_signals)
         self._selector.register(self._status_socket, selectors.EVENT_READ, self._on_status)
+        self._recoveries: set[int] = set()  # processes that put on record how a worker's audit ended
         self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
         self._reload_wanted = False
         self._announced = False
@@ -97,6 +99,7 @@ class Supervisor:
             last = time.monotonic()
             while self._drain_deadline is None or any(seat.child for seat in self._seats):
                 last = self._turn(last)
+            self._recover_rest()
             return 0
         finally:
             signal.set_wakeup_fd(-1)
@@ -173,6 +176,7 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            self._recoveries.discard(pid)
             for seat in self._seats:
                 if seat.child and seat.child.pid == pid:
                     self._bury(seat, seat.child, os.waitstatus_to_exitcode(status), now)
@@ -193,8 +197,9 @@ class Supervisor:
         )
         seat.row.add(Counter.RESTARTS)
         seat.back_off(child, now)
-        # Reading a chain takes its time: a process of its own, which the reaper will not know.
-        fork(lambda: recover_at_last(self._loaded.audit_dir), self._parent_read, self._not_for(None))
+        # Reading a chain takes its time: a process of its own.
+        recovery = fork(lambda: recover_at_last(self._loaded.audit_dir), self._parent_read, self._not_for(None))
+        self._recoveries.add(recovery)
         self._deaths.append(now)
         if self._storming(now):
             log.critical("alarm: %d workers ended within %d s", STORM_DEATHS, STORM_SECONDS)
@@ -221,6 +226,18 @@ class Supervisor:
             elif child.abort_at is None and seat.hangs(child, self._awake_since, now):
                 log.error("worker %d (pid %d) hangs: asked for its traceback", seat.index, child.pid)
                 child.abort(now)
+
+    def _recover_rest(self) -> None:
+        """Workers that died in the last moments, or had to be killed, have their end on record when we are gone."""
+        deadline = time.monotonic() + DRAIN_GRACE_SECONDS
+        while self._recoveries and time.monotonic() < deadline:
+            self._reap(time.monotonic())
+            time.sleep(TICK_SECONDS / 10)
+        for pid in self._recoveries:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        with contextlib.suppress(Unavailable):
+            recover_and_tell(self._loaded.audit_dir)
 
     def _end_workers(self) -> None:
         """Leave nobody behind, however we end."""
