@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import itertools
 import logging
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +18,18 @@ from gateway.audit.segment import Frame, Header, SegmentReader, later
 from gateway.errors import Unavailable
 from workers.audit_disk import Disk, make_directories, sync_names, unavailable
 from workers.audit_log import AuditLog, reserve_path
-from workers.audit_trail import CHUNK, ChainFiles, chain_directory, chains, segment_path
+from workers.audit_trail import (
+    CHUNK,
+    RECOVERY_WORKER,
+    ChainFiles,
+    chain_directory,
+    chains,
+    segment_content,
+    segment_path,
+)
 
-RECOVERY_WORKER = -1
 RETRY_SECONDS = 1.0
+_POLL_SECONDS = 0.01
 _DISK = Disk()
 log = logging.getLogger("sluice")
 
@@ -86,12 +96,29 @@ def recover_at_last(directory: Path) -> int:
             return 0
 
 
+class Recoveries:
+    """The processes that put on record how the audits of dead workers ended: `pids`, for who reaps them to take out."""
+
+    def __init__(self) -> None:
+        self.pids: set[int] = set()
+
+    def finish(self, directory: Path, seconds: float) -> None:
+        """When no worker lives any more: waits for so long, and then does what is left to do."""
+        deadline = time.monotonic() + seconds
+        while self.pids and time.monotonic() < deadline:
+            self.pids = {pid for pid in self.pids if os.waitpid(pid, os.WNOHANG)[0] == 0}
+            time.sleep(_POLL_SECONDS)
+        for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        with contextlib.suppress(Unavailable):
+            recover_and_tell(directory)
+
+
 def _recover_chain(
     directory: Path, chain: ChainFiles, host: str, clock: Callable[[], int], disk: Disk
 ) -> Recovery | None:
-    first = chain.header(0)
-    recovery = first is not None and first.worker == RECOVERY_WORKER
-    if not chain.segments() or recovery or chain.is_closed() or chain.is_live():
+    if not chain.segments() or chain.is_recovery() or chain.is_closed() or chain.is_live():
         return None
     chain_id = _recovery_id(directory, chain)
     if chain_id is None:
@@ -232,5 +259,5 @@ def _enough(chain: ChainFiles, numbers: list[int]) -> list[int]:
 
 def _promised(chain: ChainFiles, number: int) -> bytes:
     following = chain.header(number + 1)
-    data = segment_path(chain.path, number).read_bytes()
+    data = segment_content(chain.path, number)
     return data if following is None else data[: following.previous_length]

@@ -222,6 +222,13 @@ class _Worker:
                 if link.session.ending or link.fate is not None or self.relay.draining:
                     self.relay.look_again(link)
             self._write(self.audit.commit)
+            self._promise()
+
+    def _promise(self) -> None:
+        """Tells the notary how far the audit is promised."""
+        position = self.audit.position()
+        if position is not None:
+            self.slot.positions.post(self.slot.index, position)
 
     async def _sync(self) -> None:
         """Brings the audit to the disk behind the turns' back (durability `process`)."""
@@ -288,4 +295,5 @@ class _Worker:
         self.relay.close()
         self._record_system("worker stopped")
         self._write(self.audit.close)
+        self._promise()
         self.desk.close()

@@ -187,6 +187,11 @@ def test_a_disk_filled_to_the_brim_refuses_statements_and_heals_by_itself(
             threads = [threading.Thread(target=persistent, args=(n, dsn, stop, told)) for n in numbers]
             for thread in threads:
                 thread.start()
+            everybody = set(map(str, numbers))
+            wait_for(
+                "all to be signed in",
+                lambda: {tag.split("_")[1] for tag in list(told.answered)} == everybody,
+            )
             slowest = 0.0
             for _ in range(max(2, int(SECONDS // 3))):
                 slowest = max(slowest, fill_and_free(gateway, place, told))
