@@ -80,6 +80,9 @@ load: env
 storm: env
 	@SLUICE_STORM_SECONDS=$${SLUICE_STORM_SECONDS:-30} SLUICE_STORM_CLIENTS=$${SLUICE_STORM_CLIENTS:-200} \
 		$(BIN)/python -m pytest --timeout 600 -s tests/live/test_kill.py tests/live/test_cancel.py $(ARGS)
+	@SLUICE_STORM_SECONDS=$${SLUICE_STORM_SECONDS:-60} SLUICE_STORM_CLIENTS=$${SLUICE_STORM_CLIENTS:-60} \
+		$(BIN)/python -m pytest --timeout 900 -s tests/live/test_audit_storm.py $(ARGS)
+	@SLUICE_AUDIT_SEEDS=$${SLUICE_AUDIT_SEEDS:-10000} $(BIN)/python -m pytest --timeout 900 -n 2 tests/sim/test_audit_path.py $(ARGS)
 	@SLUICE_STORM_SECONDS=30 $(BIN)/python -m pytest --timeout 1200 -s tests/live/test_corpus.py -k spelling $(ARGS)
 	@SLUICE_NOTARY_SEEDS=$${SLUICE_NOTARY_SEEDS:-2000} $(BIN)/python -m pytest tests/workers/test_notary_histories.py $(ARGS)
 

@@ -199,6 +199,7 @@ class Rig:
             self.chain.take(self.now)
             self.session.refuse_staged(AUDIT_FAILS)
             self.chain.failed(self.now, "58030", abandon=False)
+            self.chain.again(self.now)
         else:
             self.session.staged.clear()
         return self._moved()[0]
