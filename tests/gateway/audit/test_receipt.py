@@ -1,14 +1,17 @@
 """Proofs that travel: what they show, and that no part of one can be another."""
 
+import ast
 import contextlib
 import json
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -143,17 +146,21 @@ def changed(value: Any) -> Any:
     return "00"
 
 
+def with_change(original: Any, path: tuple[Any, ...]) -> Any:
+    document = json.loads(json.dumps(original))
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = changed(place[path[-1]])
+    return document
+
+
 @pytest.mark.parametrize("entry", [1, 2], ids=["checkpoint", "seal"])
 def test_every_part_matters(entry: int) -> None:
     original = json.loads(receipt.encode(TRAIL.proof(SEQS[-2], entry)))
     for path in walk(original):
-        document = json.loads(json.dumps(original))
-        place = document
-        for step in path[:-1]:
-            place = place[step]
-        place[path[-1]] = changed(place[path[-1]])
         with pytest.raises(Broken):
-            receipt.check(receipt.read(json.dumps(document).encode()), verify, PUBLIC)
+            receipt.check(receipt.read(json.dumps(with_change(original, path)).encode()), verify, PUBLIC)
 
 
 @pytest.mark.parametrize(
@@ -281,3 +288,55 @@ def test_whatever_is_read_is_broken_or_a_document(data: bytes) -> None:
     with pytest.raises(Broken):
         receipt.read(data)
     assert isinstance(receipt.read(receipt.encode(receipt.kept(LOG, TRAIL.log()[2]))), KeptHead)
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "audit-proofs.md").read_text(encoding="utf-8")
+PRINTED = PAGE.partition("```python\n")[2].partition("```")[0]
+CHECKER = compile(PRINTED, "audit-proofs.md", "exec")
+PEM = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def printed_checker_holds(folder: Path, document: object, pem: bytes = PEM) -> bool:
+    (folder / "proof.json").write_text(json.dumps(document))
+    (folder / "audit.pub").write_bytes(pem)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["check.py", str(folder / "proof.json"), str(folder / "audit.pub")])
+        try:
+            exec(CHECKER, {})
+        except (SystemExit, InvalidSignature, ValueError, LookupError, TypeError, OverflowError):
+            return False
+    return True
+
+
+def test_printed_checker_needs_little() -> None:
+    imported = {
+        name
+        for each in ast.walk(ast.parse(PRINTED))
+        for name in ([each.module] if isinstance(each, ast.ImportFrom) else [n.name for n in getattr(each, "names", ())])
+    }
+    assert {str(name).partition(".")[0] for name in imported} == {"cryptography", "hashlib", "json", "msgspec", "sys"}
+
+
+@pytest.mark.parametrize("entry", [1, 2], ids=["checkpoint", "seal"])
+def test_printed_checker_finds_every_part_that_was_changed(
+    entry: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    original = json.loads(receipt.encode(TRAIL.proof(SEQS[-2], entry)))
+    assert printed_checker_holds(tmp_path, original)
+    said = capsys.readouterr().out
+    assert f"record {original['record']['id']}" in said
+    assert "bob" in said
+    for path in walk(original):
+        if path[0] != "record" and not (entry == 2 and path[0] in ("head", "heads")):  # which it does not read
+            assert not printed_checker_holds(tmp_path, with_change(original, path)), path
+
+
+def test_printed_checker_agrees_about_heads_and_extensions(tmp_path: Path) -> None:
+    other = OTHER.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    documents = [extension(older, newer) for older in range(1, 5) for newer in range(older, 5)]
+    for made in (receipt.kept(LOG, TRAIL.log()[2]), *documents):
+        document = json.loads(receipt.encode(made))
+        assert printed_checker_holds(tmp_path, document)
+        assert not printed_checker_holds(tmp_path, document, other)
+        for path in walk(document):
+            assert not printed_checker_holds(tmp_path, with_change(document, path)), path
