@@ -19,7 +19,7 @@ import zstandard
 from gateway.audit import records
 from gateway.audit.query import Entry, Joiner
 from gateway.audit.records import Recovered
-from gateway.audit.segment import FRAME_LIMIT, Damage, Header, SegmentReader, is_closed, read_header
+from gateway.audit.segment import FRAME_LIMIT, Damage, Header, SegmentReader, is_closed, later, read_header
 
 CHUNK = 256 * 1024
 HEADER_BYTES = 8192
@@ -156,17 +156,20 @@ def read_segment(chain: ChainFiles, number: int, joiner: Joiner) -> Iterator[Ent
     """
     following = chain.header(number + 1)
     reader = SegmentReader()
+    seq = 0
     for data in _pieces(chain, number, None if following is None else following.previous_length):
-        if reader.damage is not None:
-            return
         begun = reader.header is not None
         frames = reader.feed(data)
         if not begun and reader.header is not None:
             joiner.begin(reader.header)
         for frame in frames:
+            seq = frame.seq
             entry = joiner.read(frame)
             if entry is not None:
                 yield entry
+    if reader.pending:
+        joiner.lenient = True  # what these records refer to may be in what cannot be read
+        yield from filter(None, map(joiner.read, later(reader.rest, seq)))
 
 
 def _pieces(chain: ChainFiles, number: int, limit: int | None) -> Iterator[bytes]:

@@ -15,7 +15,8 @@ from gateway.audit.chain import Position
 from gateway.audit.heads import Alarm, Checkpoint, Entry, Head, Key, Pruned, Seal
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
 from gateway.audit.segment import SegmentReader
-from workers.audit_log import AuditLog, recover
+from workers.audit_log import AuditLog
+from workers.audit_recovery import recover
 from workers.audit_trail import ChainFiles, chain_directory, chains, segment_content, segment_path
 from workers.notary import Notary
 from workers.notary_key import Rotation
