@@ -86,10 +86,11 @@ class Prover:
     def record(self, record: str) -> RecordProof:
         """The proof that a record is in the trail."""
         chain, segment, seq = self._place(record)
+        of = chain.id
         stated: list[tuple[Signed, Head]] = []
 
         def look(each: Signed) -> None:
-            head = _states(each.entry, chain.id, segment, seq)
+            head = _states(each.entry, of, segment, seq)
             if head is not None and not (stated and isinstance(stated[0][0].entry, Seal)):
                 stated[:] = [(each, head)]  # the newest checkpoint says most, a seal says it for good
 
