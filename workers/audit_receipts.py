@@ -1,5 +1,6 @@
 """Making proofs out of an audit directory: its log of heads read and checked, and the segment that holds a record."""
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,29 +114,37 @@ class Prover:
         record: str,
         seq: int,
     ) -> RecordProof:
-        header, frames = _split(content[: head.length], record)
+        header = content[: _header_length(content, record)]
+        tree, ends = [merkle.leaf(header)], array("Q", [len(header)])
+
+        def passing() -> Iterator[Frame]:
+            for frame in _frames(content, len(header), head.length):
+                tree.append(merkle.leaf(content[frame.offset : frame.end]))
+                ends.append(frame.end)
+                yield frame
+
+        frames = passing()
         try:
             chosen = receipt.wanted(frames, seq)
+            for _ in frames:  # the others are leaves too
+                pass
         except (ValueError, KeyError):
             raise NoProof(f"the segment of {record} is damaged: run `sluice audit verify`") from None
         if not chosen:
-            raise NoProof(
-                f"no record is {record}: the number belongs to no record, or to one that was never promised"
-            )
-        wholes = [content[frame.offset : frame.end] for frame in frames]
-        tree = [merkle.leaf(each) for each in (header, *wholes)]
+            raise NoProof(f"no record is {record}: the number belongs to no record, or to one that was never promised")
+        wholes = {at + 1: content[ends[at] : ends[at + 1]] for at in chosen}
         if merkle.root(tree) != head.root:
             raise NoProof(f"the segment of {record} is not what was signed: run `sluice audit verify`")
         at_head, heads_count = _head_leaf(entry, head)
         index = entry.place
         try:
-            shown = receipt.read_record(header, [wholes[at] for at in chosen])
+            shown = receipt.read_record(header, wholes.values())
         except receipt.Broken:
             raise NoProof(f"{record} is no record, but a frame that others are read with") from None
         made = RecordProof(
             shown,
             receipt.leaf_of(header, 0, tree),
-            tuple(receipt.leaf_of(wholes[at], at + 1, tree) for at in chosen),
+            tuple(receipt.leaf_of(whole, at, tree) for at, whole in wholes.items()),
             at_head,
             heads_count,
             receipt.leaf_of(heads.entry_bytes(entry.frame), index, check.leaves),
@@ -215,16 +224,16 @@ def _head_leaf(entry: Signed, head: Head) -> tuple[Leaf | None, int]:
     return receipt.leaf_of(datas[index], index, [merkle.leaf(each) for each in datas]), len(datas)
 
 
-def _split(content: bytes, record: str) -> tuple[bytes, list[Frame]]:
+def _header_length(content: bytes, record: str) -> int:
     found = read_header(content)
     if found is None or isinstance(found, Damage):
         raise NoProof(f"the segment of {record} has no whole header: run `sluice audit verify`")
-    return content[: found[1]], list(_frames(content, found[1]))
+    return found[1]
 
 
-def _frames(content: bytes, at: int) -> Iterator[Frame]:
-    while at < len(content):
-        frames, used, _ = cut(content[at : at + _WINDOW], 0, at)
+def _frames(content: bytes, at: int, end: int) -> Iterator[Frame]:
+    while at < end:
+        frames, used, _ = cut(content[at : min(at + _WINDOW, end)], 0, at)
         yield from frames
         if not used:
             return

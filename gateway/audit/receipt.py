@@ -138,6 +138,10 @@ def wanted(frames: Iterable[Frame], seq: int) -> list[int]:
             rows.setdefault(records.decode(kind, frame.payload).intent, []).append(at)
         if frame.seq == seq:
             return _needs(at, frame, definitions, intents, rows)
+        if kind == records.OUTCOME:  # its intent is nobody else's
+            said = records.decode(kind, frame.payload)
+            intents.pop(said.intent, None)
+            rows.pop(said.intent, None)
     return []
 
 
