@@ -61,3 +61,6 @@ def test_every_kind_of_record_is_proven_by_either_key(make_gateway: Callable[...
     told = gateway.sluice("audit", "check-receipt", str(file), "--pub", str(pub))
     assert told.returncode == 0, told.stderr
     assert "unresolved" in told.stdout
+    file.write_bytes(receipt.encode(early))
+    whole = gateway.sluice("audit", "verify", "--head", str(file), "--pub", str(pub))
+    assert whole.returncode == 0, whole.stdout
