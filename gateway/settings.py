@@ -45,13 +45,15 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the trail lies, when an intent counts as kept, and what happens when it cannot be written."""
+    """Where the trail lies, when an intent counts as kept, what happens when it cannot be written, and of which tables it
+    is on record whose rows were shown: those with a labelled column, all, or none."""
 
     dir: Text = "var/audit"
     durability: Literal["process", "power"] = "process"
     segment_bytes: Annotated[int, Meta(ge=4096, le=2**40)] = 67_108_864
     retention_days: Count = 400
     on_failure: Literal["refuse", "continue"] = "refuse"
+    row_keys: Literal["labelled", "all", "off"] = "labelled"
 
 
 class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

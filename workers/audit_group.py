@@ -13,6 +13,7 @@ from gateway.errors import ConfigError
 from workers import configuration
 
 _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
+    "disclosed": ("workers.audit_disclosed_cli", "disclosed", "Who was shown, or changed, one row of a table."),
     "query": ("workers.audit_cli", "query", "Records that meet all the given conditions, by time."),
     "show": ("workers.audit_cli", "show", "A record in full, with its intent or outcome."),
     "tail": ("workers.audit_cli", "tail", "The last records, and the next ones."),

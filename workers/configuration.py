@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway import settings as sluice_toml
 from gateway.errors import ConfigError, ConfigFault
@@ -33,6 +35,11 @@ class Secrets:
 
     mask_key: bytes
     passwords: Mapping[str, str | None]
+
+    @property
+    def digest_key(self) -> bytes:
+        """The 32 bytes that key the digests in the audit (HKDF, RFC 5869): equal wherever the mask's key is."""
+        return _digest_key(self.mask_key)
 
     def password(self, database: str) -> str | None:
         """The upstream password of the database a client named. "*" answers only for names without an
@@ -198,6 +205,15 @@ def _key_files(file: Path, settings: Settings) -> KeyFiles:
     return key_files
 
 
+def digest_key(file: Path, environ: Mapping[str, str]) -> bytes:
+    """As Secrets', for what reads the trail and needs no more of the configuration. Raises ConfigError."""
+    return _digest_key(_mask_key(file, environ))
+
+
+def _digest_key(mask_key: bytes) -> bytes:
+    return HKDF(SHA256(), 32, None, b"sluice audit digests").derive(mask_key)
+
+
 def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secrets:
     passwords: dict[str, str | None] = {}
     for database in settings.databases:
@@ -210,6 +226,10 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
             passwords[database.name] = environ[database.password_env]
         else:
             passwords[database.name] = None
+    return Secrets(_mask_key(file, environ), passwords)
+
+
+def _mask_key(file: Path, environ: Mapping[str, str]) -> bytes:
     mask_key = _secret(_key_path(file.parent, MASK_KEY_FILE, environ), MASK_KEY_FILE)
     if len(mask_key.strip()) < _KEY_BYTES_MIN:
         _fault(
@@ -218,7 +238,7 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
             f"the key is shorter than {_KEY_BYTES_MIN} bytes",
             "make one with `sluice init`",
         )
-    return Secrets(mask_key.strip(), passwords)
+    return mask_key.strip()
 
 
 def _key_path(folder: Path, name: str, environ: Mapping[str, str]) -> Path:

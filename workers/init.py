@@ -26,6 +26,7 @@ dir = "var/audit"
 durability = "process"           # or power: the intent is on the disk before its statement leaves
 retention_days = 400
 on_failure = "refuse"            # refuse: no record, no statement | continue
+row_keys = "labelled"            # whose rows were shown: of tables with a labelled column | all | off
 
 [policy]
 file = "policy.toml"             # or a folder of *.toml; SIGHUP reads it again

@@ -19,6 +19,7 @@ from gateway.audit.segment import BODY, CRC, Header, encode_header, label
 
 CHECKPOINT_RECORDS: Final = 1000
 CHECKPOINT_NS: Final = 1_000_000_000
+HELD_ROWS: Final = 1000  # records of rows shown that are kept while nothing can be written; more are counted as events
 HELD_EVENTS: Final = 1000  # events kept while nothing can be written; more are counted
 _NO_HASH: Final = bytes(32)
 
@@ -76,6 +77,7 @@ class Chain:
         self._intents: list[int] = []  # of the batch
         self._answered: list[tuple[Any, ...]] = []  # outcomes of the batch, to be said again if it fails
         self._events: list[tuple[Any, ...]] = []
+        self._rows: list[tuple[Any, ...]] = []  # of the batch, to be said again if it fails
         self._dropped = 0
         self._lost: tuple[int, int] | None = None  # intents, events dropped; until a Lost frame is committed
         self._promised = 0  # frames up to here are written
@@ -183,6 +185,20 @@ class Chain:
         self._answered.append(answer)
         return seq
 
+    def rows(self, now_ns: int, intent: int, table: str, changed: bool, count: int, digests: bytes) -> int:
+        """Which rows of a table an intent's result shows, or (`changed`) which it changes: before its outcome, and
+        before they are delivered. `digests` and `count` are a set of gateway.masking.key_sets. 0 where the intent
+        is not open.
+        """
+        if intent not in self._open:
+            return 0
+        if len(self._rows) < HELD_ROWS:
+            self._rows.append((now_ns, intent, table, changed, count, digests))
+        else:
+            self._dropped += 1
+        said = records.Rows(intent, table, changed, count, digests)
+        return self._put(records.ROWS, now_ns, _encode(said))
+
     def event(
         self,
         now_ns: int,
@@ -266,6 +282,7 @@ class Chain:
         self._intents.clear()
         self._answered.clear()
         self._events.clear()
+        self._rows.clear()
         self._dropped = 0
         self._lost = None
 
@@ -291,11 +308,12 @@ class Chain:
         self._lost = lost = (intents + len(withdrawn), dropped + self._dropped)
         answered = [each for each in self._answered if each[2] not in withdrawn]
         events = list(self._events)
+        rows = [each for each in self._rows if each[1] not in withdrawn]
         for each in withdrawn:
             self._open.pop(each, None)
         for kept in answered:
             self._open[kept[2]] = kept[0]
-        for waiting in (self._parts, self._intents, self._answered, self._events):
+        for waiting in (self._parts, self._intents, self._answered, self._events, self._rows):
             waiting.clear()
         self._dropped = self._taken = self._proving_ns = 0
         if abandon:
@@ -310,6 +328,8 @@ class Chain:
                 self.carry(now_ns, seq, opened)
         for event in events:
             self.event(*event)
+        for shown in rows:
+            self.rows(*shown)
         for kept in answered:
             self.outcome(*kept[1:])
         return len(withdrawn)

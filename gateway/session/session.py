@@ -29,6 +29,8 @@ from parser.messages import error_response, notice_response
 # other tokens than we do.
 _UNSAFE_ENCODINGS = frozenset({"SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "MULE_INTERNAL"})
 
+_OWN_TEXT = frozenset({"UTF8", "SQL_ASCII"})
+
 _LEXING_SAFE = {
     "standard_conforming_strings": frozenset({"on", "true", "yes", "1"}),
     "client_encoding": frozenset({"utf8", "utf-8", "unicode", "latin1", "sql_ascii"}),
@@ -62,6 +64,7 @@ class Session:
         "epoch",
         "estimate",
         "flushed",
+        "foreign_text",
         "held",
         "late",
         "learns",
@@ -165,6 +168,7 @@ class Session:
         """How texts are read and what holds them back, before anything was said."""
         self.conforming = True
         self.encoding_safe = True
+        self.foreign_text = False  # what the client reads is not UTF-8, and may be more than ASCII
         self.lexing_doubt = False
         self.made = scope.made  # temporary relations it made: the catalogue may know another of the name
         self.moved = scope.moved  # what it defined or changed since the catalogue was read
@@ -273,6 +277,7 @@ class Session:
             self.conforming = value == "on"  # the next statement asks for a scope of that reading
             self.lexing_moved = True
         elif name == "client_encoding":
+            self.foreign_text = value.upper() not in _OWN_TEXT
             safe, self.encoding_safe = self.encoding_safe, value.upper() not in _UNSAFE_ENCODINGS
             self.lexing_moved = self.lexing_moved or safe is not self.encoding_safe
         elif name == "search_path":
