@@ -18,7 +18,7 @@ from gateway.masking.basis import MaskBasis, basis, moved_names, relabelled
 from gateway.masking.groups import Group, groups
 from gateway.masking.inference import inferred
 from gateway.masking.notifications import Listening
-from gateway.masking.row_keys import Accounting, concerns
+from gateway.masking.row_keys import Accounting, changes, concerns
 from gateway.masking.stores import kept_aside
 from gateway.masking.travels import is_blind, learned
 from gateway.policy.decide import decide
@@ -58,6 +58,7 @@ class Ruling:
     blind: bool = False  # … and those of the catalogue of now would be better ones
     groups: tuple[Group, ...] = ()  # aggregates that may be shown where the text sent keeps small groups back
     accounted: bool = False  # its rows may hold keys that are recorded
+    changes: tuple[str, ...] = ()  # tables of which the keys of the rows that it changes are wanted
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
 
     def plan(self, row_description: bytes, sent: tuple[Group, ...] = ()) -> ResultPlan:
@@ -311,7 +312,20 @@ class Scope:
         chosen = groups(masks, self.rights) if facts.grouped is not None else ()
         tags = facts.tags or None
         return Ruling(
-            facts, decision, masks, copy, card, refused, tags, moves, plain, learns, blind, chosen, concerns(masks)
+            facts,
+            decision,
+            masks,
+            copy,
+            card,
+            refused,
+            tags,
+            moves,
+            plain,
+            learns,
+            blind,
+            chosen,
+            concerns(masks),
+            changes(masks),
         )
 
     def _dotted(self, relation: Relation) -> str:

@@ -78,8 +78,7 @@ class Admissions:
     ) -> None:
         gateway = slot.settings.gateway
         self._slot = slot
-        extent = slot.settings.audit.row_keys
-        self._accounting = None if extent == "off" else Accounting(Digester(slot.secrets.digest_key), extent)
+        self._accounting = Accounting(Digester(slot.secrets.digest_key), slot.settings.audit.row_keys)
         self._audit = audit
         self._relay = relay
         self._desk = desk

@@ -65,7 +65,7 @@ def disclosed(
 
 def _digester(config: str | None) -> Digester:
     try:
-        return Digester(configuration.digest_key(configuration.find(config, os.environ), os.environ))
+        return Digester(configuration.load_digest_key(configuration.find(config, os.environ), os.environ))
     except ConfigError as error:
         stop(str(error), 2)
 

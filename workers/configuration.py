@@ -38,7 +38,7 @@ class Secrets:
 
     @property
     def digest_key(self) -> bytes:
-        """The 32 bytes that key the digests in the audit (HKDF, RFC 5869): equal wherever the mask's key is."""
+        """The key of what the audit keeps of values: digests of literals and of rows' keys."""
         return _digest_key(self.mask_key)
 
     def password(self, database: str) -> str | None:
@@ -205,15 +205,6 @@ def _key_files(file: Path, settings: Settings) -> KeyFiles:
     return key_files
 
 
-def digest_key(file: Path, environ: Mapping[str, str]) -> bytes:
-    """As Secrets', for what reads the trail and needs no more of the configuration. Raises ConfigError."""
-    return _digest_key(_mask_key(file, environ))
-
-
-def _digest_key(mask_key: bytes) -> bytes:
-    return HKDF(SHA256(), 32, None, b"sluice audit digests").derive(mask_key)
-
-
 def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secrets:
     passwords: dict[str, str | None] = {}
     for database in settings.databases:
@@ -227,6 +218,17 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
         else:
             passwords[database.name] = None
     return Secrets(_mask_key(file, environ), passwords)
+
+
+def load_digest_key(file: Path, environ: Mapping[str, str]) -> bytes:
+    """The audit's digest key (see Secrets) of the installation whose sluice.toml this is; nothing else is read. Raises
+    ConfigError."""
+    return _digest_key(_mask_key(file, environ))
+
+
+def _digest_key(mask_key: bytes) -> bytes:
+    """HKDF (RFC 5869), so that nothing which the masks make can be compared with what the audit keeps."""
+    return HKDF(SHA256(), 32, None, b"sluice audit digests").derive(mask_key)
 
 
 def _mask_key(file: Path, environ: Mapping[str, str]) -> bytes:

@@ -10,7 +10,7 @@ from gateway.classify.own import NOTHING, Own
 from gateway.classify.system import DERIVED, tells_definitions
 from gateway.masking.masks import BPCHAR, TEXT_TYPES, CellMask, How, constant
 from gateway.policy.rights import Rights
-from gateway.policy.rules import STRICTNESS, kept_at_most
+from gateway.policy.rules import STRICTNESS, RecordKeys, kept_at_most
 from parser.facts import Column, Facts, Output, Relation
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
@@ -80,6 +80,7 @@ class MaskBasis:
     moved: frozenset[str] = frozenset()
     unproven: bool = False
     accounting: "Accounting | None" = None  # whose rows are accounted for when they are shown
+    record_keys: tuple[RecordKeys, ...] = ()  # … and when they are changed
 
     def output(self, index: int, count: int) -> Output | None:
         """Lineage of one of `count` result columns. Where the counts differ the statement was misread: nothing is proven."""
@@ -295,6 +296,7 @@ def basis(
         own=own,
         moved=moved,
         accounting=accounting,
+        record_keys=rights.record_keys,
     )
     if facts.complete and facts.kinds[:1] == ("EXPLAIN",):
         alone = everything or _plans_alone(made_here)

@@ -57,6 +57,9 @@ class Keys:
         self.families = list(families)
         self.order = sorted(range(len(indexes)), key=list(indexes).__getitem__)  # of the stream
         self.indexes = [indexes[place] for place in self.order]
+        self.csv = False  # of COPY: how its lines are written
+        self.null = b""
+        self.delimiter: i64 = 0
         self.cells: list[bytes] = [b""] * len(indexes)  # of the row at hand, in the key's order
 
     def rows(self, frames: bytes, start: int, end: int) -> None:
@@ -100,6 +103,7 @@ class Keys:
 
     def lines(self, frames: bytes, start: int, end: int, dialect: Dialect) -> None:
         """Whole CopyData frames of COPY in the text or csv format, without the header line. Raises ProtocolError."""
+        self.csv, self.null, self.delimiter = dialect.csv, dialect.null, dialect.delimiter[0]
         at: i64 = start
         stop: i64 = end
         while at < stop:
@@ -113,8 +117,8 @@ class Keys:
 
     def line(self, frames: bytes, at: i64, stop: i64, dialect: Dialect) -> None:
         """One row, which ends its line at `stop`."""
-        csv = dialect.csv
-        delimiter: i64 = dialect.delimiter[0]
+        csv, null = self.csv, self.null
+        delimiter = self.delimiter
         column: i64 = 0
         place = 0
         wanted: i64 = self.indexes[0]
@@ -123,9 +127,11 @@ class Keys:
             at = _cell_end(frames, at, stop, delimiter, csv)
             if column == wanted:
                 cell = frames[begin:at]
-                if cell == dialect.null:
+                if len(cell) == len(null) and cell == null:
                     return
-                self.cells[self.order[place]] = plain(cell, dialect)
+                if begin < at and (frames[begin] == _QUOTE if csv else b"\\" in cell):
+                    cell = plain(cell, dialect)
+                self.cells[self.order[place]] = cell
                 place += 1
                 if place == len(self.indexes):
                     break

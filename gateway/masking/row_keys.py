@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
+from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable, PrimaryKey
 from gateway.masking.basis import MaskBasis
 from gateway.masking.copies import CopyPlan, dialect_of
 from gateway.masking.copy_cells import Dialect
 from gateway.masking.key_cells import Keys
 from gateway.masking.key_forms import family_of, form_of
 from gateway.masking.key_sets import Digester
-from parser.facts import Column, Output
+from gateway.policy.reach import fits_relation
+from parser.facts import Column, Output, Relation
 from parser.messages import row_description
 
-Extent = Literal["labelled", "all"]
+Extent = Literal["labelled", "all", "off"]
+_RETURNING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 COMBINATIONS_MAX = 16  # of the columns of one table's key, where it stands in a result more than once
 
 _Stored = tuple[CatalogTable, CatalogColumn]
@@ -30,26 +32,29 @@ _Stored = tuple[CatalogTable, CatalogColumn]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Accounting:
-    """Whose rows are accounted for: those of tables in which at least one column has a label, or of all."""
+    """Whose rows are accounted for when they are shown: those of tables in which at least one column has a label, of all, or
+    of none."""
 
     digester: Digester
     extent: Extent = "labelled"
 
     def covers(self, catalog: Catalog, oid: int) -> bool:
         """Whether keys of this table are recorded: it has a primary key, and is one of those that count."""
-        if oid not in catalog.primary:
+        if oid not in catalog.primary or self.extent == "off":
             return False
         return self.extent == "all" or any(column.label is not None for column in catalog.tables[oid].columns)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyColumns:
-    """A primary key's columns in a result: `indexes` in the key's order, with the forms and families of key_cells."""
+    """A primary key's columns in a result: `indexes` in the key's order, with the forms and families of key_cells.
+    `records`: of its rows, that they were shown (False) and that they were changed (True)."""
 
     table: str
     indexes: tuple[int, ...]
     forms: tuple[int, ...]
     families: str
+    records: tuple[bool, ...] = (False,)
 
     def fresh(self) -> Keys:
         """Room for the keys of a run of rows."""
@@ -79,7 +84,35 @@ def concerns(basis: MaskBasis) -> bool:
         return False
     facts = basis.facts
     tables = (table for relation in (*facts.reads, *facts.writes) for table in basis.tables(relation))
-    return not facts.complete or any(_counts(table, basis, accounting) for table in tables)
+    if not facts.complete:
+        return accounting.extent != "off"
+    return any(_counts(table, basis, accounting) for table in tables) or bool(changes(basis))
+
+
+def changes(basis: MaskBasis) -> tuple[str, ...]:
+    """The tables of which the policy wants the keys of changed rows, and of which the statement changes rows."""
+    facts = basis.facts
+    if not basis.record_keys or "write" not in facts.effects or basis.accounting is None:
+        return ()
+    found: dict[str, None] = {}
+    for relation in facts.writes:
+        for table in basis.tables(relation):
+            behind = table.behind or () if table.kind in ("v", "m") else (Relation(table.schema, table.name),)
+            for one in (each for name in behind for each in basis.catalog.find(name.schema, name.name)):
+                primary = basis.catalog.primary.get(one.oid)
+                if primary is not None and _named_by_policy(one, primary, basis):
+                    found[primary.table] = None
+    return tuple(found)
+
+
+def _named_by_policy(table: CatalogTable, primary: PrimaryKey, basis: MaskBasis) -> bool:
+    schema, _, name = primary.table.partition(".")
+    names = (Relation(table.schema, table.name), Relation(schema, name))
+    return any(
+        any(fits_relation(pattern, one) for pattern in rule.tables for one in names)
+        or any(column.label in rule.labels for column in table.columns)
+        for rule in basis.record_keys
+    )
 
 
 def _counts(table: CatalogTable, basis: MaskBasis, accounting: Accounting) -> bool:
@@ -170,10 +203,13 @@ def _named(columns: Iterable[Column], basis: MaskBasis) -> Iterator[_Stored]:
 def _keyed(
     places: Sequence[tuple[int, bool, list[_Stored]]], basis: MaskBasis, accounting: Accounting, dialect: Dialect | None
 ) -> Keyed | None:
+    # What it returns of the rows it changes; what another statement in it changed is not what it returns.
+    changed = changes(basis) if basis.facts.changes == 1 and basis.facts.kinds[0] in _RETURNING else ()
     held: dict[int, dict[int, list[tuple[int, bool]]]] = {}  # by table and column number: where it is, and whether binary
     for index, binary, stored in places:
         for table, column in stored:
-            if accounting.covers(basis.catalog, table.oid):
+            primary = basis.catalog.primary.get(table.oid)
+            if primary is not None and (primary.table in changed or accounting.covers(basis.catalog, table.oid)):
                 held.setdefault(table.oid, {}).setdefault(column.number, []).append((index, binary))
     keys: list[KeyColumns] = []
     unknown: list[tuple[str, str]] = []
@@ -190,7 +226,9 @@ def _keyed(
         elif len(choices) > COMBINATIONS_MAX:
             unknown.append((primary.table, "its key stands in the result too many times"))
         else:
+            shown = (False,) if accounting.covers(basis.catalog, oid) else ()
+            records = (*shown, True) if primary.table in changed else shown
             for choice in choices:
                 forms = tuple(form_of(of, binary=binary) for of, (_, binary) in zip(types, choice, strict=True))
-                keys.append(KeyColumns(primary.table, tuple(index for index, _ in choice), forms, named))
+                keys.append(KeyColumns(primary.table, tuple(index for index, _ in choice), forms, named, records))
     return Keyed(tuple(keys), tuple(unknown), accounting.digester, dialect) if keys or unknown else None

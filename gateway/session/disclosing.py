@@ -13,12 +13,15 @@ from gateway.masking.key_sets import not_known, sets
 
 if TYPE_CHECKING:
     from gateway.masking.row_keys import Keyed
+    from gateway.scope import Ruling
     from gateway.session.inflight import Item
     from gateway.session.session import Session
 
 _COPY_DATA = 100
+_COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY")  # command tags that tell how many rows were changed
 _LINE_FEED = 10
 FOREIGN_TEXT = "text in an encoding other than UTF8"
+NOT_RETURNED = "the statement did not return the keys of the rows it changed"
 TOO_LONG = "a row was too long to be read whole"
 UNREAD = "a key was not in a form that is known (DateStyle other than ISO?)"
 
@@ -49,13 +52,27 @@ def shown(
         digests = keyed.digester.digests(keys)
         if digests:
             for count, packed in sets(digests, columns.families):
-                s.chain.rows(s.now, intent, columns.table, False, count, packed)
+                for changed in columns.records:
+                    s.chain.rows(s.now, intent, columns.table, changed, count, packed)
+            if True in columns.records:
+                item.returned = item.returned | {(intent, columns.table)}
 
 
 def unread(s: Session, item: Item, keyed: Keyed) -> None:
     """A row goes out that is too long to be held: its keys are not known."""
     for columns in keyed.keys:
         _unknown(s, item, columns.table, TOO_LONG)
+
+
+def changed(s: Session, item: Item, ruling: Ruling, command: str, rows: int) -> None:
+    """The statement has run: says of each table whose changed rows the policy wants to know that their keys are not,
+    unless it returned them."""
+    intent = item.intents[item.index]
+    if not intent or (not rows and command.startswith(_COUNTED)):
+        return  # nothing was changed
+    for table in ruling.changes:
+        if (intent, table) not in item.returned:
+            s.chain.rows(s.now, intent, table, True, 0, not_known(NOT_RETURNED))
 
 
 def _unknown(s: Session, item: Item, table: str, why: str) -> None:

@@ -16,7 +16,7 @@ from gateway.masking.basis import MaskBasis, moved_names
 from gateway.masking.written_back import CopyWatch
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
-from gateway.session import answers, bounds, paths, understand
+from gateway.session import answers, bounds, disclosing, paths, understand
 from gateway.session.budgets import Purse, Purses
 from gateway.session.inflight import Ask, Item, Wanted
 from gateway.session.names import Names
@@ -391,6 +391,8 @@ class Session:
         intent = item.intents[index]
         if intent:
             ruling = item.rulings[index]
+            if ruling.changes:
+                disclosing.changed(self, item, ruling, command, rows)
             result = ruling.copy if item.plan is None else item.plan
             card = result.card_with(item.found) if result is not None else None
             self.chain.outcome(

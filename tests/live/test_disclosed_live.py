@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from gateway.session.disclosing import UNREAD
+from gateway.session.disclosing import NOT_RETURNED, UNREAD
 from tests.live.rig import Gateway, Postgres, database_entries, serving, wait_for
 
 SETUP = """
@@ -31,6 +31,8 @@ name = "clear"
 groups = ["owners"]
 allow = ["all"]
 unmask = ["*"]
+[[record_keys]]
+tables = ["public.parts"]
 [[grant]]
 name = "masked"
 groups = ["analysts"]
@@ -63,7 +65,7 @@ def clear(keeper: Gateway, tag: str) -> psycopg.Connection:
 
 def disclosed(keeper: Gateway, table: str, *key: str) -> tuple[set[str], dict[str, Any]]:
     """The applications through which the row was shown, and the summary."""
-    options = [part for each in key for part in ("--key", each)]
+    options = [part for each in key for part in ((each,) if each == "--changed" else ("--key", each))]
     done = keeper.sluice("audit", "disclosed", "--table", table, *options, "--json", seconds=120)
     assert done.returncode == 0, done.stderr
     *found, last = [json.loads(line) for line in done.stdout.splitlines()]
@@ -187,3 +189,16 @@ def test_keys_in_a_form_that_is_not_known_are_said(keeper: Gateway) -> None:
         copied("copy (select since, member, email from stays where member = 7) to stdout")(connection)
     _, summary = disclosed(keeper, "stays", "2026-01-01T07:00:00Z", "7")
     assert summary["keys_not_known"][UNREAD] == 1
+
+
+def test_rows_changed_are_found_where_the_statement_returned_them(keeper: Gateway) -> None:
+    with clear(keeper, "changing") as connection:
+        connection.execute("update parts set weight = 0 where id in (2, 3) returning id").fetchall()
+        connection.execute("insert into parts values (%s, 1) returning *", (100,), binary=True).fetchall()
+    with clear(keeper, "changing blindly") as connection:
+        connection.execute("update parts set weight = 1 where weight = 5")
+        connection.execute("update parts set weight = 1 where weight = -5")
+    for key, wanted in (("3", {"changing"}), ("100", {"changing"}), ("4", set())):
+        found, summary = disclosed(keeper, "parts", "--changed", key)
+        assert found == wanted
+        assert summary["keys_not_known"] == {NOT_RETURNED: 1}

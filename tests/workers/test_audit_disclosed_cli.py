@@ -11,7 +11,7 @@ from gateway.masking.key_cells import Keys
 from gateway.masking.key_sets import Digester, sets
 from workers.audit_group import audit
 from workers.audit_log import AuditLog
-from workers.configuration import digest_key
+from workers.configuration import load_digest_key
 from workers.init import init
 
 TABLE = "public.customers"
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 def write(folder: Path, user: str, *keys: str, host: str = "db1", changed: bool = False) -> None:
     """One statement of this user that showed the rows of these keys, in a trail of that host."""
-    digester = Digester(digest_key(folder / "sluice.toml", {}))
+    digester = Digester(load_digest_key(folder / "sluice.toml", {}))
     log = AuditLog(folder / "var" / host, host, 0)
     who = SessionCard(SessionInfo("s-" + user, user, actors=("agent-7",), application="psql\x1b[2J", database="prod"))
     columns = (f"{TABLE}.id", f"{TABLE}.email")

@@ -11,7 +11,8 @@ from gateway.errors import Refused
 from gateway.masking.basis import MaskBasis, basis
 from gateway.masking.key_sets import Digester
 from gateway.masking.plan import copy_out
-from gateway.masking.row_keys import Accounting, Extent, Keyed, concerns, of_copy, of_rows
+from gateway.masking.row_keys import Accounting, Extent, Keyed, changes, concerns, of_copy, of_rows
+from gateway.policy.rules import RecordKeys
 from parser.statements import read
 from tests.gateway.masking.shop import INT4, TEXT, description, facts, rights
 
@@ -160,3 +161,41 @@ def test_copy_that_cannot_be_followed_says_so() -> None:
     untraced = copied("copy (select * from people) to stdout")
     assert untraced is None or told(untraced) or untraced.unknown
     assert copied("copy parcels to stdout") is None
+
+
+def changing(sql: str, *rules: RecordKeys, extent: Extent = "off") -> MaskBasis:
+    granted = replace(rights(["*"]), record_keys=rules)
+    return basis(facts(sql), granted, CATALOG, accounting=replace(ACCOUNTING, extent=extent))
+
+
+@pytest.mark.parametrize(
+    ("rule", "sql", "tables"),
+    [
+        (RecordKeys(("people",)), "update people set boss = 1", ("public.people",)),
+        (RecordKeys(("public.p*",)), "delete from parcels", ("public.parcels",)),
+        (RecordKeys((), ("email",)), "insert into people (id) values (1)", ("public.people",)),
+        (RecordKeys((), ("email",)), "update cards set mail = 'x'", ("public.people",)),
+        (RecordKeys(("visits",)), "delete from visits_2026", ("public.visits",)),
+        (RecordKeys(("staff",)), "delete from staff", ()),
+        (RecordKeys((), ("email",)), "delete from parcels", ()),
+        (RecordKeys(("people",)), "select id from people", ()),
+    ],
+)
+def test_policy_names_tables_and_labels_whose_changes_count(rule: RecordKeys, sql: str, tables: tuple[str, ...]) -> None:
+    assert changes(changing(sql, rule)) == tables
+    assert changes(changing(sql)) == ()
+
+
+def test_returned_keys_are_of_rows_changed_and_shown_as_far_as_each_is_wanted() -> None:
+    sql, body = "update people set boss = 1 returning id", description(("id", PEOPLE, 1, INT4))
+    rule = RecordKeys(("people",))
+    wanted: list[tuple[Extent, tuple[RecordKeys, ...], tuple[bool, ...]]] = [
+        ("labelled", (rule,), (False, True)),
+        ("off", (rule,), (True,)),
+        ("labelled", (), (False,)),
+    ]
+    for extent, rules, records in wanted:
+        keyed = of_rows(body, changing(sql, *rules, extent=extent))
+        assert keyed is not None
+        assert [one.records for one in keyed.keys] == [records]
+    assert of_rows(body, changing(sql)) is None

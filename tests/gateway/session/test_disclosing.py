@@ -10,7 +10,7 @@ from gateway.audit.segment import SegmentReader
 from gateway.masking.key_sets import Digester, Probe, read
 from gateway.masking.row_keys import Accounting
 from gateway.session import answers
-from gateway.session.disclosing import FOREIGN_TEXT, TOO_LONG, UNREAD
+from gateway.session.disclosing import FOREIGN_TEXT, NOT_RETURNED, TOO_LONG, UNREAD
 from parser.messages import bind, command_complete, describe, execute, frame, parse, query
 from tests.gateway.masking.shop import (
     CUSTOMERS,
@@ -23,7 +23,7 @@ from tests.gateway.masking.shop import (
     data_row,
     description,
 )
-from tests.gateway.session.rig import BOUND, CLEAR, COPY_DONE, PARSED, READ, READY, SYNC, Rig, kinds
+from tests.gateway.session.rig import BOUND, CLEAR, COPY_DONE, PARSED, READ, READY, SYNC, Rig, failure, kinds
 
 DIGESTER = Digester(b"k" * 32)
 PEOPLE = "public.customers"
@@ -202,3 +202,45 @@ def test_describe_of_the_client_itself_is_enough() -> None:
     assert kinds(asked) == b"PBDES"
     rig.say(PARSED, BOUND, frame(b"T", ID_EMAIL), row(4), command_complete("SELECT 1"), READY)
     assert shown(rig) == [4]
+
+
+CHANGES = f"{CLEAR}[[record_keys]]\ntables = ['customers']\n"
+ID = frame(b"T", description(("id", CUSTOMERS, 1, INT4)))
+
+
+def changed(rig: Rig, sql: str, *answer: bytes) -> list[tuple[str, bool, int]]:
+    """What is on record of the rows of a statement with this answer: (table, changed, keys)."""
+    rig.ask(query(sql))
+    rig.say(*answer, READY)
+    return [(one.table, one.changed, one.count) for one in recorded(rig)]
+
+
+def test_rows_that_a_change_returns_are_on_record_as_changed_and_shown() -> None:
+    rig = rig_of(CHANGES)
+    update = "update customers set city = 'Oslo' where id < 9 returning id"
+    found = changed(rig, update, ID, data_row(b"3"), data_row(b"4"), command_complete("UPDATE 2"))
+    assert found == [(PEOPLE, False, 2), (PEOPLE, True, 2)]
+    assert shown(rig) == [3, 4]
+
+
+def test_change_that_does_not_return_its_keys_says_so_where_it_changed_something() -> None:
+    delete = "delete from customers where city = 'Oslo'"
+    rig = rig_of(CHANGES)
+    assert changed(rig, delete, command_complete("DELETE 0")) == []
+    rig = rig_of(CHANGES)
+    assert changed(rig, delete, command_complete("DELETE 5")) == [(PEOPLE, True, 0)]
+    assert reasons(rig) == [NOT_RETURNED]
+    assert changed(rig_of(CHANGES), "truncate customers", command_complete("TRUNCATE TABLE")) == [(PEOPLE, True, 0)]
+    assert changed(rig_of(CLEAR), delete, command_complete("DELETE 5")) == []
+    assert changed(rig_of(CHANGES), "delete from orders", command_complete("DELETE 5")) == []
+
+
+def test_row_that_is_only_read_beside_a_change_is_not_on_record_as_changed() -> None:
+    sql = "with gone as (delete from customers where city = 'Oslo') select id from customers"
+    found = changed(rig_of(CHANGES), sql, ID, data_row(b"3"), command_complete("SELECT 1"))
+    assert found == [(PEOPLE, False, 1), (PEOPLE, True, 0)]
+
+
+def test_change_that_fails_has_no_rows() -> None:
+    rig = rig_of(CHANGES)
+    assert changed(rig, "delete from customers where id = 1", failure("23503")) == []
