@@ -271,15 +271,9 @@ class Scope:
     ) -> Ruling:
         decision = decide(facts, self.rights, self.catalog, rows, own.names)
         masks = basis(
-            facts,
-            self.rights,
-            self.catalog,
-            key=self._mask_key,
-            made=made,
-            own=own,
-            moved=moved,
+            facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved,
             accounting=self._accounting,
-        )
+        )  # fmt: skip
         refused, copy = decision.refused, None
         if refused is None:
             refused = kept_aside(facts, masks)
@@ -312,21 +306,9 @@ class Scope:
         chosen = groups(masks, self.rights) if facts.grouped is not None else ()
         tags = facts.tags or None
         return Ruling(
-            facts,
-            decision,
-            masks,
-            copy,
-            card,
-            refused,
-            tags,
-            moves,
-            plain,
-            learns,
-            blind,
-            chosen,
-            concerns(masks),
-            changes(masks),
-        )
+            facts, decision, masks, copy, card, refused, tags, moves, plain, learns, blind, chosen,
+            concerns(masks), changes(masks),
+        )  # fmt: skip
 
     def _dotted(self, relation: Relation) -> str:
         """The relation as the audit names it: with its schema where the catalogue leaves no choice."""

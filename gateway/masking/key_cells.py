@@ -60,6 +60,7 @@ class Keys:
         self.csv = False  # of COPY: how its lines are written
         self.null = b""
         self.delimiter: i64 = 0
+        self.escaped = False  # the cell at hand is not written as it is
         self.cells: list[bytes] = [b""] * len(indexes)  # of the row at hand, in the key's order
 
     def rows(self, frames: bytes, start: int, end: int) -> None:
@@ -124,12 +125,13 @@ class Keys:
         wanted: i64 = self.indexes[0]
         while True:
             begin = at
-            at = _cell_end(frames, at, stop, delimiter, csv)
+            self.escaped = False
+            at = self.cell_end(frames, at, stop, delimiter, csv)
             if column == wanted:
                 cell = frames[begin:at]
                 if len(cell) == len(null) and cell == null:
                     return
-                if begin < at and (frames[begin] == _QUOTE if csv else b"\\" in cell):
+                if self.escaped:
                     cell = plain(cell, dialect)
                 self.cells[self.order[place]] = cell
                 place += 1
@@ -146,6 +148,31 @@ class Keys:
         """Whether all keys are plain letters, the same bytes in every encoding that a session may have."""
         known = (self.short.getvalue(), self.exact.getvalue())
         return all(part.isascii() for part in known) and all(key.isascii() for key in self.long)
+
+    def cell_end(self, frames: bytes, at: i64, stop: i64, delimiter: i64, csv: bool) -> i64:
+        """Where the cell ends that begins here: before a delimiter, or at the end of the row."""
+        if csv and at < stop and frames[at] == _QUOTE:
+            self.escaped = True
+            at += 1
+            while at < stop:
+                if frames[at] != _QUOTE:
+                    at += 1
+                elif at + 1 < stop and frames[at + 1] == _QUOTE:
+                    at += 2
+                else:
+                    return at + 1
+            raise ProtocolError("a cell of COPY data does not end")
+        while at < stop:
+            byte = i64(frames[at])
+            if byte == delimiter:
+                return at
+            if byte == _BACKSLASH and not csv:
+                self.escaped = True
+                at += 1
+            at += 1
+        if at > stop:
+            raise ProtocolError("a cell of COPY data does not end")
+        return at
 
     def put(self) -> None:
         """Takes the key whose cells are here."""
@@ -202,25 +229,3 @@ def canonical(cell: bytes, form: int, family: str) -> bytes | None:
     if form == BOOL_BINARY:
         return (b"t" if cell[0] else b"f") if size == 1 else None
     return slow(cell, form, family)
-
-
-def _cell_end(frames: bytes, at: i64, stop: i64, delimiter: i64, csv: bool) -> i64:
-    """Where the cell ends that begins here: before a delimiter, or at the end of the row."""
-    if csv and at < stop and frames[at] == _QUOTE:
-        at += 1
-        while at < stop:
-            if frames[at] != _QUOTE:
-                at += 1
-            elif at + 1 < stop and frames[at + 1] == _QUOTE:
-                at += 2
-            else:
-                return at + 1
-        raise ProtocolError("a cell of COPY data does not end")
-    while at < stop:
-        byte = i64(frames[at])
-        if byte == delimiter:
-            return at
-        at += 2 if byte == _BACKSLASH and not csv else 1
-    if at > stop:
-        raise ProtocolError("a cell of COPY data does not end")
-    return at
