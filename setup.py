@@ -12,6 +12,8 @@ from setuptools import Extension, setup
 COMPILED = [
     "parser/fingerprint.py",
     "gateway/audit/chain.py",
+    "gateway/audit/merkle.py",
+    "gateway/audit/walk.py",
     "gateway/classify/national.py",
     "gateway/classify/validators.py",
     "gateway/masking/copies.py",

@@ -51,7 +51,8 @@ class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dir: Text = "var/audit"
     durability: Literal["process", "power"] = "process"
     segment_bytes: Annotated[int, Meta(ge=4096, le=2**40)] = 67_108_864
-    retention_days: Count = 400
+    retention_days: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 400  # 0: for ever
+    compress: bool = False  # segments that are complete (zstd)
     on_failure: Literal["refuse", "continue"] = "refuse"
     row_keys: Literal["labelled", "all", "off"] = "labelled"
 

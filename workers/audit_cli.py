@@ -17,6 +17,7 @@ from rich.text import Text
 from gateway.audit.query import Entry, Filter, moment, timestamp, to_json
 from gateway.audit.verify import ChainCheck, Finding, Grade
 from workers import audit_trail
+from workers.audit_disk import boot_id
 from workers.audit_group import audit_directory, stop, unreadable
 from workers.audit_trail import ChainFiles, Follower
 
@@ -175,7 +176,7 @@ def _check(chain: ChainFiles, numbers: list[int], recovered: dict[bytes, Any]) -
     for number, data, following in audit_trail.segment_bytes(chain, numbers):
         check.segment(number, data, following)
     if not chain.is_void():
-        check.end(live, recovered.get(chain.id))
+        check.end(live, recovered.get(chain.id), boot_id())
     return check
 
 

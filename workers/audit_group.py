@@ -14,7 +14,13 @@ from workers import configuration
 
 _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
     "disclosed": ("workers.audit_disclosed_cli", "disclosed", "Who was shown, or changed, one row of a table."),
+    "check-receipt": ("workers.audit_receipt_cli", "check_verb", "Check a receipt, a tree head or an extension."),
+    "extends": ("workers.audit_receipt_cli", "extends_verb", "Prove that the trail goes on from an earlier tree head."),
+    "head": ("workers.audit_receipt_cli", "head_verb", "The newest signed tree head, to be kept elsewhere."),
+    "receipt": ("workers.audit_receipt_cli", "receipt_verb", "Write the proof that a record is in the trail."),
+    "compress": ("workers.audit_keeping_cli", "compress", "Compress segments that are complete."),
     "query": ("workers.audit_cli", "query", "Records that meet all the given conditions, by time."),
+    "rotate-key": ("workers.audit_keeping_cli", "rotate_key", "A new key that signs the trail, vouched for by the old one."),
     "show": ("workers.audit_cli", "show", "A record in full, with its intent or outcome."),
     "tail": ("workers.audit_cli", "tail", "The last records, and the next ones."),
     "verify": ("workers.audit_cli", "verify", "Prove that nothing was changed, removed or added."),

@@ -2,6 +2,7 @@
 Takes no lock.
 """
 
+import contextlib
 import fcntl
 import heapq
 import os
@@ -9,16 +10,24 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO, Final
+
+import zstandard
 
 from gateway.audit import records
 from gateway.audit.query import Entry, Joiner
 from gateway.audit.records import Recovered
-from gateway.audit.segment import FRAME_LIMIT, Damage, Header, SegmentReader, is_closed, read_header
+from gateway.audit.segment import FRAME_LIMIT, Damage, Header, SegmentReader, is_closed, later, read_header
 
 CHUNK = 256 * 1024
-_HEADER_BYTES = 8192
+HEADER_BYTES = 8192
 _TAIL_BYTES = 256
+RECOVERY_WORKER: Final = -1  # the slot in the headers of recoveries' chains
+SYSTEM_WORKER: Final = -2  # and of those for what happens to the gateway itself
+COMPRESSED: Final = ".zst"  # stands behind the name of a segment that was compressed
+_ENDINGS: Final = (".seg", ".seg" + COMPRESSED)
 
 
 def chain_directory(directory: Path, chain_id: bytes) -> Path:
@@ -29,6 +38,25 @@ def chain_directory(directory: Path, chain_id: bytes) -> Path:
 def segment_path(chain: Path, segment: int) -> Path:
     """One segment's file."""
     return chain / f"{segment:08d}.seg"
+
+
+def open_segment(chain: Path, segment: int) -> BinaryIO:
+    """A segment's bytes from its beginning, whether it is compressed or not; only seeks forward. Raises
+    FileNotFoundError.
+    """
+    path = segment_path(chain, segment)
+    try:
+        return path.open("rb")
+    except FileNotFoundError:  # the compressed one is there before the other goes
+        compressed = Path(f"{path}{COMPRESSED}").open("rb")  # noqa: SIM115 - the reader closes it
+    stream: BinaryIO = zstandard.ZstdDecompressor().stream_reader(compressed, read_across_frames=True)
+    return stream
+
+
+def segment_content(chain: Path, segment: int) -> bytes:
+    """All of a segment. Raises FileNotFoundError."""
+    with open_segment(chain, segment) as file:
+        return file.read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +72,29 @@ class ChainFiles:
 
     def segments(self) -> list[int]:
         """The numbers of its files, ascending."""
-        return sorted(int(each.name[:8]) for each in self.path.glob("[0-9]" * 8 + ".seg"))
+        try:
+            names = os.listdir(self.path)
+        except FileNotFoundError:
+            return []
+        return sorted({int(each[:8]) for each in names if each.endswith(_ENDINGS) and each[:8].isdigit()})
 
     def header(self, number: int) -> Header | None:
         """A segment's header; None where it is missing, unfinished or damaged."""
         try:
-            with segment_path(self.path, number).open("rb") as file:
-                found = read_header(file.read(_HEADER_BYTES))
+            with open_segment(self.path, number) as file:
+                found = read_header(file.read(HEADER_BYTES))
         except FileNotFoundError:
             return None
         return None if found is None or isinstance(found, Damage) else found[0]
 
+    def first(self) -> Header | None:
+        """The header of the oldest segment that is there (those before it may be past their time)."""
+        return self.header(0) or next((self.header(each) for each in self.segments()[:1]), None)
+
     def first_seq(self, number: int) -> int:
         """The number of a segment's first record; beyond all numbers where it has none yet."""
         reader = SegmentReader()
-        with segment_path(self.path, number).open("rb") as file:
+        with open_segment(self.path, number) as file:
             frames = reader.feed(file.read(2 * FRAME_LIMIT))
         return frames[0].seq if frames else 1 << 64
 
@@ -67,9 +103,13 @@ class ChainFiles:
         numbers = self.segments()
         if not numbers:
             return False
-        with segment_path(self.path, numbers[-1]).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            return is_closed(file.read(), records.CLOSED)
+        with open_segment(self.path, numbers[-1]) as file:
+            if isinstance(file, BufferedReader):
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            tail = b""
+            while more := file.read(CHUNK):
+                tail = (tail + more)[-_TAIL_BYTES:]
+            return is_closed(tail, records.CLOSED)
 
     def is_live(self) -> bool:
         """Whether its writer still holds it (its lock goes with the process, however that ends)."""
@@ -84,13 +124,24 @@ class ChainFiles:
 
     def modified_ns(self) -> int:
         """When its last segment was last written."""
-        numbers = self.segments()
-        return segment_path(self.path, numbers[-1]).stat().st_mtime_ns if numbers else 0
+        return next((self.written_ns(each) for each in self.segments()[-1:]), 0)
+
+    def written_ns(self, number: int) -> int:
+        """When a segment was last written; 0 where it is not there (any more)."""
+        path = segment_path(self.path, number)
+        for each in (path, Path(f"{path}{COMPRESSED}"), path):
+            with contextlib.suppress(FileNotFoundError):
+                return each.stat().st_mtime_ns
+        return 0
 
     def is_void(self) -> bool:
         """A recovery that was itself cut short: another one says the same, so this one is not read."""
-        first = self.header(0)
-        return first is not None and first.worker < 0 and not self.is_closed() and not self.is_live()
+        return self.is_recovery() and not self.is_closed() and not self.is_live()
+
+    def is_recovery(self) -> bool:
+        """Whether it explains how another chain was found."""
+        first = self.first()
+        return first is not None and first.worker == RECOVERY_WORKER
 
 
 def chains(directory: Path) -> list[ChainFiles]:
@@ -104,24 +155,44 @@ def read_segment(chain: ChainFiles, number: int, joiner: Joiner) -> Iterator[Ent
     understood.
     """
     following = chain.header(number + 1)
-    limit = following.previous_length if following is not None else None
     reader = SegmentReader()
-    at = 0
-    while limit is None or at < limit:
-        with segment_path(chain.path, number).open("rb") as file:
-            file.seek(at)
-            data = file.read(CHUNK if limit is None else min(CHUNK, limit - at))
-        if not data or reader.damage is not None:
-            return
-        at += len(data)
+    seq = 0
+    for data in _pieces(chain, number, None if following is None else following.previous_length):
         begun = reader.header is not None
         frames = reader.feed(data)
         if not begun and reader.header is not None:
             joiner.begin(reader.header)
         for frame in frames:
+            seq = frame.seq
             entry = joiner.read(frame)
             if entry is not None:
                 yield entry
+    if reader.pending:
+        joiner.lenient = True  # what these records refer to may be in what cannot be read
+        yield from filter(None, map(joiner.read, later(reader.rest, seq)))
+
+
+def _pieces(chain: ChainFiles, number: int, limit: int | None) -> Iterator[bytes]:
+    """A segment's bytes up to a limit. Between the pieces no file is open, as many chains are read at a time; but a
+    compressed one has to stay.
+    """
+    at = 0
+    file: BinaryIO | None = None
+    while limit is None or at < limit:
+        wanted = CHUNK if limit is None else min(CHUNK, limit - at)
+        if file is None:
+            file = open_segment(chain.path, number)
+            file.seek(at)
+        data = file.read(wanted)
+        if isinstance(file, BufferedReader):
+            file.close()
+            file = None
+        if not data:
+            break
+        at += len(data)
+        yield data
+    if file is not None:
+        file.close()
 
 
 def read_chain(chain: ChainFiles) -> Iterator[Entry]:
@@ -137,7 +208,7 @@ def read_all(directory: Path, since_ns: int = 0, until_ns: int = 0) -> Iterator[
     """
     wanted = []
     for chain in chains(directory):
-        first = chain.header(0)
+        first = chain.first()
         if first is None or chain.is_void() or chain.modified_ns() < since_ns:
             continue
         if not until_ns or first.time_ns < until_ns:
@@ -149,11 +220,10 @@ def recoveries(directory: Path) -> dict[bytes, Recovered]:
     """What later starts said of chains that ended without a closing record."""
     found: dict[bytes, Recovered] = {}
     for chain in chains(directory):
-        first = chain.header(0)
-        if first is None or first.worker >= 0 or not chain.is_closed():
+        if not chain.is_recovery() or not chain.is_closed():
             continue
         reader = SegmentReader()
-        for frame in reader.feed(segment_path(chain.path, 0).read_bytes()):
+        for frame in reader.feed(segment_content(chain.path, chain.segments()[0])):
             if frame.kind == records.RECOVERED:
                 said: Recovered = records.decode(frame.kind, frame.payload)
                 found[said.chain] = said
@@ -174,7 +244,7 @@ def find(directory: Path, record: str) -> list[Entry]:
             found += _find_in(chain, record, int(digits))
     if [each.kind for each in found] == ["intent"]:  # its worker may have died before the outcome
         for chain in everything:
-            if _is_recovery(chain) and not chain.is_void():
+            if chain.is_recovery() and not chain.is_void():
                 found += [entry for entry in read_chain(chain) if entry.intent == record]
     elif found and found[0].intent:
         found += [each for each in find(directory, found[0].intent) if each.kind == "intent"]
@@ -196,11 +266,6 @@ def _find_in(chain: ChainFiles, record: str, seq: int) -> list[Entry]:
     return found
 
 
-def _is_recovery(chain: ChainFiles) -> bool:
-    first = chain.header(0)
-    return first is not None and first.worker < 0
-
-
 def _time(entry: Entry) -> int:
     return entry.time_ns
 
@@ -218,7 +283,7 @@ class _Cursor:
     def read(self) -> Iterator[Entry]:
         """What was written since the last time, over as many segments as there are."""
         while True:
-            more = segment_path(self.chain.path, self.number + 1).exists()  # then this one will not grow
+            more = self.chain.header(self.number + 1) is not None  # then this one will not grow
             yield from self._rest()
             if not more:
                 return
@@ -226,7 +291,7 @@ class _Cursor:
 
     def _rest(self) -> Iterator[Entry]:
         try:
-            file = segment_path(self.chain.path, self.number).open("rb")
+            file = open_segment(self.chain.path, self.number)
         except FileNotFoundError:
             return
         with file:
@@ -294,4 +359,4 @@ class Follower:
 def segment_bytes(chain: ChainFiles, numbers: Iterable[int]) -> Iterator[tuple[int, bytes, Header | None]]:
     """Each segment's number, bytes and the header of the one behind it, for proofs."""
     for number in numbers:
-        yield number, segment_path(chain.path, number).read_bytes(), chain.header(number + 1)
+        yield number, segment_content(chain.path, number), chain.header(number + 1)

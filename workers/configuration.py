@@ -181,7 +181,7 @@ def local_issuer(file: Path, environ: Mapping[str, str], name: str | None) -> tu
                 _fault(
                     file, f'issuer "{issuer.name}"', "its keys are elsewhere", "ask that issuer for a token"
                 )
-            return issuer, _secret(path, f'issuer "{issuer.name}"')
+            return issuer, secret(path, f'issuer "{issuer.name}"')
     _fault(file, "issuer", "none of this name has its private key here", "`sluice init` makes a local one")
 
 
@@ -211,7 +211,7 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
         key = f'database "{database.name}"'
         if database.password_file:
             passwords[database.name] = (
-                _secret(file.parent / database.password_file, key).decode().rstrip("\r\n")
+                secret(file.parent / database.password_file, key).decode().rstrip("\r\n")
             )
         elif database.password_env:
             passwords[database.name] = environ[database.password_env]
@@ -232,7 +232,7 @@ def _digest_key(mask_key: bytes) -> bytes:
 
 
 def _mask_key(file: Path, environ: Mapping[str, str]) -> bytes:
-    mask_key = _secret(_key_path(file.parent, MASK_KEY_FILE, environ), MASK_KEY_FILE)
+    mask_key = secret(key_path(file.parent, MASK_KEY_FILE, environ), MASK_KEY_FILE)
     if len(mask_key.strip()) < _KEY_BYTES_MIN:
         _fault(
             file,
@@ -243,7 +243,7 @@ def _mask_key(file: Path, environ: Mapping[str, str]) -> bytes:
     return mask_key.strip()
 
 
-def _key_path(folder: Path, name: str, environ: Mapping[str, str]) -> Path:
+def key_path(folder: Path, name: str, environ: Mapping[str, str]) -> Path:
     """systemd's LoadCredential= comes first, so that keys need not lie beside the configuration."""
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     if credentials and (Path(credentials) / name).exists():
@@ -251,7 +251,7 @@ def _key_path(folder: Path, name: str, environ: Mapping[str, str]) -> Path:
     return folder / name
 
 
-def _secret(path: Path, key: str) -> bytes:
+def secret(path: Path, key: str) -> bytes:
     content = _bytes(path, key)
     if stat.S_IMODE(path.stat().st_mode) & (stat.S_IROTH | stat.S_IWOTH):
         _fault(path, key, "everybody may read or write the file", f"chmod 600 {path.name}")

@@ -12,6 +12,7 @@ from gateway.identity.keys import IssuerKeys
 from gateway.settings import Settings
 from workers.budgets import Budgets
 from workers.configuration import Secrets
+from workers.positions import Positions
 from workers.slab import Row, Slab
 
 BOOT_FAILED = 3  # exit code of a worker that cannot start: it would fail again, so the supervisor stops
@@ -81,6 +82,7 @@ class Slot:
     parent_fd: int  # readable (end of file) when the supervisor is gone: exit at once
     slab: Slab
     budgets: Budgets
+    positions: Positions
     settings: Settings
     secrets: Secrets
     keys: IssuerKeys

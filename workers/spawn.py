@@ -100,3 +100,27 @@ def _die_with_supervisor(parent_fd: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if select.select([parent_fd], [], [], 0)[0]:
         os._exit(1)
+
+
+def prepare_environment() -> dict[str, str]:
+    """Make the process's environment one to fork in; what it was before.
+
+    libpq's variables go: nothing may connect where the environment says. So does the service manager's address.
+    """
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("PG") or name == "NOTIFY_SOCKET":
+            del os.environ[name]
+    # numpy's OpenBLAS would start threads as it is imported, and we must fork.
+    os.environ.update({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
+    return before
+
+
+def worker_main() -> WorkerMain:
+    """Imported before the forks, so that all workers share its pages and a successor is quickly there. So is the scanner
+    made, which takes a third of a second: no first row waits for it."""
+    from gateway.masking.scanner import scanner
+    from workers import process
+
+    scanner()
+    return process.run

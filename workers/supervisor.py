@@ -18,14 +18,18 @@ from types import FrameType
 from typing import Any
 
 from gateway.errors import ConfigError, Unavailable
-from workers import configuration, listeners
+from gateway.policy.difference import difference
+from workers import configuration, listeners, notary_process, spawn
+from workers.audit_recovery import recover_and_tell, recover_at_last
 from workers.budgets import Budgets
 from workers.configuration import Loaded
+from workers.notary_seat import NotarySeat
+from workers.positions import Positions
 from workers.publication import Publisher
 from workers.run_folder import AlreadyRunning, RunFolder
 from workers.seat import Child, Seat
 from workers.shared_policy import seal
-from workers.slab import Counter, Slab
+from workers.slab import AUDIT_HEALTH, Counter, Slab
 from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, pair, receive
 from workers.spawn import Closable, WorkerMain, fork, fork_worker
 from workers.status import StatusSocket
@@ -67,6 +71,8 @@ class Supervisor:
         ]
         self._address = listeners.address_text(self._seats[0].listener)
         self._publisher = Publisher(self._slab, loaded.policy)
+        self._positions = Positions(slots)
+        self._notary = NotarySeat(lambda control: notary_process.serve(control, self._loaded, self._positions, environ))
         self._parent_read, self._parent_write = (
             os.pipe()
         )  # never written: its end tells workers that we are gone
@@ -79,6 +85,7 @@ class Supervisor:
         self._selector.register(self._status_socket, selectors.EVENT_READ, self._on_status)
         self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
         self._reload_wanted = False
+        self._changes: dict[str, Any] = {}  # of the policy that is on its way
         self._announced = False
         self._drain_deadline: float | None = None
         self._started = self._awake_since = self._next_alive = time.monotonic()
@@ -96,6 +103,8 @@ class Supervisor:
             last = time.monotonic()
             while self._drain_deadline is None or any(seat.child for seat in self._seats):
                 last = self._turn(last)
+            while not self._notary.finish(last):  # when all has been said that is to be signed
+                last = self._turn(last)
             return 0
         finally:
             signal.set_wakeup_fd(-1)
@@ -109,12 +118,16 @@ class Supervisor:
             self._awake_since = now
         self._reap(now)
         self._watch(now)
+        self._notary.turn()
+        if self._notary.due(now):
+            self._notary.start(self._parent_read, self._not_for(None), now)
         if self._drain_deadline is None:
             self._announce()
             self._restart(now)
             if self._publisher.settle(self._seats, now):
                 log.info("policy generation %d is in force", self._slab.generation)
                 self._notifier.ready(self._summary())
+                self._notary.published(self._slab.generation, self._publisher.sealed.digest, self._changes)
             if self._reload_wanted and self._announced and not self._publisher.busy:
                 self._reload()
         self._feed_watchdog(now)
@@ -136,6 +149,7 @@ class Supervisor:
             parent_fd=self._parent_read,
             slab=self._slab,
             budgets=self._budgets,
+            positions=self._positions,
             settings=loaded.settings,
             secrets=loaded.secrets,
             keys=loaded.keys,
@@ -159,6 +173,7 @@ class Supervisor:
                 if other.child:
                     held.append(other.child.control)
         held += [self._selector, self._status_socket, self._wake_read, self._wake_write]
+        held += [self._notary.control] if self._notary.control else []
         held += [_Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
         return [*held, self._folder]
 
@@ -172,9 +187,12 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            code = os.waitstatus_to_exitcode(status)
+            if self._notary.buried(pid, code, now):
+                continue
             for seat in self._seats:
                 if seat.child and seat.child.pid == pid:
-                    self._bury(seat, seat.child, os.waitstatus_to_exitcode(status), now)
+                    self._bury(seat, seat.child, code, now)
 
     def _bury(self, seat: Seat, child: Child, code: int, now: float) -> None:
         self._hear(seat)  # its last words may still be in the socket
@@ -190,10 +208,11 @@ class Supervisor:
         log.error(
             "worker %d (pid %d) ended with %s%s", seat.index, child.pid, how, child.why and f": {child.why}"
         )
+        self._notary.happened("system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why)
         seat.row.add(Counter.RESTARTS)
         seat.back_off(child, now)
         # Reading a chain takes its time: a process of its own, which the reaper will not know.
-        fork(lambda: _recover_audit(self._loaded), self._parent_read, self._not_for(None))
+        fork(lambda: recover_at_last(self._loaded.audit_dir), self._parent_read, self._not_for(None))
         self._deaths.append(now)
         if self._storming(now):
             log.critical("alarm: %d workers ended within %d s", STORM_DEATHS, STORM_SECONDS)
@@ -228,6 +247,7 @@ class Supervisor:
                 seat.child.kill(signal.SIGKILL)
                 os.waitpid(seat.child.pid, 0)
                 seat.child = None
+        self._notary.end()
 
     # -- what is said to us
 
@@ -255,6 +275,7 @@ class Supervisor:
                     child.why = text
                 case Failed(text, version) if self._publisher.give_up(version):
                     log.error("policy refused by worker %d: %s; the old one stays in force", seat.index, text)
+                    self._notary.happened("policy", "policy refused", worker=seat.index, why=text)
                     self._notifier.ready(self._summary())
 
     def _forget(self, child: Child) -> None:
@@ -282,6 +303,8 @@ class Supervisor:
             return
         self._announced = True
         print(f"ready {self._address} {self._summary()}", flush=True)
+        self._notary.happened("system", "gateway started", address=self._address, workers=len(self._seats))
+        self._notary.published(self._slab.generation, self._publisher.sealed.digest, None)
         self._notifier.ready(self._summary())
 
     def _reload(self) -> None:
@@ -292,10 +315,12 @@ class Supervisor:
             fresh = configuration.reload(running, self._environ)
         except ConfigError as error:
             log.error("reload refused, the old policy stays in force: %s", error)
+            self._notary.happened("policy", "reload refused", why=str(error))
             self._notifier.ready(self._summary())
             return
         if fresh.settings_changed:
             log.warning("%s changed: restart to apply it; policy and keys are reloaded", running.file)
+            self._notary.happened("system", "settings changed, not applied before a restart")
         self._loaded = fresh.loaded
         if fresh.loaded.key_files != running.key_files:
             sealed = seal(configuration.pack_key_files(fresh.loaded.key_files), "sluice-keys")
@@ -303,11 +328,15 @@ class Supervisor:
                 if seat.child:
                     seat.child.tell(KeysMessage(sealed.size, sealed.digest), sealed.fd)
             sealed.close()
+            self._notary.happened("system", "keys reloaded", issuers=sorted(fresh.loaded.key_files))
+        self._notary.reread()
+        self._changes = difference(running.policy, fresh.loaded.policy)
         self._publisher.begin(fresh.loaded.policy, self._seats)
 
     def _drain(self) -> None:
         limit = float(self._loaded.settings.gateway.drain_seconds)
         log.info("draining for at most %d s", limit)
+        self._notary.happened("system", "gateway stopping")
         self._notifier.stopping()
         self._drain_deadline = time.monotonic() + limit + DRAIN_GRACE_SECONDS
         for seat in self._seats:
@@ -344,12 +373,23 @@ class Supervisor:
             "uptime_seconds": round(now - self._started, 1),
             "addresses": [self._address],
             "policy": {"generation": self._slab.generation, "sha256": self._publisher.sealed.digest.hex()},
-            "audit": {"dir": str(self._loaded.audit_dir), "lag_bytes": self._slab.total(Counter.AUDIT_LAG)},
+            "audit": self._audit(),
             "workers": [seat.describe(now) for seat in self._seats],
             "databases": [
                 {"name": database.name, "environment": database.environment, **self._health(database.name)}
                 for database in settings.databases
             ],
+        }
+
+    def _audit(self) -> dict[str, Any]:
+        total = self._slab.total
+        return {
+            "dir": str(self._loaded.audit_dir),
+            "state": AUDIT_HEALTH[self._slab.worst(Counter.AUDIT_HEALTH)],
+            "lag_bytes": total(Counter.AUDIT_LAG),
+            "failures": total(Counter.AUDIT_FAILURES),
+            "unrecorded": total(Counter.AUDIT_UNRECORDED),
+            **self._notary.describe(),
         }
 
     def _health(self, database: str) -> dict[str, int]:
@@ -378,14 +418,14 @@ def serve(config: Path, workers: int | None = None, main: WorkerMain | None = No
     `workers` overrules sluice.toml; `main` is `workers.process.run` where it is not given.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    environ = prepare_environment()
+    environ = spawn.prepare_environment()
     try:
         loaded = configuration.load(config, environ)
         folder = RunFolder.make(loaded.run_dir)
         folder.lock()
-        _recover_audit(loaded)
+        recover_and_tell(loaded.audit_dir)
         slots = workers or loaded.settings.gateway.workers or os.cpu_count() or 1
-        return Supervisor(loaded, slots, main or worker_main(), folder, environ).run()
+        return Supervisor(loaded, slots, main or spawn.worker_main(), folder, environ).run()
     except ConfigError as error:
         print(f"sluice: {error}", file=sys.stderr)
         return 2
@@ -394,36 +434,3 @@ def serve(config: Path, workers: int | None = None, main: WorkerMain | None = No
         return 1
 
 
-def prepare_environment() -> dict[str, str]:
-    """Make the process's environment one to fork in; what it was before.
-
-    libpq's variables go: nothing may connect where the environment says. So does the service manager's address.
-    """
-    before = dict(os.environ)
-    for name in before:
-        if name.startswith("PG") or name == "NOTIFY_SOCKET":
-            del os.environ[name]
-    # numpy's OpenBLAS would start threads as it is imported, and we must fork.
-    os.environ.update({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
-    return before
-
-
-def worker_main() -> WorkerMain:
-    """Imported before the forks, so that all workers share its pages and a successor is quickly there. So is the scanner
-    made, which takes a third of a second: no first row waits for it."""
-    from gateway.masking.scanner import scanner
-    from workers import process
-
-    scanner()
-    return process.run
-
-
-def _recover_audit(loaded: Loaded) -> int:
-    """Put on record what chains without an end say, as an exit code. Raises Unavailable."""
-    from workers import audit_log
-
-    for found in audit_log.recover(loaded.audit_dir, socket.gethostname()):
-        log.warning(
-            "audit: %s had no end; %d statements are on record as unresolved", found.chain, found.unresolved
-        )
-    return 0

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.audit import merkle
-from gateway.audit.segment import BODY, CRC, Frame, frame
+from gateway.audit.segment import BODY, CRC, Damage, Frame, encode_beginning, frame, read_beginning
 
 MAGIC: Final = b"SLUICEH1"
 KEY: Final = 1
@@ -52,9 +52,9 @@ class Key(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True):
-    """One chain as far as the notary has read it: SHA-256 over the first `length` bytes of `segment` (whose header
-    names the segment before it), and the Merkle root over these frames, a leaf a frame (its whole bytes, checksum
-    included).
+    """One chain as far as the notary has read it: SHA-256 over the first `length` bytes of `segment` (whose header names
+    the segment before it), and the Merkle root over the header's bytes and each frame's (its checksum included): a tree of
+    `frames` + 1 leaves.
     """
 
     chain: bytes
@@ -131,7 +131,18 @@ _KINDS: Final = {of: kind for kind, of in _TYPES.items()}
 _DECODERS: Final[dict[int, msgspec.msgpack.Decoder[Any]]] = {
     kind: msgspec.msgpack.Decoder(of) for kind, of in _TYPES.items()
 }
+_header_decoder: Final = msgspec.msgpack.Decoder(LogHeader)
 _encode = msgspec.msgpack.Encoder().encode
+
+
+def encode_header(header: LogHeader) -> bytes:
+    """A file's first bytes."""
+    return encode_beginning(MAGIC, header)
+
+
+def read_header(data: bytes) -> tuple[LogHeader, int] | Damage | None:
+    """The header and its length, None while it is incomplete, or Damage."""
+    return read_beginning(data, MAGIC, "a log of heads", _header_decoder)
 
 
 def decode(frame: Frame) -> Any:

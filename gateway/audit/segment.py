@@ -6,7 +6,8 @@ MessagePack's, never 0 and at most 256 KiB (CRC-32C: RFC 3720, appendix B.4). A 
 """
 
 import struct
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeVar
 
 import google_crc32c
 import msgspec
@@ -19,7 +20,10 @@ _FRAME: Final = struct.Struct("<IIBQQ")
 _PREFIX: Final = struct.Struct("<II")
 FRAME_HEAD: Final = _FRAME.size
 _HEADER_LIMIT: Final = 4096
+_SLOTS: Final = {-1: "r", -2: "s"}
+_SEARCHED: Final = 1 << 20  # bytes; more than the longest frame
 _crc = google_crc32c.value
+T = TypeVar("T")
 
 
 class Header(msgspec.Struct, array_like=True, frozen=True):
@@ -35,9 +39,10 @@ class Header(msgspec.Struct, array_like=True, frozen=True):
     previous_length: int
     host: str
     boot: str
-    worker: int  # slot, or -1 for the supervisor's recovery chains
+    worker: int  # slot, -1 for the supervisor's recovery chains, -2 for the notary's own
     mode: str  # process | power
     time_ns: int
+    previous_synced: int = -1  # of `previous_length`, bytes known to be on disk; -1: all. The others a failed disk may lose
 
     @property
     def label(self) -> str:
@@ -56,6 +61,9 @@ class Frame(NamedTuple):
     end: int
 
 
+_header_decoder: Final = msgspec.msgpack.Decoder(Header)
+
+
 class Damage(NamedTuple):
     """Where reading had to stop for good: a byte position and the reason."""
 
@@ -64,8 +72,8 @@ class Damage(NamedTuple):
 
 
 def label(host: str, worker: int, chain: bytes) -> str:
-    """`host-worker.chain8`, where the recovery chains' worker is `r`."""
-    slot = "r" if worker < 0 else str(worker)
+    """`host-worker.chain8`, where the recovery chains' worker is `r` and that of the gateway's own chains `s`."""
+    slot = _SLOTS.get(worker) or str(worker)
     return f"{host}-{slot}.{chain[:4].hex()}"
 
 
@@ -77,27 +85,39 @@ def frame(kind: int, seq: int, time_ns: int, payload: bytes) -> bytes:
 
 def encode_header(header: Header) -> bytes:
     """A segment's first bytes."""
-    payload = msgspec.msgpack.encode(header)
-    body = CRC.pack(len(payload)) + payload
-    return MAGIC + CRC.pack(_crc(body)) + body
+    return encode_beginning(MAGIC, header)
 
 
 def read_header(data: bytes) -> tuple[Header, int] | Damage | None:
     """The header and its length, None while it is incomplete, or Damage."""
-    if not MAGIC.startswith(data[: len(MAGIC)]):
-        return Damage(0, "not an audit segment")
-    start = len(MAGIC) + _PREFIX.size
+    return read_beginning(data, MAGIC, "an audit segment", _header_decoder)
+
+
+def encode_beginning(magic: bytes, header: msgspec.Struct) -> bytes:
+    """A file's first bytes: what it is, a checksum, a length, and the header itself."""
+    payload = msgspec.msgpack.encode(header)
+    body = CRC.pack(len(payload)) + payload
+    return magic + CRC.pack(_crc(body)) + body
+
+
+def read_beginning(
+    data: bytes, magic: bytes, what: str, decoder: msgspec.msgpack.Decoder[T]
+) -> tuple[T, int] | Damage | None:
+    """The header of a file that begins with `magic`, and its length; None while it is incomplete, or Damage."""
+    if not magic.startswith(data[: len(magic)]):
+        return Damage(0, f"not {what}")
+    start = len(magic) + _PREFIX.size
     if len(data) < start:
         return None
-    crc, length = _PREFIX.unpack_from(data, len(MAGIC))
+    crc, length = _PREFIX.unpack_from(data, len(magic))
     if not 0 < length <= _HEADER_LIMIT:
         return Damage(0, "header length out of range")
     if len(data) < start + length:
         return None
-    if _crc(data[len(MAGIC) + 4 : start + length]) != crc:
+    if _crc(data[len(magic) + 4 : start + length]) != crc:
         return Damage(0, "header checksum does not match")
     try:
-        return msgspec.msgpack.decode(data[start : start + length], type=Header), start + length
+        return decoder.decode(data[start : start + length]), start + length
     except ValueError:
         return Damage(0, "header cannot be decoded")
 
@@ -116,6 +136,11 @@ class SegmentReader:
         self.damage: Damage | None = None
         self.offset = 0
         self._rest = b""
+
+    @property
+    def rest(self) -> bytes:
+        """What was fed behind `offset`."""
+        return self._rest
 
     @property
     def pending(self) -> int:
@@ -175,6 +200,17 @@ def beyond(data: bytes, start: int, after: int) -> Frame | None:
         if end <= len(data) and _crc(data[at + 4 : end]) == crc:
             return Frame(kind, seq, time_ns, data[at + FRAME_HEAD : end], at, end)
     return None
+
+
+def later(tail: bytes, after: int) -> Iterator[Frame]:
+    """Whole frames behind damage at the beginning of `tail`, searched for in the first MiB of it and of what follows
+    each other damage; `after` is the sequence number of the last frame before. Offsets are positions in `tail`.
+    """
+    at = beyond(tail[:_SEARCHED], 1, after)
+    while at is not None:
+        frames, used, _ = cut(tail, at.offset, 0)
+        yield from frames
+        at = beyond(tail[: used + _SEARCHED], used + 1, frames[-1].seq if frames else after)
 
 
 def is_closed(tail: bytes, closing: int) -> bool:

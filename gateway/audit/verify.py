@@ -6,13 +6,12 @@ else vouches for looks like a crash and is reported as such.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from gateway.audit import records
 from gateway.audit.records import Closed, Recovered
-from gateway.audit.segment import Damage, Frame, Header, beyond, cut, read_header
+from gateway.audit.segment import Damage, Frame, Header, cut, later, read_header
 
 Grade = Literal["tampered", "gap", "unreadable", "note"]  # a note says what happened where nothing is missing
 _WINDOW: Final = 1 << 20  # bytes cut at a time; more than the longest frame
@@ -44,6 +43,7 @@ class ChainCheck:
     _number: int = -1
     _seq: int = 0
     _label: str = ""
+    _boot: str = ""
     _length: int = 0  # readable bytes of the last segment
     _digest: bytes = b""
     _tail: bytes = b""
@@ -66,25 +66,25 @@ class ChainCheck:
             self._bad_header(number, data, found)
             return
         header, start = found
-        self._label = header.label
+        self._label, self._boot = header.label, header.boot
         self._check_header(number, header, *before)
         promised = len(data) if following is None else following.previous_length
-        if promised > len(data):
-            self._found("tampered", number, len(data), f"{promised - len(data)} bytes are missing at the end")
         self._digest = self._frames(data, start, promised)
         self._tail = data[self._length :]
         if following is not None:
             self._settle(number, data, following)
 
-    def end(self, live: bool, recovered: Recovered | None) -> None:
-        """How the chain ends. `live`: its writer still holds it. `recovered`: what a later start said."""
+    def end(self, live: bool, recovered: Recovered | None, boot: str = "") -> None:
+        """How the chain ends. `live`: its writer still holds it. `recovered`: what a later start said. `boot`: this boot of
+        this host, where that is known.
+        """
         at, number = self._length, self._number
         if recovered is not None:
             self._check_recovered(recovered)
         elif self.closed:
             if self._tail:
                 self._found("tampered", number, at, "bytes follow the chain's closing record")
-        elif self._judge_tail(number, at) or live:
+        elif self._judge_tail(number, at, same_boot=live or bool(boot and boot == self._boot)) or live:
             return
         elif self._tail:
             self._found("gap", number, at, f"torn: the last {len(self._tail)} bytes are no whole record")
@@ -96,9 +96,8 @@ class ChainCheck:
         self.findings.append(Finding(grade, segment, offset, record, why))
 
     def _bad_header(self, number: int, data: bytes, found: Damage | None) -> None:
-        if found is None:
-            self._damage = ""
-        else:
+        self._damage = ""
+        if found is not None and data.strip(b"\0"):  # a file's name may get to the disk without its bytes
             grade: Grade = "unreadable" if found.why == "not an audit segment" else "tampered"
             self._found(grade, number, 0, found.why)
         self._length, self._digest, self._tail = 0, hashlib.sha256().digest(), data
@@ -158,6 +157,9 @@ class ChainCheck:
         elif isinstance(said, records.Outcome):
             self.outcomes += 1
             self._open.discard(said.intent)
+        elif isinstance(said, records.State) and said.state == "unsynced":
+            why = f"a disk failed: bytes from {said.offset} on may be lost"
+            self._found("note", said.segment, said.offset, why, frame.seq)
         elif isinstance(said, records.Lost) and said.continued and said.intents:
             why = f"{said.intents} statements ran unrecorded while the audit failed ({said.sqlstate})"
             self._found("gap", self._number, frame.offset, why, frame.seq)
@@ -178,38 +180,51 @@ class ChainCheck:
     def _settle(self, number: int, data: bytes, following: Header) -> None:
         """A segment that another follows: it must be exactly what that one's header vouches for."""
         if self._length != following.previous_length:
+            missing = following.previous_length - len(data)
             why = self._damage or "a frame does not end where the next segment says"
-            self._found("tampered", number, self._length, why, self._seq + 1)
-        elif self._tail:
+            if missing > 0:
+                why = f"{missing} bytes are missing at the end"
+            excused = 0 <= following.previous_synced <= self._length  # the disk failed, and the writer said so
+            if excused:
+                why += ": the disk failed, as is on record"
+            self._found("gap" if excused else "tampered", number, self._length, why, self._seq + 1)
+            self._length, self._tail, self._digest = 0, b"", b""
+            self._seq = -1  # what should follow is not known
+            return
+        if self._tail:
             why = f"a failed write left {len(self._tail)} bytes that were never promised"
             self._found("note", number, self._length, why)
         self._length, self._tail = following.previous_length, b""
         self._digest = hashlib.sha256(data[: self._length]).digest()
 
-    def _judge_tail(self, number: int, at: int) -> bool:
+    def _judge_tail(self, number: int, at: int, *, same_boot: bool) -> bool:
         """Whether the bytes that could not be read are more than a torn end: damage, or whole records behind
         them (a changed length makes all that follows look like one unfinished record).
+
+        When the power goes, pages that were not on disk may be missing before others that are. A checkpoint says up to
+        which byte that cannot be.
         """
-        later = list(_later(self._tail, self._seq))
+        behind = list(later(self._tail, self._seq))
         damage = self._damage or "a record's length was changed"
-        if any(each.kind in _ENDINGS for each in later):
+        if any(_covers(each, at, same_boot) for each in behind):
             self._found("tampered", number, at, f"{damage}, before a checkpoint", self._seq + 1)
-        elif later:
-            why = f"{damage}; {len(later)} whole records behind it but no checkpoint (power loss)"
+        elif behind:
+            why = f"{damage}; {len(behind)} whole records behind it that were not known to be on disk (power loss)"
             self._found("gap", number, at, why, self._seq + 1)
         elif self._damage:
             self._found("gap", number, at, f"torn: {damage}, nothing readable behind it")
-        return bool(later or self._damage)
+        return bool(behind or self._damage)
 
     def _check_recovered(self, said: Recovered) -> None:
         number, at = self._number, self._length
+        changed: Grade = "tampered" if said.synced else "gap"
         if (said.segment, said.length, said.digest) != (number, at, self._digest):
-            self._found("tampered", number, at, "the chain is not as it was found when it was recovered")
+            self._found(changed, number, at, "the chain is not as it was found when it was recovered")
         elif (said.tail, said.tail_digest) != (len(self._tail), hashlib.sha256(self._tail).digest()):
-            self._found("tampered", number, at, "the torn end is not as it was found when it was recovered")
-        elif self._judge_tail(number, at):
+            self._found(changed, number, at, "the torn end is not as it was found when it was recovered")
+        elif self._judge_tail(number, at, same_boot=said.same_boot):
             return
-        elif not said.same_boot:
+        elif not said.same_boot and at:
             why = f"the host went down: what was not on disk is missing ({len(self._tail)} torn bytes)"
             self._found("gap", number, at, why)
         else:
@@ -219,10 +234,14 @@ class ChainCheck:
                 self._found("note", number, at, why)
 
 
-def _later(tail: bytes, seq: int) -> Iterator[Frame]:
-    """Whole frames behind damage, searched for in the first MiB of it."""
-    at: Frame | None = beyond(tail[:_WINDOW], 1, seq)
-    while at is not None:
-        frames, used, _ = cut(tail, at.offset, 0)
-        yield from frames
-        at = beyond(tail[: used + _WINDOW], used + 1, seq)
+def _covers(frame: Frame, at: int, same_boot: bool) -> bool:
+    """Whether a record behind damage vouches for the bytes at `at`."""
+    if frame.kind not in _ENDINGS:
+        return False
+    if same_boot or frame.kind == records.CLOSED:
+        return True
+    try:
+        said: records.Checkpoint = records.decode(frame.kind, frame.payload)
+    except ValueError:
+        return True
+    return said.synced > at

@@ -33,6 +33,7 @@ SLUICE_PASSWORD = f"upstream{QUOTE}s own secret"
 # By module, not by its script, so that the tests also run where the project is not installed.
 COMMAND = (sys.executable, "-m", "workers.cli")
 READY_SECONDS = 30
+NOTARY = "sluice-notary"
 
 HBA = (
     "host all sluice_md5 127.0.0.1/32 md5",
@@ -355,11 +356,19 @@ class Gateway:
         return (self.folder / "serve.err").read_text()[-4000:]
 
     def workers(self) -> list[int]:
-        """Process ids of the supervisor's living children."""
+        """Process ids of the supervisor's living children, but for the notary."""
+        return self._children(lambda name: name != NOTARY)
+
+    def notary(self) -> int:
+        """The notary's process id."""
+        (pid,) = wait_for("the notary", lambda: self._children(lambda name: name == NOTARY))
+        return int(pid)
+
+    def _children(self, wanted: Callable[[str], bool]) -> list[int]:
         living = []
         for child in psutil.Process(self.process.pid).children():
             try:
-                if child.status() != psutil.STATUS_ZOMBIE:
+                if child.status() != psutil.STATUS_ZOMBIE and wanted(child.name()):
                     living.append(child.pid)
             except psutil.NoSuchProcess:  # reaped since it was listed
                 continue

@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
 from workers.audit_cli import visible
 from workers.audit_group import audit
-from workers.audit_log import AuditLog, recover
+from workers.audit_log import AuditLog
+from workers.audit_recovery import recover
 
 MAIN = "from workers.audit_group import audit; audit()"
 

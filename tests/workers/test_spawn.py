@@ -105,8 +105,8 @@ def test_nothing_is_forked_beside_a_thread() -> None:
 def test_importing_all_of_a_worker_starts_no_thread() -> None:
     code = """
 from workers import spawn, supervisor
-supervisor.prepare_environment()
-supervisor.worker_main()
+spawn.prepare_environment()
+spawn.worker_main()
 print(spawn.threads())
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

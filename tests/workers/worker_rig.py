@@ -28,6 +28,7 @@ from workers.audit_trail import read_all
 from workers.budgets import Budgets
 from workers.configuration import Secrets
 from workers.embedded import EmbeddedServer, free_port, wheel_programs
+from workers.positions import Positions
 from workers.process import _Worker
 from workers.shared_policy import seal
 from workers.slab import Slab
@@ -263,6 +264,7 @@ def make_slot(folder: Path, port: int, gateway: str = "") -> tuple[Slot, socket.
         parent_fd=-1,
         slab=Slab(1),
         budgets=Budgets(1),
+        positions=Positions(1),
         settings=settings,
         secrets=Secrets(b"m" * 32, passwords),
         keys=keys,

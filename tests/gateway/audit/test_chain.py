@@ -153,6 +153,7 @@ def test_a_failed_batch_withdraws_intents_and_says_outcomes_again(disk: Disk, ab
     answer(disk.chain, refused)
     disk.chain.take(T)
     assert disk.chain.failed(T, "53100", abandon=abandon) == 2
+    disk.chain.again(T)
     assert answer(disk.chain, withdrawn) == 0
     disk.write()
     kinds = [(entry.kind, entry.intent) for entry in disk.entries()]
@@ -190,6 +191,7 @@ def test_repeated_failures_add_up_and_hold_a_bounded_number_of_events(disk: Disk
         disk.chain.intent(T, session(), ruling())
         disk.chain.take(T)
         disk.chain.failed(T, "53100", abandon=False)
+    disk.chain.again(T)
     disk.write()
     entries = disk.entries()
     assert len(entries) == HELD_EVENTS + 1
@@ -255,6 +257,7 @@ def test_whatever_fails_each_promised_intent_has_one_outcome_and_no_number_comes
         elif step in ("fail", "tear"):
             disk.chain.take(T)
             disk.chain.failed(T, "58030", abandon=step == "tear")
+            disk.chain.again(T)
             asked = [each for each in asked if each in promised]
     disk.write(T, "chain")
     entries = disk.entries()
@@ -277,6 +280,7 @@ def test_rows_shown_survive_a_failed_write_and_those_of_withdrawn_statements_do_
     chain.take(T)
     chain.failed(T, "53100", abandon=False)
     chain.outcome(T, running, "ok", 1, 1, None, "SELECT 1", "", 1)
+    chain.again(T)
     frames = SegmentReader().feed(first + chain.take(T))
     shown = [records.decode(one.kind, one.payload) for one in frames if one.kind == records.ROWS]
     assert [one.intent for one in shown] == [running]
@@ -292,6 +296,7 @@ def test_rows_shown_while_nothing_can_be_written_are_bounded_and_counted() -> No
         chain.rows(T, running, "public.t", False, 1, b"\1\1i123456")
     chain.take(T)
     chain.failed(T, "53100", abandon=True)
+    chain.again(T)
     frames = SegmentReader().feed(chain.header + chain.take(T))
     assert sum(one.kind == records.ROWS for one in frames) == HELD_ROWS
     (lost,) = [records.decode(one.kind, one.payload) for one in frames if one.kind == records.LOST]

@@ -1,0 +1,214 @@
+"""The notary's process: forked by the supervisor beside the workers, with the lowest priority. It alone holds the signing
+key, and only after its fork.
+"""
+
+import contextlib
+import ctypes
+import faulthandler
+import logging
+import os
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.audit.chain import Position
+from gateway.errors import ConfigError
+from gateway.settings import Audit
+from workers import notary_keeping, notary_key, notary_link
+from workers.audit_trail import ChainFiles
+from workers.configuration import Loaded
+from workers.notary import CHECKPOINT_NS, Notary
+from workers.notary_link import Finish, Happened, Operators, Report, Reread
+from workers.notary_log import LogBroken
+from workers.notary_system import SystemTrail
+from workers.positions import Positions
+from workers.run_folder import RunFolder
+
+TURN_SECONDS: Final = 1.0
+KEEPING_SECONDS: Final = 3600.0
+NAME: Final = "sluice-notary"
+_PR_SET_NAME: Final = 15  # prctl(2)
+log = logging.getLogger("sluice.notary")
+
+
+@dataclass(frozen=True, slots=True)
+class Born:
+    """Everything a notary is born with."""
+
+    control: socket.socket  # SOCK_SEQPACKET to the supervisor, non-blocking
+    positions: Positions
+    settings: Audit
+    folder: Path  # of sluice.toml
+    run_dir: Path
+    audit_dir: Path
+    host: str
+    environ: Mapping[str, str]
+
+
+def run(born: Born, checkpoint_ns: int = CHECKPOINT_NS) -> int:
+    """Reads and signs until told to finish; the exit code."""
+    faulthandler.enable()
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, NAME.encode(), 0, 0, 0)
+    with contextlib.suppress(OSError):
+        os.nice(19)
+    return _Process(born, checkpoint_ns).run()
+
+
+def serve(control: socket.socket, loaded: Loaded, positions: Positions, environ: Mapping[str, str]) -> int:
+    """The notary's main, in the process that the supervisor forked for it; the exit code."""
+    paths = loaded.folder, loaded.run_dir, loaded.audit_dir
+    return run(Born(control, positions, loaded.settings.audit, *paths, socket.gethostname(), environ))
+
+
+class _Process:
+    """The loop around the notary."""
+
+    def __init__(self, born: Born, checkpoint_ns: int) -> None:
+        self._born, self._checkpoint_ns = born, checkpoint_ns
+        self._system = SystemTrail(born.audit_dir, born.host, born.settings, time.time_ns)
+        self._notary: Notary | None = None
+        self._unsigned = ""
+        self._said = ""  # of why nothing is signed, in the log
+        self._reported: Report | None = None
+        self._finishing = False
+        self._reread = True
+        self._keep_at = 0.0
+        self._news: deque[tuple[ChainFiles, int]] = deque()  # sealed segments that may be compressed
+        self._operators = Operators(RunFolder(born.run_dir))
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(born.control, selectors.EVENT_READ, self._hear)
+        self._selector.register(self._operators, selectors.EVENT_READ, self._hear_operators)
+
+    def run(self) -> int:
+        more = False
+        due = 0.0
+        while not self._finishing:
+            for key, _ in self._selector.select(0.0 if more else max(0.0, due - time.monotonic())):
+                key.data()
+            now = time.monotonic()
+            if more or now >= due:
+                more, due = self._turn(now), now + TURN_SECONDS
+        self._finish()
+        return 0
+
+    def _turn(self, now: float) -> bool:
+        if self._reread or self._notary is None:
+            self._take_key()
+        self._system.commit()
+        more = False
+        if self._notary is not None:
+            more = self._notary.turn(time.time_ns())
+            self._keep(self._notary, now)
+            self._system.commit()  # what the turn found
+        self._report()
+        return more
+
+    def _take_key(self) -> None:
+        """Begins to sign, or goes on with the key that is there now."""
+        born = self._born
+        self._reread = False
+        try:
+            signer = notary_key.load(born.folder, born.environ)
+            rotations = notary_key.rotations(born.folder, born.environ)
+            if self._notary is not None:
+                self._notary.sign_with(signer, rotations)
+            else:
+                self._notary = Notary(
+                    born.audit_dir,
+                    born.host,
+                    signer,
+                    rotations,
+                    self._promises,
+                    self._tell,
+                    time.time_ns(),
+                    self._checkpoint_ns,
+                )
+            self._unsigned = ""
+        except (notary_key.NoKey, ConfigError) as error:
+            self._not_signed(f"the trail is not signed: {error}")
+        except LogBroken as error:
+            self._not_signed(f"the trail is not signed: the log of heads cannot be continued: {error}")
+        except BlockingIOError:
+            self._unsigned = "the trail is not signed: another notary is at work"
+        except OSError as error:
+            self._not_signed(f"the trail is not signed: the log of heads cannot be read: {error}")
+
+    def _not_signed(self, why: str) -> None:
+        self._unsigned = why
+        if why != self._said:
+            self._said = why
+            log.warning("audit: %s", why)
+
+    def _promises(self) -> list[Position]:
+        found = [self._born.positions.read(slot) for slot in range(self._born.positions.slots)]
+        return [each for each in [*found, self._system.position()] if each is not None]
+
+    def _tell(self, what: str, data: Mapping[str, Any]) -> None:
+        self._system.record("system", {"what": what, **data})
+
+    def _keep(self, notary: Notary, now: float) -> None:
+        """What is old goes; one segment is compressed, where that is wished."""
+        if now >= self._keep_at:
+            self._keep_at = now + KEEPING_SECONDS
+            with contextlib.suppress(OSError):  # tried again in an hour
+                notary.prune(time.time_ns(), self._born.settings.retention_days)
+        sealed = notary.sealed()
+        if not self._born.settings.compress:
+            return
+        self._news += sealed
+        while self._news:
+            with contextlib.suppress(OSError):  # it stays as it was
+                if notary_keeping.compress(*self._news.popleft()) is not None:
+                    return
+
+    def _hear(self) -> None:
+        while True:
+            try:
+                message = notary_link.receive(self._born.control)
+            except BlockingIOError:
+                return
+            match message:
+                case Happened(kind, data, time_ns):
+                    self._system.record(kind, data, time_ns)
+                case Reread():
+                    self._reread = True
+                case Finish():
+                    self._finishing = True
+                case _:
+                    os._exit(1)  # the supervisor is gone
+
+    def _hear_operators(self) -> None:
+        while (said := self._operators.hear()) is not None:
+            self._system.record("system", said)
+            self._reread = self._reread or said.get("command") == "audit rotate-key"
+
+    def _report(self) -> None:
+        notary = self._notary
+        signing = notary is not None and not self._unsigned
+        report = Report(
+            self._unsigned,
+            notary.log.signed_ns if notary else 0,
+            notary.log.size if notary else 0,
+            notary.log.public.hex() if notary and signing else "",
+            notary.alarms if notary else 0,
+            notary.alarm if notary else "",
+        )
+        if report != self._reported:
+            with contextlib.suppress(OSError):  # it hears the next one
+                self._born.control.send(notary_link.encode(report))
+                self._reported = report
+
+    def _finish(self) -> None:
+        """The workers have ended: their last words and ours are signed."""
+        self._system.record("system", {"what": "gateway stopped"})
+        self._system.close()
+        if self._notary is not None:
+            self._notary.finish(time.time_ns())
+            self._report()
+            self._notary.close()
+        self._operators.close()

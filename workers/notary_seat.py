@@ -1,0 +1,142 @@
+"""The notary as the supervisor sees it: started, told, heard, started again when it died."""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from gateway.audit.records import EventKind
+from workers import notary_link
+from workers.notary_link import Finish, Happened, Message, Report, Reread
+from workers.slot import pair
+from workers.spawn import Closable, fork
+
+HELD: Final = 1000  # messages kept while it cannot be told; the oldest go first
+RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.2, 10.0
+STEADY_SECONDS: Final = 5.0
+END_SECONDS: Final = 1.0
+FINISH_SECONDS: Final = 10.0  # for the last signatures, when all workers have ended
+log = logging.getLogger("sluice")
+
+
+class NotarySeat:
+    """`main` is what the notary's process runs, given its end of the control socket; its result is the exit code."""
+
+    def __init__(self, main: Callable[[socket.socket], int]) -> None:
+        self._main = main
+        self.pid = 0  # 0: none runs
+        self.control: socket.socket | None = None
+        self._started = self._retry_at = 0.0
+        self._retry_seconds = RETRY_SECONDS_MIN
+        self._waiting: deque[bytes] = deque(maxlen=HELD)
+        self._report: Report | None = None
+        self._finish_by: float | None = None
+        self.restarts = 0
+
+    def start(self, parent_fd: int, not_for_child: Iterable[Closable], now: float) -> None:
+        """Forks it."""
+        ours, theirs = pair()
+        self.pid = fork(lambda: self._main(theirs), parent_fd, [ours, *not_for_child])
+        theirs.close()
+        self.control, self._started = ours, now
+
+    def due(self, now: float) -> bool:
+        """Whether it should run and does not."""
+        return not self.pid and now >= self._retry_at and self._finish_by is None
+
+    def happened(self, kind: EventKind, what: str, **facts: Any) -> None:
+        """Something for the record of the gateway itself. Never waits. Who asked for it is not known here: a signal does
+        not say who sent it.
+        """
+        self._tell(Happened(kind, {"what": what, **facts}, time.time_ns()))
+
+    def published(self, generation: int, digest: bytes, changes: dict[str, Any] | None) -> None:
+        """Which policy is in force from now on, and what it changes; None for the first."""
+        facts = {"generation": generation, "policy": digest.hex()}
+        if changes is None:
+            self.happened("policy", "policy in force", **facts)
+        else:
+            self.happened("policy", "policy published", **facts, changes=changes)
+
+    def reread(self) -> None:
+        """The operator wants files read again."""
+        self._tell(Reread())
+
+    def finish(self, now: float) -> bool:
+        """Asks it, once, to sign the rest and to end; True when it has ended, or had its time."""
+        if self._finish_by is None:
+            self._finish_by = now + FINISH_SECONDS
+            self._tell(Finish())
+        return not self.pid or now >= self._finish_by
+
+    def turn(self) -> None:
+        """Hears what it says, and tells what waits."""
+        if self.control is None:
+            return
+        with contextlib.suppress(OSError):
+            while (message := notary_link.receive(self.control)) is not None:
+                if isinstance(message, Report):
+                    self._report = message
+        while self._waiting:
+            try:
+                self.control.send(self._waiting[0])
+            except OSError:  # it does not read, or has ended
+                return
+            self._waiting.popleft()
+
+    def buried(self, pid: int, code: int, now: float) -> bool:
+        """Whether this dead child was the notary; a successor is then due, later and later."""
+        if pid != self.pid:
+            return False
+        self.turn()  # its last words
+        assert self.control is not None
+        self.control.close()
+        self.control, self.pid = None, 0
+        if self._finish_by is None or code:
+            log.error("the notary ended with %s", f"signal {-code}" if code < 0 else f"exit code {code}")
+            self.restarts += 1
+        if now - self._started > STEADY_SECONDS:
+            self._retry_seconds = RETRY_SECONDS_MIN
+        self._retry_at = now + self._retry_seconds
+        self._retry_seconds = min(RETRY_SECONDS_MAX, self._retry_seconds * 2)
+        return True
+
+    def end(self) -> None:
+        """Leave nobody behind; what it was told it may still write."""
+        if not self.pid:
+            return
+        self.finish(0.0)
+        give_up = time.monotonic() + END_SECONDS
+        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
+            if time.monotonic() > give_up:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                break
+            time.sleep(0.01)
+        self.pid = 0
+
+    def describe(self) -> dict[str, Any]:
+        """For `sluice status`: when the trail was last signed (seconds ago, None for never), and what is wrong."""
+        report = self._report
+        if report is None:
+            return {"signed_age_seconds": None, "notary": self._state(), "alarms": 0, "alarm": None}
+        age = round(max(0.0, time.time() - report.signed_ns / 1e9), 1) if report.signed_ns else None
+        return {
+            "signed_age_seconds": age,
+            "notary": report.unsigned or self._state(),
+            "key": report.key or None,
+            "alarms": report.alarms,
+            "alarm": report.alarm or None,
+        }
+
+    def _state(self) -> str:
+        return "signing" if self.pid else "gone"
+
+    def _tell(self, message: Message) -> None:
+        self._waiting.append(notary_link.encode(message))
+        self.turn()
