@@ -55,7 +55,8 @@ class Sought(Joiner):
         self._keyed.discard(intent)
         if intent in self._met:
             self._met.discard(intent)
-            return entry
+            # What failed or was refused changed nothing, but what it showed was shown.
+            return entry if not self._changed or entry.outcome.status in _DONE else None
         if within and not keyed and not self._changed:
             self._miss(entry)
         return None
@@ -89,6 +90,7 @@ class Sought(Joiner):
             self._tally.unread[NO_KEY] = self._tally.unread.get(NO_KEY, 0) + 1
 
 
+_DONE = frozenset({"ok", "unresolved"})
 _RETURNING = frozenset({"SELECT", "FETCH", "COPY", "PORTAL"})
 
 

@@ -156,7 +156,8 @@ def of_copy(plan: CopyPlan, basis: MaskBasis) -> Keyed | None:
         stored = [each for oid, number in found for each in _base(oid, number, basis)]
         places.append((index, binary, stored))
     dialect = dialect_of(copy)
-    if not binary and not isinstance(dialect, Dialect):
+    encoding = (dict(copy.options).get("encoding") or "utf8").lower().replace("-", "")
+    if encoding not in ("utf8", "unicode") or (not binary and not isinstance(dialect, Dialect)):
         found_keys = _keyed(places, basis, accounting, None)
         names = () if found_keys is None else sorted({key.table for key in found_keys.keys})
         unknown = tuple((name, "keys are not read in this format of COPY") for name in names)

@@ -165,3 +165,12 @@ def test_grant_is_named() -> None:
     ((count, packed),) = sets(DIGESTER.digests(keys), "i")
     trail.chain.rows(T, intent, TABLE, False, count, packed)
     assert to_json(trail.search(sought())[0])["grant"] == "reads"
+
+
+def test_what_failed_changed_nothing_and_was_shown_all_the_same() -> None:
+    trail = Trail()
+    for user, changed in (("ann", True), ("bob", False)):
+        intent = trail.statement(user, 4711, changed=changed, end=False)
+        trail.chain.outcome(trail.now, intent, "refused", 1, 9, None, "", "42501", 5)
+    assert users(trail.search(sought(changed=True))) == []
+    assert users(trail.search(sought())) == ["bob"]

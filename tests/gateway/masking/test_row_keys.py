@@ -155,9 +155,10 @@ def test_copy_of_a_table_and_of_a_query_hold_its_key(form: str, unmask: tuple[st
 
 
 def test_copy_that_cannot_be_followed_says_so() -> None:
-    strange = copied("copy people to stdout (delimiter 'x')")
-    assert strange is not None
-    assert strange.unknown == (("public.people", "keys are not read in this format of COPY"),)
+    for option in ("delimiter 'x'", "format binary, encoding 'LATIN1'"):
+        strange = copied(f"copy people to stdout ({option})")
+        assert strange is not None
+        assert strange.unknown == (("public.people", "keys are not read in this format of COPY"),)
     untraced = copied("copy (select * from people) to stdout")
     assert untraced is None or told(untraced) or untraced.unknown
     assert copied("copy parcels to stdout") is None

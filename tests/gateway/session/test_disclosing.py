@@ -23,7 +23,19 @@ from tests.gateway.masking.shop import (
     data_row,
     description,
 )
-from tests.gateway.session.rig import BOUND, CLEAR, COPY_DONE, PARSED, READ, READY, SYNC, Rig, failure, kinds
+from tests.gateway.session.rig import (
+    BOUND,
+    CLEAR,
+    CLOSED,
+    COPY_DONE,
+    PARSED,
+    READ,
+    READY,
+    SYNC,
+    Rig,
+    failure,
+    kinds,
+)
 
 DIGESTER = Digester(b"k" * 32)
 PEOPLE = "public.customers"
@@ -244,3 +256,13 @@ def test_row_that_is_only_read_beside_a_change_is_not_on_record_as_changed() -> 
 def test_change_that_fails_has_no_rows() -> None:
     rig = rig_of(CHANGES)
     assert changed(rig, "delete from customers where id = 1", failure("23503")) == []
+
+
+def test_write_whose_rows_are_limited_keeps_what_it_returned() -> None:
+    rig = rig_of(CHANGES.replace('allow = ["all"]', 'allow = ["all"]\nmax_affected_rows = 5'))
+    asked = rig.ask(query("update customers set city = 'Oslo' returning id"))
+    assert kinds(asked) == b"PBDEH"
+    rig.say(PARSED, BOUND, ID, data_row(b"3"), command_complete("UPDATE 1"))
+    rig.say(CLOSED, READY)
+    assert [(one.changed, one.count) for one in recorded(rig)] == [(False, 1), (True, 1)]
+    assert rig.outcomes() == [("UPDATE", "ok", 1)]
