@@ -19,7 +19,7 @@ from gateway.masking.key_sets import Digester, Probe
 from workers import configuration
 from workers.audit_cli import visible
 from workers.audit_group import audit_directories, stop, unreadable
-from workers.audit_trail import ChainFiles, chains, read_segment
+from workers.audit_trail import DAMAGED, ChainFiles, chains, read_segment
 
 
 @click.command()
@@ -50,14 +50,14 @@ def disclosed(
     probe = Probe(_digester(context.obj[0]), parts)
     tally = Tally()
     try:
-        wanted = [chain for each in audit_directories(context) for chain in _within(each, begin, end)]
+        wanted = [chain for each in audit_directories(context) for chain in _within(each, begin, end, tally)]
         with Progress(transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
             found = [
                 entry
                 for chain in progress.track(wanted, description="searching")
                 for entry in _search(chain, Sought(probe, table, tally, changed=changed, since=begin, until=end))
             ]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, DAMAGED) as error:
         unreadable(error)
     rows = [to_json(entry) for entry in sorted(found, key=lambda entry: entry.time_ns)]
     _print(rows, _summary(rows, tally), table, as_json)
@@ -70,10 +70,13 @@ def _digester(config: str | None) -> Digester:
         stop(str(error), 2)
 
 
-def _within(directory: Path, since: int, until: int) -> Iterator[ChainFiles]:
+def _within(directory: Path, since: int, until: int, tally: Tally) -> Iterator[ChainFiles]:
     for chain in chains(directory):
-        first = chain.header(0)
-        if first is None or chain.is_void() or chain.modified_ns() < since:
+        first = chain.first()
+        if first is None:
+            tally.unreadable += bool(chain.segments())
+            continue
+        if chain.is_void() or chain.modified_ns() < since:
             continue
         if not until or first.time_ns < until:
             yield chain
@@ -91,6 +94,7 @@ def _summary(rows: list[dict[str, Any]], tally: Tally) -> dict[str, Any]:
         "sessions": len({row["session"] for row in rows}),
         "sets_searched": tally.sets,
         "expected_false_matches": tally.expected_false,
+        "chains_unreadable": tally.unreadable,
         "keys_not_known": dict(sorted(tally.unread.items())),
     }
 
@@ -106,6 +110,8 @@ def _print(rows: list[dict[str, Any]], summary: dict[str, Any], table: str, as_j
             click.echo(visible(line))
     click.echo(f"{summary['statements']} statements of {summary['sessions']} sessions")
     click.echo(f"expected to be wrong among them: {summary['expected_false_matches']:.1g}")
+    if summary["chains_unreadable"]:
+        click.echo(f"{summary['chains_unreadable']} chains could not be read: run `sluice audit verify`")
     for why, count in summary["keys_not_known"].items():
         click.echo(f"{count} more statements on the table may have met the row: {why}")
 

@@ -21,6 +21,7 @@ class Tally:
     are not on record, by why."""
 
     sets: int = 0
+    unreadable: int = 0  # chains that could not be opened
     expected_false: float = 0.0
     unread: dict[str, int] = field(default_factory=dict)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 from click.testing import CliRunner, Result
+from zstandard import ZstdCompressor
 
 from gateway.audit.records import ColumnsCard, ColumnsInfo, RulingCard, RulingInfo, SessionCard, SessionInfo
 from gateway.masking.key_cells import Keys
@@ -101,3 +102,16 @@ def test_without_the_key_file_it_says_which_one_is_missing(folder: Path) -> None
     result = run(folder, "--key", "4711")
     assert result.exit_code == 2
     assert "mask.key" in result.output
+
+
+def test_compressed_segment_is_searched_too_and_a_damaged_one_is_said(folder: Path) -> None:
+    write(folder, "alice", "4711")
+    (segment,) = (folder / "var" / "db1").glob("chain-*/00000000.seg")
+    data = ZstdCompressor().compress(segment.read_bytes())
+    segment.unlink()
+    compressed = segment.with_name(segment.name + ".zst")
+    compressed.write_bytes(data)
+    assert "alice" in run(folder, "--key", "4711").stdout
+    compressed.write_bytes(data[:20] + b"damage" + data[26:])
+    result = run(folder, "--key", "4711")
+    assert "1 chains could not be read: run `sluice audit verify`" in result.stdout
