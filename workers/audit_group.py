@@ -13,6 +13,7 @@ from gateway.errors import ConfigError
 from workers import configuration
 
 _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
+    "disclosed": ("workers.audit_disclosed_cli", "disclosed", "Who was shown, or changed, one row of a table."),
     "check-receipt": ("workers.audit_receipt_cli", "check_verb", "Check a receipt, a tree head or an extension."),
     "extends": ("workers.audit_receipt_cli", "extends_verb", "Prove that the trail goes on from an earlier tree head."),
     "head": ("workers.audit_receipt_cli", "head_verb", "The newest signed tree head, to be kept elsewhere."),

@@ -36,6 +36,7 @@ class Entry:
     outcome: Outcome | None = None
     columns: ColumnsInfo | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    disclosed: dict[tuple[str, bool], int] = field(default_factory=dict)  # keys on record, by table and whether changed
 
     @property
     def id(self) -> str:
@@ -66,13 +67,14 @@ class Joiner:
     damage: a definition that is missing is then nobody's fault, and stands as unknown.
     """
 
-    __slots__ = ("_cards", "_label", "closed", "lenient", "pending")
+    __slots__ = ("_cards", "_disclosed", "_label", "closed", "lenient", "pending")
 
     def __init__(self) -> None:
         self.lenient = False
         self._label = ""
         self._cards: dict[tuple[int, int], Any] = {}
         self.pending: dict[int, Pending] = {}  # intents that have no outcome yet
+        self._disclosed: dict[int, dict[tuple[str, bool], int]] = {}  # by intent
         self.closed = False  # the chain's end was seen
 
     def begin(self, header: Header) -> None:
@@ -111,6 +113,9 @@ class Joiner:
                 said.literals,
                 said.declared,
             )
+        elif kind == records.ROWS:
+            keys = self._disclosed.setdefault(said.intent, {})
+            keys[said.table, said.changed] = keys.get((said.table, said.changed), 0) + said.count
         elif kind == records.LOST:
             return self._lost(frame, said)
         elif kind == records.RECOVERED:
@@ -145,7 +150,9 @@ class Joiner:
         columns = self.card(records.COLUMNS, said.columns) if said.columns else None
         intent = f"{opened.origin}-{said.intent}"
         who = (opened.session, opened.ruling, opened.tags, opened.approval, opened.literals, opened.declared)
-        return Entry(self._label, frame.seq, frame.time_ns, "outcome", *who, intent, said, columns)
+        keys = self._disclosed.pop(said.intent, {}) if self._disclosed else {}
+        label, seq, time_ns = self._label, frame.seq, frame.time_ns
+        return Entry(label, seq, time_ns, "outcome", *who, intent, said, columns, disclosed=keys)
 
     def _lost(self, frame: Frame, said: records.Lost) -> Entry:
         for seq in [each for each in self.pending if said.first <= each <= said.last]:
@@ -214,6 +221,10 @@ def to_json(entry: Entry) -> dict[str, Any]:
             "bytes": said.nbytes,
             "columns_masked": [{"column": c, "label": label, "mask": m} for c, label, m in columns.masked],
             "columns_clear": list(columns.clear),
+            "disclosed": [
+                {"table": table, "keys": count, "changed": changed}
+                for (table, changed), count in sorted(entry.disclosed.items())
+            ],
             "command": said.command,
             "sqlstate": said.sqlstate,
             "duration_us": said.duration_us,

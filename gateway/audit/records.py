@@ -186,8 +186,8 @@ class OutcomeNumber(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 class Rows(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Which rows of a table an intent's result showed (or, `changed`, which it changed), by keyed digests of their
-    primary key. Written before the outcome, in as many parts as it takes; `digests` is what `gateway.audit.keys`
-    packs and reads.
+    primary key. Written before the outcome, in as many parts as it takes; `digests` is a set
+    of gateway.masking.key_sets; a `count` of 0 says that not all keys are known, and it says why.
     """
 
     intent: int

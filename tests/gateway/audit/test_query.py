@@ -115,6 +115,7 @@ def test_an_outcome_has_its_intents_fields_and_its_own(trail: list[Entry]) -> No
         "sqlstate": "",
         "duration_us": 431,
         "affected": {},
+        "disclosed": [],
     }
     assert to_json(trail[1]) == head | COMMON | STATEMENT | own
 
