@@ -90,6 +90,16 @@ def audit_directory(context: click.Context) -> Path:
     return first
 
 
+def digest_key(context: click.Context) -> bytes:
+    """The key of digests in the trail, from the mask.key of `--config`. Ends the process with exit code 2 where it cannot be
+    read."""
+    config, _ = context.obj
+    try:
+        return configuration.load_digest_key(configuration.find(config, os.environ), os.environ)
+    except ConfigError as error:
+        stop(str(error), 2)
+
+
 def stop(why: str, code: int) -> NoReturn:
     """One line on standard error, and the exit code."""
     click.echo(why, err=True)
