@@ -18,6 +18,7 @@ _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
     "query": ("workers.audit_query_cli", "query", "Records that meet all the given conditions, by time."),
     "rotate-key": ("workers.audit_keeping_cli", "rotate_key", "A new key that signs the trail, vouched for by the old one."),
     "session": ("workers.audit_session_cli", "session", "One session as a story, statement by statement."),
+    "ship": ("workers.audit_ship_cli", "ship", "Write the trail to object storage, create-only."),
     "show": ("workers.audit_cli", "show", "A record in full, with its intent or outcome."),
     "tail": ("workers.audit_cli", "tail", "The last records, and the next ones."),
     "verify": ("workers.audit_cli", "verify", "Prove that nothing was changed, removed or added."),
