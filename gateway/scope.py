@@ -22,6 +22,7 @@ from gateway.masking.basis import MaskBasis, basis, moved_names, relabelled
 from gateway.masking.groups import Group, groups
 from gateway.masking.inference import inferred
 from gateway.masking.notifications import Listening
+from gateway.masking.row_keys import Accounting, changes, concerns
 from gateway.masking.stores import kept_aside
 from gateway.masking.travels import is_blind, learned
 from gateway.policy.affected import runs
@@ -62,6 +63,8 @@ class Ruling:
     learns: tuple[Learned, ...] = ()  # labels that other columns get when it runs
     blind: bool = False  # … and those of the catalogue of now would be better ones
     groups: tuple[Group, ...] = ()  # aggregates that may be shown where the text sent keeps small groups back
+    accounted: bool = False  # its rows may hold keys that are recorded
+    owes_keys: tuple[str, ...] = ()  # tables of which the keys of the rows that it changes are wanted
     said: Declaration | None = None  # what the session had declared before it
     declared: Declared | None = None  # that, with what the statement declares itself, as the audit keeps it
     changes: tuple[str, ...] = ()  # tables whose rows it changes; the command tag counts those of the first,
@@ -127,8 +130,8 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_by_key", "_by_text", "_known", "_listening", "_literals", "_mask_key", "_own", "_resolved", "catalog",
-        "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
+        "_accounting", "_by_key", "_by_text", "_known", "_listening", "_literals", "_mask_key", "_own", "_resolved",
+        "catalog", "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
     def __init__(
@@ -143,6 +146,7 @@ class Scope:
         own: Own = NOTHING,
         moved: frozenset[str] = frozenset(),
         search_path: tuple[str, ...] | None = None,
+        accounting: Accounting | None = None,
         literals: Literals | None = None,
     ) -> None:
         self.rights = rights
@@ -158,6 +162,7 @@ class Scope:
         self._known = Resolver(catalog, search_path, made, moved)
         self.stale = False
         self._mask_key = mask_key
+        self._accounting = accounting
         self._literals = literals  # None: nothing is kept of them
         self.strings_conform = strings_conform
         self._by_key: dict[bytes, Script] = {}
@@ -334,8 +339,9 @@ class Scope:
         intent = combined(of_tags(facts.tags), said) if facts.tags else said
         decision = decide(facts, self.rights, self.catalog, rows, own.names, intent)
         masks = basis(
-            facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved
-        )
+            facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved,
+            accounting=self._accounting,
+        )  # fmt: skip
         refused, copy = decision.refused, None
         if refused is None:
             refused = kept_aside(facts, masks)
@@ -367,7 +373,8 @@ class Scope:
         blind = bool(brings) and is_blind(facts, masks, learns)
         chosen = groups(masks, self.rights) if facts.grouped is not None else ()
         ruling = Ruling(
-            facts, decision, masks, copy, card, refused, None, moves, plain, learns, blind, chosen, said
+            facts, decision, masks, copy, card, refused, None, moves, plain, learns, blind, chosen,
+            concerns(masks), changes(masks), said,
         )
         if facts.tags:
             ruling.tags = tuple(pair for pair in facts.tags if not pair[0].startswith(TAG_PREFIX)) or None
