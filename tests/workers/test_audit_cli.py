@@ -11,10 +11,12 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.audit.literals import Literals
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
 from workers.audit_cli import visible
 from workers.audit_group import audit
 from workers.audit_log import AuditLog
+from workers.configuration import Secrets
 
 MAIN = "from workers.audit_group import audit; audit()"
 
@@ -54,6 +56,43 @@ def test_tail_prints_the_last_records_one_a_line(log: AuditLog) -> None:
     assert "intent:deny bob>agent-7 prod DROP TABLE t" in shown[1]
     assert "outcome:refused bob>agent-7 prod SELECT 42501" in shown[2]
     assert [each["id"] for each in lines(run(log.path.parent, "tail", "--json"))] == ids
+    log.close()
+
+
+def test_tail_shows_what_is_asked_for_of_several_hosts(log: AuditLog, tmp_path: Path) -> None:
+    other = AuditLog(tmp_path / "other", "db2", 0)
+    first = write(log, "alice", "SELECT $1::int") + write(log, "bob", "DROP TABLE t", "deny")
+    second = write(other, "alice", "SELECT $1::text")
+    named = ["--dir", str(log.path.parent), "--dir", str(other.path.parent), "tail", "--json"]
+
+    def shown(*arguments: str) -> list[object]:
+        return [each["id"] for each in lines(CliRunner().invoke(audit, [*named, *arguments]))]
+
+    assert sorted(map(str, shown())) == sorted(first + second)
+    assert sorted(map(str, shown("--user", "alice", "-n", "9"))) == sorted(first[:2] + second)
+    assert shown("--decision", "deny", "-n", "1") == first[3:]
+    assert shown("--user", "alice", "-n", "0") == []
+    log.close()
+    other.close()
+
+
+def test_query_finds_the_statements_that_named_a_value(log: AuditLog) -> None:
+    folder = log.path.parent.parent.parent
+    (folder / "sluice.toml").write_text("")
+    (folder / "mask.key").write_bytes(b"m" * 32 + b"\n")
+    (folder / "mask.key").chmod(0o600)
+    who, what = SessionCard(SessionInfo("s", "ann")), RulingCard(RulingInfo(1, "", "SELECT $1", "ff", ("SELECT",)))
+    digests = Literals(Secrets(b"m" * 32, {}).digest_key)
+    for values in (["4711", "x"], ["x"], []):
+        log.chain.intent(1_700_000_000_000_000_000, who, what, literals=digests.of(values))
+    log.commit()
+    asked = ["--config", str(folder / "sluice.toml"), "--dir", str(log.path.parent), "query", "--json", "--literal"]
+    for value, count in (("4711", 1), ("x", 2), ("", 0), ("471", 0)):
+        assert len(lines(CliRunner().invoke(audit, [*asked, value]))) == count
+    (folder / "mask.key").unlink()
+    refused = CliRunner().invoke(audit, [*asked, "4711"])
+    assert refused.exit_code == 2
+    assert "mask.key" in refused.output
     log.close()
 
 
@@ -112,9 +151,10 @@ def test_the_directory_is_found_through_the_configuration(log: AuditLog, tmp_pat
     assert CliRunner().invoke(audit, ["--config", str(tmp_path / "none.toml"), "tail"]).exit_code == 2
 
 
-def test_following_prints_what_is_written_and_ends_quietly_on_interrupt(log: AuditLog) -> None:
+@pytest.mark.parametrize("asked", [[], ["--actor", "agent-7", "--min-rows", "0"]], ids=["all", "some"])
+def test_following_prints_what_is_written_and_ends_quietly_on_interrupt(log: AuditLog, asked: list[str]) -> None:
     first = write(log, "alice", "SELECT $1::int")
-    command = [sys.executable, "-c", MAIN, "--dir", str(log.path.parent), "tail", "-f", "--json"]
+    command = [sys.executable, "-c", MAIN, "--dir", str(log.path.parent), "tail", "-f", "--json", *asked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower:
         assert follower.stdout is not None
         assert follower.stderr is not None
