@@ -226,19 +226,22 @@ def _judge(proof: Proof, chain: _Chain, check: ChainCheck, recovered: dict[bytes
     if not chain.void:
         check.end(chain.live, recovered.get(check.chain), boot_id())
     if log is not None and check.header is not None:
-        _judge_origin(log, check, check.header, known=check.signed is not None or chain.live)
+        ended = check.closed or check.chain in recovered  # the notary seals whatever has ended
+        _judge_origin(log, check, check.header, known=check.signed is not None or not ended)
     proof.places += (_placed(proof.directory, check.chain, each) for each in check.findings)
 
 
 def _judge_origin(log: SignedLog, check: ChainCheck, header: Header, *, known: bool) -> None:
-    """A chain that the log does not know, though it has been there for long, was put there."""
-    foreign = header.host not in log.hosts
-    why = f"the chain was written on host {header.host}, the log on {', '.join(sorted(log.hosts))}"
-    if not known and header.time_ns < log.trail.settled_ns():
-        why = "the signed log does not know this chain" + (f": {why}" if foreign else "")
-        check.findings.append(Finding("tampered", header.segment, 0, "", why))
-    elif foreign:
-        check.findings.append(Finding("note" if known else "tampered", header.segment, 0, "", why))
+    """A chain that has ended and that the log does not know, though it went on for long after, was put there."""
+    why = []
+    if header.host not in log.hosts:
+        why = [f"the chain was written on host {header.host}, the log on {', '.join(sorted(log.hosts))}"]
+    forged = not known and header.time_ns < log.trail.settled_ns()
+    if forged:
+        why.insert(0, "the signed log does not know this chain")
+    if why:
+        grade: Grade = "tampered" if forged else "note"
+        check.findings.append(Finding(grade, header.segment, 0, "", "; ".join(why)))
 
 
 def _judge_absent(proof: Proof, there: set[bytes], recovered: dict[bytes, Recovered]) -> None:

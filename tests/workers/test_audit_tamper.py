@@ -309,6 +309,14 @@ def test_files_of_another_host_are_named(signed: Signed, copy: Path, tmp_path: P
     log.close()
     target = chain_directory(copy, log.chain.chain_id)
     shutil.copytree(log.path, target)
+    (noted,) = [each for each in proven(copy).places if "on host db2" in each.why]
+    assert (noted.file.parent, noted.grade) == (target, "note"), "the log is too young to tell"
+    here = Trail(copy)
+    here.key, here.now = signed.trail.key, signed.trail.now
+    shutil.move(target, tmp_path / "away")
+    for _ in range(12):
+        here.sign()
+    shutil.move(tmp_path / "away", target)
     (found,) = tampered(copy)
     assert (found.file.parent, "on host db2" in found.why) == (target, True)
     shutil.rmtree(target)
