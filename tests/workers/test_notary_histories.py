@@ -13,7 +13,7 @@ import pytest
 
 from gateway.audit.heads import Alarm, Head, Seal
 from gateway.errors import Unavailable
-from tests.workers.notary_rig import Rig, check_head, kill, of, rewrite
+from tests.workers.notary_rig import SECOND, Rig, check_head, kill, of, rewrite
 from workers import notary_keeping
 from workers.audit_log import AuditLog, recover
 from workers.audit_trail import ChainFiles, chain_directory, chains, segment_content, segment_path
@@ -101,6 +101,8 @@ class History:
         with small_files(size + self.chance.randrange(100)), pytest.raises(Unavailable):
             for _ in range(10):
                 self.rig.write(log, 20)
+        self.rig.now += SECOND  # it is tried again after a while
+        log.commit()
 
     def compress(self) -> None:
         for seal in of(Seal, self.rig.entries()):
