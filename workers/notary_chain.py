@@ -199,6 +199,7 @@ class Watched:
             raise Broken(self.segment, 0, "the segment before it is not the one its header names")
         self.header = header
         self._walk = Walk(data[:length], self._seq)
+        self.fresh = self.fresh or promised is not None
         return True
 
     def _target(self, live: bool, explained: Recovered | None) -> _Target | None:
