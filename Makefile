@@ -6,7 +6,7 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test oracle bench bench-bulk bench-classifying bench-deciding bench-lexing load storm lint clean
+.PHONY: env demo test oracle bench bench-bulk bench-classifying bench-deciding bench-lexing bench-verifying load storm lint clean
 
 env: $(STAMP)
 
@@ -63,6 +63,10 @@ bench-deciding: env
 # How well sensitive columns are found, and beside presidio where `pip install -e '.[peers]'` put it. ARGS=--record for bench.md.
 bench-classifying: env
 	@$(BIN)/python loadtest/classifying.py $(ARGS)
+
+# How many records a second `sluice audit verify` proves. ARGS=--record puts the table in bench.md.
+bench-verifying: env
+	@$(BIN)/python loadtest/verifying.py $(ARGS)
 
 load: env
 	@$(BIN)/python loadtest/load.py $(ARGS)

@@ -22,7 +22,7 @@ _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
     "rotate-key": ("workers.audit_keeping_cli", "rotate_key", "A new key that signs the trail, vouched for by the old one."),
     "show": ("workers.audit_cli", "show", "A record in full, with its intent or outcome."),
     "tail": ("workers.audit_cli", "tail", "The last records, and the next ones."),
-    "verify": ("workers.audit_cli", "verify", "Prove that nothing was changed, removed or added."),
+    "verify": ("workers.audit_verify_cli", "verify", "Prove that nothing was changed, removed or added."),
 }
 
 

@@ -47,7 +47,7 @@ class SystemTrail:
             self._log.commit()
         except Unavailable:
             return False
-        return not self._log.failing
+        return self._log.health == "ok"
 
     def position(self) -> Position | None:
         """How far the chain is promised."""

@@ -20,6 +20,7 @@ from typing import Any
 from gateway.errors import ConfigError, Unavailable
 from gateway.policy.difference import difference
 from workers import configuration, listeners, notary_process, spawn
+from workers.audit_recovery import recover_and_tell, recover_at_last
 from workers.budgets import Budgets
 from workers.configuration import Loaded
 from workers.notary_seat import NotarySeat
@@ -28,7 +29,7 @@ from workers.publication import Publisher
 from workers.run_folder import AlreadyRunning, RunFolder
 from workers.seat import Child, Seat
 from workers.shared_policy import seal
-from workers.slab import Counter, Slab
+from workers.slab import AUDIT_HEALTH, Counter, Slab
 from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, pair, receive
 from workers.spawn import Closable, Descriptor, WorkerMain, fork, fork_worker
 from workers.status import StatusSocket
@@ -224,7 +225,7 @@ class Supervisor:
     def _recover(self) -> None:
         """Reading a dead writer's chain takes its time: a process of its own, which the reaper will not know."""
         if self._drain_deadline is None:
-            fork(lambda: _recover_audit(self._loaded), self._parent_read, self._not_for(None))
+            fork(lambda: recover_at_last(self._loaded.audit_dir), self._parent_read, self._not_for(None))
 
     def _storming(self, now: float) -> bool:
         return len(self._deaths) == STORM_DEATHS and now - self._deaths[0] <= STORM_SECONDS
@@ -383,16 +384,23 @@ class Supervisor:
             "uptime_seconds": round(now - self._started, 1),
             "addresses": [self._address],
             "policy": {"generation": self._slab.generation, "sha256": self._publisher.sealed.digest.hex()},
-            "audit": {
-                "dir": str(self._loaded.audit_dir),
-                "lag_bytes": self._slab.total(Counter.AUDIT_LAG),
-                **self._notary.describe(),
-            },
+            "audit": self._audit(),
             "workers": [seat.describe(now) for seat in self._seats],
             "databases": [
                 {"name": database.name, "environment": database.environment, **self._health(database.name)}
                 for database in settings.databases
             ],
+        }
+
+    def _audit(self) -> dict[str, Any]:
+        total = self._slab.total
+        return {
+            "dir": str(self._loaded.audit_dir),
+            "state": AUDIT_HEALTH[self._slab.worst(Counter.AUDIT_HEALTH)],
+            "lag_bytes": total(Counter.AUDIT_LAG),
+            "failures": total(Counter.AUDIT_FAILURES),
+            "unrecorded": total(Counter.AUDIT_UNRECORDED),
+            **self._notary.describe(),
         }
 
     def _health(self, database: str) -> dict[str, int]:
@@ -416,7 +424,7 @@ def serve(config: Path, workers: int | None = None, main: WorkerMain | None = No
         loaded = configuration.load(config, environ)
         folder = RunFolder.make(loaded.run_dir)
         folder.lock()
-        _recover_audit(loaded)
+        recover_and_tell(loaded.audit_dir)
         slots = workers or loaded.settings.gateway.workers or os.cpu_count() or 1
         return Supervisor(loaded, slots, main or spawn.worker_main(), folder, environ).run()
     except ConfigError as error:
@@ -427,12 +435,3 @@ def serve(config: Path, workers: int | None = None, main: WorkerMain | None = No
         return 1
 
 
-def _recover_audit(loaded: Loaded) -> int:
-    """Put on record what chains without an end say, as an exit code. Raises Unavailable."""
-    from workers import audit_log
-
-    for found in audit_log.recover(loaded.audit_dir, socket.gethostname()):
-        log.warning(
-            "audit: %s had no end; %d statements are on record as unresolved", found.chain, found.unresolved
-        )
-    return 0

@@ -13,7 +13,8 @@ from gateway.audit import heads, merkle
 from gateway.audit.heads import Alarm, Checkpoint, Key, Pruned, Seal
 from gateway.audit.segment import SegmentReader
 from tests.workers.notary_rig import DAY, Rig, T, check_head, kill, of, rewrite, signer
-from workers.audit_log import AuditLog, recover
+from workers.audit_log import AuditLog
+from workers.audit_recovery import recover
 from workers.audit_trail import ChainFiles, chain_directory, chains, segment_path
 from workers.notary_chain import VOID_TURNS
 from workers.notary_key import Rotation

@@ -8,7 +8,7 @@ import pytest
 
 from tests.workers.notary_rig import DAY, Rig
 from workers import notary_keeping
-from workers.audit_log import recover
+from workers.audit_recovery import recover
 from workers.audit_trail import ChainFiles, Follower, find, read_all, segment_content, segment_path
 from workers.notary_chain import Sealed, Watched
 

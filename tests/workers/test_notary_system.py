@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gateway.settings import Audit
 from tests.workers.notary_rig import T, kill
-from workers.audit_log import recover
+from workers.audit_recovery import recover
 from workers.audit_trail import chains, read_all
 from workers.notary_system import HELD, SystemTrail
 
