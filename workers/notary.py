@@ -160,7 +160,7 @@ class Notary:
             self._watched(chain)
         for chain, watched in list(self._chains.items()):
             if chain not in there:
-                entries += self._vanished(watched)
+                entries += self._vanished(watched, chain in promised)
                 continue
             if watched.closed or watched.alarmed:
                 continue
@@ -189,9 +189,10 @@ class Notary:
             more = more or read >= BUDGET
         return entries, more
 
-    def _vanished(self, watched: Watched) -> list[Entry]:
-        del self._chains[watched.id]
-        if watched.spent or watched.alarmed:
+    def _vanished(self, watched: Watched, promised: bool) -> list[Entry]:
+        if watched.spent or watched.alarmed or not (watched.known or promised):
+            if not promised:  # else its writer may make it again, which is no second alarm
+                del self._chains[watched.id]
             return []
         return [self._alarmed(watched, 0, 0, "the chain is gone")]
 

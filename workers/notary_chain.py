@@ -16,6 +16,7 @@ from gateway.audit.walk import Walk
 from workers.audit_trail import HEADER_BYTES, RECOVERY_WORKER, ChainFiles, open_segment
 
 WINDOW: Final = 1 << 20  # bytes read at a time; more than the longest frame
+VOID_TURNS: Final = 5  # a recovery that failed is taken away by its writer: until then it is not judged
 
 
 class Broken(Exception):
@@ -66,6 +67,7 @@ class Watched:
         self.closed = self.alarmed = False
         self.unreadable = False  # at the last try
         self.fresh = False  # read on since the checkpoint before
+        self._void = 0  # turns in which it was a recovery that nobody goes on with
         self.recovered: list[Recovered] = []  # what it says of other chains, where it is a recovery's
         self.pruned_to = -1  # segments up to this one are gone, or about to go
         self._before = (bytes(32), 0)  # digest and length of the segment before
@@ -147,6 +149,11 @@ class Watched:
                 os.fdatasync(file.fileno())
 
     @property
+    def known(self) -> bool:
+        """Whether anything was ever promised or signed of it."""
+        return bool(self.sealed or self._marks or self._walk.frames or self._before[1])
+
+    @property
     def spent(self) -> bool:
         """Whether nothing of it is to stay."""
         return self.closed and not self.sealed and self.pruned_to >= 0
@@ -190,8 +197,9 @@ class Watched:
             raise Broken(self.segment, 0, "the header belongs to another chain or segment")
         if (header.previous, header.previous_length) != self._before:
             raise Broken(self.segment, 0, "the segment before it is not the one its header names")
-        self.header, self.fresh = header, True
+        self.header = header
         self._walk = Walk(data[:length], self._seq)
+        self.fresh = self.fresh or promised is not None
         return True
 
     def _target(self, live: bool, explained: Recovered | None) -> _Target | None:
@@ -221,7 +229,8 @@ class Watched:
         void = self.header is not None and self.header.worker == RECOVERY_WORKER and not self.files.is_live()
         if self.files.is_closed():
             return _Target(_WHOLE_FILE, None, "closed")
-        if void:
+        self._void = self._void + 1 if void else 0
+        if self._void >= VOID_TURNS:
             return _Target(_WHOLE_RECORDS, None, "closed")  # cut short; another one says the same
         return None
 

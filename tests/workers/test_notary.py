@@ -16,6 +16,7 @@ from tests.workers.notary_rig import DAY, Rig, T, check_head, kill, of, rewrite,
 from workers.audit_log import AuditLog
 from workers.audit_recovery import recover
 from workers.audit_trail import ChainFiles, chain_directory, chains, segment_path
+from workers.notary_chain import VOID_TURNS
 from workers.notary_key import Rotation
 from workers.notary_log import HeadsLog, LogBroken, Signer, log_files
 
@@ -117,9 +118,23 @@ def test_recovery_that_was_itself_killed_is_sealed_as_it_is(rig: Rig) -> None:
     log.commit()
     assert of(Seal, rig.turn()) == []
     kill(log)
-    (seal,) = of(Seal, rig.turn())
-    assert seal.head.closed
-    check_head(rig.directory, seal.head)
+    seals = [of(Seal, rig.turn()) for _ in range(VOID_TURNS)]
+    assert [len(each) for each in seals] == [0] * (VOID_TURNS - 1) + [1]
+    assert seals[-1][0].head.closed
+    check_head(rig.directory, seals[-1][0].head)
+
+
+def test_recovery_that_its_writer_takes_away_is_no_alarm(rig: Rig) -> None:
+    log = AuditLog(rig.directory, "db1", -1, clock=lambda: rig.now)
+    log.chain.event(rig.now, "system", {"what": "begun"})
+    log.commit()
+    rig.turn(61)
+    kill(log)
+    rig.turn(61)
+    for file in log.path.iterdir():
+        file.unlink()
+    log.path.rmdir()
+    assert of(Alarm, rig.turn(61)) == []
 
 
 def test_killed_worker_of_which_not_even_the_next_header_was_written(rig: Rig) -> None:
@@ -255,6 +270,10 @@ def test_chain_that_vanishes_is_an_alarm_once(rig: Rig) -> None:
         file.unlink()
     log.path.rmdir()
     assert [each.why for each in of(Alarm, rig.turn())] == ["the chain is gone"]
+    rig.post()  # its writer goes on as if nothing were
+    assert of(Alarm, rig.turn()) == []
+    rig.promises.clear()
+    assert of(Alarm, rig.turn()) == []
     rig.stop()
     assert of(Alarm, rig.turn(61)) == []
 
