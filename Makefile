@@ -6,7 +6,8 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test oracle bench bench-bulk bench-classifying bench-deciding bench-lexing load storm lint clean
+.PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-lexing \
+	bench-verifying load storm lint clean
 
 env: $(STAMP)
 
@@ -60,9 +61,17 @@ bench-lexing: env
 bench-deciding: env
 	@$(BIN)/python loadtest/deciding.py $(ARGS)
 
+# Questions to a large audit trail, with and without its index. ARGS=--record puts the table in bench.md.
+bench-asking: env
+	@$(BIN)/python loadtest/asking.py $(ARGS)
+
 # How well sensitive columns are found, and beside presidio where `pip install -e '.[peers]'` put it. ARGS=--record for bench.md.
 bench-classifying: env
 	@$(BIN)/python loadtest/classifying.py $(ARGS)
+
+# How many records a second `sluice audit verify` proves. ARGS=--record puts the table in bench.md.
+bench-verifying: env
+	@$(BIN)/python loadtest/verifying.py $(ARGS)
 
 load: env
 	@$(BIN)/python loadtest/load.py $(ARGS)
@@ -75,6 +84,7 @@ storm: env
 		$(BIN)/python -m pytest --timeout 900 -s tests/live/test_audit_storm.py $(ARGS)
 	@SLUICE_AUDIT_SEEDS=$${SLUICE_AUDIT_SEEDS:-10000} $(BIN)/python -m pytest --timeout 900 -n 2 tests/sim/test_audit_path.py $(ARGS)
 	@SLUICE_STORM_SECONDS=30 $(BIN)/python -m pytest --timeout 1200 -s tests/live/test_corpus.py -k spelling $(ARGS)
+	@SLUICE_NOTARY_SEEDS=$${SLUICE_NOTARY_SEEDS:-2000} $(BIN)/python -m pytest tests/workers/test_notary_histories.py $(ARGS)
 
 clean:
 	find . -maxdepth 4 -name '*.so' -not -path './.venv/*' -delete

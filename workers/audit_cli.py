@@ -1,6 +1,5 @@
-"""`sluice audit`: follow, search, show and prove the trail."""
+"""`sluice audit`: follow and show the trail."""
 
-import sys
 import time
 import unicodedata
 from collections.abc import Iterable
@@ -10,20 +9,16 @@ from typing import Any
 import click
 import orjson
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 from rich.text import Text
 
-from gateway.audit.query import Entry, Filter, moment, timestamp, to_json
-from gateway.audit.verify import ChainCheck, Finding, Grade
+from gateway.audit.filters import Filter
+from gateway.audit.query import Entry, timestamp, to_json
 from workers import audit_trail
-from workers.audit_disk import boot_id
-from workers.audit_group import audit_directory, stop, unreadable
-from workers.audit_trail import ChainFiles, Follower
+from workers.audit_group import audit_directories, stop, unreadable
+from workers.audit_options import conditions, searching
+from workers.audit_trail import Follower
 
 _POLL_SECONDS = 0.2
-_EXIT: dict[Grade, int] = {"tampered": 1, "gap": 2, "unreadable": 3}
-_WORST: tuple[Grade, ...] = ("tampered", "unreadable", "gap")
 _STYLES = {
     "allow": "green",
     "deny": "red",
@@ -41,63 +36,37 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written, until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="One object a line.")
+@conditions
 @click.pass_context
-def tail(context: click.Context, count: int, follow: bool, as_json: bool) -> None:
-    """The last records, and the next ones."""
-    follower = Follower(audit_directory(context))
+def tail(context: click.Context, /, count: int, follow: bool, as_json: bool, asked: Filter) -> None:
+    """The last records, and the next ones; those that meet all the given conditions."""
+    directories = audit_directories(context)
+    followers = [Follower(each) for each in directories]
     console = Console(highlight=False, soft_wrap=True)
     try:
-        _print(console, follower.start(count), as_json)
+        last = _last(directories, followers, count, asked)
+        print_entries(console, last, as_json)
+        shown = {entry.id for entry in last}  # what was written between the followers' start and the search
         while follow:
             time.sleep(_POLL_SECONDS)
-            _print(console, follower.poll(), as_json)
+            new = [entry for each in followers for entry in each.poll() if asked.matches(entry)]
+            fresh = (entry for entry in new if entry.id not in shown)
+            print_entries(console, sorted(fresh, key=lambda entry: entry.time_ns), as_json)
     except KeyboardInterrupt:
         return
     except (OSError, ValueError) as error:
         unreadable(error)
 
 
-@click.command()
-@click.option("--user", default="", help="The person or machine.")
-@click.option("--actor", default="", help="An agent anywhere in the chain that acts for the user.")
-@click.option("--database", default="")
-@click.option("--environment", default="")
-@click.option("--table", default="", help="schema.table, or table.")
-@click.option("--column", default="", help="schema.table.column, or its last parts; read, written or shown.")
-@click.option("--decision", default="", type=click.Choice(["", "allow", "deny", "hold", "warn"]))
-@click.option("--since", default="", help="2026-01-31, 2026-01-31T10:00:00Z, or an age: 15m, 2h, 7d.")
-@click.option("--until", default="", help="As --since.")
-@click.option("--session", default="")
-@click.option("--approval", default="")
-@click.option("--text", default="", help="In the statement, whatever the case.")
-@click.option("--json", "as_json", is_flag=True, help="One object a line.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many, oldest first.")
-@click.pass_context
-def query(
-    context: click.Context, /, since: str, until: str, as_json: bool, limit: int | None, **wanted: str
-) -> None:
-    """Records that meet all the given conditions, by time."""
-    now = time.time_ns()
-    try:
-        times = {name: moment(text, now) for name, text in (("since", since), ("until", until)) if text}
-    except (ValueError, OverflowError):
-        raise click.UsageError(
-            "--since and --until take 2026-01-31T10:00:00Z, 2026-01-31, 15m, 2h or 7d"
-        ) from None
-    conditions: dict[str, Any] = {**wanted, **times}
-    asked = Filter(**conditions)
-    try:
-        entries = audit_trail.read_all(audit_directory(context), asked.since, asked.until)
-        found: Iterable[Entry] = (each for each in entries if asked.matches(each))
-        if limit is not None:
-            found = (each for each, _ in zip(found, range(limit), strict=False))
-        console = Console(highlight=False, soft_wrap=True)
-        if console.is_terminal and not as_json:
-            console.print(_table(found), soft_wrap=False)
-        else:
-            _print(console, found, as_json)
-    except (OSError, ValueError) as error:
-        unreadable(error)
+def _last(directories: list[Path], followers: list[Follower], count: int, asked: Filter) -> list[Entry]:
+    """The last `count` records asked for; the followers then go on behind them."""
+    if asked == Filter():
+        shown = [entry for each in followers for entry in each.start(count)]
+        return sorted(shown, key=lambda entry: entry.time_ns)[-count:] if count else []
+    for each in followers:
+        each.start(0)
+    with searching(directories, asked, prints=True) as search:
+        return list(search.newest(count))[::-1]
 
 
 @click.command()
@@ -107,99 +76,19 @@ def query(
 def show(context: click.Context, record: str, as_json: bool) -> None:
     """A record in full, with its intent or outcome."""
     try:
-        found = audit_trail.find(audit_directory(context), record)
+        found = [entry for each in audit_directories(context) for entry in audit_trail.find(each, record)]
     except (OSError, ValueError) as error:
         unreadable(error)
     if not found:
         stop("no record has this id", 1)
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
-        _print(console, found, as_json)
+        print_entries(console, found, as_json)
         return
     for entry in found:
         for name, value in to_json(entry).items():
-            console.print(Text(f"{name:16} "), Text(visible(_plain(value))), sep="")
+            console.print(Text(f"{name:16} "), Text(visible(plain(value))), sep="")
         console.print()
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="The result as one object.")
-@click.pass_context
-def verify(context: click.Context, as_json: bool) -> None:
-    """Proves all chains. Exits 0 good, 1 tampered or missing, 2 an explained gap, 3 unreadable."""
-    directory = audit_directory(context)
-    begun = time.perf_counter()
-    try:
-        checks, missing = _check_all(directory)
-    except OSError as error:
-        unreadable(error)
-    seconds = time.perf_counter() - begun
-    findings = [(check, each) for check in checks for each in check.findings]
-    grades = {each.grade for _, each in findings} | ({"tampered"} if missing else set())
-    worst = next((grade for grade in _WORST if grade in grades), None)
-    total = sum(check.count for check in checks)
-    summary = {
-        "result": worst or "good",
-        "chains": len(checks),
-        "records": total,
-        "intents": sum(check.intents for check in checks),
-        "uncovered": sum(check.uncovered for check in checks),
-        "records_per_second": round(total / seconds) if seconds else 0,
-        "findings": [_finding(directory, check, each) for check, each in findings]
-        + [{"grade": "tampered", "file": name, "why": "the whole chain is missing"} for name in missing],
-    }
-    if as_json:
-        click.echo(orjson.dumps(summary))
-    else:
-        _print_summary(summary)
-    sys.exit(_EXIT[worst] if worst else 0)
-
-
-def _check_all(directory: Path) -> tuple[list[ChainCheck], list[str]]:
-    """Each chain's proof, and the directories that a recovery vouches for but that are gone."""
-    recovered = audit_trail.recoveries(directory)
-    found = audit_trail.chains(directory)
-    checks = []
-    with Progress(transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        for chain in progress.track(found, description="verifying"):
-            numbers = chain.segments()
-            if numbers:
-                checks.append(_check(chain, numbers, recovered))
-    there = {chain.id for chain in found}
-    gone = [audit_trail.chain_directory(directory, each).name for each in recovered if each not in there]
-    return checks, gone
-
-
-def _check(chain: ChainFiles, numbers: list[int], recovered: dict[bytes, Any]) -> ChainCheck:
-    check = ChainCheck(chain.id)
-    live = chain.is_live()  # asked first: a chain that ends meanwhile is then no unclean end
-    for number, data, following in audit_trail.segment_bytes(chain, numbers):
-        check.segment(number, data, following)
-    if not chain.is_void():
-        check.end(live, recovered.get(chain.id), boot_id())
-    return check
-
-
-def _finding(directory: Path, check: ChainCheck, found: Finding) -> dict[str, Any]:
-    file = audit_trail.segment_path(audit_trail.chain_directory(directory, check.chain), found.segment)
-    return {
-        "grade": found.grade,
-        "file": str(file),
-        "offset": found.offset,
-        "record": found.record,
-        "why": found.why,
-    }
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    for each in summary["findings"]:
-        place = f"{each['file']}:{each['offset']}" if "offset" in each else each["file"]
-        record = f" record {each['record']}" if each.get("record") else ""
-        click.echo(visible(f"{each['grade']}: {place}:{record} {each['why']}"))
-    click.echo(
-        f"{summary['result']}: {summary['chains']} chains, {summary['records']} records, {summary['intents']} intents, "
-        f"{summary['uncovered']} records not yet under a checkpoint; {summary['records_per_second']} records/s"
-    )
 
 
 def visible(text: str) -> str:
@@ -213,22 +102,23 @@ def visible(text: str) -> str:
     )
 
 
-def _print(console: Console, entries: Iterable[Entry], as_json: bool) -> None:
+def print_entries(console: Console, entries: Iterable[Entry], as_json: bool) -> None:
+    """A line each, as they come."""
     for entry in entries:
         if as_json:
             click.echo(orjson.dumps(to_json(entry)))
         else:
-            console.print(Text(" ").join(_cells(entry)))
+            console.print(Text(" ").join(cells(entry)))
 
 
-def _cells(entry: Entry) -> list[Text]:
+def cells(entry: Entry) -> list[Text]:
     """time, kind or status, who, where, what, id."""
     said, ruling, session = entry.outcome, entry.ruling, entry.session
     state = said.status if said is not None else (ruling.decision if ruling is not None else entry.kind)
     who = "-" if session is None else ">".join((session.user, *session.actors))
     where = "-" if session is None else session.database or "-"
     if ruling is None:
-        what = _plain(entry.data)
+        what = plain(entry.data)
     elif said is None:
         what = ruling.statement
     else:
@@ -240,18 +130,10 @@ def _cells(entry: Entry) -> list[Text]:
     return [Text(timestamp(entry.time_ns), style="dim"), kind, *rest, Text(entry.id, style="dim")]
 
 
-def _table(entries: Iterable[Entry]) -> Table:
-    table = Table(box=None, header_style="bold")
-    for name in ("time", "what", "who", "database", "statement", "id"):
-        table.add_column(name, overflow="ellipsis", no_wrap=name in ("time", "what", "id"))
-    for entry in entries:
-        table.add_row(*_cells(entry))
-    return table
-
-
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A value of a record as text for people."""
     if isinstance(value, dict):
-        return ", ".join(f"{name}={_plain(each)}" for name, each in value.items())
+        return ", ".join(f"{name}={plain(each)}" for name, each in value.items())
     if isinstance(value, list):
-        return ", ".join(_plain(each) for each in value)
+        return ", ".join(plain(each) for each in value)
     return "" if value is None else str(value)

@@ -67,6 +67,7 @@ class AuditLog:
         self.health: Health = "ok"
         self.changed: Callable[[], None] = lambda: None  # called when one of these three is another
         self.closed = False
+        self._last: Position | None = None  # after an orderly end
         now = clock()
         self.chain = Chain(
             clean_host(host),
@@ -106,8 +107,10 @@ class AuditLog:
         return self.chain.length - self._synced if self._ready and not self._power else 0
 
     def position(self) -> Position | None:
-        """How far the chain is promised; None between two segments, while the next one has no file."""
-        return self.chain.position() if self._ready else None
+        """How far the chain is promised; None between two segments, while the next one has no file, and where it
+        could not be ended.
+        """
+        return self.chain.position() if self._ready else self._last
 
     def commit(self) -> None:
         """Writes all that `.chain` holds, in one append; with durability `power` it is on disk on return.
@@ -163,6 +166,7 @@ class AuditLog:
             self._append(now, "chain")  # on its own: it is never there without what it closes
             if not self._power:
                 self._disk.sync(self._file)
+            self._last = self.chain.position()
             self._give_room()
         except OSError as fault:
             raise unavailable(fault) from fault

@@ -31,7 +31,7 @@ from workers.seat import Child, Seat
 from workers.shared_policy import seal
 from workers.slab import AUDIT_HEALTH, Counter, Slab
 from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, pair, receive
-from workers.spawn import Closable, WorkerMain, fork, fork_worker
+from workers.spawn import Closable, Descriptor, WorkerMain, fork, fork_worker
 from workers.status import StatusSocket
 from workers.systemd import Notifier
 
@@ -72,7 +72,9 @@ class Supervisor:
         self._address = listeners.address_text(self._seats[0].listener)
         self._publisher = Publisher(self._slab, loaded.policy)
         self._positions = Positions(slots)
-        self._notary = NotarySeat(lambda control: notary_process.serve(control, self._loaded, self._positions, environ))
+        self._notary = NotarySeat(
+            lambda control: notary_process.serve(control, self._loaded, self._positions, environ)
+        )
         self._parent_read, self._parent_write = (
             os.pipe()
         )  # never written: its end tells workers that we are gone
@@ -176,7 +178,7 @@ class Supervisor:
                     held.append(other.child.control)
         held += [self._selector, self._status_socket, self._wake_read, self._wake_write]
         held += [self._notary.control] if self._notary.control else []
-        held += [_Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
+        held += [Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
         return [*held, self._folder]
 
     def _reap(self, now: float) -> None:
@@ -192,6 +194,7 @@ class Supervisor:
             self._recoveries.pids.discard(pid)
             code = os.waitstatus_to_exitcode(status)
             if self._notary.buried(pid, code, now):
+                self._recover()
                 continue
             for seat in self._seats:
                 if seat.child and seat.child.pid == pid:
@@ -211,16 +214,22 @@ class Supervisor:
         log.error(
             "worker %d (pid %d) ended with %s%s", seat.index, child.pid, how, child.why and f": {child.why}"
         )
-        self._notary.happened("system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why)
+        self._notary.happened(
+            "system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why
+        )
         seat.row.add(Counter.RESTARTS)
         seat.back_off(child, now)
-        # Reading a chain takes its time: a process of its own.
-        recovery = fork(lambda: recover_at_last(self._loaded.audit_dir), self._parent_read, self._not_for(None))
-        self._recoveries.pids.add(recovery)
+        self._recover()
         self._deaths.append(now)
         if self._storming(now):
             log.critical("alarm: %d workers ended within %d s", STORM_DEATHS, STORM_SECONDS)
             self._notifier.status("alarm: workers keep ending")
+
+    def _recover(self) -> None:
+        """Reading a dead writer's chain takes its time: a process of its own."""
+        if self._drain_deadline is None:
+            recovery = fork(lambda: recover_at_last(self._loaded.audit_dir), self._parent_read, self._not_for(None))
+            self._recoveries.pids.add(recovery)
 
     def _storming(self, now: float) -> bool:
         return len(self._deaths) == STORM_DEATHS and now - self._deaths[0] <= STORM_SECONDS
@@ -319,12 +328,12 @@ class Supervisor:
             fresh = configuration.reload(running, self._environ)
         except ConfigError as error:
             log.error("reload refused, the old policy stays in force: %s", error)
-            self._notary.happened("policy", "reload refused", why=str(error))
+            self._notary.happened("policy", "reload refused", why=str(error), by="signal")
             self._notifier.ready(self._summary())
             return
         if fresh.settings_changed:
             log.warning("%s changed: restart to apply it; policy and keys are reloaded", running.file)
-            self._notary.happened("system", "settings changed, not applied before a restart")
+            self._notary.happened("system", "settings changed, not applied before a restart", by="signal")
         self._loaded = fresh.loaded
         if fresh.loaded.key_files != running.key_files:
             sealed = seal(configuration.pack_key_files(fresh.loaded.key_files), "sluice-keys")
@@ -332,7 +341,9 @@ class Supervisor:
                 if seat.child:
                     seat.child.tell(KeysMessage(sealed.size, sealed.digest), sealed.fd)
             sealed.close()
-            self._notary.happened("system", "keys reloaded", issuers=sorted(fresh.loaded.key_files))
+            self._notary.happened(
+                "system", "keys reloaded", issuers=sorted(fresh.loaded.key_files), by="signal"
+            )
         self._notary.reread()
         self._changes = difference(running.policy, fresh.loaded.policy)
         self._publisher.begin(fresh.loaded.policy, self._seats)
@@ -340,7 +351,7 @@ class Supervisor:
     def _drain(self) -> None:
         limit = float(self._loaded.settings.gateway.drain_seconds)
         log.info("draining for at most %d s", limit)
-        self._notary.happened("system", "gateway stopping")
+        self._notary.happened("system", "gateway stopping", by="signal")
         self._notifier.stopping()
         self._drain_deadline = time.monotonic() + limit + DRAIN_GRACE_SECONDS
         for seat in self._seats:
@@ -399,16 +410,6 @@ class Supervisor:
     def _health(self, database: str) -> dict[str, int]:
         reached, failed = self._slab.health(database)
         return {"reached": reached, "failed": failed}
-
-
-class _Descriptor:
-    """A bare descriptor among things that can be closed."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def close(self) -> None:
-        os.close(self._fd)
 
 
 def _note(number: int, frame: FrameType | None) -> None:

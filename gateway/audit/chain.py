@@ -14,11 +14,12 @@ import google_crc32c
 import msgspec
 
 from gateway.audit import records
-from gateway.audit.records import ColumnsCard, Open, RulingCard, SessionCard, Tags
+from gateway.audit.records import ColumnsCard, Declared, Open, RulingCard, SessionCard, Tags
 from gateway.audit.segment import BODY, CRC, Header, encode_header, label
 
 CHECKPOINT_RECORDS: Final = 1000
 CHECKPOINT_NS: Final = 1_000_000_000
+HELD_ROWS: Final = 1000  # records of rows shown that are kept while nothing can be written; more are counted as events
 HELD_EVENTS: Final = 1000  # events kept while nothing can be written; more are counted
 HELD_STATES: Final = 64
 _NO_HASH: Final = bytes(32)
@@ -77,6 +78,7 @@ class Chain:
         self._intents: list[int] = []  # of the batch
         self._answered: list[tuple[Any, ...]] = []  # outcomes of the batch, to be said again if it fails
         self._events: list[tuple[Any, ...]] = []
+        self._rows: list[tuple[Any, ...]] = []  # of the batch, to be said again if it fails
         self._dropped = 0
         self._states: list[tuple[int, records.State]] = []
         self._lost: tuple[int, int] | None = None  # intents, events dropped; until a Lost frame is committed
@@ -151,6 +153,8 @@ class Chain:
         ruling: RulingCard,
         tags: Tags | None = None,
         approval: str = "",
+        literals: bytes = b"",
+        declared: Declared | None = None,
     ) -> int:
         """A statement about to be forwarded or refused; returns its sequence number for `outcome`."""
         mark = self._mark
@@ -158,14 +162,13 @@ class Chain:
             self._define(records.SESSION, session, now_ns)
         if ruling.mark is not mark:
             self._define(records.RULING, ruling, now_ns)
-        if tags or approval:
-            payload, tags = self._tagged(session.number, ruling.number, tags, approval)
-        else:
-            payload = _encode(_Intent(session.number, ruling.number))
+        if tags:
+            tags = _bounded(tags)
+        payload = _encode(_Intent(session.number, ruling.number, tags or None, approval, literals, declared))
         self.seq = seq = self.seq + 1
         body = _body(len(payload), _INTENT, seq, now_ns) + payload
         self._parts.append(_word(_crc(body)) + body)
-        self._open[seq] = _Open(now_ns, session, ruling, tags, approval)
+        self._open[seq] = _Open(now_ns, session, ruling, tags or None, approval, "", literals, declared)
         self._intents.append(seq)
         return seq
 
@@ -180,10 +183,11 @@ class Chain:
         command: str,
         sqlstate: str,
         duration_us: int,
+        affected: tuple[tuple[str, int], ...] | None = None,
     ) -> int:
         """What became of `intent`; returns its own sequence number. `command` is the CommandComplete tag's
-        words without counts where the caller has them. 0, and nothing written, where the intent has an
-        outcome already or was itself lost.
+        words without counts where the caller has them, `affected` the rows changed by table. 0, and nothing
+        written, where the intent has an outcome already or was itself lost.
         """
         opened = self._open.pop(intent, None)
         if opened is None:
@@ -193,7 +197,7 @@ class Chain:
             if columns.mark is not self._mark:
                 self._define(records.COLUMNS, columns, now_ns)
             number = columns.number
-        said = _Outcome(intent, status, rows, nbytes, number, command, sqlstate, duration_us)
+        said = _Outcome(intent, status, rows, nbytes, number, command, sqlstate, duration_us, affected)
         try:
             payload = _encode(said)
         except UnicodeEncodeError:  # a server's command tag that is not UTF-8
@@ -201,9 +205,23 @@ class Chain:
         self.seq = seq = self.seq + 1
         body = _body(len(payload), _OUTCOME, seq, now_ns) + payload
         self._parts.append(_word(_crc(body)) + body)
-        answer = (opened, now_ns, intent, status, rows, nbytes, columns, command, sqlstate, duration_us)
+        answer = (opened, now_ns, intent, status, rows, nbytes, columns, command, sqlstate, duration_us, affected)
         self._answered.append(answer)
         return seq
+
+    def rows(self, now_ns: int, intent: int, table: str, changed: bool, count: int, digests: bytes) -> int:
+        """Which rows of a table an intent's result shows, or (`changed`) which it changes: before its outcome, and
+        before they are delivered. `digests` and `count` are a set of gateway.masking.key_sets. 0 where the intent
+        is not open.
+        """
+        if intent not in self._open:
+            return 0
+        if len(self._rows) < HELD_ROWS:
+            self._rows.append((now_ns, intent, table, changed, count, digests))
+        else:
+            self._dropped += 1
+        said = records.Rows(intent, table, changed, count, digests)
+        return self._put(records.ROWS, now_ns, _encode(said))
 
     def event(
         self,
@@ -239,6 +257,8 @@ class Chain:
             opened.tags,
             opened.approval,
             opened.origin,
+            opened.literals,
+            opened.declared,
         )
         self._open[intent] = opened
         self._put(records.CARRIED, now_ns, _encode(carried))
@@ -296,6 +316,7 @@ class Chain:
         self._intents.clear()
         self._answered.clear()
         self._events.clear()
+        self._rows.clear()
         self._states.clear()
         self._dropped = 0
         self._lost = None
@@ -324,6 +345,7 @@ class Chain:
         for each in withdrawn:
             self._open.pop(each, None)
         self._answered = [each for each in self._answered if each[2] not in withdrawn]
+        self._rows = [each for each in self._rows if each[1] not in withdrawn]
         self._states = [each for each in self._states if each[1].state != "resumed"]  # it was not
         self._parts.clear()
         self._intents.clear()
@@ -340,7 +362,8 @@ class Chain:
         """
         intents, dropped = self._lost or (0, 0)
         answered, events, states = self._answered, self._events, self._states
-        self._answered, self._events, self._states = [], [], []
+        rows = self._rows
+        self._answered, self._events, self._states, self._rows = [], [], [], []
         self._parts.clear()
         self._mark = object()
         for kept in answered:
@@ -355,6 +378,8 @@ class Chain:
             self.carry_open(now_ns)
         for event in events:
             self.event(*event)
+        for shown in rows:
+            self.rows(*shown)
         for kept in answered:
             self.outcome(*kept[1:])
 
@@ -385,8 +410,7 @@ class Chain:
         self._parts.append(_word(_crc(body)) + body)
         return seq
 
-    @staticmethod
-    def _tagged(session: int, ruling: int, tags: Tags | None, approval: str) -> tuple[bytes, Tags | None]:
-        bounded = records.encode_bounded(tags, records.TAGS_LIMIT)
-        kept = msgspec.msgpack.decode(bounded, type=Tags | None)
-        return _encode(_Intent(session, ruling, kept, approval)), kept
+
+def _bounded(tags: Tags) -> Tags:
+    bounded = records.encode_bounded(tags, records.TAGS_LIMIT)
+    return msgspec.msgpack.decode(bounded, type=Tags)

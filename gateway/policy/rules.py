@@ -95,8 +95,8 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `statements` are kinds as in `parser.facts` ("DROP" fits "DROP TABLE"), "*" any. `tables` are "table" or
     "schema.table", `columns` one name more, `functions` "name" or "schema.name", whatever arguments stand behind it; * and ?
-    are wildcards. With `max_affected_rows` the rule stops nothing by itself: it limits the rows that what meets its other
-    conditions may change.
+    are wildcards. `intent_mismatch`: it does something else than was declared before. With `max_affected_rows` the rule
+    stops nothing by itself: it limits the rows that what meets its other conditions may change.
     """
 
     name: Text
@@ -113,6 +113,7 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     functions: Names = ()
     min_estimated_rows: Count | None = None
     max_affected_rows: Rows | None = None
+    intent_mismatch: bool = False
     message: str = ""
 
 
@@ -157,12 +158,21 @@ class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_group: Annotated[int, Meta(ge=2, le=1_000_000)] | None = None
 
 
+class RecordKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of which tables the audit keeps (digests of) the keys of the rows that a statement changes: those named, as a
+    guardrail names them, and those with a column of one of the labels."""
+
+    tables: Names = ()
+    labels: Names = ()
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grant: tuple[Grant, ...] = ()
     guardrail: tuple[Guardrail, ...] = ()
     approval: tuple[Approval, ...] = ()
     classify: tuple[Classify, ...] = ()
     mask: tuple[Mask, ...] = ()
+    record_keys: tuple[RecordKeys, ...] = ()
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -173,6 +183,7 @@ class Policy(msgspec.Struct, frozen=True):
     approvals: tuple[Approval, ...] = ()
     classify: tuple[Classify, ...] = ()
     masks: tuple[Mask, ...] = ()
+    record_keys: tuple[RecordKeys, ...] = ()
     notes: tuple[str, ...] = ()
     places: dict[str, tuple[str, int]] = {}
 
@@ -203,11 +214,15 @@ def load(text: str, file: str) -> Policy:
         _classify(correction, ("classify", index), text, file)
     for index, mask in enumerate(read.mask):
         _mask(mask, ("mask", index), text, file)
+    for index, kept in enumerate(read.record_keys):
+        _record_keys(kept, ("record_keys", index), text, file)
     guardrails = tuple(
         msgspec.structs.replace(one, statements=tuple(normalise(kind) for kind in one.statements))
         for one in read.guardrail
     )
-    policy = Policy(read.grant, guardrails, read.approval, read.classify, read.mask, (), places)
+    policy = Policy(
+        read.grant, guardrails, read.approval, read.classify, read.mask, read.record_keys, (), places
+    )
     return msgspec.structs.replace(policy, notes=tuple(_notes(policy)))
 
 
@@ -227,6 +242,7 @@ def merge(policies: Sequence[Policy]) -> Policy:
         approvals=tuple(rule for one in policies for rule in one.approvals),
         classify=tuple(rule for one in policies for rule in one.classify),
         masks=tuple(rule for one in policies for rule in one.masks),
+        record_keys=tuple(rule for one in policies for rule in one.record_keys),
         notes=tuple(note for one in policies for note in one.notes),
         places=places,
     )
@@ -270,8 +286,8 @@ def _grant(rule: Grant, path: Path, text: str, file: str) -> None:
 def _guardrail(rule: Guardrail, path: Path, text: str, file: str) -> None:
     conditions = (rule.statements, rule.tables, rule.columns, rule.functions)
     numbers = (rule.min_estimated_rows, rule.max_affected_rows)
-    if not any(conditions) and not rule.without_where and numbers == (None, None):
-        mend = 'add statements = ["DROP"], without_where = true, tables, columns or functions'
+    if not any(conditions) and not rule.without_where and not rule.intent_mismatch and numbers == (None, None):
+        mend = 'add statements = ["DROP"], without_where = true, intent_mismatch = true, tables, columns or functions'
         fail(text, file, path, "it looks at nothing", mend)
     if rule.max_affected_rows is not None:
         if rule.effect != "deny":
@@ -287,14 +303,31 @@ def _guardrail(rule: Guardrail, path: Path, text: str, file: str) -> None:
         if column.count(".") not in (1, 2):
             mend = 'write it as "customers.email" or "public.customers.email"'
             fail(text, file, (*path, "columns", index), "not a column of a table", mend)
-    for index, name in enumerate(rule.tables):
-        if name.count(".") > 1 or "(" in name:
-            mend = 'write it as "name" or "schema.name"'
-            fail(text, file, (*path, "tables", index), "not a table", mend)
+    _tables(rule.tables, path, text, file)
     for index, name in enumerate(rule.functions):
         if not _FUNCTION.fullmatch(name):
             mend = 'write it as "name", "schema.name" or "schema.name(integer)"'
             fail(text, file, (*path, "functions", index), "not a function", mend)
+
+
+def _tables(names: Names, path: Path, text: str, file: str) -> None:
+    for index, name in enumerate(names):
+        if name.count(".") > 1 or "(" in name:
+            mend = 'write it as "name" or "schema.name"'
+            fail(text, file, (*path, "tables", index), "not a table", mend)
+
+
+def _labels(names: Names, path: Path, text: str, file: str) -> None:
+    for index, label in enumerate(names):
+        if not _LABEL.fullmatch(label) or label == "none":
+            fail(text, file, (*path, "labels", index), "not a label", 'use a word like "email"')
+
+
+def _record_keys(rule: RecordKeys, path: Path, text: str, file: str) -> None:
+    if not rule.tables and not rule.labels:
+        fail(text, file, path, "it names no table", "add tables or labels")
+    _tables(rule.tables, path, text, file)
+    _labels(rule.labels, path, text, file)
 
 
 def _approval(rule: Approval, path: Path, text: str, file: str) -> None:
@@ -324,9 +357,7 @@ def _classify(rule: Classify, path: Path, text: str, file: str) -> None:
 
 
 def _mask(rule: Mask, path: Path, text: str, file: str) -> None:
-    for index, label in enumerate(rule.labels):
-        if not _LABEL.fullmatch(label) or label == "none":
-            fail(text, file, (*path, "labels", index), "not a label", 'use a word like "email"')
+    _labels(rule.labels, path, text, file)
     if rule.keep_last is not None and rule.method != "partial":
         mend = 'set with = "partial" or take keep_last out'
         fail(text, file, (*path, "keep_last"), f'it means nothing with "{rule.method}"', mend)

@@ -11,11 +11,12 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.audit.literals import Literals
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
 from workers.audit_cli import visible
 from workers.audit_group import audit
 from workers.audit_log import AuditLog
-from workers.audit_recovery import recover
+from workers.configuration import Secrets
 
 MAIN = "from workers.audit_group import audit; audit()"
 
@@ -58,6 +59,43 @@ def test_tail_prints_the_last_records_one_a_line(log: AuditLog) -> None:
     log.close()
 
 
+def test_tail_shows_what_is_asked_for_of_several_hosts(log: AuditLog, tmp_path: Path) -> None:
+    other = AuditLog(tmp_path / "other", "db2", 0)
+    first = write(log, "alice", "SELECT $1::int") + write(log, "bob", "DROP TABLE t", "deny")
+    second = write(other, "alice", "SELECT $1::text")
+    named = ["--dir", str(log.path.parent), "--dir", str(other.path.parent), "tail", "--json"]
+
+    def shown(*arguments: str) -> list[object]:
+        return [each["id"] for each in lines(CliRunner().invoke(audit, [*named, *arguments]))]
+
+    assert sorted(map(str, shown())) == sorted(first + second)
+    assert sorted(map(str, shown("--user", "alice", "-n", "9"))) == sorted(first[:2] + second)
+    assert shown("--decision", "deny", "-n", "1") == first[3:]
+    assert shown("--user", "alice", "-n", "0") == []
+    log.close()
+    other.close()
+
+
+def test_query_finds_the_statements_that_named_a_value(log: AuditLog) -> None:
+    folder = log.path.parent.parent.parent
+    (folder / "sluice.toml").write_text("")
+    (folder / "mask.key").write_bytes(b"m" * 32 + b"\n")
+    (folder / "mask.key").chmod(0o600)
+    who, what = SessionCard(SessionInfo("s", "ann")), RulingCard(RulingInfo(1, "", "SELECT $1", "ff", ("SELECT",)))
+    digests = Literals(Secrets(b"m" * 32, {}).digest_key)
+    for values in (["4711", "x"], ["x"], []):
+        log.chain.intent(1_700_000_000_000_000_000, who, what, literals=digests.of(values))
+    log.commit()
+    asked = ["--config", str(folder / "sluice.toml"), "--dir", str(log.path.parent), "query", "--json", "--literal"]
+    for value, count in (("4711", 1), ("x", 2), ("", 0), ("471", 0)):
+        assert len(lines(CliRunner().invoke(audit, [*asked, value]))) == count
+    (folder / "mask.key").unlink()
+    refused = CliRunner().invoke(audit, [*asked, "4711"])
+    assert refused.exit_code == 2
+    assert "mask.key" in refused.output
+    log.close()
+
+
 def test_query_filters_and_limits(log: AuditLog) -> None:
     ids = write(log, "alice", "SELECT $1::int") + write(log, "bob", "DROP TABLE t", "deny")
     log.close()
@@ -93,45 +131,6 @@ def test_show_gives_all_fields_of_a_record_and_its_counterpart(log: AuditLog) ->
     assert run(log.path.parent, "show", "db1-0.00000000-1").exit_code == 1
 
 
-def verify(directory: Path) -> tuple[int, dict[str, object]]:
-    result = run(directory, "verify", "--json")
-    return result.exit_code, orjson.loads(result.stdout)
-
-
-def test_verify_says_good_gap_tampered_or_unreadable(log: AuditLog) -> None:
-    directory, file = log.path.parent, log.path / "00000000.seg"
-    write(log, "alice", "SELECT $1::int")
-    code, said = verify(directory)
-    assert (code, said["result"], said["intents"]) == (0, "good", 1)
-    log._release()
-    assert verify(directory)[0] == 2
-    recover(directory, "db1")
-    code, said = verify(directory)
-    assert (code, said["chains"], said["uncovered"]) == (0, 2, 0)
-    data = file.read_bytes()
-    spoilt = bytearray(data)
-    spoilt[-5] ^= 1
-    file.unlink()
-    file.write_bytes(spoilt)
-    result = run(directory, "verify")
-    assert result.exit_code == 1
-    assert f"tampered: {file}:" in result.stdout
-    file.write_bytes(b"not a segment")
-    assert run(directory, "verify").exit_code == 1  # unreadable, and not as it was recovered
-    file.unlink()
-    log.path.rmdir()
-    code, said = verify(directory)
-    assert code == 1
-    assert "whole chain is missing" in str(said["findings"])
-
-
-def test_a_foreign_file_alone_is_unreadable(tmp_path: Path) -> None:
-    place = tmp_path / ("chain-" + "ab" * 16)
-    place.mkdir()
-    (place / "00000000.seg").write_bytes(b"PK\x03\x04")
-    assert run(tmp_path, "verify").exit_code == 3
-
-
 def test_the_directory_is_found_through_the_configuration(log: AuditLog, tmp_path: Path) -> None:
     ids = write(log, "alice", "SELECT $1::int")
     log.close()
@@ -152,9 +151,10 @@ def test_the_directory_is_found_through_the_configuration(log: AuditLog, tmp_pat
     assert CliRunner().invoke(audit, ["--config", str(tmp_path / "none.toml"), "tail"]).exit_code == 2
 
 
-def test_following_prints_what_is_written_and_ends_quietly_on_interrupt(log: AuditLog) -> None:
+@pytest.mark.parametrize("asked", [[], ["--actor", "agent-7", "--min-rows", "0"]], ids=["all", "some"])
+def test_following_prints_what_is_written_and_ends_quietly_on_interrupt(log: AuditLog, asked: list[str]) -> None:
     first = write(log, "alice", "SELECT $1::int")
-    command = [sys.executable, "-c", MAIN, "--dir", str(log.path.parent), "tail", "-f", "--json"]
+    command = [sys.executable, "-c", MAIN, "--dir", str(log.path.parent), "tail", "-f", "--json", *asked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower:
         assert follower.stdout is not None
         assert follower.stderr is not None

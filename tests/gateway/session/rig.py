@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from struct import error, unpack_from
 
 from gateway.audit.chain import Chain
+from gateway.audit.literals import Literals
 from gateway.audit.query import Entry, Joiner
 from gateway.audit.records import SessionCard, SessionInfo, Status
 from gateway.audit.segment import SegmentReader
@@ -11,11 +12,13 @@ from gateway.classify.catalog import Catalog
 from gateway.classify.own import NOTHING, Own
 from gateway.errors import Refused
 from gateway.identity.principal import Principal
+from gateway.masking.row_keys import Accounting
 from gateway.policy import compile as policy_compile
 from gateway.policy import rules
 from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
+from gateway.session.declaring import Said
 from gateway.session.session import Session
 from gateway.settings import load as load_settings
 from parser.messages import command_complete, error_response, frame, ready_for_query
@@ -23,6 +26,7 @@ from tests.gateway.masking.shop import CUSTOMERS, VARCHAR, catalog, data_row, de
 
 NOW = 1_800_000_000
 MASK_KEY = b"k" * 32
+LITERALS = Literals(b"l" * 32)
 SETTINGS = """
 [[issuer]]
 name = "local"
@@ -80,6 +84,7 @@ def scope_of(
     path: tuple[str, ...] | None = None,
     generation: int = 1,
     known: Catalog | None = None,
+    accounting: Accounting | None = None,
 ) -> Scope:
     settings = load_settings(SETTINGS, "sluice.toml", {})
     table = PolicyTable(policy_compile.compile([rules.load(policy, "policy.toml")], settings))
@@ -95,6 +100,8 @@ def scope_of(
         moved=moved,
         search_path=path,
         mask_key=MASK_KEY,
+        accounting=accounting,
+        literals=LITERALS,
     )
 
 
@@ -155,20 +162,24 @@ class Rig:
         parameters: Sequence[tuple[str, str]] = (),
         tells_path: bool = True,
         frame_bytes_max: int = 1 << 16,
+        accounting: Accounting | None = None,
+        said: Said | None = None,
     ) -> None:
         self.policy = policy
         self.purses: dict[str, Counter] = {}
         self.catalog: Catalog | None = None
+        self.accounting = accounting
         self.chain = Chain("host", 0, bytes(16))
         card = SessionCard(SessionInfo("s1", "alice", role="app"))
         self.session = Session(
-            scope_of(policy, path=("public",) if tells_path else None),
+            scope_of(policy, path=("public",) if tells_path else None, accounting=accounting),
             self._rescope,
             self.chain,
             card,
             [*(PATH if tells_path else ()), *parameters],
             frame_bytes_max,
             self._purse,
+            said,
         )
         self.now = NOW * 10**9
         self.to_server = b""
@@ -185,6 +196,7 @@ class Rig:
             own=session.own,
             moved=session.moved,
             path=session.search_path,
+            accounting=self.accounting,
             generation=self.rescoped + 1,
         )
 
