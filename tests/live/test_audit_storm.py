@@ -92,6 +92,8 @@ def test_storm_of_kills_also_of_supervisors_leaves_no_execution_without_intent(
         for thread in threads:
             thread.join(timeout=60)
     assert not any(thread.is_alive() for thread in threads), "no client hangs"
+    fares = audit_status(gateway)
+    assert (fares["state"], fares["alarms"]) == ("ok", 0), fares["alarm"]
     assert gateway.stop() == 0
     told = compare(postgres, gateway, seen.answered, numbers)
     verified = gateway.verify()
@@ -200,7 +202,9 @@ def test_a_disk_filled_to_the_brim_refuses_statements_and_heals_by_itself(
                 thread.join(timeout=30)
             assert told.lost == [], "every session lived on"
             assert set(told.refused) == {"53100"}
-            assert audit_status(gateway)["state"] == "ok"
+            fares = audit_status(gateway)
+            assert (fares["state"], fares["alarms"], fares["unrecorded"]) == ("ok", 0, 0), fares["alarm"]
+            assert fares["failures"] > 0
             assert gateway.stop() == 0
             compared = compare(postgres, gateway, told.answered, numbers)
             verified = gateway.verify()

@@ -127,6 +127,7 @@ def test_ready_is_said_when_every_slot_serves(gateway: Gateway) -> None:
     found = gateway.status()
     assert (found["state"], found["policy"]["generation"]) == ("ready", 1)
     assert [worker["slot"] for worker in found["workers"]] == [0, 1, 2]
+    assert [found["audit"][name] for name in ("state", "failures", "unrecorded")] == ["ok", 0, 0]
     seen = {gateway.who()[0] for _ in range(100)}
     assert seen == set(gateway.pids())
 
