@@ -34,6 +34,7 @@ DOORS = {
     "click": ("workers/",),
     "rich": ("workers/",),
     "zstandard": ("workers/audit_trail.py", "workers/notary_keeping.py"),
+    "jinja2": ("workers/report_page.py",),
     "phonenumbers": ("gateway/classify/phones.py",),
 }
 
