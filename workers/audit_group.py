@@ -18,6 +18,7 @@ _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
     "head": ("workers.audit_receipt_cli", "head_verb", "The newest signed tree head, to be kept elsewhere."),
     "receipt": ("workers.audit_receipt_cli", "receipt_verb", "Write the proof that a record is in the trail."),
     "compress": ("workers.audit_keeping_cli", "compress", "Compress segments that are complete."),
+    "export": ("workers.audit_export_cli", "export_verb", "JSON lines, Parquet, OCSF or syslog, to files or a collector."),
     "query": ("workers.audit_cli", "query", "Records that meet all the given conditions, by time."),
     "report": ("workers.audit_report_cli", "report_verb", "A page for auditors, by the controls of a framework."),
     "rotate-key": ("workers.audit_keeping_cli", "rotate_key", "A new key that signs the trail, vouched for by the old one."),

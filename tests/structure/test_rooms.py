@@ -35,6 +35,8 @@ DOORS = {
     "rich": ("workers/",),
     "zstandard": ("workers/audit_trail.py", "workers/notary_keeping.py"),
     "jinja2": ("workers/report_page.py",),
+    "pyarrow": ("workers/audit_parquet.py",),
+    "obstore": ("workers/audit_store.py",),
     "phonenumbers": ("gateway/classify/phones.py",),
 }
 
