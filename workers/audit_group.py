@@ -22,6 +22,7 @@ _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
     "query": ("workers.audit_cli", "query", "Records that meet all the given conditions, by time."),
     "report": ("workers.audit_report_cli", "report_verb", "A page for auditors, by the controls of a framework."),
     "rotate-key": ("workers.audit_keeping_cli", "rotate_key", "A new key that signs the trail, vouched for by the old one."),
+    "ship": ("workers.audit_ship_cli", "ship_verb", "Copy the trail to object storage or a directory, create-only."),
     "show": ("workers.audit_cli", "show", "A record in full, with its intent or outcome."),
     "tail": ("workers.audit_cli", "tail", "The last records, and the next ones."),
     "verify": ("workers.audit_cli", "verify", "Prove that nothing was changed, removed or added."),
