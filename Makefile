@@ -6,7 +6,7 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test oracle bench bench-bulk bench-classifying bench-deciding bench-lexing load storm lint clean
+.PHONY: env demo test oracle bench bench-bulk bench-classifying bench-deciding bench-lexing bench-verifying load storm lint clean
 
 env: $(STAMP)
 
@@ -67,6 +67,10 @@ bench-deciding: env
 bench-classifying: env
 	@$(BIN)/python loadtest/classifying.py $(ARGS)
 
+# How many records a second `sluice audit verify` proves. ARGS=--record puts the table in bench.md.
+bench-verifying: env
+	@$(BIN)/python loadtest/verifying.py $(ARGS)
+
 load: env
 	@$(BIN)/python loadtest/load.py $(ARGS)
 
@@ -75,6 +79,7 @@ storm: env
 	@SLUICE_STORM_SECONDS=$${SLUICE_STORM_SECONDS:-30} SLUICE_STORM_CLIENTS=$${SLUICE_STORM_CLIENTS:-200} \
 		$(BIN)/python -m pytest --timeout 600 -s tests/live/test_kill.py tests/live/test_cancel.py $(ARGS)
 	@SLUICE_STORM_SECONDS=30 $(BIN)/python -m pytest --timeout 1200 -s tests/live/test_corpus.py -k spelling $(ARGS)
+	@SLUICE_NOTARY_SEEDS=$${SLUICE_NOTARY_SEEDS:-2000} $(BIN)/python -m pytest tests/workers/test_notary_histories.py $(ARGS)
 
 clean:
 	find . -maxdepth 4 -name '*.so' -not -path './.venv/*' -delete

@@ -1,28 +1,22 @@
-"""`sluice audit`: follow, search, show and prove the trail."""
+"""`sluice audit`: follow, search and show the trail."""
 
-import sys
 import time
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from gateway.audit.query import Entry, Filter, moment, timestamp, to_json
-from gateway.audit.verify import ChainCheck, Finding, Grade
 from workers import audit_trail
 from workers.audit_group import audit_directory, stop, unreadable
-from workers.audit_trail import ChainFiles, Follower
+from workers.audit_trail import Follower
 
 _POLL_SECONDS = 0.2
-_EXIT: dict[Grade, int] = {"tampered": 1, "gap": 2, "unreadable": 3}
-_WORST: tuple[Grade, ...] = ("tampered", "unreadable", "gap")
 _STYLES = {
     "allow": "green",
     "deny": "red",
@@ -119,86 +113,6 @@ def show(context: click.Context, record: str, as_json: bool) -> None:
         for name, value in to_json(entry).items():
             console.print(Text(f"{name:16} "), Text(visible(_plain(value))), sep="")
         console.print()
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="The result as one object.")
-@click.pass_context
-def verify(context: click.Context, as_json: bool) -> None:
-    """Proves all chains. Exits 0 good, 1 tampered or missing, 2 an explained gap, 3 unreadable."""
-    directory = audit_directory(context)
-    begun = time.perf_counter()
-    try:
-        checks, missing = _check_all(directory)
-    except OSError as error:
-        unreadable(error)
-    seconds = time.perf_counter() - begun
-    findings = [(check, each) for check in checks for each in check.findings]
-    grades = {each.grade for _, each in findings} | ({"tampered"} if missing else set())
-    worst = next((grade for grade in _WORST if grade in grades), None)
-    total = sum(check.count for check in checks)
-    summary = {
-        "result": worst or "good",
-        "chains": len(checks),
-        "records": total,
-        "intents": sum(check.intents for check in checks),
-        "uncovered": sum(check.uncovered for check in checks),
-        "records_per_second": round(total / seconds) if seconds else 0,
-        "findings": [_finding(directory, check, each) for check, each in findings]
-        + [{"grade": "tampered", "file": name, "why": "the whole chain is missing"} for name in missing],
-    }
-    if as_json:
-        click.echo(orjson.dumps(summary))
-    else:
-        _print_summary(summary)
-    sys.exit(_EXIT[worst] if worst else 0)
-
-
-def _check_all(directory: Path) -> tuple[list[ChainCheck], list[str]]:
-    """Each chain's proof, and the directories that a recovery vouches for but that are gone."""
-    recovered = audit_trail.recoveries(directory)
-    found = audit_trail.chains(directory)
-    checks = []
-    with Progress(transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        for chain in progress.track(found, description="verifying"):
-            numbers = chain.segments()
-            if numbers:
-                checks.append(_check(chain, numbers, recovered))
-    there = {chain.id for chain in found}
-    gone = [audit_trail.chain_directory(directory, each).name for each in recovered if each not in there]
-    return checks, gone
-
-
-def _check(chain: ChainFiles, numbers: list[int], recovered: dict[bytes, Any]) -> ChainCheck:
-    check = ChainCheck(chain.id)
-    live = chain.is_live()  # asked first: a chain that ends meanwhile is then no unclean end
-    for number, data, following in audit_trail.segment_bytes(chain, numbers):
-        check.segment(number, data, following)
-    if not chain.is_void():
-        check.end(live, recovered.get(chain.id))
-    return check
-
-
-def _finding(directory: Path, check: ChainCheck, found: Finding) -> dict[str, Any]:
-    file = audit_trail.segment_path(audit_trail.chain_directory(directory, check.chain), found.segment)
-    return {
-        "grade": found.grade,
-        "file": str(file),
-        "offset": found.offset,
-        "record": found.record,
-        "why": found.why,
-    }
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    for each in summary["findings"]:
-        place = f"{each['file']}:{each['offset']}" if "offset" in each else each["file"]
-        record = f" record {each['record']}" if each.get("record") else ""
-        click.echo(visible(f"{each['grade']}: {place}:{record} {each['why']}"))
-    click.echo(
-        f"{summary['result']}: {summary['chains']} chains, {summary['records']} records, {summary['intents']} intents, "
-        f"{summary['uncovered']} records not yet under a checkpoint; {summary['records_per_second']} records/s"
-    )
 
 
 def visible(text: str) -> str:

@@ -25,7 +25,7 @@ _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
     "ship": ("workers.audit_ship_cli", "ship_verb", "Copy the trail to object storage or a directory, create-only."),
     "show": ("workers.audit_cli", "show", "A record in full, with its intent or outcome."),
     "tail": ("workers.audit_cli", "tail", "The last records, and the next ones."),
-    "verify": ("workers.audit_cli", "verify", "Prove that nothing was changed, removed or added."),
+    "verify": ("workers.audit_verify_cli", "verify", "Prove that nothing was changed, removed or added."),
 }
 
 

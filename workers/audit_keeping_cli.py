@@ -14,12 +14,13 @@ from rich.progress import track
 
 from gateway.audit import heads
 from gateway.errors import ConfigError
-from workers import configuration, notary_keeping, notary_key, notary_link
+from workers import configuration, notary_keeping, notary_key, notary_link, status
 from workers.audit_group import audit_directories, stop
 from workers.audit_trail import ChainFiles, chains
 from workers.notary_key import KEY_FILE, PUBLIC_FILE, ROTATIONS_FILE, NoKey
 from workers.notary_log import LogBroken, Signer, log_id
 
+_PATIENCE_SECONDS = 3.0
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -39,7 +40,10 @@ def rotate_key(context: click.Context, as_json: bool) -> None:
         stop(str(error), 2)
     folder, directory = file.parent, configuration.audit_dir(file, settings)
     if configuration.key_path(folder, KEY_FILE, os.environ) != folder / KEY_FILE:
-        stop("the key is a credential of the service manager: run this without CREDENTIALS_DIRECTORY, at its source", 2)
+        stop(
+            "the key is a credential of the service manager: run this without CREDENTIALS_DIRECTORY, at its source",
+            2,
+        )
     try:
         old = notary_key.load(folder, {})
         log = log_id(directory)
@@ -49,14 +53,33 @@ def rotate_key(context: click.Context, as_json: bool) -> None:
     except OSError as error:
         stop(f"the key cannot be rotated: {error.strerror}: {error.filename}", 1)
     facts = {"old": old.public.hex(), "new": fresh.public.hex()}
-    told = notary_link.tell(configuration.run_dir(file, settings), "audit rotate-key", facts)
+    run_dir = configuration.run_dir(file, settings)
+    told = notary_link.tell(run_dir, "audit rotate-key", facts)
+    signs = told and _signs(run_dir, fresh)
     if as_json:
-        click.echo(orjson.dumps({**facts, "kept": str(kept), "gateway_told": told}))
+        click.echo(orjson.dumps({**facts, "kept": str(kept), "gateway_signs": signs}))
         return
     click.echo(f"the trail's new public key: {fresh.public.hex()}  ({folder / PUBLIC_FILE})")
     click.echo(f"the old key is kept as {kept}; give {PUBLIC_FILE} to whoever verifies")
-    who = "the running gateway signs with it from now on" if told else "no gateway runs: the next one signs with it"
-    click.echo(who)
+    if signs:
+        click.echo("the running gateway signs with it from now on")
+    else:
+        click.echo("the running gateway goes on with the old one until it is restarted" if told else "no gateway runs")
+
+
+def _signs(run_dir: Path, key: Signer) -> bool:
+    """Whether the running gateway has taken the key up: it does within a second, unless its key is a credential, which
+    the service manager hands out at the start alone.
+    """
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        try:
+            if status.ask(run_dir)["audit"].get("key") == key.public.hex():
+                return True
+        except status.NotRunning:
+            return False
+        time.sleep(0.05)
+    return False
 
 
 def _rotate(folder: Path, old: Signer, log: bytes) -> tuple[Path, Signer]:
@@ -78,7 +101,9 @@ def _rotate(folder: Path, old: Signer, log: bytes) -> tuple[Path, Signer]:
 
 
 @click.command()
-@click.option("--older-than", "age", default="0s", metavar="AGE", help="Only segments written before: 12h, 1d, …")
+@click.option(
+    "--older-than", "age", default="0s", metavar="AGE", help="Only segments written before: 12h, 1d, …"
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context
 def compress(context: click.Context, age: str, as_json: bool) -> None:
@@ -89,7 +114,9 @@ def compress(context: click.Context, age: str, as_json: bool) -> None:
     try:
         due = [each for one in directories for chain in chains(one) for each in _complete(chain, before_ns)]
         terminal = Console(stderr=True)
-        for chain, number in track(due, "compressing", console=terminal, disable=not terminal.is_terminal, transient=True):
+        for chain, number in track(
+            due, "compressing", console=terminal, disable=not terminal.is_terminal, transient=True
+        ):
             sizes = notary_keeping.compress(chain, number)
             if sizes is not None:
                 count, before, after = count + 1, before + sizes[0], after + sizes[1]

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import heapq
 import os
+import re
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,14 +20,16 @@ import zstandard
 from gateway.audit import records
 from gateway.audit.query import Entry, Joiner
 from gateway.audit.records import Recovered
-from gateway.audit.segment import FRAME_LIMIT, Damage, Header, SegmentReader, is_closed, read_header
+from gateway.audit.segment import FRAME_LIMIT, Damage, Header, SegmentReader, is_closed, later, read_header
 
 CHUNK = 256 * 1024
+_CHAIN: Final = re.compile(r"chain-[0-9a-f]{32}")
 HEADER_BYTES = 8192
 _TAIL_BYTES = 256
 RECOVERY_WORKER: Final = -1  # the slot in the headers of recoveries' chains
 SYSTEM_WORKER: Final = -2  # and of those for what happens to the gateway itself
 COMPRESSED: Final = ".zst"  # stands behind the name of a segment that was compressed
+DAMAGED: Final = zstandard.ZstdError  # raised by reading a compressed segment that is damaged
 _ENDINGS: Final = (".seg", ".seg" + COMPRESSED)
 
 
@@ -59,6 +62,13 @@ def segment_content(chain: Path, segment: int) -> bytes:
         return file.read()
 
 
+def stored_path(chain: Path, segment: int) -> Path:
+    """Where a segment's bytes lie: in the compressed file, if only that is there."""
+    path = segment_path(chain, segment)
+    compressed = Path(f"{path}{COMPRESSED}")
+    return compressed if compressed.exists() and not path.exists() else path
+
+
 @dataclass(frozen=True, slots=True)
 class ChainFiles:
     """One chain's directory."""
@@ -83,7 +93,7 @@ class ChainFiles:
         try:
             with open_segment(self.path, number) as file:
                 found = read_header(file.read(HEADER_BYTES))
-        except FileNotFoundError:
+        except (FileNotFoundError, DAMAGED):
             return None
         return None if found is None or isinstance(found, Damage) else found[0]
 
@@ -107,9 +117,11 @@ class ChainFiles:
             if isinstance(file, BufferedReader):
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             tail = b""
-            while more := file.read(CHUNK):
-                tail = (tail + more)[-_TAIL_BYTES:]
-            return is_closed(tail, records.CLOSED)
+            with contextlib.suppress(DAMAGED):  # what is damaged is not closed
+                while more := file.read(CHUNK):
+                    tail = (tail + more)[-_TAIL_BYTES:]
+                return is_closed(tail, records.CLOSED)
+        return False
 
     def is_live(self) -> bool:
         """Whether its writer still holds it (its lock goes with the process, however that ends)."""
@@ -146,7 +158,7 @@ class ChainFiles:
 
 def chains(directory: Path) -> list[ChainFiles]:
     """All chains of an audit directory. Raises OSError where it cannot be read."""
-    found = [each for each in directory.iterdir() if len(each.name) == 38 and each.name.startswith("chain-")]
+    found = [each for each in directory.iterdir() if _CHAIN.fullmatch(each.name)]
     return [ChainFiles(each) for each in sorted(found)]
 
 
@@ -156,17 +168,20 @@ def read_segment(chain: ChainFiles, number: int, joiner: Joiner) -> Iterator[Ent
     """
     following = chain.header(number + 1)
     reader = SegmentReader()
+    seq = 0
     for data in _pieces(chain, number, None if following is None else following.previous_length):
-        if reader.damage is not None:
-            return
         begun = reader.header is not None
         frames = reader.feed(data)
         if not begun and reader.header is not None:
             joiner.begin(reader.header)
         for frame in frames:
+            seq = frame.seq
             entry = joiner.read(frame)
             if entry is not None:
                 yield entry
+    if reader.pending:
+        joiner.lenient = True  # what these records refer to may be in what cannot be read
+        yield from filter(None, map(joiner.read, later(reader.rest, seq)))
 
 
 def _pieces(chain: ChainFiles, number: int, limit: int | None) -> Iterator[bytes]:
@@ -175,21 +190,23 @@ def _pieces(chain: ChainFiles, number: int, limit: int | None) -> Iterator[bytes
     """
     at = 0
     file: BinaryIO | None = None
-    while limit is None or at < limit:
-        wanted = CHUNK if limit is None else min(CHUNK, limit - at)
-        if file is None:
-            file = open_segment(chain.path, number)
-            file.seek(at)
-        data = file.read(wanted)
-        if isinstance(file, BufferedReader):
+    try:
+        while limit is None or at < limit:
+            wanted = CHUNK if limit is None else min(CHUNK, limit - at)
+            if file is None:
+                file = open_segment(chain.path, number)
+                file.seek(at)
+            data = file.read(wanted)
+            if isinstance(file, BufferedReader):
+                file.close()
+                file = None
+            if not data:
+                break
+            at += len(data)
+            yield data
+    finally:
+        if file is not None:
             file.close()
-            file = None
-        if not data:
-            break
-        at += len(data)
-        yield data
-    if file is not None:
-        file.close()
 
 
 def read_chain(chain: ChainFiles) -> Iterator[Entry]:
@@ -222,8 +239,9 @@ def recoveries(directory: Path) -> dict[bytes, Recovered]:
         reader = SegmentReader()
         for frame in reader.feed(segment_content(chain.path, chain.segments()[0])):
             if frame.kind == records.RECOVERED:
-                said: Recovered = records.decode(frame.kind, frame.payload)
-                found[said.chain] = said
+                with contextlib.suppress(ValueError):  # a proof tells
+                    said: Recovered = records.decode(frame.kind, frame.payload)
+                    found[said.chain] = said
     return found
 
 

@@ -126,16 +126,21 @@ def mint_verb(
     import secrets
 
     from gateway.identity.mint import mint
-    from workers import configuration
+    from workers import configuration, notary_link
 
+    token_id = secrets.token_hex(16)
     file = configuration.find(config, os.environ)
     issuer, private_key = configuration.local_issuer(file, os.environ, issuer_name)
     try:
         token = mint(
-            private_key, issuer, user, words(groups), actors, time.time(), ttl, secrets.token_hex(16)
+            private_key, issuer, user, words(groups), actors, time.time(), ttl, token_id
         )
     except ValueError as error:
         fail(f"the key of issuer {issuer.name}: {error}", 2)
+    facts: dict[str, str | int] = {"user": user, "groups": groups, "actors": ",".join(actors), "ttl": ttl}
+    facts["token_id"] = token_id
+    run_dir = configuration.run_dir(file, configuration.load_settings(file, os.environ))
+    notary_link.tell(run_dir, "token mint", facts)  # on record where the gateway runs
     click.echo(token)
 
 

@@ -55,7 +55,10 @@ class Notary:
         self._explained: dict[bytes, Recovered] = {each: said[each] for each in said if each not in known}
         self._waiting: list[Entry] = []
         self._news = [
-            (each.files, one.number) for each in self._chains.values() if not each.alarmed for one in each.sealed
+            (each.files, one.number)
+            for each in self._chains.values()
+            if not each.alarmed
+            for one in each.sealed
         ]
         self.sign_with(signer, rotations)
 
@@ -78,11 +81,14 @@ class Notary:
         self.log.sign_with(signer)
 
     def turn(self, now_ns: int) -> bool:
-        """Reads on, and signs what is new. True while more is there than one turn reads."""
+        """Reads on, and signs what is new. True while more is there than one turn reads. Raises OSError where the directory
+        cannot be read, LogBroken where the log was taken away.
+        """
         if not self.log.settle():
             return False
         entries, more = self._watch()
-        if now_ns - self._checkpointed_ns >= self._checkpoint_ns:
+        if abs(now_ns - self._checkpointed_ns) >= self._checkpoint_ns:  # also when the clock was set back
+            self.log.check_there()
             entries += self._missing()
             entries.append(self._checkpoint())
             self._checkpointed_ns = now_ns
@@ -104,9 +110,7 @@ class Notary:
             due = notary_keeping.outdated(watched, now_ns, days)
             if due:
                 last = due[-1]
-                entries.append(
-                    Pruned(watched.id, due[0].number, last.number, last.length, last.digest, days)
-                )
+                entries.append(Pruned(watched.id, due[0].number, last.number, last.length, last.digest, days))
         if entries and (not self.log.settle() or not self._sign(now_ns, entries)):
             return  # it was not said: nothing goes
         for said in entries:
@@ -169,7 +173,9 @@ class Notary:
                 continue
             except OSError as fault:  # tried again; where it has gone the next turn says so
                 if not watched.unreadable:
-                    log.error("audit: %s cannot be read, and is not signed: %s", watched.files.path.name, fault)
+                    log.error(
+                        "audit: %s cannot be read, and is not signed: %s", watched.files.path.name, fault
+                    )
                 watched.unreadable = True
                 continue
             watched.unreadable = False

@@ -106,7 +106,7 @@ class Watched:
     def promise(self, position: Position) -> None:
         """The writer's word; remembered for when it is gone."""
         mark = Mark(position.segment, position.length, position.digest)
-        if mark not in self._marks:
+        if (mark.segment, mark.length) > (self.segment, self._walk.length) and mark not in self._marks:
             self._marks.append(mark)
 
     @property
@@ -227,7 +227,9 @@ class Watched:
 
     def _read_to(self, target: _Target, budget: int) -> bool:
         """Reads to the target, and compares on the way; False when the budget ended before."""
-        here = sorted((each for each in self._marks if each.segment == self.segment), key=lambda each: each.length)
+        here = sorted(
+            (each for each in self._marks if each.segment == self.segment), key=lambda each: each.length
+        )
         for mark in here:
             if mark.length < self._walk.length:  # an old word that was passed without stopping there
                 continue
@@ -240,7 +242,9 @@ class Watched:
             return False
         if target.digest is not None:
             self._compare(target.digest)
-        self._marks = [each for each in self._marks if (each.segment, each.length) > (self.segment, self._walk.length)]
+        self._marks = [
+            each for each in self._marks if (each.segment, each.length) > (self.segment, self._walk.length)
+        ]
         return True
 
     def _compare(self, digest: bytes) -> None:

@@ -46,7 +46,9 @@ def load(folder: Path, environ: Mapping[str, str]) -> Signer:
 def rotations(folder: Path, environ: Mapping[str, str]) -> list[Rotation]:
     """What keys have said of each other, oldest first; lines that cannot be read are left out."""
     try:
-        lines = configuration.key_path(folder, ROTATIONS_FILE, environ).read_text(encoding="ascii").splitlines()
+        lines = (
+            configuration.key_path(folder, ROTATIONS_FILE, environ).read_text(encoding="ascii").splitlines()
+        )
     except (OSError, UnicodeDecodeError):
         return []
     found = []

@@ -42,6 +42,7 @@ class Report(msgspec.Struct, tag="report", frozen=True):
     key: str
     alarms: int
     alarm: str
+    heard: int  # events that this process has put on record
 
 
 Message = Happened | Reread | Finish | Report
@@ -87,7 +88,7 @@ class Operators:
             for level, kind, body in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
                     uid = _CREDENTIALS.unpack(body)[1]
-                    return {"what": "command", **said, "uid": uid, "login": _login(uid)}
+                    return {**said, "what": "command", "uid": uid, "login": _login(uid)}
 
     def close(self) -> None:
         """Hears no more."""
@@ -114,5 +115,3 @@ def _login(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return ""
-
-

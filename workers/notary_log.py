@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from gateway.audit import heads, merkle
 from gateway.audit.heads import Entry, LogHeader, LogWriter, TreeHead
-from gateway.audit.segment import FRAME_LIMIT, Damage, Frame, cut
+from gateway.audit.segment import Damage, Frame, beyond, cut
 
 FILE_BYTES: Final = 64 * 1024 * 1024
 _WINDOW: Final = 1 << 20
@@ -133,6 +133,18 @@ class HeadsLog:
         self.signed_ns = self._unwritten_ns
         return True
 
+    def check_there(self) -> None:
+        """Raises LogBroken when the file that is written was taken away: what is signed then would be seen by nobody."""
+        if self._file < 0:
+            return
+        file = self._path / f"{self._number:08d}.log"
+        try:
+            there = file.stat()
+        except FileNotFoundError:
+            there = None
+        if there is None or not os.path.samestat(there, os.fstat(self._file)):
+            raise LogBroken(f"{file}: the file was taken away while it was written")
+
     def close(self) -> None:
         """Lets go of the log."""
         for descriptor in (self._file, self._lock):
@@ -184,9 +196,11 @@ class HeadsLog:
             if header.number != number or (self.log and header.log != self.log):
                 raise LogBroken(f"{file}: the file belongs to another log or place")
             if header.first != self._tree.size:
-                raise LogBroken(f"{file}: it begins at entry {header.first}, and {self._tree.size} are before it")
+                raise LogBroken(
+                    f"{file}: it begins at entry {header.first}, and {self._tree.size} are before it"
+                )
             self.log, self._number = header.log, number
-            last = self._replay(file, _frames(opened.read, data[at:]), seen)
+            last = self._replay(file, _frames(file, opened.read, data[at:]), seen)
         if last is not None:
             if not heads.is_signed(self.log, last, verify):
                 raise LogBroken(f"{file}: the signature of its last tree head is wrong")
@@ -208,19 +222,27 @@ class HeadsLog:
                 seen(entry)
             waiting.clear()
             if said.size != self._tree.size or said.root != self._tree.root():
-                raise LogBroken(f"{file}: the entries before tree head {said.size} are not those that were signed")
+                raise LogBroken(
+                    f"{file}: the entries before tree head {said.size} are not those that were signed"
+                )
             last = said
         return last
 
 
-def _frames(read: Callable[[int], bytes], data: bytes) -> Iterator[Frame]:
+def _frames(file: Path, read: Callable[[int], bytes], data: bytes) -> Iterator[Frame]:
+    """The whole frames up to a torn end. What could not be read before a whole tree head is no torn end."""
     while True:
         frames, used, damage = cut(data, 0, 0)
         yield from frames
         more = read(_WINDOW)
-        if damage or not more or len(data) - used > 2 * FRAME_LIMIT:
-            return
         data = data[used:] + more
+        if damage or not more:
+            break
+    later = beyond(data[:_WINDOW], 1, -1)
+    while later is not None:
+        if later.kind == heads.TREE_HEAD:
+            raise LogBroken(f"{file}: what stands before tree head {later.seq} cannot be read")
+        later = beyond(data[:_WINDOW], later.end, -1)
 
 
 def _header(file: Path, data: bytes) -> tuple[LogHeader, int]:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.audit.chain import Position
-from gateway.errors import ConfigError
 from gateway.settings import Audit
 from workers import notary_keeping, notary_key, notary_link
 from workers.audit_trail import ChainFiles
@@ -72,10 +71,11 @@ class _Process:
         self._born, self._checkpoint_ns = born, checkpoint_ns
         self._system = SystemTrail(born.audit_dir, born.host, born.settings, time.time_ns)
         self._notary: Notary | None = None
-        self._unsigned = ""
-        self._said = ""  # of why nothing is signed, in the log
+        self._why = ""  # nothing is signed
+        self._broken = ""  # why the log cannot be continued
         self._reported: Report | None = None
         self._finishing = False
+        self._heard = self._recorded = 0  # events, since the start
         self._reread = True
         self._keep_at = 0.0
         self._news: deque[tuple[ChainFiles, int]] = deque()  # sealed segments that may be compressed
@@ -90,6 +90,8 @@ class _Process:
         while not self._finishing:
             for key, _ in self._selector.select(0.0 if more else max(0.0, due - time.monotonic())):
                 key.data()
+            if self._commit():  # at once: what was told is lost with a process that only remembers it
+                self._report()
             now = time.monotonic()
             if more or now >= due:
                 more, due = self._turn(now), now + TURN_SECONDS
@@ -97,16 +99,36 @@ class _Process:
         return 0
 
     def _turn(self, now: float) -> bool:
-        if self._reread or self._notary is None:
+        if self._reread:
             self._take_key()
-        self._system.commit()
         more = False
         if self._notary is not None:
-            more = self._notary.turn(time.time_ns())
-            self._keep(self._notary, now)
-            self._system.commit()  # what the turn found
+            more = self._sign(self._notary, now)
+        self._commit()  # what the turn found
         self._report()
         return more
+
+    def _sign(self, notary: Notary, now: float) -> bool:
+        try:
+            more = notary.turn(time.time_ns())
+            self._keep(notary, now)
+        except LogBroken as error:
+            notary.close()
+            self._notary = None
+            self._break(error)
+        except OSError as error:
+            self._not_signed(f"the audit's directory cannot be read: {error}", logging.ERROR)
+        else:
+            self._why = ""
+            return more
+        return False
+
+    def _commit(self) -> bool:
+        """Writes what has gathered of events; whether those told by the supervisor are on record now and were not."""
+        before = self._recorded
+        if self._system.commit():
+            self._recorded = self._heard
+        return self._recorded != before
 
     def _take_key(self) -> None:
         """Begins to sign, or goes on with the key that is there now."""
@@ -128,21 +150,27 @@ class _Process:
                     time.time_ns(),
                     self._checkpoint_ns,
                 )
-            self._unsigned = ""
-        except (notary_key.NoKey, ConfigError) as error:
-            self._not_signed(f"the trail is not signed: {error}")
+            self._why = self._broken = ""
+        except notary_key.NoKey as error:
+            if self._notary is None:
+                self._not_signed(str(error), logging.WARNING)
+            else:
+                log.error("audit: %s; the key that was read before goes on signing", error)
         except LogBroken as error:
-            self._not_signed(f"the trail is not signed: the log of heads cannot be continued: {error}")
-        except BlockingIOError:
-            self._unsigned = "the trail is not signed: another notary is at work"
+            self._break(error)
         except OSError as error:
-            self._not_signed(f"the trail is not signed: the log of heads cannot be read: {error}")
+            self._reread = True  # perhaps in a second: a predecessor that was killed may still hold the lock
+            self._not_signed(f"the log of heads cannot be opened: {error}", logging.ERROR)
 
-    def _not_signed(self, why: str) -> None:
-        self._unsigned = why
-        if why != self._said:
-            self._said = why
-            log.warning("audit: %s", why)
+    def _break(self, error: LogBroken) -> None:
+        self._broken = f"the log of heads cannot be continued: {error}"
+        self._not_signed(self._broken, logging.CRITICAL)
+        self._tell("alarm", {"why": self._broken})
+
+    def _not_signed(self, why: str, level: int) -> None:
+        if why != self._why:
+            self._why = why
+            log.log(level, "audit: the trail is not signed: %s", why)
 
     def _promises(self) -> list[Position]:
         found = [self._born.positions.read(slot) for slot in range(self._born.positions.slots)]
@@ -174,6 +202,7 @@ class _Process:
                 return
             match message:
                 case Happened(kind, data, time_ns):
+                    self._heard += 1
                     self._system.record(kind, data, time_ns)
                 case Reread():
                     self._reread = True
@@ -189,14 +218,14 @@ class _Process:
 
     def _report(self) -> None:
         notary = self._notary
-        signing = notary is not None and not self._unsigned
         report = Report(
-            self._unsigned,
+            self._why and f"not signed: {self._why}",
             notary.log.signed_ns if notary else 0,
             notary.log.size if notary else 0,
-            notary.log.public.hex() if notary and signing else "",
-            notary.alarms if notary else 0,
-            notary.alarm if notary else "",
+            notary.log.public.hex() if notary else "",
+            notary.alarms if notary else int(bool(self._broken)),
+            notary.alarm if notary else self._broken,
+            self._recorded,
         )
         if report != self._reported:
             with contextlib.suppress(OSError):  # it hears the next one
@@ -208,7 +237,8 @@ class _Process:
         self._system.record("system", {"what": "gateway stopped"})
         self._system.close()
         if self._notary is not None:
-            self._notary.finish(time.time_ns())
+            with contextlib.suppress(OSError, LogBroken):  # then the next start signs what is there
+                self._notary.finish(time.time_ns())
             self._report()
             self._notary.close()
         self._operators.close()

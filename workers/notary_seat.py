@@ -10,12 +10,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from gateway.audit.records import EventKind
+import msgspec
+
+from gateway.audit.records import EventKind, encode_bounded
 from workers import notary_link
 from workers.notary_link import Finish, Happened, Message, Report, Reread
 from workers.slot import pair
 from workers.spawn import Closable, fork
 
+FACTS_BYTES: Final = 32 * 1024  # of one event, so that it always fits the socket
 HELD: Final = 1000  # messages kept while it cannot be told; the oldest go first
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.2, 10.0
 STEADY_SECONDS: Final = 5.0
@@ -33,7 +36,9 @@ class NotarySeat:
         self.control: socket.socket | None = None
         self._started = self._retry_at = 0.0
         self._retry_seconds = RETRY_SECONDS_MIN
-        self._waiting: deque[bytes] = deque(maxlen=HELD)
+        self._waiting: deque[Message] = deque(maxlen=HELD)
+        self._unheard: deque[Message] = deque(maxlen=HELD)  # told to this one, and not yet on record
+        self._heard = 0
         self._report: Report | None = None
         self._finish_by: float | None = None
         self.restarts = 0
@@ -50,10 +55,11 @@ class NotarySeat:
         return not self.pid and now >= self._retry_at and self._finish_by is None
 
     def happened(self, kind: EventKind, what: str, **facts: Any) -> None:
-        """Something for the record of the gateway itself. Never waits. Who asked for it is not known here: a signal does
-        not say who sent it.
+        """Something for the record of the gateway itself. Never waits. What the operator asked for is `by` a "signal": the
+        kernel does not say whose.
         """
-        self._tell(Happened(kind, {"what": what, **facts}, time.time_ns()))
+        data = msgspec.msgpack.decode(encode_bounded({"what": what, **facts}, FACTS_BYTES))
+        self._tell(Happened(kind, data, time.time_ns()))
 
     def published(self, generation: int, digest: bytes, changes: dict[str, Any] | None) -> None:
         """Which policy is in force from now on, and what it changes; None for the first."""
@@ -61,7 +67,7 @@ class NotarySeat:
         if changes is None:
             self.happened("policy", "policy in force", **facts)
         else:
-            self.happened("policy", "policy published", **facts, changes=changes)
+            self.happened("policy", "policy published", **facts, changes=changes, by="signal")
 
     def reread(self) -> None:
         """The operator wants files read again."""
@@ -81,22 +87,22 @@ class NotarySeat:
         with contextlib.suppress(OSError):
             while (message := notary_link.receive(self.control)) is not None:
                 if isinstance(message, Report):
-                    self._report = message
+                    self._hear(message)
         while self._waiting:
             try:
-                self.control.send(self._waiting[0])
+                self.control.send(notary_link.encode(self._waiting[0]))
             except OSError:  # it does not read, or has ended
                 return
-            self._waiting.popleft()
+            told = self._waiting.popleft()
+            if isinstance(told, Happened):
+                self._unheard.append(told)
 
     def buried(self, pid: int, code: int, now: float) -> bool:
         """Whether this dead child was the notary; a successor is then due, later and later."""
         if pid != self.pid:
             return False
         self.turn()  # its last words
-        assert self.control is not None
-        self.control.close()
-        self.control, self.pid = None, 0
+        self._forget()
         if self._finish_by is None or code:
             log.error("the notary ended with %s", f"signal {-code}" if code < 0 else f"exit code {code}")
             self.restarts += 1
@@ -118,7 +124,7 @@ class NotarySeat:
                 os.waitpid(self.pid, 0)
                 break
             time.sleep(0.01)
-        self.pid = 0
+        self._forget()
 
     def describe(self) -> dict[str, Any]:
         """For `sluice status`: when the trail was last signed (seconds ago, None for never), and what is wrong."""
@@ -134,9 +140,24 @@ class NotarySeat:
             "alarm": report.alarm or None,
         }
 
+    def _forget(self) -> None:
+        """What it did not put on record its successor is told again."""
+        self._waiting.extendleft(reversed(self._unheard))
+        self._unheard.clear()
+        self._heard = 0
+        if self.control is not None:
+            self.control.close()
+        self.control, self.pid = None, 0
+
     def _state(self) -> str:
         return "signing" if self.pid else "gone"
 
     def _tell(self, message: Message) -> None:
-        self._waiting.append(notary_link.encode(message))
+        self._waiting.append(message)
         self.turn()
+
+    def _hear(self, report: Report) -> None:
+        self._report = report
+        for _ in range(min(report.heard - self._heard, len(self._unheard))):
+            self._unheard.popleft()
+        self._heard = report.heard

@@ -30,8 +30,8 @@ class SystemTrail:
             self._dropped += 1
         self._waiting.append((time_ns or self._clock(), kind, dict(data)))
 
-    def commit(self) -> None:
-        """Writes what has gathered."""
+    def commit(self) -> bool:
+        """Writes what has gathered; False where that failed: it is kept, and written with the next commit."""
         try:
             if self._log is None:
                 self._log = AuditLog(
@@ -46,7 +46,8 @@ class SystemTrail:
             self._hand_over(self._log)
             self._log.commit()
         except Unavailable:
-            return
+            return False
+        return self._log.health == "ok"
 
     def position(self) -> Position | None:
         """How far the chain is promised."""

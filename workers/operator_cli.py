@@ -125,7 +125,8 @@ def status_verb(config: str | None, as_json: bool) -> None:
     policy, audit = answer["policy"], answer["audit"]
     click.echo(f"{answer['state']} on {', '.join(answer['addresses'])}, up {answer['uptime_seconds']:.0f} s")
     click.echo(f"policy generation {policy['generation']}, sha256 {policy['sha256'][:16]}")
-    click.echo(f"audit in {audit['dir']}, {audit['lag_bytes']} bytes not yet on disk")
+    click.echo(f"audit in {audit['dir']}, {_audit_words(audit)}, {audit['lag_bytes']} bytes not yet on disk")
+    click.echo(_signing(audit))
     table = Table("worker", "pid", "state", "sessions", "statements", "refused", "rows", "restarts")
     for one in answer["workers"]:
         cells = ("slot", "pid", "state", "sessions", "statements", "refused", "rows", "restarts")
@@ -135,6 +136,21 @@ def status_verb(config: str | None, as_json: bool) -> None:
     for one in answer["databases"]:
         databases.add_row(one["name"], one["environment"], _time(one["reached"]), _time(one["failed"]))
     _print_table(databases)
+
+
+def _audit_words(audit: dict[str, Any]) -> str:
+    words = {"ok": "can be written", "full": "DISK FULL: statements are refused", "failed": "CANNOT BE WRITTEN"}
+    ran = f", {audit['unrecorded']} statements ran unrecorded" if audit["unrecorded"] else ""
+    return words[audit["state"]] + ran
+
+
+def _signing(audit: dict[str, Any]) -> str:
+    """Whether the trail is signed, since when, and what the notary found wrong."""
+    age = audit["signed_age_seconds"]
+    said = str(audit["notary"]) if age is None else f"{audit['notary']}, last signed {age:.0f} s ago"
+    if audit["alarms"]:
+        said += f"; ALARM, {audit['alarms']} in all: {audit['alarm']} (run `sluice audit verify`)"
+    return f"notary: {said}"
 
 
 def _time(seconds: int) -> str:

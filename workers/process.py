@@ -1,5 +1,6 @@
 """A worker's main: its policy, audit, catalogues and relay, and the tasks that feed the relay with signed-in sessions."""
 
+import contextlib
 import ctypes
 import faulthandler
 import logging
@@ -9,7 +10,7 @@ from collections.abc import Callable
 
 import trio
 
-from gateway.errors import Refusal, Refused, State
+from gateway.errors import Refusal, Refused, State, Unavailable
 from gateway.identity.keys import IssuerKeys
 from gateway.policy.table import PolicyTable
 from gateway.session.inflight import Wanted
@@ -24,6 +25,7 @@ from workers.learned import LabelBooks, labels_dir
 from workers.links import Link
 from workers.relay import Relay
 from workers.shared_policy import NotSealed, PolicyShelf, unseal
+from workers.slab import AUDIT_HEALTH, Counter
 from workers.slot import (
     BootFailed,
     Drain,
@@ -40,6 +42,7 @@ from workers.slot import (
 log = logging.getLogger("sluice.worker")
 
 HOUSEKEEPING_SECONDS = 0.5
+SYNC_SECONDS = 0.05  # how much of the audit a loss of power may take, with durability `process`
 SIGNING_IN_MAX = 512
 KEPT_BYTES = 32 * 1024 * 1024  # freed memory that a worker keeps for itself
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # <malloc.h>
@@ -70,6 +73,7 @@ class _Worker:
         self.shelf = PolicyShelf()
         self.generation = 0
         self.stopping = False
+        self._told = 0, 0  # the audit's failures and unrecorded statements in the slab
         try:
             self.audit = AuditLog(
                 slot.audit_dir,
@@ -78,9 +82,12 @@ class _Worker:
                 slot.settings.audit.durability,
                 slot.settings.audit.segment_bytes,
                 slot.settings.audit.on_failure,
+                patient=slot.incarnation > 1,  # sessions are told, and nothing need be started again
             )
         except Refusal as refusal:
             raise BootFailed(f"audit.dir: {refusal.refused.message}") from refusal
+        self._tell_audit()
+        self.audit.changed = self._tell_audit
         self.relay = Relay(self.audit, slot.row)
         self.desk = CancelDesk(slot.run_dir, slot.index, slot.slots)
         books = LabelBooks(labels_dir(slot.audit_dir), slot.row)
@@ -103,6 +110,7 @@ class _Worker:
             self.relay.cancel = lambda link: nursery.start_soon(self._cancel, link)
             nursery.start_soon(self._control, nursery)
             nursery.start_soon(self._housekeeping)
+            nursery.start_soon(self._sync)
             nursery.start_soon(self.relay.run)
             self.accepting = trio.CancelScope()
             nursery.start_soon(self._accept)
@@ -222,6 +230,32 @@ class _Worker:
         if position is not None:
             self.slot.positions.post(self.slot.index, position)
 
+    async def _sync(self) -> None:
+        """Brings the audit to the disk behind the turns' back (durability `process`)."""
+        lag = 0
+        while True:
+            await trio.sleep(SYNC_SECONDS)
+            if lag != self.audit.unsynced:
+                lag = self.audit.unsynced
+                self.slot.row.set(Counter.AUDIT_LAG, lag)
+            sync = self.audit.begin_sync()
+            if sync is not None:
+                await trio.to_thread.run_sync(sync.run)
+                self.audit.end_sync(sync)
+                if sync.fault is not None:
+                    log.critical("the audit's disk failed: what it was handed may be lost if the power goes")
+
+    def _tell_audit(self) -> None:
+        """What `sluice status` says of the audit, and a line in the log when it is another."""
+        audit, row = self.audit, self.slot.row
+        before, now = row.get(Counter.AUDIT_HEALTH), AUDIT_HEALTH.index(audit.health)
+        row.set(Counter.AUDIT_HEALTH, now)
+        row.add(Counter.AUDIT_FAILURES, audit.failures - self._told[0])
+        row.add(Counter.AUDIT_UNRECORDED, audit.unrecorded - self._told[1])
+        self._told = audit.failures, audit.unrecorded
+        if before != now:
+            log.log(logging.CRITICAL if now else logging.WARNING, "the audit's state: %s", audit.health)
+
     async def _drain(self, limit_seconds: float) -> None:
         self.accepting.cancel()
         self.relay.draining = True
@@ -254,10 +288,8 @@ class _Worker:
 
     def _write(self, write: Callable[[], None]) -> None:
         """Records that nobody waits for: where they cannot be written the next commit tries again."""
-        try:
+        with contextlib.suppress(Unavailable):  # `_tell_audit` has said so
             write()
-        except Refusal as refusal:
-            log.error("the audit cannot be written: %s", refusal.refused.message)
 
     def _finish(self) -> None:
         self.relay.close()

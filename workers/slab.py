@@ -14,10 +14,11 @@ _HEADER_WORDS = 8
 _GENERATION = 0
 _BUCKETS = 256  # database names are hashed into these: two names in one bucket only cost an early refresh
 _ROW_GAUGES = 32
+AUDIT_HEALTH = ("ok", "full", "failed")  # what the gauge's values mean, the worst last
 
 
 class Counter(IntEnum):
-    """The words of a slot's row; those before STATEMENTS are gauges, cleared when the worker is replaced."""
+    """The words of a slot's row; the first three and AUDIT_HEALTH are gauges, cleared when the worker is replaced."""
 
     BEAT = 0  # CLOCK_MONOTONIC nanoseconds of the relay's last turn
     SESSIONS = 1
@@ -33,9 +34,12 @@ class Counter(IntEnum):
     RESTARTS = 11  # written by the supervisor while the slot has no worker
     BUDGETS_FULL = 12  # times that a use could not be counted because the table of budgets was full
     LABELS = 13  # labels of columns written down; its total moving tells every worker that there are new ones
+    AUDIT_HEALTH = 14  # 0 it can be written, 1 its disk is full, 2 it failed
+    AUDIT_UNRECORDED = 15  # statements run without a record, as `on_failure = "continue"` has it
+    AUDIT_FAILURES = 16  # appends to the audit that failed
 
 
-_GAUGES = (Counter.BEAT, Counter.SESSIONS, Counter.AUDIT_LAG)
+_GAUGES = (Counter.BEAT, Counter.SESSIONS, Counter.AUDIT_LAG, Counter.AUDIT_HEALTH)
 _CATALOGUE = _ROW_GAUGES
 _REACHED = _CATALOGUE + _BUCKETS
 _FAILED = _REACHED + _BUCKETS
@@ -75,6 +79,10 @@ class Slab:
     def total(self, counter: Counter) -> int:
         """The sum of one counter over all slots."""
         return sum(self._column(int(counter)))
+
+    def worst(self, counter: Counter) -> int:
+        """The greatest value of one counter over all slots."""
+        return max(self._column(int(counter)))
 
     def catalogue_changes(self, database: str) -> int:
         """A number that grows whenever DDL passed through any worker to `database`; only its changes mean

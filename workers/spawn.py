@@ -29,6 +29,17 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
+class Descriptor:
+    """A bare descriptor among things that can be closed."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._fd)
+
+
 def threads() -> int:
     """How many threads this process has; a fork with more than one may copy a lock that nobody will ever
     release."""

@@ -20,6 +20,7 @@ from typing import Any
 from gateway.errors import ConfigError, Unavailable
 from gateway.policy.difference import difference
 from workers import configuration, listeners, notary_process, spawn
+from workers.audit_recovery import recover_and_tell, recover_at_last
 from workers.budgets import Budgets
 from workers.configuration import Loaded
 from workers.notary_seat import NotarySeat
@@ -28,9 +29,9 @@ from workers.publication import Publisher
 from workers.run_folder import AlreadyRunning, RunFolder
 from workers.seat import Child, Seat
 from workers.shared_policy import seal
-from workers.slab import Counter, Slab
+from workers.slab import AUDIT_HEALTH, Counter, Slab
 from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, pair, receive
-from workers.spawn import Closable, WorkerMain, fork, fork_worker
+from workers.spawn import Closable, Descriptor, WorkerMain, fork, fork_worker
 from workers.status import StatusSocket
 from workers.systemd import Notifier
 
@@ -71,7 +72,9 @@ class Supervisor:
         self._address = listeners.address_text(self._seats[0].listener)
         self._publisher = Publisher(self._slab, loaded.policy)
         self._positions = Positions(slots)
-        self._notary = NotarySeat(lambda control: notary_process.serve(control, self._loaded, self._positions, environ))
+        self._notary = NotarySeat(
+            lambda control: notary_process.serve(control, self._loaded, self._positions, environ)
+        )
         self._parent_read, self._parent_write = (
             os.pipe()
         )  # never written: its end tells workers that we are gone
@@ -173,7 +176,7 @@ class Supervisor:
                     held.append(other.child.control)
         held += [self._selector, self._status_socket, self._wake_read, self._wake_write]
         held += [self._notary.control] if self._notary.control else []
-        held += [_Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
+        held += [Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
         return [*held, self._folder]
 
     def _reap(self, now: float) -> None:
@@ -188,6 +191,7 @@ class Supervisor:
                 return
             code = os.waitstatus_to_exitcode(status)
             if self._notary.buried(pid, code, now):
+                self._recover()
                 continue
             for seat in self._seats:
                 if seat.child and seat.child.pid == pid:
@@ -207,15 +211,21 @@ class Supervisor:
         log.error(
             "worker %d (pid %d) ended with %s%s", seat.index, child.pid, how, child.why and f": {child.why}"
         )
-        self._notary.happened("system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why)
+        self._notary.happened(
+            "system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why
+        )
         seat.row.add(Counter.RESTARTS)
         seat.back_off(child, now)
-        # Reading a chain takes its time: a process of its own, which the reaper will not know.
-        fork(lambda: _recover_audit(self._loaded), self._parent_read, self._not_for(None))
+        self._recover()
         self._deaths.append(now)
         if self._storming(now):
             log.critical("alarm: %d workers ended within %d s", STORM_DEATHS, STORM_SECONDS)
             self._notifier.status("alarm: workers keep ending")
+
+    def _recover(self) -> None:
+        """Reading a dead writer's chain takes its time: a process of its own, which the reaper will not know."""
+        if self._drain_deadline is None:
+            fork(lambda: recover_at_last(self._loaded.audit_dir), self._parent_read, self._not_for(None))
 
     def _storming(self, now: float) -> bool:
         return len(self._deaths) == STORM_DEATHS and now - self._deaths[0] <= STORM_SECONDS
@@ -314,12 +324,12 @@ class Supervisor:
             fresh = configuration.reload(running, self._environ)
         except ConfigError as error:
             log.error("reload refused, the old policy stays in force: %s", error)
-            self._notary.happened("policy", "reload refused", why=str(error))
+            self._notary.happened("policy", "reload refused", why=str(error), by="signal")
             self._notifier.ready(self._summary())
             return
         if fresh.settings_changed:
             log.warning("%s changed: restart to apply it; policy and keys are reloaded", running.file)
-            self._notary.happened("system", "settings changed, not applied before a restart")
+            self._notary.happened("system", "settings changed, not applied before a restart", by="signal")
         self._loaded = fresh.loaded
         if fresh.loaded.key_files != running.key_files:
             sealed = seal(configuration.pack_key_files(fresh.loaded.key_files), "sluice-keys")
@@ -327,7 +337,9 @@ class Supervisor:
                 if seat.child:
                     seat.child.tell(KeysMessage(sealed.size, sealed.digest), sealed.fd)
             sealed.close()
-            self._notary.happened("system", "keys reloaded", issuers=sorted(fresh.loaded.key_files))
+            self._notary.happened(
+                "system", "keys reloaded", issuers=sorted(fresh.loaded.key_files), by="signal"
+            )
         self._notary.reread()
         self._changes = difference(running.policy, fresh.loaded.policy)
         self._publisher.begin(fresh.loaded.policy, self._seats)
@@ -335,7 +347,7 @@ class Supervisor:
     def _drain(self) -> None:
         limit = float(self._loaded.settings.gateway.drain_seconds)
         log.info("draining for at most %d s", limit)
-        self._notary.happened("system", "gateway stopping")
+        self._notary.happened("system", "gateway stopping", by="signal")
         self._notifier.stopping()
         self._drain_deadline = time.monotonic() + limit + DRAIN_GRACE_SECONDS
         for seat in self._seats:
@@ -372,11 +384,7 @@ class Supervisor:
             "uptime_seconds": round(now - self._started, 1),
             "addresses": [self._address],
             "policy": {"generation": self._slab.generation, "sha256": self._publisher.sealed.digest.hex()},
-            "audit": {
-                "dir": str(self._loaded.audit_dir),
-                "lag_bytes": self._slab.total(Counter.AUDIT_LAG),
-                **self._notary.describe(),
-            },
+            "audit": self._audit(),
             "workers": [seat.describe(now) for seat in self._seats],
             "databases": [
                 {"name": database.name, "environment": database.environment, **self._health(database.name)}
@@ -384,19 +392,20 @@ class Supervisor:
             ],
         }
 
+    def _audit(self) -> dict[str, Any]:
+        total = self._slab.total
+        return {
+            "dir": str(self._loaded.audit_dir),
+            "state": AUDIT_HEALTH[self._slab.worst(Counter.AUDIT_HEALTH)],
+            "lag_bytes": total(Counter.AUDIT_LAG),
+            "failures": total(Counter.AUDIT_FAILURES),
+            "unrecorded": total(Counter.AUDIT_UNRECORDED),
+            **self._notary.describe(),
+        }
+
     def _health(self, database: str) -> dict[str, int]:
         reached, failed = self._slab.health(database)
         return {"reached": reached, "failed": failed}
-
-
-class _Descriptor:
-    """A bare descriptor among things that can be closed."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def close(self) -> None:
-        os.close(self._fd)
 
 
 def _note(number: int, frame: FrameType | None) -> None:
@@ -415,7 +424,7 @@ def serve(config: Path, workers: int | None = None, main: WorkerMain | None = No
         loaded = configuration.load(config, environ)
         folder = RunFolder.make(loaded.run_dir)
         folder.lock()
-        _recover_audit(loaded)
+        recover_and_tell(loaded.audit_dir)
         slots = workers or loaded.settings.gateway.workers or os.cpu_count() or 1
         return Supervisor(loaded, slots, main or spawn.worker_main(), folder, environ).run()
     except ConfigError as error:
@@ -426,12 +435,3 @@ def serve(config: Path, workers: int | None = None, main: WorkerMain | None = No
         return 1
 
 
-def _recover_audit(loaded: Loaded) -> int:
-    """Put on record what chains without an end say, as an exit code. Raises Unavailable."""
-    from workers import audit_log
-
-    for found in audit_log.recover(loaded.audit_dir, socket.gethostname()):
-        log.warning(
-            "audit: %s had no end; %d statements are on record as unresolved", found.chain, found.unresolved
-        )
-    return 0

@@ -2,8 +2,8 @@
 not be written.
 
 Pure: the owner of the files (workers.audit_log) writes `header` and then every `take()`, and answers with
-`committed()` or `failed()`. Nothing is promised before `committed()`. A sequence number is never used twice,
-so a record's id is unique for ever.
+`committed()` or `failed()`; after a failure the next thing to be taken is what `again()` gathers. Nothing is
+promised before `committed()`. A sequence number is never used twice, so a record's id is unique for ever.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from gateway.audit.segment import BODY, CRC, Header, encode_header, label
 CHECKPOINT_RECORDS: Final = 1000
 CHECKPOINT_NS: Final = 1_000_000_000
 HELD_EVENTS: Final = 1000  # events kept while nothing can be written; more are counted
+HELD_STATES: Final = 64
 _NO_HASH: Final = bytes(32)
 
 _crc = google_crc32c.value
@@ -77,14 +78,18 @@ class Chain:
         self._answered: list[tuple[Any, ...]] = []  # outcomes of the batch, to be said again if it fails
         self._events: list[tuple[Any, ...]] = []
         self._dropped = 0
+        self._states: list[tuple[int, records.State]] = []
         self._lost: tuple[int, int] | None = None  # intents, events dropped; until a Lost frame is committed
+        self._cause = ("", False)  # of the loss: SQLSTATE, and whether the statements ran all the same
+        self._everything_synced = mode == "power"
+        self.synced = 0  # bytes of the current segment that are known to be on disk
         self._promised = 0  # frames up to here are written
         self._proven = 0  # frames up to here are under a checkpoint
         self._proven_ns = now_ns
         self._proving_ns = 0  # when the taken batch ends in a checkpoint
-        self._begin(_NO_HASH, 0, now_ns)
+        self._begin(_NO_HASH, 0, now_ns, -1)
 
-    def _begin(self, previous: bytes, previous_length: int, now_ns: int) -> None:
+    def _begin(self, previous: bytes, previous_length: int, now_ns: int, synced: int) -> None:
         self.header = encode_header(
             Header(
                 1,
@@ -97,10 +102,12 @@ class Chain:
                 self.worker,
                 self.mode,
                 now_ns,
+                synced,
             )
         )
         self._hash = hashlib.sha256(self.header)
         self.length = len(self.header)
+        self.synced = 0
         self.began_ns = now_ns
         self._mark, self._numbers = object(), 0
 
@@ -108,6 +115,21 @@ class Chain:
     def buffered(self) -> bool:
         """Whether frames wait for `take`."""
         return bool(self._parts)
+
+    @property
+    def asks(self) -> bool:
+        """Whether a statement waits for its intent to be written."""
+        return bool(self._intents)
+
+    @property
+    def owes(self) -> bool:
+        """Whether outcomes of statements that ran, or states, wait to be written."""
+        return bool(self._answered or self._states)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the last batch was not written: `again()` comes before the next `take()`."""
+        return self._lost is not None
 
     @property
     def open_intents(self) -> int:
@@ -225,6 +247,12 @@ class Chain:
         """States how another chain was found."""
         return self._put(records.RECOVERED, now_ns, _encode(record))
 
+    def state(self, now_ns: int, record: records.State) -> int:
+        """States how the audit itself fares; said again until it is written."""
+        if len(self._states) < HELD_STATES:
+            self._states.append((now_ns, record))
+        return self._put(records.STATE, now_ns, _encode(record))
+
     def due(self, now_ns: int) -> bool:
         """Whether `take` would have something: frames, or a checkpoint over frames that have none for a
         second.
@@ -238,7 +266,7 @@ class Chain:
         one is due, and as the segment's or chain's last frame.
         """
         if end == "chain":
-            self._answer_all(now_ns)
+            self.answer_all(now_ns)
         trial = self._hash.copy()
         batch = b"".join(self._parts)
         trial.update(batch)
@@ -246,7 +274,7 @@ class Chain:
             if end == "chain":
                 self._put(records.CLOSED, now_ns, _encode(records.Closed(trial.digest(), self.seq)))
             else:
-                mark = records.Checkpoint(trial.digest(), self.seq, end == "segment")
+                mark = records.Checkpoint(trial.digest(), self.seq, end == "segment", self.synced)
                 self._put(records.CHECKPOINT, now_ns, _encode(mark))
             trial.update(self._parts[-1])
             batch += self._parts[-1]
@@ -259,6 +287,8 @@ class Chain:
         self._hash = self._trial
         self.length += self._taken
         self._promised = self.seq
+        if self._everything_synced:
+            self.synced = self.length
         if self._proving_ns:
             self._proven, self._proven_ns = self.seq, self._proving_ns
         self._taken = self._proving_ns = 0
@@ -266,55 +296,79 @@ class Chain:
         self._intents.clear()
         self._answered.clear()
         self._events.clear()
+        self._states.clear()
         self._dropped = 0
         self._lost = None
 
-    def next_segment(self, now_ns: int) -> None:
-        """After a committed `take(end="segment")`: the next batch belongs to a new file, which begins with
-        the open intents.
+    def next_segment(self, now_ns: int, synced: int = -1) -> None:
+        """The next batch belongs to a new file, which begins with the open intents. Only while nothing is buffered: after a
+        committed `take(end="segment")` or any other. `synced`: bytes of the old segment that
+        are known to be on disk, -1 for all.
         """
-        self.segment += 1
-        self._begin(self._hash.digest(), self.length, now_ns)
-        for seq, opened in self._open.items():
-            self.carry(now_ns, seq, opened)
+        self._next(now_ns, synced)
+        self.carry_open(now_ns)
 
-    def failed(self, now_ns: int, sqlstate: str, *, abandon: bool, continued: bool = False) -> int:
-        """The last `take` was not written. Its intents are withdrawn (their number is returned) and never
-        heard of again; its outcomes and events go into the next batch, behind a Lost frame that accounts for
-        the numbers used up.
+    def failed(
+        self, now_ns: int, sqlstate: str, *, abandon: bool, continued: bool = False, synced: int = -1
+    ) -> int:
+        """The batch was not written, or shall not be. Its intents are withdrawn (their number is returned) and
+        never heard of again; its outcomes, events and states are held for `again()`.
 
         `abandon`: bytes of it may stand in the file, so the segment ends at what was promised and a new one
-        begins.
+        begins; `synced` as in `next_segment`.
         """
         withdrawn = set(self._intents)
         intents, dropped = self._lost or (0, 0)
-        self._lost = lost = (intents + len(withdrawn), dropped + self._dropped)
-        answered = [each for each in self._answered if each[2] not in withdrawn]
-        events = list(self._events)
+        self._lost = (intents + len(withdrawn), dropped + self._dropped)
+        self._cause = (sqlstate, continued)
         for each in withdrawn:
             self._open.pop(each, None)
-        for kept in answered:
-            self._open[kept[2]] = kept[0]
-        for waiting in (self._parts, self._intents, self._answered, self._events):
-            waiting.clear()
+        self._answered = [each for each in self._answered if each[2] not in withdrawn]
+        self._states = [each for each in self._states if each[1].state != "resumed"]  # it was not
+        self._parts.clear()
+        self._intents.clear()
         self._dropped = self._taken = self._proving_ns = 0
         if abandon:
-            self.segment += 1
-            self._begin(self._hash.digest(), self.length, now_ns)
+            self._next(now_ns, synced)
         else:
             self._mark = object()  # the batch's definitions are lost too
-        record = records.Lost(self._promised + 1, self.seq, *lost, sqlstate, continued)
-        self._put(records.LOST, now_ns, _encode(record))
-        if abandon:
-            for seq, opened in list(self._open.items()):
-                self.carry(now_ns, seq, opened)
+        return len(withdrawn)
+
+    def again(self, now_ns: int) -> None:
+        """Gathers what a failure held back: a Lost frame that accounts for the numbers used up, then states, open
+        intents where the segment is new, events and outcomes.
+        """
+        intents, dropped = self._lost or (0, 0)
+        answered, events, states = self._answered, self._events, self._states
+        self._answered, self._events, self._states = [], [], []
+        self._parts.clear()
+        self._mark = object()
+        for kept in answered:
+            self._open[kept[2]] = kept[0]
+        if self.seq > self._promised:
+            lost = records.Lost(self._promised + 1, self.seq, intents, dropped + self._dropped, *self._cause)
+            self._put(records.LOST, now_ns, _encode(lost))
+        self._lost, self._dropped = (intents, dropped + self._dropped), 0
+        for state in states:
+            self.state(*state)
+        if self.length == len(self.header):
+            self.carry_open(now_ns)
         for event in events:
             self.event(*event)
         for kept in answered:
             self.outcome(*kept[1:])
-        return len(withdrawn)
 
-    def _answer_all(self, now_ns: int) -> None:
+    def carry_open(self, now_ns: int) -> None:
+        """Repeats all open intents: a segment's first batch does, so that it can be read alone."""
+        for seq, opened in list(self._open.items()):
+            self.carry(now_ns, seq, opened)
+
+    def _next(self, now_ns: int, synced: int) -> None:
+        self.segment += 1
+        self._begin(self._hash.digest(), self.length, now_ns, synced)
+
+    def answer_all(self, now_ns: int) -> None:
+        """What is open gets the outcome `unresolved`: nobody will hear what became of it."""
         for intent in list(self._open):
             self.outcome(now_ns, intent, "unresolved", 0, 0, None, "", "", 0)
 

@@ -10,6 +10,11 @@ from gateway.audit.records import ColumnsInfo, Outcome, RulingInfo, SessionInfo,
 from gateway.audit.segment import Frame, Header
 
 _SECOND = 1_000_000_000
+_UNKNOWN: dict[int, Any] = {  # in place of definitions that could not be read
+    records.SESSION: SessionInfo("unknown", "unknown"),
+    records.RULING: RulingInfo(0, "", "unknown", "", (), decision="unknown"),
+    records.COLUMNS: ColumnsInfo(),
+}
 
 
 @dataclass(slots=True)
@@ -54,12 +59,14 @@ class Joiner:
     """Turns one chain's frames, in order, into entries. Starts at any segment: each one is complete in
     itself.
 
-    Raises ValueError for a frame that passed its checksum but does not hold what its type says.
+    Raises ValueError for a frame that passed its checksum but does not hold what its type says. `lenient`, behind
+    damage: a definition that is missing is then nobody's fault, and stands as unknown.
     """
 
-    __slots__ = ("_cards", "_label", "closed", "pending")
+    __slots__ = ("_cards", "_label", "closed", "lenient", "pending")
 
     def __init__(self) -> None:
+        self.lenient = False
         self._label = ""
         self._cards: dict[tuple[int, int], Any] = {}
         self.pending: dict[int, Pending] = {}  # intents that have no outcome yet
@@ -69,6 +76,7 @@ class Joiner:
         """A segment starts: numbers of definitions start again."""
         self._label = header.label
         self._cards.clear()
+        self.lenient = False
 
     def read(self, frame: Frame) -> Entry | None:
         """The entry of a frame; None for definitions, checkpoints and what only repeats."""
@@ -94,6 +102,8 @@ class Joiner:
             )
         elif kind == records.LOST:
             return self._lost(frame, said)
+        elif kind == records.STATE:
+            return self._state(frame, said)
         elif kind == records.RECOVERED:
             return self._recovered(frame, said)
         elif kind == records.CLOSED:
@@ -104,6 +114,8 @@ class Joiner:
         try:
             return self._cards[kind, number]
         except KeyError:
+            if self.lenient:
+                return _UNKNOWN[kind]
             raise ValueError("a record names a definition that its segment does not hold") from None
 
     def _intent(self, frame: Frame, said: records.Intent) -> Entry:
@@ -135,6 +147,14 @@ class Joiner:
         }
         return Entry(self._label, frame.seq, frame.time_ns, "system", data=data)
 
+    def _state(self, frame: Frame, said: records.State) -> Entry:
+        data: dict[str, Any] = {"what": "audit state", "state": said.state}
+        if said.sqlstate:
+            data["sqlstate"] = said.sqlstate
+        if said.state == "unsynced":
+            data |= {"segment": said.segment, "offset": said.offset}
+        return Entry(self._label, frame.seq, frame.time_ns, "system", data=data)
+
     def _recovered(self, frame: Frame, said: records.Recovered) -> Entry:
         data = {
             "what": "audit recovered",
@@ -144,6 +164,8 @@ class Joiner:
             "torn_bytes": said.tail,
             "unresolved": said.open_intents,
         }
+        if said.damage or said.beyond:
+            data |= {"damage": said.damage, "records_beyond": said.beyond}
         return Entry(self._label, frame.seq, frame.time_ns, "system", data=data)
 
 

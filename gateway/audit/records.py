@@ -241,6 +241,7 @@ class Checkpoint(msgspec.Struct, array_like=True, frozen=True):
     digest: bytes
     records: int  # frames of the chain before this one
     final: bool = False  # the segment ends here
+    synced: int = 0  # bytes of the segment that were on disk by then: no loss of power takes them
 
 
 class Recovered(msgspec.Struct, array_like=True, frozen=True):
@@ -259,6 +260,9 @@ class Recovered(msgspec.Struct, array_like=True, frozen=True):
     records: int
     open_intents: int
     same_boot: bool = False  # the host has run on since: whatever the kernel was handed is there
+    damage: str = ""  # why reading stopped, where it was not for want of bytes
+    synced: bool = True  # what was found is on disk: nothing of it can change any more by itself
+    beyond: int = 0  # whole records found behind that; their intents count among the open ones too
 
 
 class Closed(msgspec.Struct, array_like=True, frozen=True):

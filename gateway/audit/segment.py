@@ -6,6 +6,7 @@ MessagePack's, never 0 and at most 256 KiB (CRC-32C: RFC 3720, appendix B.4). A 
 """
 
 import struct
+from collections.abc import Iterator
 from typing import Final, NamedTuple, TypeVar
 
 import google_crc32c
@@ -20,6 +21,7 @@ _PREFIX: Final = struct.Struct("<II")
 FRAME_HEAD: Final = _FRAME.size
 _HEADER_LIMIT: Final = 4096
 _SLOTS: Final = {-1: "r", -2: "s"}
+_SEARCHED: Final = 1 << 20  # bytes; more than the longest frame
 _crc = google_crc32c.value
 T = TypeVar("T")
 
@@ -40,6 +42,7 @@ class Header(msgspec.Struct, array_like=True, frozen=True):
     worker: int  # slot, -1 for the supervisor's recovery chains, -2 for the notary's own
     mode: str  # process | power
     time_ns: int
+    previous_synced: int = -1  # of `previous_length`, bytes known to be on disk; -1: all. The others a failed disk may lose
 
     @property
     def label(self) -> str:
@@ -135,6 +138,11 @@ class SegmentReader:
         self._rest = b""
 
     @property
+    def rest(self) -> bytes:
+        """What was fed behind `offset`."""
+        return self._rest
+
+    @property
     def pending(self) -> int:
         """Bytes fed that belong to no whole frame."""
         return len(self._rest)
@@ -192,6 +200,17 @@ def beyond(data: bytes, start: int, after: int) -> Frame | None:
         if end <= len(data) and _crc(data[at + 4 : end]) == crc:
             return Frame(kind, seq, time_ns, data[at + FRAME_HEAD : end], at, end)
     return None
+
+
+def later(tail: bytes, after: int) -> Iterator[Frame]:
+    """Whole frames behind damage at the beginning of `tail`, searched for in the first MiB of it and of what follows
+    each other damage; `after` is the sequence number of the last frame before. Offsets are positions in `tail`.
+    """
+    at = beyond(tail[:_SEARCHED], 1, after)
+    while at is not None:
+        frames, used, _ = cut(tail, at.offset, 0)
+        yield from frames
+        at = beyond(tail[: used + _SEARCHED], used + 1, frames[-1].seq if frames else after)
 
 
 def is_closed(tail: bytes, closing: int) -> bool:

@@ -17,8 +17,12 @@ def difference(before: bytes, after: bytes) -> dict[str, Any]:
     parts = {
         "grants": _named(old.grants, new.grants),
         "guardrails": _named(old.guardrails, new.guardrails),
-        "masks": _compared({_one(each): each for each in old.masks}, {_one(each): each for each in new.masks}),
-        "classify": _compared({_text(each): each for each in old.classify}, {_text(each): each for each in new.classify}),
+        "masks": _compared(
+            {_one(each): each for each in old.masks}, {_one(each): each for each in new.masks}
+        ),
+        "classify": _compared(
+            {_text(each): each for each in old.classify}, {_text(each): each for each in new.classify}
+        ),
     }
     return {part: found for part, found in parts.items() if found}
 

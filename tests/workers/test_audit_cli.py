@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
 from workers.audit_cli import visible
 from workers.audit_group import audit
-from workers.audit_log import AuditLog, recover
+from workers.audit_log import AuditLog
 
 MAIN = "from workers.audit_group import audit; audit()"
 
@@ -90,45 +90,6 @@ def test_show_gives_all_fields_of_a_record_and_its_counterpart(log: AuditLog) ->
     assert re.search(r"^duration_us +500$", text, re.MULTILINE)
     assert [each["id"] for each in lines(run(log.path.parent, "show", intent, "--json"))] == [intent, outcome]
     assert run(log.path.parent, "show", "db1-0.00000000-1").exit_code == 1
-
-
-def verify(directory: Path) -> tuple[int, dict[str, object]]:
-    result = run(directory, "verify", "--json")
-    return result.exit_code, orjson.loads(result.stdout)
-
-
-def test_verify_says_good_gap_tampered_or_unreadable(log: AuditLog) -> None:
-    directory, file = log.path.parent, log.path / "00000000.seg"
-    write(log, "alice", "SELECT $1::int")
-    code, said = verify(directory)
-    assert (code, said["result"], said["intents"]) == (0, "good", 1)
-    log._release()
-    assert verify(directory)[0] == 2
-    recover(directory, "db1")
-    code, said = verify(directory)
-    assert (code, said["chains"], said["uncovered"]) == (0, 2, 0)
-    data = file.read_bytes()
-    spoilt = bytearray(data)
-    spoilt[-5] ^= 1
-    file.unlink()
-    file.write_bytes(spoilt)
-    result = run(directory, "verify")
-    assert result.exit_code == 1
-    assert f"tampered: {file}:" in result.stdout
-    file.write_bytes(b"not a segment")
-    assert run(directory, "verify").exit_code == 1  # unreadable, and not as it was recovered
-    file.unlink()
-    log.path.rmdir()
-    code, said = verify(directory)
-    assert code == 1
-    assert "whole chain is missing" in str(said["findings"])
-
-
-def test_a_foreign_file_alone_is_unreadable(tmp_path: Path) -> None:
-    place = tmp_path / ("chain-" + "ab" * 16)
-    place.mkdir()
-    (place / "00000000.seg").write_bytes(b"PK\x03\x04")
-    assert run(tmp_path, "verify").exit_code == 3
 
 
 def test_the_directory_is_found_through_the_configuration(log: AuditLog, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The audit on real disks: rotation, failures, kills and recovery."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -9,82 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit.query import Entry
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
-from gateway.audit.verify import ChainCheck
 from gateway.errors import Unavailable
+from tests.workers.audit_rig import SECOND, Cards, Clock, checks, entries, grades, lone
 from workers import audit_trail
-from workers.audit_log import AuditLog, clean_host, recover
-
-T = 1_700_000_000_000_000_000
-SECOND = 10**9
-
-# A worker that tells on standard output which intents were promised and which answered, until it is killed.
-WRITER = """
-import sys, time
-from gateway.audit.records import *
-from workers.audit_log import AuditLog
-log = AuditLog(sys.argv[1], "db1", 0, segment_bytes=int(sys.argv[2]))
-who = SessionCard(SessionInfo("s1", "alice", database="prod"))
-what = RulingCard(RulingInfo(1, "abc", "SELECT $1::int", "ff", ("SELECT",)))
-while True:
-    asked = [log.chain.intent(time.time_ns(), who, what) for _ in range(50)]
-    log.commit()
-    print("asked", *map(log.chain.record_id, asked), flush=True)
-    for each in asked:
-        log.chain.outcome(time.time_ns(), each, "ok", 1, 2, None, "SELECT", "", 5)
-    log.commit()
-    print("answered", *map(log.chain.record_id, asked), flush=True)
-"""
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = T
-
-    def __call__(self) -> int:
-        return self.now
-
-
-class Cards:
-    def __init__(self) -> None:
-        self.who = SessionCard(SessionInfo("s1", "alice", database="prod"))
-        self.what = RulingCard(RulingInfo(1, "abc", "SELECT $1::int", "ff", ("SELECT",)))
-
-    def ask(self, log: AuditLog) -> int:
-        return log.chain.intent(T, self.who, self.what)
-
-    def answer(self, log: AuditLog, intent: int) -> None:
-        log.chain.outcome(T, intent, "ok", 1, 2, None, "SELECT", "", 5)
+from workers.audit_log import AuditLog, clean_host
 
 
 @pytest.fixture
 def cards() -> Cards:
     return Cards()
-
-
-def checks(directory: Path) -> list[ChainCheck]:
-    said = audit_trail.recoveries(directory)
-    done = []
-    for chain in audit_trail.chains(directory):
-        check = ChainCheck(chain.id)
-        for number, data, following in audit_trail.segment_bytes(chain, chain.segments()):
-            check.segment(number, data, following)
-        check.end(chain.is_live(), said.get(chain.id))
-        done.append(check)
-    return done
-
-
-def grades(directory: Path) -> set[str]:
-    return {each.grade for check in checks(directory) for each in check.findings}
-
-
-def entries(directory: Path) -> list[Entry]:
-    return list(audit_trail.read_all(directory))
-
-
-def lone(log: AuditLog) -> audit_trail.ChainFiles:
-    return audit_trail.ChainFiles(log.path)
 
 
 def test_what_is_committed_is_in_the_file_at_once_and_the_close_is_clean(
@@ -180,7 +112,8 @@ from gateway.audit.records import *
 from gateway.errors import Unavailable
 from workers.audit_log import AuditLog
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-log = AuditLog(sys.argv[1], "db1", 0, on_failure=sys.argv[2])
+now = [1]
+log = AuditLog(sys.argv[1], "db1", 0, on_failure=sys.argv[2], clock=lambda: now[0])
 who = SessionCard(SessionInfo("s1", "alice", database="prod"))
 what = RulingCard(RulingInfo(1, "abc", "SELECT $1::int", "ff", ("SELECT",)))
 before = log.chain.intent(1, who, what)
@@ -194,6 +127,14 @@ try:
 except Unavailable as error:
     states.append(error.refused.sqlstate)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+now[0] += 199_999_999
+early = log.chain.intent(4, who, what)  # too early for another attempt
+try:
+    log.commit()
+except Unavailable as error:
+    states.append(error.refused.sqlstate)
+now[0] += 1
+log.commit()
 again = log.chain.intent(4, who, what)
 log.commit()
 log.chain.outcome(5, again, "ok", 1, 2, None, "SELECT", "", 5)
@@ -210,19 +151,21 @@ def limited(directory: Path, on_failure: str, room: int) -> str:
 
 @pytest.mark.parametrize("room", [0, 1, 30, 60, 100])
 def test_a_write_cut_short_refuses_the_turn_and_the_next_one_is_recorded(tmp_path: Path, room: int) -> None:
-    assert limited(tmp_path, "refuse", room) == '[["58030"], 0, 0, 1]'
+    assert limited(tmp_path, "refuse", room) == '[["58030", "58030"], 0, 0, 1]'
     assert grades(tmp_path) == ({"note"} if room else set())
     kinds = [entry.kind for entry in entries(tmp_path)]
-    assert Counter(kinds) == {"intent": 2, "outcome": 2, "system": 1}
-    (lost,) = [entry.data for entry in entries(tmp_path) if entry.kind == "system"]
-    assert (lost["statements"], lost["statements_ran"]) == (5, False)
+    assert Counter(kinds) == {"intent": 2, "outcome": 2, "system": 3}
+    lost, failed, resumed = [entry.data for entry in entries(tmp_path) if entry.kind == "system"]
+    assert (lost["statements"], lost["statements_ran"]) == (6, False)
+    assert failed == {"what": "audit state", "state": "failed", "sqlstate": "58030"}
+    assert resumed == {"what": "audit state", "state": "resumed"}
 
 
 def test_with_continue_the_statements_run_and_their_number_is_on_record(tmp_path: Path) -> None:
-    assert limited(tmp_path, "continue", 30) == "[[], 5, 0, 1]"
+    assert limited(tmp_path, "continue", 30) == "[[], 6, 0, 1]"
     assert grades(tmp_path) == {"gap", "note"}
-    (lost,) = [entry.data for entry in entries(tmp_path) if entry.kind == "system"]
-    assert (lost["statements"], lost["statements_ran"]) == (5, True)
+    lost = next(entry.data for entry in entries(tmp_path) if entry.kind == "system")
+    assert (lost["statements"], lost["statements_ran"]) == (6, True)
 
 
 @pytest.fixture
@@ -242,14 +185,20 @@ def small_disk(tmp_path: Path) -> Path:
 
 def test_a_full_disk_refuses_with_53100_and_heals_by_itself(small_disk: Path, cards: Cards) -> None:
     try:
-        log = AuditLog(small_disk / "audit", "db1", 0, segment_bytes=32768)
+        clock = Clock()
+        log = AuditLog(
+            small_disk / "audit", "db1", 0, segment_bytes=32768, reserve_bytes=65536, clock=clock
+        )
         ballast = small_disk / "ballast"
-        promised, refused = 0, 0
+        promised, refused = 1, 0
         states: set[str] = set()
         open_intent = cards.ask(log)
+        running = [cards.ask(log) for _ in range(100)]
         log.commit()
-        ballast.write_bytes(b"x" * 200_000)
+        promised += len(running)
+        ballast.write_bytes(b"x" * 150_000)
         for _ in range(400):
+            clock.now += SECOND // 10
             intents = [cards.ask(log) for _ in range(10)]
             try:
                 log.commit()
@@ -259,20 +208,58 @@ def test_a_full_disk_refuses_with_53100_and_heals_by_itself(small_disk: Path, ca
             except Unavailable as failure:
                 refused += 10
                 states.add(failure.refused.sqlstate)
-        assert promised > 0
+                if running:
+                    cards.answer(log, running.pop())
+        assert promised > 101
         assert refused > 1000
         assert states == {"53100"}
+        assert log.health == "full"
+        assert running == [], "what ran when the disk became full ended meanwhile"
+        on_record = Counter(entry.kind for entry in entries(small_disk / "audit"))
+        assert on_record["outcome"] == promised - 1, "and is on record, thanks to the reserve"
         assert len(lone(log).segments()) < 40  # a full disk makes no files without end
         ballast.unlink()
         cards.answer(log, open_intent)
+        clock.now += SECOND // 5
         log.commit()
-        assert not log.failing
+        assert log.health == "ok"
         log.close()
         assert grades(small_disk / "audit") <= {"note"}
+        everything = entries(small_disk / "audit")
+        kinds = Counter(entry.kind for entry in everything)
+        assert kinds["intent"] == kinds["outcome"] == promised
+        said = [entry.data for entry in everything if entry.kind == "system"]
+        assert sum(each["statements"] for each in said if each["what"] == "audit failed") == refused
+        assert [each["state"] for each in said if each["what"] == "audit state"] == ["full", "resumed"]
+        assert not list(small_disk.rglob("reserve"))
+    finally:
+        subprocess.run(["umount", str(small_disk)], check=True)
+
+
+def test_on_a_full_disk_statements_that_run_all_the_same_are_counted(
+    small_disk: Path, cards: Cards
+) -> None:
+    try:
+        clock = Clock()
+        log = AuditLog(
+            small_disk / "audit", "db1", 0, on_failure="continue", reserve_bytes=65536, clock=clock
+        )
+        (small_disk / "ballast").write_bytes(b"x" * 180_000)
+        for _ in range(2000):
+            clock.now += SECOND // 100
+            cards.answer(log, cards.ask(log))
+            log.commit()
+        assert log.health == "full"
+        assert 0 < log.unrecorded < 2000
+        (small_disk / "ballast").unlink()
+        clock.now += SECOND
+        log.commit()
+        log.close()
         kinds = Counter(entry.kind for entry in entries(small_disk / "audit"))
-        assert kinds["intent"] == kinds["outcome"] == promised + 1
-        lost = [entry.data["statements"] for entry in entries(small_disk / "audit") if entry.kind == "system"]
-        assert sum(lost) == refused
+        assert kinds["intent"] == kinds["outcome"] == 2000 - log.unrecorded
+        assert grades(small_disk / "audit") == {"gap", "note"}
+        said = [entry.data for entry in entries(small_disk / "audit") if entry.data.get("statements_ran")]
+        assert sum(each["statements"] for each in said) == log.unrecorded
     finally:
         subprocess.run(["umount", str(small_disk)], check=True)
 
@@ -280,7 +267,8 @@ def test_a_full_disk_refuses_with_53100_and_heals_by_itself(small_disk: Path, ca
 def test_a_failed_fsync_ends_its_segment_for_good(
     tmp_path: Path, cards: Cards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = AuditLog(tmp_path, "db1", 0, durability="power")
+    clock = Clock()
+    log = AuditLog(tmp_path, "db1", 0, durability="power", clock=clock)
     cards.ask(log)
     log.commit()
     synced: list[int] = []
@@ -296,6 +284,8 @@ def test_a_failed_fsync_ends_its_segment_for_good(
             log.commit()
     assert refused.value.refused.sqlstate == "58030"
     before = (log.path / "00000000.seg").stat().st_size
+    clock.now += SECOND
+    log.commit()
     cards.ask(log)
     log.commit()
     assert len(synced) == 1
@@ -303,123 +293,7 @@ def test_a_failed_fsync_ends_its_segment_for_good(
     log.close()
     assert lone(log).segments() == [0, 1]
     assert grades(tmp_path) == {"note"}
-    assert Counter(entry.kind for entry in entries(tmp_path)) == {"intent": 2, "outcome": 2, "system": 1}
-
-
-def kill_after(directory: Path, lines: int, segment_bytes: int) -> tuple[set[str], set[str]]:
-    """Runs a writer, kills it with SIGKILL in mid work; what it had been promised, and what of it was
-    answered.
-    """
-    command = [sys.executable, "-c", WRITER, str(directory), str(segment_bytes)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout is not None
-        told = [writer.stdout.readline().split() for _ in range(lines)]
-        os.kill(writer.pid, signal.SIGKILL)
-        told += [line.split() for line in writer.stdout if line.endswith("\n")]
-    asked = {each for line in told if line and line[0] == "asked" for each in line[1:]}
-    return asked, {each for line in told if line and line[0] == "answered" for each in line[1:]}
-
-
-def test_after_a_kill_every_promised_intent_is_there_with_exactly_one_outcome(tmp_path: Path) -> None:
-    asked: set[str] = set()
-    answered: set[str] = set()
-    for lines in (3, 40, 41, 90):
-        more = kill_after(tmp_path, lines, 20_000)
-        asked |= more[0]
-        answered |= more[1]
-    assert grades(tmp_path) == {"gap"}  # unclean ends
-    found = recover(tmp_path, "db1")
-    assert len(found) == 4
-    assert grades(tmp_path) <= {"note"}
-    everything = entries(tmp_path)
-    intents = [entry.id for entry in everything if entry.kind == "intent"]
-    outcomes = Counter(entry.intent for entry in everything if entry.kind == "outcome")
-    status = {entry.intent: entry.outcome.status for entry in everything if entry.outcome}
-    assert asked <= set(intents)
-    assert outcomes == Counter(intents)
-    assert all(status[each] == "ok" for each in answered)
-    assert sum(each.unresolved for each in found) == sum(said == "unresolved" for said in status.values())
-
-
-def test_a_second_recovery_does_nothing_and_nothing_found_is_changed(tmp_path: Path) -> None:
-    kill_after(tmp_path, 11, 8_000)
-    before = {file: file.read_bytes() for file in tmp_path.rglob("*.seg")}
-    assert len(recover(tmp_path, "db1")) == 1
-    after = {file: file.read_bytes() for file in tmp_path.rglob("*.seg")}
-    assert recover(tmp_path, "db1") == []
-    assert {file: file.read_bytes() for file in tmp_path.rglob("*.seg")} == after
-    assert {file: after[file] for file in before} == before
-
-
-def test_a_chain_that_is_still_written_is_not_recovered(tmp_path: Path, cards: Cards) -> None:
-    log = AuditLog(tmp_path, "db1", 0)
-    cards.ask(log)
-    log.commit()
-    assert recover(tmp_path, "db1") == []
-    log.close()
-    assert recover(tmp_path, "db1") == []
-
-
-def crashed(tmp_path: Path, cards: Cards) -> tuple[Path, str]:
-    """A chain whose worker ended between intent and outcome, as if killed; its one open intent's id."""
-    log = AuditLog(tmp_path, "db1", 0)
-    cards.answer(log, cards.ask(log))
-    intent = cards.ask(log)
-    log.commit()
-    log._release()
-    return log.path / "00000000.seg", log.chain.record_id(intent)
-
-
-def test_a_tail_cut_at_every_byte_is_recovered_with_an_exact_prefix(tmp_path: Path, cards: Cards) -> None:
-    file, _ = crashed(tmp_path / "whole", cards)
-    whole = file.read_bytes()
-    for size in range(0, len(whole), 2):
-        copy = tmp_path / str(size)
-        place = copy / file.parent.name
-        place.mkdir(parents=True)
-        (place / file.name).write_bytes(whole[:size])
-        (found,) = recover(copy, "db1")
-        read = entries(copy)
-        intents = [entry.id for entry in read if entry.kind == "intent"]
-        assert sorted(entry.intent for entry in read if entry.kind == "outcome") == sorted(intents)
-        assert [entry.kind for entry in read].count("system") == 1
-        assert found.damage == ""
-        assert grades(copy) <= {"note"} or found.torn == size  # a torn header names no boot
-        assert recover(copy, "db1") == []
-
-
-def test_the_unresolved_outcome_has_its_intents_facts(tmp_path: Path, cards: Cards) -> None:
-    _, intent = crashed(tmp_path, cards)
-    recover(tmp_path, "db1")
-    asked, outcome = audit_trail.find(tmp_path, intent)
-    assert (asked.kind, asked.id) == ("intent", intent)
-    assert outcome.intent == intent
-    assert outcome.session == cards.who.info
-    assert outcome.ruling == cards.what.info
-    assert audit_trail.find(tmp_path, outcome.id) == [asked, outcome]
-
-
-def test_a_recovery_cut_short_is_done_again_and_counted_once(tmp_path: Path, cards: Cards) -> None:
-    file, intent = crashed(tmp_path, cards)
-    recover(tmp_path, "db1")
-    (cut,) = [each for each in tmp_path.rglob("*.seg") if each != file]
-    data = cut.read_bytes()
-    cut.unlink()
-    cut.write_bytes(data[:-20])
-    assert len(recover(tmp_path, "db1")) == 1
-    assert recover(tmp_path, "db1") == []
-    assert [entry.intent for entry in entries(tmp_path) if entry.outcome][-1] == intent
-    assert Counter(entry.kind for entry in entries(tmp_path)) == {"intent": 2, "outcome": 2, "system": 1}
-
-
-def test_damage_in_the_middle_is_reported_by_recovery(tmp_path: Path, cards: Cards) -> None:
-    file, _ = crashed(tmp_path, cards)
-    data = file.read_bytes()
-    file.unlink()
-    at = len(data) - 45
-    file.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
-    (found,) = recover(tmp_path, "db1")
-    assert found.damage == "frame checksum does not match"
+    assert Counter(entry.kind for entry in entries(tmp_path)) == {"intent": 2, "outcome": 2, "system": 3}
 
 
 def test_host_names_are_made_fit_for_record_ids() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
 from workers import audit_trail
-from workers.audit_log import AuditLog, recover
+from workers.audit_log import AuditLog
+from workers.audit_recovery import recover
 from workers.audit_trail import Follower
 
 T = 1_700_000_000_000_000_000

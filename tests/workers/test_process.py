@@ -114,6 +114,7 @@ async def test_a_policy_comes_into_force_on_a_full_disk_and_sessions_live_on(
             house.slot.slab.publish(house.version)
             assert await guest.error("select 1") in (State.DENIED, State.AUDIT)
             assert house.worker.generation == house.version
+        await until(lambda: house.worker.audit.health == "ok", "the audit heals")
         assert await guest.error("select 1") == State.DENIED
         assert [entry.data["generation"] for entry in house.events("policy in force")] == [2]
 

@@ -4,6 +4,7 @@ import select
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -123,7 +124,12 @@ def test_one_append_holds_the_intents_of_the_whole_turn(tmp_path: Path) -> None:
     rig.close()
 
 
-def test_failing_audit_refuses_the_whole_turn_and_sessions_live_on(rig: Rig) -> None:
+def test_failing_audit_refuses_the_whole_turn_and_sessions_live_on(tmp_path: Path) -> None:
+    ahead = [0]
+    rig = make_rig(
+        tmp_path,
+        lambda folder, host, slot: AuditLog(folder, host, slot, clock=lambda: time.time_ns() + ahead[0]),
+    )
     pairs = [rig.open() for _ in range(3)]
     for pair in pairs:
         pair.client.sock.sendall(messages.query("select 'never seen'"))
@@ -139,8 +145,11 @@ def test_failing_audit_refuses_the_whole_turn_and_sessions_live_on(rig: Rig) -> 
         assert b"C58030\0" in told
         assert told.endswith(READY)
         pair.client.sock.sendall(messages.query("select 2"))
+    ahead[0] = 10**9
+    rig.audit.commit()  # as the worker's housekeeping does
     rig.relay.turn(readable(*(pair.link.client for pair in pairs)))
     assert [pending(pair.server.sock) for pair in pairs] == [messages.query("select 2")] * 3
+    rig.close()
 
 
 def test_failing_audit_refuses_each_execute_of_a_pipeline(rig: Rig) -> None:

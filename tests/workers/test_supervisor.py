@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from workers import status
+from workers.audit_trail import read_all
 from workers.init import init
 
 SUPERVISED = Path(__file__).with_name("supervised.py")
@@ -454,3 +455,35 @@ def test_as_pid_1_it_reaps_orphans_drains_and_takes_all_with_it(gateway: Gateway
     supervisor.kill()
     gateway.process.wait(SECONDS)
     until(lambda: not any(each.is_running() for each in everyone), "nobody is left", 5)
+
+
+def test_what_happens_to_the_gateway_is_on_record_in_a_chain_of_its_own(gateway: Gateway) -> None:
+    gateway.start("quick")
+    victim = gateway.pids()[0]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: victim not in gateway.pids() and gateway.settled(), "a successor is there")
+    old = gateway.policy.read_text()
+    gateway.policy.write_text(old.replace("first steps", "second steps"))
+    gateway.signal(signal.SIGHUP)
+    until(lambda: gateway.status()["policy"]["generation"] == 2, "it reloads")
+    gateway.policy.write_text("nonsense")
+    gateway.signal(signal.SIGHUP)
+    gateway.said("reload refused")
+    gateway.process.terminate()
+    assert gateway.process.wait(SECONDS) == 0
+    system = [each for each in read_all(gateway.folder / "var" / "audit") if "-s." in each.label]
+    said = {each.data["what"]: each.data for each in system}
+    order = ["gateway started", "policy in force", "worker ended", "policy published", "reload refused"]
+    assert [each.data["what"] for each in system] == [*order, "gateway stopping", "gateway stopped"]
+    assert said["worker ended"] | {"why": ""} == {
+        "what": "worker ended",
+        "worker": 0,
+        "pid": victim,
+        "how": "signal 9",
+        "why": "",
+    }
+    assert said["policy published"]["changes"] == {
+        "grants": {"changed": {"analysts read production": ["reason"]}}
+    }
+    assert said["policy published"]["by"] == "signal"
+    assert "policy.toml" in said["reload refused"]["why"]

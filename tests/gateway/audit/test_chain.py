@@ -153,6 +153,7 @@ def test_a_failed_batch_withdraws_intents_and_says_outcomes_again(disk: Disk, ab
     answer(disk.chain, refused)
     disk.chain.take(T)
     assert disk.chain.failed(T, "53100", abandon=abandon) == 2
+    disk.chain.again(T)
     assert answer(disk.chain, withdrawn) == 0
     disk.write()
     kinds = [(entry.kind, entry.intent) for entry in disk.entries()]
@@ -190,6 +191,7 @@ def test_repeated_failures_add_up_and_hold_a_bounded_number_of_events(disk: Disk
         disk.chain.intent(T, session(), ruling())
         disk.chain.take(T)
         disk.chain.failed(T, "53100", abandon=False)
+    disk.chain.again(T)
     disk.write()
     entries = disk.entries()
     assert len(entries) == HELD_EVENTS + 1
@@ -255,6 +257,7 @@ def test_whatever_fails_each_promised_intent_has_one_outcome_and_no_number_comes
         elif step in ("fail", "tear"):
             disk.chain.take(T)
             disk.chain.failed(T, "58030", abandon=step == "tear")
+            disk.chain.again(T)
             asked = [each for each in asked if each in promised]
     disk.write(T, "chain")
     entries = disk.entries()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.audit import segment
+from gateway.audit import records, segment
 from gateway.audit.chain import Chain
 from gateway.audit.records import Recovered, RulingCard, RulingInfo, SessionCard, SessionInfo
 from gateway.audit.segment import Damage, SegmentReader, read_header
@@ -183,7 +183,40 @@ def test_damage_before_a_checkpoint_is_tampering_and_after_the_last_one_a_gap() 
     assert marks[-1] < len(frames) - 3 or late < frames[marks[-1]].offset
     for at, grade in ((early, "tampered"), (frames[-1].offset, "gap")):
         spoilt = data[: at + 9] + bytes([data[at + 9] ^ 1]) + data[at + 10 :]
+        assert grades(check([spoilt], live=True)) == {grade}
+        assert grades(check([spoilt])) == {"gap"}, "the power may have gone"
+
+
+def test_damage_before_what_a_checkpoint_says_is_on_disk_is_tampering_whatever_the_power_did() -> None:
+    chain = Chain("db1", 0, CHAIN, now_ns=T)
+    data = chain.header
+    for n in range(3):
+        chain.event(T, "system", {"what": "x" * 50})
+        chain.synced = len(data)  # what was written before is on disk
+        data += chain.take(T + n * 10**9)
+        chain.committed()
+    frames = SegmentReader().feed(data)
+    assert [frame.kind for frame in frames] == [6, 6, 9, 6, 9]
+    for frame, grade in ((frames[0], "tampered"), (frames[1], "tampered"), (frames[3], "gap")):
+        spoilt = data[: frame.end - 1] + b"?" + data[frame.end :]
         assert grades(check([spoilt])) == {grade}
+
+
+def test_bytes_that_a_failed_disk_lost_are_a_gap_where_the_writer_said_so() -> None:
+    chain = Chain("db1", 0, CHAIN, now_ns=T)
+    first = chain.header
+    for _ in range(2):
+        chain.event(T, "system", {"what": "x" * 50})
+        half = len(first)
+        first += chain.take(T)
+        chain.committed()
+    chain.next_segment(T, half)
+    chain.state(T, records.State("unsynced", "58030", 0, half))
+    second = chain.header + chain.take(T, "chain")
+    assert grades(check([first, second])) == {"note"}
+    assert grades(check([first[:-5], second])) == {"gap", "note"}
+    assert grades(check([first[:half] + bytes(len(first) - half), second])) == {"gap", "note"}
+    assert "tampered" in grades(check([first[: half - 1], second]))
 
 
 def test_bytes_of_a_failed_write_are_noted_and_explained() -> None:
@@ -198,6 +231,7 @@ def test_bytes_of_a_failed_write_are_noted_and_explained() -> None:
     chain.intent(T, who, what)
     batch = chain.take(T)
     chain.failed(T, "53100", abandon=True)
+    chain.again(T)
     rest = chain.header + chain.take(T, "chain")
     for size in range(1, len(batch)):
         found = check([data + batch[:size], rest])
@@ -210,6 +244,7 @@ def test_statements_that_ran_unrecorded_are_a_gap() -> None:
     chain.intent(T, SessionCard(SessionInfo("s", "a")), RulingCard(RulingInfo(1, "", "", "", ())))
     chain.take(T)
     chain.failed(T, "58030", abandon=False, continued=True)
+    chain.again(T)
     found = check([chain.header + chain.take(T, "chain")])
     assert grades(found) == {"gap"}
     assert "1 statements ran unrecorded" in found.findings[0].why

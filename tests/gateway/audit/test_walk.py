@@ -3,6 +3,8 @@
 import hashlib
 import random
 
+import msgspec
+
 from gateway.audit import merkle, records, segment
 from gateway.audit.chain import Chain
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
@@ -10,6 +12,7 @@ from gateway.audit.segment import Frame, SegmentReader
 from gateway.audit.walk import Walk
 
 T = 1_700_000_000_000_000_000
+encode = msgspec.msgpack.encode
 
 
 def written(statements: int = 40, end: bool = True) -> tuple[bytes, bytes]:
@@ -111,25 +114,33 @@ def test_records_that_do_not_decode_and_second_outcomes_are_named() -> None:
 
 
 def test_numbers_of_a_failed_write_are_explained_by_the_record_behind_them() -> None:
-    chain = Chain("db1", 0, bytes(range(16)), now_ns=T)
-    who = SessionCard(SessionInfo("s1", "alice"))
-    what = RulingCard(RulingInfo(1, "abc", "SELECT $1::int", "ff", ("SELECT",)))
-    header = chain.header
-    chain.intent(T, who, what)
-    data = chain.take(T)
-    chain.committed()
-    chain.intent(T, who, what)
-    chain.take(T)
-    chain.failed(T, "58030", abandon=False)
-    data += chain.take(T)
-    chain.committed()
-    walked = Walk(header, 0, hash_leaves=False)
-    assert walked.feed(data) == len(data)
-    assert walked.wrong == []
-    assert [each.kind for each in walked.told] == [records.LOST]
-    unknown = Walk(header)  # what was before is not known
-    unknown.feed(data[data.index(walked.told[0].payload) - segment.FRAME_HEAD :])
+    lost = encode(records.Lost(1, 8, 3, 0, "58030"))
+    for said, wrong in (
+        (lost, []),
+        (encode(records.Lost(2, 8, 3, 0, "58030")), ["record numbers jump from 0 to 9"]),
+    ):
+        walked = Walk(HEADER, 0, hash_leaves=False)
+        data = segment.frame(records.LOST, 9, T, said)
+        assert walked.feed(data) == len(data)
+        assert [each.why for each in walked.wrong] == wrong
+        assert [each.kind for each in walked.told] == [records.LOST]
+    unknown = Walk(HEADER)  # what was before is not known
+    unknown.feed(segment.frame(records.LOST, 9, T, lost))
     assert unknown.wrong == []
+
+
+def test_carried_intents_are_open_and_lost_ones_are_not() -> None:
+    frames = [
+        (records.CARRIED, 20, encode(records.Carried(3, T, 1, 1))),
+        (records.CARRIED, 21, encode(records.Carried(4, T, 1, 1, origin="db1-2.aaaaaaaa"))),
+        (records.INTENT, 22, encode(records.Intent(1, 1))),
+        (records.OUTCOME, 23, encode(records.Outcome(3, "ok", 1, 2, 0, "SELECT", "", 5))),
+        (records.LOST, 24, encode(records.Lost(22, 22, 1, 0, "58030"))),
+    ]
+    walked = Walk(HEADER)
+    walked.feed(b"".join(segment.frame(kind, seq, T, payload) for kind, seq, payload in frames))
+    assert (walked.carried, walked.open) == ({3, 4}, {4})
+    assert (walked.wrong, walked.strays) == ([], 0)
 
 
 def test_nothing_may_follow_the_closing_record() -> None:
