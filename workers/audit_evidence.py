@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.audit.heads import Alarm, Checkpoint, Pruned, Seal
@@ -18,15 +19,26 @@ from workers.notary_log import log_files
 _GRADES = ("good", "gap", "unreadable", "tampered")  # the worst last
 
 
-def gather(directories: Sequence[Path], config: str | None, verified: bool) -> Evidence:
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """Whose signatures the reader believes: those of `pub`, else of the key beside the configuration, unless directories
+    were named instead of it.
+    """
+
+    config: str | None = None
+    pub: str | None = None
+    named: bool = False  # the directories were named, so the configuration is not theirs
+
+
+def gather(directories: Sequence[Path], trusted: Trusted, verified: bool) -> Evidence:
     """Everything of the directories. Raises OSError where one cannot be read."""
     evidence = Evidence()
     for directory in directories:
         _begins(evidence, directory)
         _heads(evidence, directory)
         if verified:
-            _verify(evidence, directory)
-    evidence.granted = granted(config)
+            _verify(evidence, directory, trusted)
+    evidence.granted = granted(trusted.config)
     return evidence
 
 
@@ -76,18 +88,24 @@ def _heads(evidence: Evidence, directory: Path) -> None:
         evidence.signed_ns = min(evidence.signed_ns, newest) if evidence.signed_ns else newest
 
 
-def _verify(evidence: Evidence, directory: Path) -> None:
+def _verify(evidence: Evidence, directory: Path, trusted: Trusted) -> None:
     """As an operator would: what `sluice audit verify` says in another process."""
-    command = [sys.executable, "-m", "workers.cli", "audit", "--dir", str(directory), "verify", "--json"]
+    where = ["--dir", str(directory)] if trusted.named or trusted.pub else []
+    if not where and trusted.config is not None:
+        where = ["--config", trusted.config]
+    key = ["--pub", trusted.pub] if trusted.pub else []
+    command = [sys.executable, "-m", "workers.cli", "audit", *where, "verify", "--json", *key]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
     done = subprocess.run(command, capture_output=True, check=False, env=environment)  # noqa: S603 - our own verb
     try:
         said = json.loads(done.stdout)
         result, chains, records, findings = (said[each] for each in ("result", "chains", "records", "findings"))
+        compared = [bool(each.get("compared")) for each in said["signed"]]
     except (ValueError, KeyError, TypeError):
         why = done.stderr.decode(errors="replace").strip()[:500] or "it said nothing"
-        result, chains, records = "unreadable", 0, 0
+        result, chains, records, compared = "unreadable", 0, 0, [False]
         findings = [{"grade": "unreadable", "file": str(directory), "why": f"verify: {why}"}]
+    evidence.compared = all(compared) and evidence.compared is not False
     evidence.chains += chains
     evidence.verified += records
     evidence.findings += [each for each in findings if each.get("grade") != "note"]

@@ -37,11 +37,13 @@ _DAY_NS: Final = 86_400_000_000_000
 @click.option("--hours", default="7-19", show_default=True, metavar="FROM-TO", help="Working hours, Monday to Friday.")
 @click.option("--zone", default="UTC", show_default=True, help="Whose hours: a time zone as in Europe/Oslo.")
 @click.option("--bulk-rows", default=10_000, show_default=True, type=click.IntRange(min=1), help="A bulk read from here on.")
+@click.option("--pub", metavar="FILE", type=click.Path(exists=True, dir_okay=False),
+              help="audit.pub of the gateway, got from somebody you trust.")  # fmt: skip
 @click.option("--no-verify", is_flag=True, help="Leave out the proof of the trail, which reads all of it.")
 @click.pass_context
 def report_verb(
     context: click.Context, framework: Framework, since: str, until: str, out: Path | None, as_json: bool,
-    hours: str, zone: str, bulk_rows: int, no_verify: bool,
+    hours: str, zone: str, bulk_rows: int, pub: str | None, no_verify: bool,
 ) -> None:  # fmt: skip
     """A page for auditors: what the trail evidences for each control of a framework, the period's figures, and the
     exceptions with their records. Exits 1 where the trail is not whole.
@@ -52,7 +54,8 @@ def report_verb(
     figures = Figures(terms)
     try:
         _read(figures, directories)
-        evidence = audit_evidence.gather(directories, context.obj[0], not no_verify)
+        trusted = audit_evidence.Trusted(context.obj[0], pub, named=bool(context.obj[1]))
+        evidence = audit_evidence.gather(directories, trusted, not no_verify)
     except (OSError, ValueError) as error:
         unreadable(error)
     made = report(framework, figures, evidence, now)

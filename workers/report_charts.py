@@ -6,6 +6,7 @@ from typing import Final
 
 WIDTH: Final = 1000.0
 HEIGHT: Final = 200.0
+BAR_WIDTH_MAX: Final = 60.0
 BARS_MAX: Final = 180  # more places than that are added up
 
 
@@ -46,7 +47,8 @@ def stacked(times: Sequence[str], parts: Mapping[str, Sequence[int]]) -> Plot:
             if counts[place]:
                 height = counts[place] / top * HEIGHT
                 floor -= height
-                x, wide = place * step + step * 0.08, step * 0.84
+                wide = min(step * 0.84, BAR_WIDTH_MAX)
+                x = place * step + (step - wide) / 2
                 said = f"{times[at]}: {name} {counts[place]:,}"
                 bars.append(Bar(round(x, 2), round(floor, 2), round(wide, 2), round(height, 2), name, said))
     sums = tuple((name, sum(counts)) for name, counts in parts.items())

@@ -27,7 +27,7 @@ class Control:
 
 
 _ACCESS: Final = ("Sessions", "Sign-ins refused", "Statements", "Statements refused")
-_TRAIL: Final = ("Verification", "Signed heads", "Last signed head", "Intents without an outcome here")
+_TRAIL: Final = ("Verification", "Signed heads", "Last signed head", "Signing key")
 _HOST: Final = "Access to the host, its disks and its keys is the operating system's and the operator's."
 _AROUND: Final = (
     "Connections that do not go through the gateway are not seen; network rules must leave no other way to the databases."
@@ -88,7 +88,7 @@ HIPAA: Final = (
             "Screens and workstations.", ("Sessions", "Sessions closed")),
     Control("164.312(b)", "Audit controls",
             "An intent before each statement and an outcome after it; gaps are told by the trail itself.",
-            _AROUND, ("Records", "Intents", "Outcomes", "Unresolved outcomes", "Gaps in the trail"), ("gap", "unresolved")),
+            _AROUND, ("Intents", "Outcomes", "Intents without an outcome here", "Unresolved outcomes"), ("gap", "unresolved")),
     Control("164.312(c)(1)", "Integrity",
             "Hash chains and signed heads prove that the trail was not changed; changes to data are statements in it.",
             "Integrity of the database's files and backups.", (*_TRAIL, "Structure or rights changed"), ("privileged",)),

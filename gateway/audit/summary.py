@@ -26,6 +26,7 @@ class Evidence:
     tree_size: int = 0  # entries under the newest signed head; 0: nothing is signed
     signed_ns: int = 0
     keys: list[str] = field(default_factory=list)  # raw public keys that signed, in hexadecimal
+    compared: bool | None = None  # whether every signature was compared with a key that the reader holds
     checkpoints: int = 0
     seals: int = 0
     pruned: int = 0
@@ -95,7 +96,13 @@ def verdict(figures: Figures, evidence: Evidence) -> dict[str, str]:
         return {"grade": "attention", "text": f"The trail has gaps that explain themselves; {whole}. See the exceptions."}
     if not evidence.tree_size:
         return {"grade": "attention", "text": f"The trail is whole as its chains tell it ({whole}), but nothing is signed."}
-    return {"grade": "good", "text": f"The trail is whole: {whole}, signed up to {timestamp(evidence.signed_ns)}."}
+    by = "by the key at hand" if evidence.compared else "by a key that was not compared with one of yours (--pub)"
+    return {"grade": "good", "text": f"The trail is whole: {whole}, signed up to {_told(evidence.signed_ns)} {by}."}
+
+
+def _told(time_ns: int) -> str:
+    """A time for people, to the second."""
+    return timestamp(time_ns)[:19].replace("T", " ") + " UTC"
 
 
 def _named(figures: Figures, evidence: Evidence) -> dict[str, Any]:
@@ -136,9 +143,10 @@ def _named(figures: Figures, evidence: Evidence) -> dict[str, Any]:
         "System events": counts["system events"],
         "Verification": evidence.result or "not verified",
         "Signed heads": f"{evidence.checkpoints:,} checkpoints, {evidence.seals:,} seals" if evidence.tree_size else "none",
-        "Last signed head": timestamp(evidence.signed_ns) if evidence.tree_size else "none",
+        "Last signed head": _told(evidence.signed_ns) if evidence.tree_size else "none",
+        "Signing key": "compared" if evidence.compared else "not compared" if evidence.tree_size else "none",
         "Pruned ranges": evidence.pruned,
-        "Trail begins": timestamp(evidence.begins_ns) if evidence.begins_ns else UNKNOWN,
+        "Trail begins": _told(evidence.begins_ns) if evidence.begins_ns else UNKNOWN,
     }
 
 
@@ -193,7 +201,7 @@ def _series(figures: Figures) -> dict[str, Any]:
     decisions: Sequence[str] = ("allow", "warn", "hold", "deny")
     return {
         "unit": "hour" if by_hour else "day",
-        "times": [timestamp(place * step)[: 16 if by_hour else 10] for place in places],
+        "times": [timestamp(place * step)[: 16 if by_hour else 10].replace("T", " ") for place in places],
         "statements": {one: [statements.get(place, Counter())[one] for place in places] for one in decisions},
         "days": [timestamp(day * _DAY_NS)[:10] for day in days],
         "rows": {
