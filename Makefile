@@ -6,7 +6,8 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test oracle bench bench-bulk bench-classifying bench-deciding bench-lexing bench-verifying load storm lint clean
+.PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-lexing \
+	bench-verifying load storm lint clean
 
 env: $(STAMP)
 
@@ -63,6 +64,10 @@ bench-lexing: env
 bench-deciding: env
 	@$(BIN)/python loadtest/deciding.py $(ARGS)
 
+# Questions to a large audit trail, with and without its index. ARGS=--record puts the table in bench.md.
+bench-asking: env
+	@$(BIN)/python loadtest/asking.py $(ARGS)
+
 # How well sensitive columns are found, and beside presidio where `pip install -e '.[peers]'` put it. ARGS=--record for bench.md.
 bench-classifying: env
 	@$(BIN)/python loadtest/classifying.py $(ARGS)
@@ -78,6 +83,9 @@ load: env
 storm: env
 	@SLUICE_STORM_SECONDS=$${SLUICE_STORM_SECONDS:-30} SLUICE_STORM_CLIENTS=$${SLUICE_STORM_CLIENTS:-200} \
 		$(BIN)/python -m pytest --timeout 600 -s tests/live/test_kill.py tests/live/test_cancel.py $(ARGS)
+	@SLUICE_STORM_SECONDS=$${SLUICE_STORM_SECONDS:-60} SLUICE_STORM_CLIENTS=$${SLUICE_STORM_CLIENTS:-60} \
+		$(BIN)/python -m pytest --timeout 900 -s tests/live/test_audit_storm.py $(ARGS)
+	@SLUICE_AUDIT_SEEDS=$${SLUICE_AUDIT_SEEDS:-10000} $(BIN)/python -m pytest --timeout 900 -n 2 tests/sim/test_audit_path.py $(ARGS)
 	@SLUICE_STORM_SECONDS=30 $(BIN)/python -m pytest --timeout 1200 -s tests/live/test_corpus.py -k spelling $(ARGS)
 	@SLUICE_NOTARY_SEEDS=$${SLUICE_NOTARY_SEEDS:-2000} $(BIN)/python -m pytest tests/workers/test_notary_histories.py $(ARGS)
 

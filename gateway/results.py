@@ -7,6 +7,7 @@ from gateway.classify.learned import Learned
 from gateway.masking.basis import MaskBasis
 from gateway.masking.looks import Found, Watch, learned
 from gateway.masking.plan import CopyPlan, RowPlan
+from gateway.masking.row_keys import Keyed, of_copy, of_rows
 
 CARDS_MAX = 64  # sets of what was found, remembered for one result
 
@@ -15,7 +16,7 @@ CARDS_MAX = 64  # sets of what was found, remembered for one result
 class ResultPlan:
     """One result, or COPY's rows, of a statement, over all its executions. `version`: of the catalogue by which it was made,
     for the result with this `description`. `watch`: of the columns that are looked through. `learned`: what it has told of
-    them, until somebody takes it."""
+    them, until somebody takes it. `keyed`: the keys in it that are recorded, from the rows as the server sent them."""
 
     rows: RowPlan | CopyPlan
     card: ColumnsCard | None
@@ -23,6 +24,7 @@ class ResultPlan:
     description: bytes
     version: int
     watch: Watch | None
+    keyed: Keyed | None = None
     learned: list[Learned] = field(default_factory=list)
     _cards: dict[frozenset[Found], ColumnsCard | None] = field(default_factory=dict)
 
@@ -68,7 +70,8 @@ def result(rows: RowPlan | CopyPlan, basis: MaskBasis, description: bytes = b"")
     """A result that nobody has executed yet."""
     watch = Watch(rows.looks, basis.shown) if rows.looks else None
     card = columns_card(rows.masked, rows.cleared)
-    return ResultPlan(rows, card, basis, description, basis.catalog.version, watch)
+    keyed = of_copy(rows, basis) if isinstance(rows, CopyPlan) else of_rows(description, basis)
+    return ResultPlan(rows, card, basis, description, basis.catalog.version, watch, keyed)
 
 
 def columns_card(masked: tuple[Found, ...], cleared: tuple[str, ...]) -> ColumnsCard | None:

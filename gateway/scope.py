@@ -18,6 +18,7 @@ from gateway.masking.basis import MaskBasis, basis, moved_names, relabelled
 from gateway.masking.groups import Group, groups
 from gateway.masking.inference import inferred
 from gateway.masking.notifications import Listening
+from gateway.masking.row_keys import Accounting, changes, concerns
 from gateway.masking.stores import kept_aside
 from gateway.masking.travels import is_blind, learned
 from gateway.policy.decide import decide
@@ -56,6 +57,8 @@ class Ruling:
     learns: tuple[Learned, ...] = ()  # labels that other columns get when it runs
     blind: bool = False  # … and those of the catalogue of now would be better ones
     groups: tuple[Group, ...] = ()  # aggregates that may be shown where the text sent keeps small groups back
+    accounted: bool = False  # its rows may hold keys that are recorded
+    changes: tuple[str, ...] = ()  # tables of which the keys of the rows that it changes are wanted
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
 
     def plan(self, row_description: bytes, sent: tuple[Group, ...] = ()) -> ResultPlan:
@@ -104,7 +107,7 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_by_key", "_by_text", "_known", "_listening", "_mask_key", "_own", "_resolved", "catalog",
+        "_accounting", "_by_key", "_by_text", "_known", "_listening", "_mask_key", "_own", "_resolved", "catalog",
         "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
@@ -120,6 +123,7 @@ class Scope:
         own: Own = NOTHING,
         moved: frozenset[str] = frozenset(),
         search_path: tuple[str, ...] | None = None,
+        accounting: Accounting | None = None,
     ) -> None:
         self.rights = rights
         self.catalog = catalog
@@ -134,6 +138,7 @@ class Scope:
         self._known = Resolver(catalog, search_path, made, moved)
         self.stale = False
         self._mask_key = mask_key
+        self._accounting = accounting
         self.strings_conform = strings_conform
         self._by_key: dict[bytes, Script] = {}
         self._by_text: dict[bytes, Script] = {}
@@ -266,8 +271,9 @@ class Scope:
     ) -> Ruling:
         decision = decide(facts, self.rights, self.catalog, rows, own.names)
         masks = basis(
-            facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved
-        )
+            facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved,
+            accounting=self._accounting,
+        )  # fmt: skip
         refused, copy = decision.refused, None
         if refused is None:
             refused = kept_aside(facts, masks)
@@ -300,8 +306,9 @@ class Scope:
         chosen = groups(masks, self.rights) if facts.grouped is not None else ()
         tags = facts.tags or None
         return Ruling(
-            facts, decision, masks, copy, card, refused, tags, moves, plain, learns, blind, chosen
-        )
+            facts, decision, masks, copy, card, refused, tags, moves, plain, learns, blind, chosen,
+            concerns(masks), changes(masks),
+        )  # fmt: skip
 
     def _dotted(self, relation: Relation) -> str:
         """The relation as the audit names it: with its schema where the catalogue leaves no choice."""

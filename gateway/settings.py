@@ -45,7 +45,8 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the trail lies, when an intent counts as kept, and what happens when it cannot be written."""
+    """Where the trail lies, when an intent counts as kept, what happens when it cannot be written, and of which tables it
+    is on record whose rows were shown: those with a labelled column, all, or none."""
 
     dir: Text = "var/audit"
     durability: Literal["process", "power"] = "process"
@@ -53,6 +54,7 @@ class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention_days: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 400  # 0: for ever
     compress: bool = False  # segments that are complete (zstd)
     on_failure: Literal["refuse", "continue"] = "refuse"
+    row_keys: Literal["labelled", "all", "off"] = "labelled"
 
 
 class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

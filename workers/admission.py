@@ -13,6 +13,8 @@ from gateway.classify.own import NOTHING, Own
 from gateway.errors import Refusal, Refused, State
 from gateway.identity import claims
 from gateway.identity.principal import Principal
+from gateway.masking.key_sets import Digester
+from gateway.masking.row_keys import Accounting
 from gateway.policy import startup
 from gateway.policy.table import PolicyTable, Rights
 from gateway.scope import Scope
@@ -76,6 +78,7 @@ class Admissions:
     ) -> None:
         gateway = slot.settings.gateway
         self._slot = slot
+        self._accounting = Accounting(Digester(slot.secrets.digest_key), slot.settings.audit.row_keys)
         self._audit = audit
         self._relay = relay
         self._desk = desk
@@ -320,6 +323,7 @@ class Admissions:
                 catalog,
                 self.table.digest,
                 mask_key=self._slot.secrets.mask_key,
+                accounting=self._accounting,
                 strings_conform=conforming,
                 made=made,
                 own=own,

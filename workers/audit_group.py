@@ -13,19 +13,24 @@ from gateway.errors import ConfigError
 from workers import configuration
 
 _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
+    "disclosed": ("workers.audit_disclosed_cli", "disclosed", "Who was shown, or changed, one row of a table."),
     "check-receipt": ("workers.audit_receipt_cli", "check_verb", "Check a receipt, a tree head or an extension."),
     "extends": ("workers.audit_receipt_cli", "extends_verb", "Prove that the trail goes on from an earlier tree head."),
     "head": ("workers.audit_receipt_cli", "head_verb", "The newest signed tree head, to be kept elsewhere."),
     "receipt": ("workers.audit_receipt_cli", "receipt_verb", "Write the proof that a record is in the trail."),
     "compress": ("workers.audit_keeping_cli", "compress", "Compress segments that are complete."),
     "export": ("workers.audit_export_cli", "export_verb", "JSON lines, Parquet, OCSF or syslog, to files or a collector."),
-    "query": ("workers.audit_cli", "query", "Records that meet all the given conditions, by time."),
+    "query": ("workers.audit_query_cli", "query", "Records that meet all the given conditions, by time."),
     "report": ("workers.audit_report_cli", "report_verb", "A page for auditors, by the controls of a framework."),
     "rotate-key": ("workers.audit_keeping_cli", "rotate_key", "A new key that signs the trail, vouched for by the old one."),
+    "session": ("workers.audit_session_cli", "session", "One session as a story, statement by statement."),
     "ship": ("workers.audit_ship_cli", "ship_verb", "Copy the trail to object storage or a directory, create-only."),
     "show": ("workers.audit_cli", "show", "A record in full, with its intent or outcome."),
     "tail": ("workers.audit_cli", "tail", "The last records, and the next ones."),
     "verify": ("workers.audit_verify_cli", "verify", "Prove that nothing was changed, removed or added."),
+    "what-moved": ("workers.audit_questions_cli", "what_moved", "Which columns went out, masked or clear; what came in."),
+    "who-granted": ("workers.audit_questions_cli", "who_granted", "By whose grant a session could do what it did."),
+    "who-touched": ("workers.audit_questions_cli", "who_touched", "Who touched an environment, database or table."),
 }
 
 

@@ -94,6 +94,9 @@ class AuditLog:
             self._prepare(now)
         except OSError as fault:
             if not patient:
+                self._give_room()
+                with contextlib.suppress(OSError):
+                    disk.remove_directory(self.path)
                 self._release()
                 raise unavailable(fault) from fault
             self._fail(now, fault)

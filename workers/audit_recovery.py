@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import itertools
 import logging
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +29,7 @@ from workers.audit_trail import (
 )
 
 RETRY_SECONDS = 1.0
+_POLL_SECONDS = 0.01
 _DISK = Disk()
 log = logging.getLogger("sluice")
 
@@ -91,6 +94,25 @@ def recover_at_last(directory: Path) -> int:
             time.sleep(RETRY_SECONDS)
         else:
             return 0
+
+
+class Recoveries:
+    """The processes that put on record how the audits of dead workers ended: `pids`, for who reaps them to take out."""
+
+    def __init__(self) -> None:
+        self.pids: set[int] = set()
+
+    def finish(self, directory: Path, seconds: float) -> None:
+        """When no worker lives any more: waits for so long, and then does what is left to do."""
+        deadline = time.monotonic() + seconds
+        while self.pids and time.monotonic() < deadline:
+            self.pids = {pid for pid in self.pids if os.waitpid(pid, os.WNOHANG)[0] == 0}
+            time.sleep(_POLL_SECONDS)
+        for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        with contextlib.suppress(Unavailable):
+            recover_and_tell(directory)
 
 
 def _recover_chain(

@@ -166,10 +166,9 @@ def read_segment(chain: ChainFiles, number: int, joiner: Joiner) -> Iterator[Ent
     """One segment's entries, as far as it was promised. Raises ValueError for a record that cannot be
     understood.
     """
-    following = chain.header(number + 1)
     reader = SegmentReader()
     seq = 0
-    for data in _pieces(chain, number, None if following is None else following.previous_length):
+    for data in segment_pieces(chain, number):
         begun = reader.header is not None
         frames = reader.feed(data)
         if not begun and reader.header is not None:
@@ -184,15 +183,22 @@ def read_segment(chain: ChainFiles, number: int, joiner: Joiner) -> Iterator[Ent
         yield from filter(None, map(joiner.read, later(reader.rest, seq)))
 
 
-def _pieces(chain: ChainFiles, number: int, limit: int | None) -> Iterator[bytes]:
-    """A segment's bytes up to a limit. Between the pieces no file is open, as many chains are read at a time; but a
-    compressed one has to stay.
+def promised(chain: ChainFiles, number: int) -> int | None:
+    """How many bytes of a segment were promised, as the next one's header says; None while there is no next one."""
+    following = chain.header(number + 1)
+    return None if following is None else following.previous_length
+
+
+def segment_pieces(chain: ChainFiles, number: int, size: int = CHUNK) -> Iterator[bytes]:
+    """A segment's bytes as far as it was promised, in pieces of at most `size`. Between the pieces no file is open, as many
+    chains are read at a time; but a compressed one has to stay.
     """
+    limit = promised(chain, number)
     at = 0
     file: BinaryIO | None = None
     try:
         while limit is None or at < limit:
-            wanted = CHUNK if limit is None else min(CHUNK, limit - at)
+            wanted = size if limit is None else min(size, limit - at)
             if file is None:
                 file = open_segment(chain.path, number)
                 file.seek(at)

@@ -103,6 +103,8 @@ SELECT 'u', x.indrelid, pg_catalog.json_agg(a.attname)::text
   JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[k.place]
  WHERE x.indrelid >= 16384 AND x.indisunique AND x.indisvalid AND x.indimmediate AND x.indpred IS NULL AND x.indexprs IS NULL
  GROUP BY x.indexrelid, x.indrelid;
+SELECT 'p', x.indrelid, x.indnkeyatts, x.indkey::pg_catalog.text
+  FROM pg_catalog.pg_index x WHERE x.indrelid >= 16384 AND x.indisprimary;
 SELECT 'x', c.conrelid, a.attname, c.confrelid, b.attname
   FROM pg_catalog.pg_constraint c
  CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey)) AS k (child, parent)
@@ -268,7 +270,7 @@ class _Answers(NamedTuple):
 
 
 def _by_kind(rows: list[Row]) -> dict[str, list[list[str]]]:
-    by_kind: dict[str, list[list[str]]] = {kind: [] for kind in "rcfioksux"}
+    by_kind: dict[str, list[list[str]]] = {kind: [] for kind in "rcfiokpsux"}
     for row in rows:
         texts = [_text(cell) for cell in row]
         by_kind[texts[0]].append(texts[1:])
@@ -332,6 +334,7 @@ def _catalog(
         findings=findings,
         generated=[GeneratedRow(int(oid or b"0"), _text(name), text or b"") for oid, name, text in generated],
         learned=learned,
+        primary=[(int(oid), tuple(map(int, numbers.split()[: int(count)]))) for oid, count, numbers in by_kind["p"]],
     )
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway import settings as sluice_toml
 from gateway.errors import ConfigError, ConfigFault
@@ -33,6 +35,11 @@ class Secrets:
 
     mask_key: bytes
     passwords: Mapping[str, str | None]
+
+    @property
+    def digest_key(self) -> bytes:
+        """The key of what the audit keeps of values: digests of literals and of rows' keys."""
+        return _digest_key(self.mask_key)
 
     def password(self, database: str) -> str | None:
         """The upstream password of the database a client named. "*" answers only for names without an
@@ -210,6 +217,21 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
             passwords[database.name] = environ[database.password_env]
         else:
             passwords[database.name] = None
+    return Secrets(_mask_key(file, environ), passwords)
+
+
+def load_digest_key(file: Path, environ: Mapping[str, str]) -> bytes:
+    """The audit's digest key (see Secrets) of the installation whose sluice.toml this is; nothing else is read. Raises
+    ConfigError."""
+    return _digest_key(_mask_key(file, environ))
+
+
+def _digest_key(mask_key: bytes) -> bytes:
+    """HKDF (RFC 5869), so that nothing which the masks make can be compared with what the audit keeps."""
+    return HKDF(SHA256(), 32, None, b"sluice audit digests").derive(mask_key)
+
+
+def _mask_key(file: Path, environ: Mapping[str, str]) -> bytes:
     mask_key = secret(key_path(file.parent, MASK_KEY_FILE, environ), MASK_KEY_FILE)
     if len(mask_key.strip()) < _KEY_BYTES_MIN:
         _fault(
@@ -218,7 +240,7 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
             f"the key is shorter than {_KEY_BYTES_MIN} bytes",
             "make one with `sluice init`",
         )
-    return Secrets(mask_key.strip(), passwords)
+    return mask_key.strip()
 
 
 def key_path(folder: Path, name: str, environ: Mapping[str, str]) -> Path:

@@ -27,6 +27,7 @@ durability = "process"           # or power: the intent is on the disk before it
 retention_days = 400             # then sealed segments go, which the signed log keeps on record; 0: never
 # compress = true                # sealed segments, with zstd; `sluice audit compress` does it once
 on_failure = "refuse"            # refuse: no record, no statement | continue
+row_keys = "labelled"            # whose rows were shown: of tables with a labelled column | all | off
 
 [policy]
 file = "policy.toml"             # or a folder of *.toml; SIGHUP reads it again

@@ -7,6 +7,7 @@ from typing import Final
 
 import zstandard
 
+from workers.audit_index import index_path
 from workers.audit_trail import COMPRESSED, ChainFiles, segment_path
 from workers.notary_chain import Sealed, Watched
 
@@ -38,6 +39,8 @@ def remove_pruned(watched: Watched) -> None:
             file = segment_path(path, number)
             file.unlink(missing_ok=True)
             Path(f"{file}{COMPRESSED}").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # somebody else's: it is asked no more
+                index_path(watched.files, number).unlink(missing_ok=True)
     if watched.spent and path.exists() and not watched.files.is_live():
         (path / _RESERVE).unlink(missing_ok=True)
         path.rmdir()

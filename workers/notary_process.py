@@ -11,14 +11,15 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.audit.chain import Position
 from gateway.settings import Audit
-from workers import notary_keeping, notary_key, notary_link
+from workers import audit_index, notary_keeping, notary_key, notary_link
 from workers.audit_trail import ChainFiles
 from workers.configuration import Loaded
 from workers.notary import CHECKPOINT_NS, Notary
@@ -31,6 +32,7 @@ from workers.run_folder import RunFolder
 TURN_SECONDS: Final = 1.0
 KEEPING_SECONDS: Final = 3600.0
 NAME: Final = "sluice-notary"
+_INDEX_PIECES: Final = 16  # of 256 KiB, in one turn
 _PR_SET_NAME: Final = 15  # prctl(2)
 log = logging.getLogger("sluice.notary")
 
@@ -78,7 +80,8 @@ class _Process:
         self._heard = self._recorded = 0  # events, since the start
         self._reread = True
         self._keep_at = 0.0
-        self._news: deque[tuple[ChainFiles, int]] = deque()  # sealed segments that may be compressed
+        self._news: deque[tuple[ChainFiles, int]] = deque()  # sealed segments, to be indexed and compressed
+        self._indexing: Generator[None, None, object] | None = None
         self._operators = Operators(RunFolder(born.run_dir))
         self._selector = selectors.DefaultSelector()
         self._selector.register(born.control, selectors.EVENT_READ, self._hear)
@@ -180,19 +183,25 @@ class _Process:
         self._system.record("system", {"what": what, **data})
 
     def _keep(self, notary: Notary, now: float) -> None:
-        """What is old goes; one segment is compressed, where that is wished."""
+        """What is old goes, and what is new is indexed."""
         if now >= self._keep_at:
             self._keep_at = now + KEEPING_SECONDS
             with contextlib.suppress(OSError):  # tried again in an hour
                 notary.prune(time.time_ns(), self._born.settings.retention_days)
-        sealed = notary.sealed()
-        if not self._born.settings.compress:
+        self._news += notary.sealed()
+        self._index()
+
+    def _index(self) -> None:
+        """A few steps of the oldest news' sidecar; then it is compressed, where that is wished."""
+        if self._indexing is None and self._news:
+            self._indexing = audit_index.building(*self._news[0])
+        if self._indexing is None or sum(1 for _ in islice(self._indexing, _INDEX_PIECES)) == _INDEX_PIECES:
             return
-        self._news += sealed
-        while self._news:
+        self._indexing = None
+        done = self._news.popleft()
+        if self._born.settings.compress:
             with contextlib.suppress(OSError):  # it stays as it was
-                if notary_keeping.compress(*self._news.popleft()) is not None:
-                    return
+                notary_keeping.compress(*done)
 
     def _hear(self) -> None:
         while True:

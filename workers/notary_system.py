@@ -42,6 +42,7 @@ class SystemTrail:
                     self._settings.segment_bytes,
                     "continue",
                     self._clock,
+                    reserve_bytes=0,  # nobody waits for what is said here
                 )
             self._hand_over(self._log)
             self._log.commit()

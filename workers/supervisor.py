@@ -20,7 +20,7 @@ from typing import Any
 from gateway.errors import ConfigError, Unavailable
 from gateway.policy.difference import difference
 from workers import configuration, listeners, notary_process, spawn
-from workers.audit_recovery import recover_and_tell, recover_at_last
+from workers.audit_recovery import Recoveries, recover_and_tell, recover_at_last
 from workers.budgets import Budgets
 from workers.configuration import Loaded
 from workers.notary_seat import NotarySeat
@@ -85,6 +85,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_signals)
         self._selector.register(self._status_socket, selectors.EVENT_READ, self._on_status)
+        self._recoveries = Recoveries()
         self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
         self._reload_wanted = False
         self._changes: dict[str, Any] = {}  # of the policy that is on its way
@@ -105,6 +106,7 @@ class Supervisor:
             last = time.monotonic()
             while self._drain_deadline is None or any(seat.child for seat in self._seats):
                 last = self._turn(last)
+            self._recoveries.finish(self._loaded.audit_dir, DRAIN_GRACE_SECONDS)
             while not self._notary.finish(last):  # when all has been said that is to be signed
                 last = self._turn(last)
             return 0
@@ -189,6 +191,7 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            self._recoveries.pids.discard(pid)
             code = os.waitstatus_to_exitcode(status)
             if self._notary.buried(pid, code, now):
                 self._recover()
@@ -223,9 +226,10 @@ class Supervisor:
             self._notifier.status("alarm: workers keep ending")
 
     def _recover(self) -> None:
-        """Reading a dead writer's chain takes its time: a process of its own, which the reaper will not know."""
+        """Reading a dead writer's chain takes its time: a process of its own."""
         if self._drain_deadline is None:
-            fork(lambda: recover_at_last(self._loaded.audit_dir), self._parent_read, self._not_for(None))
+            recovery = fork(lambda: recover_at_last(self._loaded.audit_dir), self._parent_read, self._not_for(None))
+            self._recoveries.pids.add(recovery)
 
     def _storming(self, now: float) -> bool:
         return len(self._deaths) == STORM_DEATHS and now - self._deaths[0] <= STORM_SECONDS
@@ -433,5 +437,3 @@ def serve(config: Path, workers: int | None = None, main: WorkerMain | None = No
     except (StartFailed, AlreadyRunning, Unavailable, OSError) as error:
         print(f"sluice: cannot start: {error}", file=sys.stderr)
         return 1
-
-

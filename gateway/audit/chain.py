@@ -19,6 +19,7 @@ from gateway.audit.segment import BODY, CRC, Header, encode_header, label
 
 CHECKPOINT_RECORDS: Final = 1000
 CHECKPOINT_NS: Final = 1_000_000_000
+HELD_ROWS: Final = 1000  # records of rows shown that are kept while nothing can be written; more are counted as events
 HELD_EVENTS: Final = 1000  # events kept while nothing can be written; more are counted
 HELD_STATES: Final = 64
 _NO_HASH: Final = bytes(32)
@@ -77,6 +78,7 @@ class Chain:
         self._intents: list[int] = []  # of the batch
         self._answered: list[tuple[Any, ...]] = []  # outcomes of the batch, to be said again if it fails
         self._events: list[tuple[Any, ...]] = []
+        self._rows: list[tuple[Any, ...]] = []  # of the batch, to be said again if it fails
         self._dropped = 0
         self._states: list[tuple[int, records.State]] = []
         self._lost: tuple[int, int] | None = None  # intents, events dropped; until a Lost frame is committed
@@ -205,6 +207,20 @@ class Chain:
         self._answered.append(answer)
         return seq
 
+    def rows(self, now_ns: int, intent: int, table: str, changed: bool, count: int, digests: bytes) -> int:
+        """Which rows of a table an intent's result shows, or (`changed`) which it changes: before its outcome, and
+        before they are delivered. `digests` and `count` are a set of gateway.masking.key_sets. 0 where the intent
+        is not open.
+        """
+        if intent not in self._open:
+            return 0
+        if len(self._rows) < HELD_ROWS:
+            self._rows.append((now_ns, intent, table, changed, count, digests))
+        else:
+            self._dropped += 1
+        said = records.Rows(intent, table, changed, count, digests)
+        return self._put(records.ROWS, now_ns, _encode(said))
+
     def event(
         self,
         now_ns: int,
@@ -296,6 +312,7 @@ class Chain:
         self._intents.clear()
         self._answered.clear()
         self._events.clear()
+        self._rows.clear()
         self._states.clear()
         self._dropped = 0
         self._lost = None
@@ -324,6 +341,7 @@ class Chain:
         for each in withdrawn:
             self._open.pop(each, None)
         self._answered = [each for each in self._answered if each[2] not in withdrawn]
+        self._rows = [each for each in self._rows if each[1] not in withdrawn]
         self._states = [each for each in self._states if each[1].state != "resumed"]  # it was not
         self._parts.clear()
         self._intents.clear()
@@ -340,7 +358,8 @@ class Chain:
         """
         intents, dropped = self._lost or (0, 0)
         answered, events, states = self._answered, self._events, self._states
-        self._answered, self._events, self._states = [], [], []
+        rows = self._rows
+        self._answered, self._events, self._states, self._rows = [], [], [], []
         self._parts.clear()
         self._mark = object()
         for kept in answered:
@@ -355,6 +374,8 @@ class Chain:
             self.carry_open(now_ns)
         for event in events:
             self.event(*event)
+        for shown in rows:
+            self.rows(*shown)
         for kept in answered:
             self.outcome(*kept[1:])
 

@@ -157,7 +157,7 @@ class LogCheck:
             self._take_key(frame, index, said)
         elif not index:
             self._found("tampered", self._number, frame.offset, "the log does not begin with its key")
-        if isinstance(said, heads.Checkpoint) and said.heads and heads.heads_root(said.heads) != said.root:
+        if isinstance(said, heads.Checkpoint) and heads.heads_root(said.heads) != said.root:
             self._found("tampered", self._number, frame.offset, "a checkpoint's root is not that of its heads")
         self._pending.append(Signed(index, frame.time_ns, said, frame))
         return []

@@ -1,12 +1,11 @@
-"""Reading back: frames joined into the records that people and tools see, and the filters over them."""
+"""Reading back: frames joined into the records that people and tools see."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.audit import records
-from gateway.audit.records import ColumnsInfo, Outcome, RulingInfo, SessionInfo, Tags
+from gateway.audit.records import ColumnsInfo, Declared, Outcome, RulingInfo, SessionInfo, Tags
 from gateway.audit.segment import Frame, Header
 
 _SECOND = 1_000_000_000
@@ -31,10 +30,13 @@ class Entry:
     ruling: RulingInfo | None = None
     tags: Tags | None = None
     approval: str = ""
+    literals: bytes = b""
+    declared: Declared | None = None
     intent: str = ""  # the intent's id, of an outcome
     outcome: Outcome | None = None
     columns: ColumnsInfo | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    disclosed: dict[tuple[str, bool], int] = field(default_factory=dict)  # keys on record, by table and whether changed
 
     @property
     def id(self) -> str:
@@ -53,6 +55,8 @@ class Pending:
     tags: Tags | None
     approval: str
     origin: str  # the id's prefix
+    literals: bytes = b""
+    declared: Declared | None = None
 
 
 class Joiner:
@@ -63,13 +67,14 @@ class Joiner:
     damage: a definition that is missing is then nobody's fault, and stands as unknown.
     """
 
-    __slots__ = ("_cards", "_label", "closed", "lenient", "pending")
+    __slots__ = ("_cards", "_disclosed", "_label", "closed", "lenient", "pending")
 
     def __init__(self) -> None:
         self.lenient = False
         self._label = ""
         self._cards: dict[tuple[int, int], Any] = {}
         self.pending: dict[int, Pending] = {}  # intents that have no outcome yet
+        self._disclosed: dict[int, dict[tuple[str, bool], int]] = {}  # by intent
         self.closed = False  # the chain's end was seen
 
     def begin(self, header: Header) -> None:
@@ -89,28 +94,40 @@ class Joiner:
         if kind <= records.COLUMNS:
             self._cards[kind, said.number] = records.decode_info(kind, said)
         elif kind == records.EVENT:
-            session = self._card(records.SESSION, said.session) if said.session else None
+            session = self.card(records.SESSION, said.session) if said.session else None
             return Entry(self._label, frame.seq, frame.time_ns, said.kind, session, data=said.data)
         elif kind == records.CARRIED:
             origin = said.origin or self._label
             session, ruling = (
-                self._card(records.SESSION, said.session),
-                self._card(records.RULING, said.ruling),
+                self.card(records.SESSION, said.session),
+                self.card(records.RULING, said.ruling),
             )
             self.pending[said.intent] = Pending(
-                said.intent, said.time_ns, session, ruling, said.tags, said.approval, origin
+                said.intent,
+                said.time_ns,
+                session,
+                ruling,
+                said.tags,
+                said.approval,
+                origin,
+                said.literals,
+                said.declared,
             )
+        elif kind == records.ROWS:
+            keys = self._disclosed.setdefault(said.intent, {})
+            keys[said.table, said.changed] = keys.get((said.table, said.changed), 0) + said.count
         elif kind == records.LOST:
             return self._lost(frame, said)
-        elif kind == records.STATE:
-            return self._state(frame, said)
         elif kind == records.RECOVERED:
             return self._recovered(frame, said)
+        elif kind == records.STATE:
+            return self._state(frame, said)
         elif kind == records.CLOSED:
             self.closed = True
         return None
 
-    def _card(self, kind: int, number: int) -> Any:
+    def card(self, kind: int, number: int) -> Any:
+        """What a number stands for in this segment: a SessionInfo, RulingInfo or ColumnsInfo. Raises ValueError."""
         try:
             return self._cards[kind, number]
         except KeyError:
@@ -119,19 +136,23 @@ class Joiner:
             raise ValueError("a record names a definition that its segment does not hold") from None
 
     def _intent(self, frame: Frame, said: records.Intent) -> Entry:
-        session, ruling = self._card(records.SESSION, said.session), self._card(records.RULING, said.ruling)
+        session, ruling = self.card(records.SESSION, said.session), self.card(records.RULING, said.ruling)
         label, seq, time_ns = self._label, frame.seq, frame.time_ns
-        self.pending[seq] = Pending(seq, time_ns, session, ruling, said.tags, said.approval, label)
-        return Entry(label, seq, time_ns, "intent", session, ruling, said.tags, said.approval)
+        how = (said.tags, said.approval)
+        meant = (said.literals, said.declared)
+        self.pending[seq] = Pending(seq, time_ns, session, ruling, *how, label, *meant)
+        return Entry(label, seq, time_ns, "intent", session, ruling, *how, *meant)
 
     def _outcome(self, frame: Frame, said: Outcome) -> Entry | None:
         opened = self.pending.pop(said.intent, None)
         if opened is None:
             return None  # said again in a new segment after a failed write
-        columns = self._card(records.COLUMNS, said.columns) if said.columns else None
+        columns = self.card(records.COLUMNS, said.columns) if said.columns else None
         intent = f"{opened.origin}-{said.intent}"
-        who = (opened.session, opened.ruling, opened.tags, opened.approval)
-        return Entry(self._label, frame.seq, frame.time_ns, "outcome", *who, intent, said, columns)
+        who = (opened.session, opened.ruling, opened.tags, opened.approval, opened.literals, opened.declared)
+        keys = self._disclosed.pop(said.intent, {}) if self._disclosed else {}
+        label, seq, time_ns = self._label, frame.seq, frame.time_ns
+        return Entry(label, seq, time_ns, "outcome", *who, intent, said, columns, disclosed=keys)
 
     def _lost(self, frame: Frame, said: records.Lost) -> Entry:
         for seq in [each for each in self.pending if said.first <= each <= said.last]:
@@ -189,6 +210,8 @@ def to_json(entry: Entry) -> dict[str, Any]:
     out["tags"] = dict(entry.tags or ())
     if entry.session is not None and entry.session.application:
         out["tags"].setdefault("application_name", entry.session.application)
+    out["literals"] = [entry.literals[at : at + 8].hex() for at in range(0, len(entry.literals), 8)]
+    out["declared"] = _declared(entry.declared)
     said, columns = entry.outcome, entry.columns or ColumnsInfo()
     if said is not None:
         out |= {
@@ -198,11 +221,29 @@ def to_json(entry: Entry) -> dict[str, Any]:
             "bytes": said.nbytes,
             "columns_masked": [{"column": c, "label": label, "mask": m} for c, label, m in columns.masked],
             "columns_clear": list(columns.clear),
+            "disclosed": [
+                {"table": table, "keys": count, "changed": changed}
+                for (table, changed), count in sorted(entry.disclosed.items())
+            ],
             "command": said.command,
             "sqlstate": said.sqlstate,
             "duration_us": said.duration_us,
+            "affected": {table: count if count >= 0 else None for table, count in said.affected or ()},
         }
     return out
+
+
+def _declared(said: Declared | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    return {
+        "reason": said.reason,
+        "tables": list(said.tables),
+        "effect": said.effect,
+        "ticket": said.ticket,
+        "source": said.source,
+        "mismatch": list(said.mismatch),
+    }
 
 
 def _who(info: SessionInfo) -> dict[str, Any]:
@@ -217,6 +258,8 @@ def _who(info: SessionInfo) -> dict[str, Any]:
         "environment": info.environment,
         "role": info.role,
         "token_id": info.token_id,
+        "model": info.model,
+        "run": info.run,
     }
 
 
@@ -230,72 +273,11 @@ def _what(info: RulingInfo) -> dict[str, Any]:
         "tables": list(info.tables),
         "columns_read": list(info.columns_read),
         "columns_written": list(info.columns_written),
+        "labels": dict(info.labels),
         "decision": info.decision,
         "rules": list(info.rules),
         "policy": {"generation": info.generation, "hash": info.policy_hash},
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What `audit query` asks for; an empty field does not matter, the others must all hold. Times are
-    nanoseconds, `since` included, `until` not. Tables and columns match by their whole name or its last parts
-    ("email", "customers.email").
-    """
-
-    user: str = ""
-    actor: str = ""
-    database: str = ""
-    environment: str = ""
-    table: str = ""
-    column: str = ""
-    decision: str = ""
-    session: str = ""
-    approval: str = ""
-    text: str = ""  # in the statement, whatever the case
-    since: int = 0
-    until: int = 0
-
-    def matches(self, entry: Entry) -> bool:
-        """Whether the entry is asked for."""
-        if entry.time_ns < self.since or (self.until and entry.time_ns >= self.until):
-            return False
-        if self.approval and self.approval not in (entry.approval, str(entry.data.get("approval", ""))):
-            return False
-        return self._session(entry.session) and self._ruling(entry)
-
-    def _session(self, info: SessionInfo | None) -> bool:
-        wanted = (self.user, self.database, self.environment, self.session)
-        if info is None:
-            return not any(wanted) and not self.actor
-        found = (info.user, info.database, info.environment, info.session)
-        if any(want and want != has for want, has in zip(wanted, found, strict=True)):
-            return False
-        return not self.actor or self.actor in info.actors
-
-    def _ruling(self, entry: Entry) -> bool:
-        info = entry.ruling
-        if info is None:
-            return not (self.table or self.column or self.decision or self.text)
-        if self.decision and self.decision != info.decision:
-            return False
-        if self.text and self.text.casefold() not in info.statement.casefold():
-            return False
-        if self.table and not any(_names(each, self.table) for each in info.tables):
-            return False
-        return not self.column or any(_names(each, self.column) for each in _columns(entry, info))
-
-
-def _columns(entry: Entry, info: RulingInfo) -> Iterator[str]:
-    yield from info.columns_read
-    yield from info.columns_written
-    if entry.columns is not None:
-        yield from entry.columns.clear
-        yield from (each[0] for each in entry.columns.masked)
-
-
-def _names(full: str, wanted: str) -> bool:
-    return full == wanted or full.endswith("." + wanted)
 
 
 def moment(text: str, now_ns: int) -> int:

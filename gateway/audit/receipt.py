@@ -2,13 +2,14 @@
 
 Each is a JSON object that is checked with the public key alone. Both are RFC 9162's proofs (sections 2.1.3 and 2.1.4), used
 twice: the record's frames are leaves of their segment's tree; the root of that tree stands in a seal or checkpoint, which is
-an entry of the log; the log's root is signed. All bytes are hexadecimal.
+an entry of the log; the log's root is signed. All bytes are lower-case hexadecimal: a proof can be written in one way only.
+docs/audit-proofs.md has the format for those who write a checker of their own.
 """
 
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -18,6 +19,7 @@ from gateway.audit.query import Joiner, to_json
 from gateway.audit.segment import Damage, Frame, cut, read_header
 
 _ENTRY: Final = struct.Struct("<BQQ")
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]  # what MessagePack and calendars can hold
 
 
 class Broken(Exception):
@@ -28,9 +30,9 @@ class KeptHead(msgspec.Struct, frozen=True, tag="tree-head", tag_field="kind", f
     """A signed tree head, to be kept where the gateway's host cannot reach it."""
 
     log: str
-    size: int
+    size: _Count
     root: str
-    time_ns: int
+    time_ns: _Count
     key: str
     signature: str
 
@@ -39,7 +41,7 @@ class Leaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An entry of a tree, where it stands, and the way to the root."""
 
     data: str
-    index: int
+    index: _Count
     proof: tuple[str, ...]
 
 
@@ -52,13 +54,15 @@ class RecordProof(msgspec.Struct, frozen=True, tag="record", tag_field="kind", f
     header: Leaf
     frames: tuple[Leaf, ...]
     head: Leaf | None
-    heads: int
+    heads: _Count
     entry: Leaf
     keys: tuple[Leaf, ...]
     tree_head: KeptHead
 
 
-class ExtensionProof(msgspec.Struct, frozen=True, tag="extension", tag_field="kind", forbid_unknown_fields=True):
+class ExtensionProof(
+    msgspec.Struct, frozen=True, tag="extension", tag_field="kind", forbid_unknown_fields=True
+):
     """The newer tree head's log begins with the older one's."""
 
     older: KeptHead
@@ -90,9 +94,9 @@ def read(data: bytes) -> Document:
         raise Broken(f"this is no receipt of the audit: {fault}") from None
 
 
-def encode(document: Document) -> bytes:
-    """The document as a file, laid out for people."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+def encode(document: Document, indent: int = 1) -> bytes:
+    """The document as a file, laid out for people; on one line where `indent` is -1."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=indent) + b"\n"
 
 
 def kept(log: bytes, head: TreeHead) -> KeptHead:
@@ -112,11 +116,14 @@ def leaf_of(data: bytes, index: int, leaves: Sequence[bytes]) -> Leaf:
 
 
 def wanted(frames: Iterable[Frame], seq: int) -> list[int]:
-    """Which of a segment's frames, in order, it takes to read record `seq`: definitions, the intent of an outcome, and the
-    record itself. Empty where the segment does not hold it. Raises ValueError where a frame does not decode.
+    """Which of a segment's frames, in order, it takes to read record `seq`: definitions, the intent of an outcome and the
+    keys of its rows, and the record itself. Empty where the segment does not hold it.
+
+    Raises ValueError where a frame does not decode.
     """
     definitions: dict[tuple[int, int], int] = {}
     intents: dict[int, tuple[int, int, int]] = {}  # by number: the frame, its session and ruling
+    rows: dict[int, list[int]] = {}  # by intent
     for at, frame in enumerate(frames):
         kind = frame.kind
         if kind <= records.COLUMNS:
@@ -127,18 +134,28 @@ def wanted(frames: Iterable[Frame], seq: int) -> list[int]:
         elif kind == records.CARRIED:
             said = records.decode(kind, frame.payload)
             intents[said.intent] = (at, said.session, said.ruling)
+        elif kind == records.ROWS:
+            rows.setdefault(records.decode(kind, frame.payload).intent, []).append(at)
         if frame.seq == seq:
-            return _needs(at, frame, definitions, intents)
+            return _needs(at, frame, definitions, intents, rows)
+        if kind == records.OUTCOME:  # its intent is nobody else's
+            said = records.decode(kind, frame.payload)
+            intents.pop(said.intent, None)
+            rows.pop(said.intent, None)
     return []
 
 
 def _needs(
-    at: int, frame: Frame, definitions: dict[tuple[int, int], int], intents: dict[int, tuple[int, int, int]]
+    at: int,
+    frame: Frame,
+    definitions: dict[tuple[int, int], int],
+    intents: dict[int, tuple[int, int, int]],
+    rows: dict[int, list[int]],
 ) -> list[int]:
     said = records.decode(frame.kind, frame.payload)
     needs = {at}
     if isinstance(said, records.Outcome) and said.intent in intents:
-        needs.add(intents[said.intent][0])
+        needs |= {intents[said.intent][0], *rows.get(said.intent, ())}
         if said.columns:
             needs.add(definitions[records.COLUMNS, said.columns])
     intent = intents.get(said.intent if isinstance(said, records.Outcome) else frame.seq)
@@ -167,7 +184,15 @@ def read_record(header: bytes, frames: Iterable[bytes]) -> dict[str, Any]:
             raise Broken("a frame of the record cannot be understood") from None
     if entry is None:
         raise Broken("the last frame is no record")
-    shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(to_json(entry)))
+    try:
+        shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(to_json(entry)))
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ):  # an event may hold anything; ours hold JSON
+        raise Broken("the record holds what no record of the gateway does") from None
     return shown
 
 
@@ -182,6 +207,18 @@ def check(document: Document, verify: Verify, trusted: bytes | None = None) -> P
     return _check_record(document, verify, trusted)
 
 
+def split_view(proven: Iterable[Proven]) -> tuple[KeptHead, KeptHead] | None:
+    """Two signed tree heads of one log and one size whose roots differ: whoever holds the key has shown different logs to
+    different people, and these two are the evidence. Heads of different sizes are compared by an extension.
+    """
+    known: dict[tuple[str, int], KeptHead] = {}
+    for each in proven:
+        for head in (each.tree_head, each.older):
+            if head is not None and known.setdefault((head.log, head.size), head).root != head.root:
+                return known[head.log, head.size], head
+    return None
+
+
 def _check_extension(document: ExtensionProof, verify: Verify, trusted: bytes | None) -> Proven:
     older, newer = document.older, document.newer
     _check_signature(older, verify)
@@ -192,7 +229,9 @@ def _check_extension(document: ExtensionProof, verify: Verify, trusted: bytes | 
         raise Broken("the older tree head was signed by a key that the log does not know")
     proof = [_bytes(each) for each in document.proof]
     if not merkle.extends(older.size, newer.size, _bytes(older.root), _bytes(newer.root), proof):
-        raise Broken("the newer tree head does not go on from the older one: the log was cut or rewritten between them")
+        raise Broken(
+            "the newer tree head does not go on from the older one: the log was cut or rewritten between them"
+        )
     return Proven({}, newer, older)
 
 
@@ -219,15 +258,29 @@ def _check_record(document: RecordProof, verify: Verify, trusted: bytes | None) 
         raise Broken("the frames are not in the segment's order")
     header = _bytes(document.header.data)
     found = read_header(header)
-    if found is None or isinstance(found, Damage) or (found[0].chain, found[0].segment) != (head.chain, head.segment):
+    if (
+        found is None
+        or isinstance(found, Damage)
+        or (found[0].chain, found[0].segment) != (head.chain, head.segment)
+    ):
         raise Broken("the header is not that of the segment that was signed")
     record = read_record(header, [_bytes(leaf.data) for leaf in document.frames])
-    if record != document.record:
+    if not _same(record, document.record):
         raise Broken("the record that is shown is not the one that its frames hold")
     return Proven(record, signed, by="seal" if kind == heads.SEAL else "checkpoint", stated_ns=stated_ns)
 
 
-def _check_keys(leaves: tuple[Leaf, ...], signed: KeptHead, verify: Verify, trusted: bytes | None) -> list[bytes]:
+def _same(ours: dict[str, Any], shown: dict[str, Any]) -> bool:
+    """Whether both are the same JSON: to Python 1, 1.0 and true are equal."""
+    if ours != shown:
+        return False
+    texts = [msgspec.json.encode(each, order="sorted") for each in (ours, shown)]
+    return texts[0] == texts[1]
+
+
+def _check_keys(
+    leaves: tuple[Leaf, ...], signed: KeptHead, verify: Verify, trusted: bytes | None
+) -> list[bytes]:
     """The keys of the log up to the one that signed, each with the word of the one before."""
     _check_signature(signed, verify)
     keys: list[bytes] = []
@@ -284,6 +337,9 @@ def _decode_head(data: bytes) -> Head:
 
 def _bytes(text: str) -> bytes:
     try:
-        return bytes.fromhex(text)
+        data = bytes.fromhex(text)
     except ValueError:
         raise Broken("a part of it is no hexadecimal text") from None
+    if data.hex() != text:  # fromhex lets spaces and capitals pass
+        raise Broken("a part of it is no plain hexadecimal text")
+    return data

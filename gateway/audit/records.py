@@ -157,6 +157,13 @@ class Intent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     declared: Declared | None = None
 
 
+class IntentNumbers(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The first fields of an Intent, for whoever looks for more only where these are of interest."""
+
+    session: int
+    ruling: int
+
+
 class Outcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What became of an intent. `columns` is a definition's number, or 0."""
 
@@ -171,10 +178,16 @@ class Outcome(msgspec.Struct, array_like=True, frozen=True, gc=False):
     affected: tuple[tuple[str, int], ...] | None = None  # rows changed by table, as far as the server told them apart
 
 
+class OutcomeNumber(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The first field of an Outcome."""
+
+    intent: int
+
+
 class Rows(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Which rows of a table an intent's result showed (or, `changed`, which it changed), by keyed digests of their
-    primary key. Written before the outcome, in as many parts as it takes; `digests` is what `gateway.audit.keys`
-    packs and reads.
+    primary key. Written before the outcome, in as many parts as it takes; `digests` is a set
+    of gateway.masking.key_sets; a `count` of 0 says that not all keys are known, and it says why.
     """
 
     intent: int

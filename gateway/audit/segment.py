@@ -20,8 +20,8 @@ _FRAME: Final = struct.Struct("<IIBQQ")
 _PREFIX: Final = struct.Struct("<II")
 FRAME_HEAD: Final = _FRAME.size
 _HEADER_LIMIT: Final = 4096
-_SLOTS: Final = {-1: "r", -2: "s"}
 _SEARCHED: Final = 1 << 20  # bytes; more than the longest frame
+_SLOTS: Final = {-1: "r", -2: "s"}
 _crc = google_crc32c.value
 T = TypeVar("T")
 

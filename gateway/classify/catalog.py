@@ -73,6 +73,15 @@ class CatalogFunction:
     plain: Plain | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PrimaryKey:
+    """A table's primary key: `numbers` are its columns' attnums in the key's order. `table` is schema.table, of a partition
+    that of the partitioned table, since the rows are its."""
+
+    table: str
+    numbers: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class Catalog:
     """One version of a database's catalogue. Never changed after it was built; a refresh makes a new one."""
@@ -90,6 +99,7 @@ class Catalog:
     families: dict[int, frozenset[int]] = field(default_factory=dict)  # by oid: parents and children, itself included
     corrected: frozenset[tuple[int, str]] = frozenset()  # (oid, column) whose label a correction set
     carried: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)  # learned: by names of table and column
+    primary: dict[int, PrimaryKey] = field(default_factory=dict)  # by oid
     newer: "Catalog | None" = None  # the same with labels that were learned since; the one thing that is set later
 
     def find(self, schema: str | None, name: str) -> tuple[CatalogTable, ...]:

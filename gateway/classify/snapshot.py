@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from sys import intern
 
 from gateway.classify.behind import NO_CALLS, BodyRow, Calling, Drafts, Shown
-from gateway.classify.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogTable
+from gateway.classify.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogTable, PrimaryKey
 from gateway.classify.draft import ColumnRow, Draft, GeneratedRow, Read, RelationRow, ViewRow
 from gateway.classify.evidence import Told
 from gateway.classify.families import refer, share
@@ -37,12 +37,15 @@ def build(
     findings: Findings | None = None,
     generated: Iterable[GeneratedRow] = (),
     learned: Iterable[Learned] = (),
+    primary: Iterable[tuple[int, tuple[int, ...]]] = (),
 ) -> Catalog:
     """The catalogue of these rows. `inherits`: (child, parent) oids, partitions included. `corrections`: label by
     `schema.table.column`, "none" for no label; they win over everything, and views inherit them. `bodies`: the functions
     that `functions` leaves out, with what they do. `keys`: the columns of a unique key, by the table's oid. `references`:
     the columns of foreign keys with those they refer to. `findings`: what samples of the rows showed. `generated`: the
-    expressions of generated columns, as far as they are known. `learned`: labels that columns got by what came into them."""
+    expressions of generated columns, as far as they are known. `learned`: labels that columns got by what came into them.
+    `primary`: the attnums of a table's primary key, in its order."""
+    inherits = tuple(inherits)
     tables = {row.oid: row for row in relations}
     held: dict[int, list[ColumnRow]] = {oid: [] for oid in tables}
     for column in columns:
@@ -74,8 +77,24 @@ def build(
         for (oid, name), (there, other) in references
         if oid in tables and there in tables
     )
+    catalog.primary = _primary(primary, tables, inherits)
     catalog.families, catalog.corrected, catalog.carried = families, frozenset(draft.fixed), carried(learned)
     return catalog
+
+
+def _primary(
+    keys: Iterable[tuple[int, tuple[int, ...]]], tables: Mapping[int, RelationRow], inherits: Iterable[tuple[int, int]]
+) -> dict[int, PrimaryKey]:
+    """The primary keys, those of partitions under the name of the partitioned table."""
+    over = {child: parent for child, parent in inherits if parent in tables and tables[parent].kind == "p"}
+    found: dict[int, PrimaryKey] = {}
+    for oid, numbers in keys:
+        top = oid
+        while top in over:
+            top = over[top]
+        if oid in tables:
+            found[oid] = PrimaryKey(f"{tables[top].schema}.{tables[top].name}", numbers)
+    return found
 
 
 def _named(table: RelationRow, name: str) -> Column:

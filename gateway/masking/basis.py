@@ -3,15 +3,19 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable
 from gateway.classify.own import NOTHING, Own
 from gateway.classify.system import DERIVED, tells_definitions
 from gateway.masking.masks import BPCHAR, TEXT_TYPES, CellMask, How, constant
 from gateway.policy.rights import Rights
-from gateway.policy.rules import STRICTNESS, kept_at_most
+from gateway.policy.rules import STRICTNESS, RecordKeys, kept_at_most
 from parser.facts import Column, Facts, Output, Relation
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
+
+if TYPE_CHECKING:
+    from gateway.masking.row_keys import Accounting
 
 FREE_TEXT = "free_text"
 UNKNOWN = "unknown"  # the label of what is not proven clear; no correction and no unmask but "*" reaches it
@@ -75,6 +79,8 @@ class MaskBasis:
     own: Own = NOTHING
     moved: frozenset[str] = frozenset()
     unproven: bool = False
+    accounting: "Accounting | None" = None  # whose rows are accounted for when they are shown
+    record_keys: tuple[RecordKeys, ...] = ()  # … and when they are changed
 
     def output(self, index: int, count: int) -> Output | None:
         """Lineage of one of `count` result columns. Where the counts differ the statement was misread: nothing is proven."""
@@ -268,6 +274,7 @@ def basis(
     made: frozenset[str] = frozenset(),
     own: Own = NOTHING,
     moved: frozenset[str] = frozenset(),
+    accounting: "Accounting | None" = None,
 ) -> MaskBasis:
     """The basis for one statement. For EXECUTE and FETCH the facts are those of the named statement.
 
@@ -288,6 +295,8 @@ def basis(
         made=made,
         own=own,
         moved=moved,
+        accounting=accounting,
+        record_keys=rights.record_keys,
     )
     if facts.complete and facts.kinds[:1] == ("EXPLAIN",):
         alone = everything or _plans_alone(made_here)

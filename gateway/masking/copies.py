@@ -37,6 +37,7 @@ class CopyPlan:
     places: tuple[Place, ...] = field(default=(), repr=False)
     dialect: Dialect | None = field(default=None, repr=False)  # None where it is not clear: the binary format
     looks: tuple[Look, ...] = ()  # as in RowPlan; with no `columns` every cell is looked at
+    stored: tuple[tuple[tuple[int, int], ...], ...] = ()  # by place: (table oid, column number) of what is handed through
 
     def mask(self, frames: bytes) -> bytes:
         """Whole CopyData frames in, whole CopyData frames out. Raises ProtocolError for what is not one row a frame."""
@@ -70,6 +71,7 @@ class _Cell:
     name: str | None = None
     scan: bool = False  # it may hold what nobody labelled
     stored: tuple[CatalogTable, CatalogColumn] | None = None  # the one column that it is
+    handed: tuple[tuple[int, int], ...] = ()  # (table oid, column number) of the columns that it may be, unchanged
 
 
 def copy_out(facts: Facts, basis: MaskBasis) -> CopyPlan | Refused:
@@ -96,19 +98,20 @@ def copy_out(facts: Facts, basis: MaskBasis) -> CopyPlan | Refused:
             mask = basis.cell_mask(hidden, cell.type_oid, plain=cell.plain, binary=binary)
             places.append(Place(index, mask, cell.name.encode() if cell.name else None))
             masked.update(((source.name, source.label, mask.name), None) for source in hidden)
+    stored = tuple(cell.handed for cell in cells) if basis.accounting is not None else ()
     if not places and not looks:
-        return CopyPlan(clear=True, cleared=cleared)
-    dialect = _dialect(copy)
+        return CopyPlan(clear=True, cleared=cleared, stored=stored)
+    dialect = dialect_of(copy)
     if isinstance(dialect, Refused):
         return dialect
-    return CopyPlan(False, tuple(masked), cleared, len(cells), tuple(places), dialect, tuple(looks))
+    return CopyPlan(False, tuple(masked), cleared, len(cells), tuple(places), dialect, tuple(looks), stored)
 
 
 def _of_unknown(copy: Copy, basis: MaskBasis) -> CopyPlan | Refused:
     """The plan for rows that hold nothing masked, whose cells are not known: those of the session's own tables."""
     if not basis.unproven:
         return CopyPlan(clear=True)
-    dialect = _dialect(copy)
+    dialect = dialect_of(copy)
     if dialect is None:
         return _refuse("rows of a table that is not known cannot be looked through in the binary format", _LIST_HINT)
     return dialect if isinstance(dialect, Refused) else CopyPlan(False, dialect=dialect, looks=(_ANY_CELL,))
@@ -150,7 +153,15 @@ def _of_relation(copy: Copy, relation: Relation, basis: MaskBasis) -> list[_Cell
         stored = (tables[0], same_place[0]) if len(tables) == 1 else None
         whole = not any(column.computed for column in same_place)
         cells.append(
-            _Cell(found, types.pop() if len(types) == 1 else 0, whole, same_place[0].name, scan, stored)
+            _Cell(
+                found,
+                types.pop() if len(types) == 1 else 0,
+                whole,
+                same_place[0].name,
+                scan,
+                stored,
+                tuple((table.oid, column.number) for table, column in zip(tables, same_place, strict=True)),
+            )
         )
     return cells
 
@@ -178,16 +189,29 @@ def _traced(output: Output, basis: MaskBasis) -> _Cell:
             return _Cell((Source("expression", UNKNOWN),))
         return _Cell((), scan=True)
     if not output.plain or len(output.columns) != 1:
-        return _Cell(sources, scan=scan)
+        return _Cell(sources, scan=scan, handed=_branches(output, basis))
     (column,) = output.columns
     found = [(table, table.by_name[column.name]) for table in basis.tables(column.relation) if column.name in table.by_name]
     types = {each.type_oid for _, each in found}
     stored = found[0] if len(found) == 1 else None
     whole = not any(each.computed for _, each in found)
-    return _Cell(sources, types.pop() if len(types) == 1 else 0, whole, column.name, scan, stored)
+    handed = tuple((table.oid, each.number) for table, each in found)
+    return _Cell(sources, types.pop() if len(types) == 1 else 0, whole, column.name, scan, stored, handed)
 
 
-def _dialect(copy: Copy) -> Dialect | Refused | None:
+def _branches(output: Output, basis: MaskBasis) -> tuple[tuple[int, int], ...]:
+    """The columns that a column of a UNION may be, as far as it is none of an expression's."""
+    if basis.origins_tell or output.opaque:
+        return ()
+    return tuple(
+        (table.oid, table.by_name[column.name].number)
+        for column in output.columns
+        for table in basis.tables(column.relation)
+        if column.name in table.by_name
+    )
+
+
+def dialect_of(copy: Copy) -> Dialect | Refused | None:
     """How the rows are written, None in binary. Refused for what cannot be cut into cells with certainty."""
     options = dict(copy.options)
     if copy.format == "binary" and options.keys() <= _QUIET_OPTIONS:

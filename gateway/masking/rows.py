@@ -107,7 +107,7 @@ class _Run:
                 raise ProtocolError("a row is not what its description says")
             row = at + 5
             if kind == _COPY_DATA:
-                row = _tuple(frames, row, end)
+                row = tuple_begin(frames, row, end)
             if row < end:
                 if end - row < 2 or i64(read_i16_be(frames, row)) & 0xFFFF != self.columns:
                     raise ProtocolError("a row has not the expected number of cells")
@@ -129,10 +129,10 @@ class _Run:
         for place in range(len(self.indexes)):
             index: i64 = self.indexes[place]
             while column < index:
-                cell = _behind(frames, cell, end)
+                cell = behind(frames, cell, end)
                 column += 1
             column += 1
-            after = _behind(frames, cell, end)
+            after = behind(frames, cell, end)
             null = frames[cell] == _MINUS
             if null and self.nulls[place]:
                 cell = after
@@ -141,7 +141,7 @@ class _Run:
             grown += self.write(place, cell + 4, after) - (after - cell)
             cell = kept = after
         while self.entire and column < self.columns:
-            cell = _behind(frames, cell, end)
+            cell = behind(frames, cell, end)
             column += 1
         if column == self.columns and cell != end:
             raise ProtocolError("a row is longer than its cells")
@@ -171,7 +171,7 @@ class _Run:
         return length + 4
 
 
-def _behind(frames: bytes, cell: i64, end: i64) -> i64:
+def behind(frames: bytes, cell: i64, end: i64) -> i64:
     """Where the cell ends whose length field is here."""
     if cell + 4 > end:
         raise ProtocolError("a cell does not fit its row")
@@ -185,7 +185,7 @@ def _behind(frames: bytes, cell: i64, end: i64) -> i64:
     return cell + 4 + length
 
 
-def _tuple(frames: bytes, at: i64, end: i64) -> i64:
+def tuple_begin(frames: bytes, at: i64, end: i64) -> i64:
     """Where the tuple of a binary CopyData message begins, `end` if there is none in it."""
     if at < end and frames[at] == _SIGNATURE[0] and frames[at : at + _SIGNATURE_BYTES] == _SIGNATURE:
         extension = at + _SIGNATURE_BYTES + 4

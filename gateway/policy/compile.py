@@ -14,11 +14,12 @@ from gateway.policy.rules import (
     Inference,
     Mask,
     Policy,
+    RecordKeys,
     merge,
 )
 from gateway.settings import Settings
 
-FORMAT = 3  # of the table's bytes; a table of another format is refused
+FORMAT = 4  # of the table's bytes; a table of another format is refused
 T = TypeVar("T", bound=msgspec.Struct)
 KEEP_LAST = 4  # characters that "partial" leaves where a mask does not say
 
@@ -31,6 +32,7 @@ class Table(msgspec.Struct, frozen=True):
     guardrails: tuple[Guardrail, ...]
     classify: tuple[Classify, ...]
     masks: tuple[Mask, ...]
+    record_keys: tuple[RecordKeys, ...]
     notes: tuple[str, ...]
 
 
@@ -47,6 +49,7 @@ def compile(policies: Sequence[Policy], settings: Settings) -> bytes:
         guardrails=tuple(sorted((_sorted(rule) for rule in policy.guardrails), key=lambda rule: rule.name)),
         classify=tuple(sorted({_sorted(rule) for rule in policy.classify}, key=msgspec.json.encode)),
         masks=_strictest(policy.masks),
+        record_keys=tuple(sorted({_sorted(rule) for rule in policy.record_keys}, key=msgspec.json.encode)),
         notes=tuple(sorted({*policy.notes, *_strangers(policy, settings)})),
     )
     return msgspec.msgpack.encode(table)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.policy.rules import Classify, Grant, Guardrail, Mask
+from gateway.policy.rules import Classify, Grant, Guardrail, Mask, RecordKeys
 
 PRODUCTION = "production"
 
@@ -28,6 +28,7 @@ class Rights:
     database: str
     environment: str
     generation: int
+    record_keys: tuple[RecordKeys, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rights) and self.key == other.key

@@ -157,12 +157,21 @@ class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_group: Annotated[int, Meta(ge=2, le=1_000_000)] | None = None
 
 
+class RecordKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of which tables the audit keeps (digests of) the keys of the rows that a statement changes: those named, as a
+    guardrail names them, and those with a column of one of the labels."""
+
+    tables: Names = ()
+    labels: Names = ()
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grant: tuple[Grant, ...] = ()
     guardrail: tuple[Guardrail, ...] = ()
     approval: tuple[Approval, ...] = ()
     classify: tuple[Classify, ...] = ()
     mask: tuple[Mask, ...] = ()
+    record_keys: tuple[RecordKeys, ...] = ()
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -173,6 +182,7 @@ class Policy(msgspec.Struct, frozen=True):
     approvals: tuple[Approval, ...] = ()
     classify: tuple[Classify, ...] = ()
     masks: tuple[Mask, ...] = ()
+    record_keys: tuple[RecordKeys, ...] = ()
     notes: tuple[str, ...] = ()
     places: dict[str, tuple[str, int]] = {}
 
@@ -203,11 +213,15 @@ def load(text: str, file: str) -> Policy:
         _classify(correction, ("classify", index), text, file)
     for index, mask in enumerate(read.mask):
         _mask(mask, ("mask", index), text, file)
+    for index, kept in enumerate(read.record_keys):
+        _record_keys(kept, ("record_keys", index), text, file)
     guardrails = tuple(
         msgspec.structs.replace(one, statements=tuple(normalise(kind) for kind in one.statements))
         for one in read.guardrail
     )
-    policy = Policy(read.grant, guardrails, read.approval, read.classify, read.mask, (), places)
+    policy = Policy(
+        read.grant, guardrails, read.approval, read.classify, read.mask, read.record_keys, (), places
+    )
     return msgspec.structs.replace(policy, notes=tuple(_notes(policy)))
 
 
@@ -227,6 +241,7 @@ def merge(policies: Sequence[Policy]) -> Policy:
         approvals=tuple(rule for one in policies for rule in one.approvals),
         classify=tuple(rule for one in policies for rule in one.classify),
         masks=tuple(rule for one in policies for rule in one.masks),
+        record_keys=tuple(rule for one in policies for rule in one.record_keys),
         notes=tuple(note for one in policies for note in one.notes),
         places=places,
     )
@@ -287,14 +302,31 @@ def _guardrail(rule: Guardrail, path: Path, text: str, file: str) -> None:
         if column.count(".") not in (1, 2):
             mend = 'write it as "customers.email" or "public.customers.email"'
             fail(text, file, (*path, "columns", index), "not a column of a table", mend)
-    for index, name in enumerate(rule.tables):
-        if name.count(".") > 1 or "(" in name:
-            mend = 'write it as "name" or "schema.name"'
-            fail(text, file, (*path, "tables", index), "not a table", mend)
+    _tables(rule.tables, path, text, file)
     for index, name in enumerate(rule.functions):
         if not _FUNCTION.fullmatch(name):
             mend = 'write it as "name", "schema.name" or "schema.name(integer)"'
             fail(text, file, (*path, "functions", index), "not a function", mend)
+
+
+def _tables(names: Names, path: Path, text: str, file: str) -> None:
+    for index, name in enumerate(names):
+        if name.count(".") > 1 or "(" in name:
+            mend = 'write it as "name" or "schema.name"'
+            fail(text, file, (*path, "tables", index), "not a table", mend)
+
+
+def _labels(names: Names, path: Path, text: str, file: str) -> None:
+    for index, label in enumerate(names):
+        if not _LABEL.fullmatch(label) or label == "none":
+            fail(text, file, (*path, "labels", index), "not a label", 'use a word like "email"')
+
+
+def _record_keys(rule: RecordKeys, path: Path, text: str, file: str) -> None:
+    if not rule.tables and not rule.labels:
+        fail(text, file, path, "it names no table", "add tables or labels")
+    _tables(rule.tables, path, text, file)
+    _labels(rule.labels, path, text, file)
 
 
 def _approval(rule: Approval, path: Path, text: str, file: str) -> None:
@@ -324,9 +356,7 @@ def _classify(rule: Classify, path: Path, text: str, file: str) -> None:
 
 
 def _mask(rule: Mask, path: Path, text: str, file: str) -> None:
-    for index, label in enumerate(rule.labels):
-        if not _LABEL.fullmatch(label) or label == "none":
-            fail(text, file, (*path, "labels", index), "not a label", 'use a word like "email"')
+    _labels(rule.labels, path, text, file)
     if rule.keep_last is not None and rule.method != "partial":
         mend = 'set with = "partial" or take keep_last out'
         fail(text, file, (*path, "keep_last"), f'it means nothing with "{rule.method}"', mend)

@@ -81,6 +81,7 @@ class PolicyTable:
             database=database,
             environment=environment,
             generation=generation,
+            record_keys=self._table.record_keys,
         )
 
 

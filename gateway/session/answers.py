@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.masking.kernels import data_rows_end
 from gateway.masking.masks import NULL_CELL
 from gateway.masking.rows import count, run_end
-from gateway.session import bounds, paths
+from gateway.session import bounds, disclosing, paths
 from gateway.session.failures import copy_over, failed, in_our_words, noticed
 from gateway.session.inflight import RESYNC, Ask, Item
 from gateway.session.understand import REFUSED_QUERY
@@ -87,7 +87,7 @@ def _keep(s: Session, data: bytes, at: int, size: int) -> int:
     s.server_need = 5
     if size - at >= 5:
         end = at + 1 + _LENGTH(data, at + 1)[0]
-        if end - at > 65536 and _streams(s, data[at]):
+        if end - at > 65536 and _streams(s, data[at], end - at):
             s.server_pass = end - size
             s.queue[0].nbytes += end - at
             if s.queue[0].purses:
@@ -100,7 +100,7 @@ def _keep(s: Session, data: bytes, at: int, size: int) -> int:
     return at
 
 
-def _streams(s: Session, kind: int) -> bool:
+def _streams(s: Session, kind: int, nbytes: int) -> bool:
     if not s.queue:
         return False
     item = s.queue[0]
@@ -109,10 +109,19 @@ def _streams(s: Session, kind: int) -> bool:
         return False
     if kind == _DATA_ROW:
         plan = _row_plan(item)
-        return plan is None or plan.rows.clear
-    if kind != _COPY_DATA:
+    elif kind == _COPY_DATA:
+        plan = ruling.copy
+        if plan is None:
+            return s.copy_both or ruling.basis.inert
+    else:
         return False
-    return ruling.copy.rows.clear if ruling.copy is not None else s.copy_both or ruling.basis.inert
+    if plan is None:
+        return True
+    if plan.rows.clear and plan.keyed is not None:
+        if nbytes <= MASKED_FRAME_BYTES_MAX:
+            return False  # its key is to be read
+        disclosing.unread(s, item, plan.keyed)
+    return plan.rows.clear
 
 
 def _pass(s: Session, data: bytes) -> bytes:
@@ -158,7 +167,11 @@ def _rows(s: Session, data: bytes, at: int, end: int) -> bytes | None:
     if item.purses and not bounds.passed(s, item, count(data, at, end), end - at):
         return b""
     plan = _row_plan(item)
-    if plan is None or plan.rows.clear:
+    if plan is None:
+        return None
+    if plan.keyed is not None:
+        disclosing.shown(s, item, plan.keyed, data, at, end)
+    if plan.rows.clear:
         return None
     return _masked(s, item, plan, data[at:end])
 
@@ -175,14 +188,17 @@ def _masked(s: Session, item: Item, plan: ResultPlan, frames: bytes) -> bytes:
 
 def _copy_rows(s: Session, frames: bytes) -> bytes | None:
     item = _head(s, Ask.QUERY, Ask.EXECUTE)
-    item.nbytes += len(frames)
     ruling = item.ruling
     if ruling is None:
         raise ProtocolError("more results than statements")
     if ruling.basis.catalog.newer is not None:
         ruling.renew()
+    first = item.nbytes == 0
+    item.nbytes += len(frames)
     if item.purses and not bounds.passed(s, item, count(frames, 0, len(frames)), len(frames)):
         return b""
+    if ruling.copy is not None and ruling.copy.keyed is not None:
+        disclosing.shown(s, item, ruling.copy.keyed, frames, 0, len(frames), first=first)
     if ruling.copy is None:
         if s.copy_both or ruling.basis.inert:
             return None

@@ -118,6 +118,8 @@ class Item:
     plan: ResultPlan | None = None
     found: frozenset[Found] = _NOTHING  # in cells of its current result that nobody labelled
     groups: tuple[Group, ...] = ()  # that the text which the server has was guarded for
+    unaccounted: frozenset[tuple[int, str, str]] = frozenset()  # (intent, table, why) whose keys were said to be not known
+    returned: frozenset[tuple[int, str]] = frozenset()  # (intent, table) whose changed rows' keys are on record
     nbytes = 0
     rows_seen = 0  # of a result whose rows are budgeted
     rows_max = 0  # Execute: how many rows it asked for, 0 for all

@@ -16,7 +16,7 @@ from gateway.masking.basis import MaskBasis, moved_names
 from gateway.masking.written_back import CopyWatch
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
-from gateway.session import answers, bounds, paths, understand
+from gateway.session import answers, bounds, disclosing, paths, understand
 from gateway.session.budgets import Purse, Purses
 from gateway.session.inflight import Ask, Item, Wanted
 from gateway.session.names import Names
@@ -28,6 +28,8 @@ from parser.messages import error_response, notice_response
 # Encodings whose characters may end in a byte that looks like ASCII (manual, section 23.3.1): the server would read
 # other tokens than we do.
 _UNSAFE_ENCODINGS = frozenset({"SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "MULE_INTERNAL"})
+
+_OWN_TEXT = frozenset({"UTF8", "SQL_ASCII"})
 
 _LEXING_SAFE = {
     "standard_conforming_strings": frozenset({"on", "true", "yes", "1"}),
@@ -62,6 +64,7 @@ class Session:
         "epoch",
         "estimate",
         "flushed",
+        "foreign_text",
         "held",
         "late",
         "learns",
@@ -165,6 +168,7 @@ class Session:
         """How texts are read and what holds them back, before anything was said."""
         self.conforming = True
         self.encoding_safe = True
+        self.foreign_text = False  # what the client reads is not UTF-8, and may be more than ASCII
         self.lexing_doubt = False
         self.made = scope.made  # temporary relations it made: the catalogue may know another of the name
         self.moved = scope.moved  # what it defined or changed since the catalogue was read
@@ -273,6 +277,7 @@ class Session:
             self.conforming = value == "on"  # the next statement asks for a scope of that reading
             self.lexing_moved = True
         elif name == "client_encoding":
+            self.foreign_text = value.upper() not in _OWN_TEXT
             safe, self.encoding_safe = self.encoding_safe, value.upper() not in _UNSAFE_ENCODINGS
             self.lexing_moved = self.lexing_moved or safe is not self.encoding_safe
         elif name == "search_path":
@@ -386,6 +391,8 @@ class Session:
         intent = item.intents[index]
         if intent:
             ruling = item.rulings[index]
+            if ruling.changes:
+                disclosing.changed(self, item, ruling, command, rows)
             result = ruling.copy if item.plan is None else item.plan
             card = result.card_with(item.found) if result is not None else None
             self.chain.outcome(

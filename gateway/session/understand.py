@@ -312,7 +312,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
             rulings, refused = estimated(s, rulings)
         if refused is None:
             refused = bounds.charge(s, rulings, portal.values)
-    watched = bool(rulings) and (not rulings[0].basis.inert or rulings[0].basis.unproven)
+    watched = bool(rulings) and (not rulings[0].basis.inert or rulings[0].basis.unproven or rulings[0].accounted)
     if refused is None and watched and portal.description is None and not portal.asked:
         describe_hidden(s, portal)
     item = s.ask(Ask.EXECUTE)

@@ -57,6 +57,23 @@ def test_tail_prints_the_last_records_one_a_line(log: AuditLog) -> None:
     log.close()
 
 
+def test_tail_shows_what_is_asked_for_of_several_hosts(log: AuditLog, tmp_path: Path) -> None:
+    other = AuditLog(tmp_path / "other", "db2", 0)
+    first = write(log, "alice", "SELECT $1::int") + write(log, "bob", "DROP TABLE t", "deny")
+    second = write(other, "alice", "SELECT $1::text")
+    named = ["--dir", str(log.path.parent), "--dir", str(other.path.parent), "tail", "--json"]
+
+    def shown(*arguments: str) -> list[object]:
+        return [each["id"] for each in lines(CliRunner().invoke(audit, [*named, *arguments]))]
+
+    assert sorted(map(str, shown())) == sorted(first + second)
+    assert sorted(map(str, shown("--user", "alice", "-n", "9"))) == sorted(first[:2] + second)
+    assert shown("--decision", "deny", "-n", "1") == first[3:]
+    assert shown("--user", "alice", "-n", "0") == []
+    log.close()
+    other.close()
+
+
 def test_query_filters_and_limits(log: AuditLog) -> None:
     ids = write(log, "alice", "SELECT $1::int") + write(log, "bob", "DROP TABLE t", "deny")
     log.close()
@@ -112,9 +129,10 @@ def test_the_directory_is_found_through_the_configuration(log: AuditLog, tmp_pat
     assert CliRunner().invoke(audit, ["--config", str(tmp_path / "none.toml"), "tail"]).exit_code == 2
 
 
-def test_following_prints_what_is_written_and_ends_quietly_on_interrupt(log: AuditLog) -> None:
+@pytest.mark.parametrize("asked", [[], ["--actor", "agent-7", "--min-rows", "0"]], ids=["all", "some"])
+def test_following_prints_what_is_written_and_ends_quietly_on_interrupt(log: AuditLog, asked: list[str]) -> None:
     first = write(log, "alice", "SELECT $1::int")
-    command = [sys.executable, "-c", MAIN, "--dir", str(log.path.parent), "tail", "-f", "--json"]
+    command = [sys.executable, "-c", MAIN, "--dir", str(log.path.parent), "tail", "-f", "--json", *asked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower:
         assert follower.stdout is not None
         assert follower.stderr is not None

@@ -22,6 +22,6 @@ def test_directory_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_verb_that_reads_one_directory_refuses_two(tmp_path: Path) -> None:
-    said = CliRunner().invoke(audit, ["--dir", str(tmp_path), "--dir", str(tmp_path), "tail"])
+    said = CliRunner().invoke(audit, ["--dir", str(tmp_path), "--dir", str(tmp_path), "receipt", "db1-0.ab-1"])
     assert said.exit_code == 2
     assert "one --dir" in said.output

@@ -1,16 +1,21 @@
 """The audit on real disks: rotation, failures, kills and recovery."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from gateway.audit import records
+from gateway.audit.segment import SegmentReader
 from gateway.errors import Unavailable
 from tests.workers.audit_rig import SECOND, Cards, Clock, checks, entries, grades, lone
 from workers import audit_trail
+from workers.audit_disk import Disk
 from workers.audit_log import AuditLog, clean_host
 
 
@@ -294,6 +299,184 @@ def test_a_failed_fsync_ends_its_segment_for_good(
     assert lone(log).segments() == [0, 1]
     assert grades(tmp_path) == {"note"}
     assert Counter(entry.kind for entry in entries(tmp_path)) == {"intent": 2, "outcome": 2, "system": 3}
+
+
+def refused(log: AuditLog, cards: Cards) -> str:
+    """The SQLSTATE that the next statement gets, empty where it passes."""
+    intent = cards.ask(log)
+    try:
+        log.commit()
+    except Unavailable as failure:
+        return failure.refused.sqlstate
+    cards.answer(log, intent)
+    return ""
+
+
+def test_a_directory_that_was_removed_is_noticed_and_made_again(tmp_path: Path, cards: Cards) -> None:
+    clock = Clock()
+    log = AuditLog(tmp_path / "audit", "db1", 0, clock=clock)
+    open_intent = cards.ask(log)
+    assert refused(log, cards) == ""
+    shutil.rmtree(tmp_path / "audit")
+    clock.now += SECOND // 10
+    assert refused(log, cards) == "58030"
+    assert log.health == "failed"
+    clock.now += SECOND // 5
+    log.commit()
+    assert log.health == "ok"
+    assert refused(log, cards) == ""
+    cards.answer(log, open_intent)
+    log.close()
+    assert lone(log).segments() == [1]
+    assert "tampered" in grades(tmp_path / "audit"), "what is gone was taken by somebody"
+    read = list(audit_trail.read_chain(lone(log)))
+    assert [entry.data.get("state") for entry in read if "state" in entry.data] == ["failed", "resumed"]
+    assert log.chain.record_id(open_intent) in {entry.intent for entry in read}
+
+
+def test_a_directory_that_was_moved_away_for_a_while_loses_nothing(tmp_path: Path, cards: Cards) -> None:
+    clock = Clock()
+    log = AuditLog(tmp_path / "audit", "db1", 0, clock=clock)
+    assert refused(log, cards) == ""
+    (tmp_path / "audit").rename(tmp_path / "elsewhere")
+    clock.now += SECOND // 10
+    assert refused(log, cards) == "58030"
+    (tmp_path / "elsewhere").rename(tmp_path / "audit")
+    clock.now += SECOND
+    log.commit()
+    assert refused(log, cards) == ""
+    log.close()
+    assert lone(log).segments() == [0, 1]
+    assert grades(tmp_path / "audit") == set()
+
+
+UNPRIVILEGED = """
+import codecs, os, sys
+from pathlib import Path
+from gateway.audit.records import *
+from gateway.errors import Unavailable
+from workers.audit_log import AuditLog
+place = Path(sys.argv[1])
+now = [10**9]
+codecs.lookup("ascii")  # found while everything can be read
+if os.getuid() == 0:  # root has all rights
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+log = AuditLog(place / "audit", "db1", 0, clock=lambda: now[0])
+who = SessionCard(SessionInfo("s1", "alice", database="prod"))
+what = RulingCard(RulingInfo(1, "abc", "SELECT $1::int", "ff", ("SELECT",)))
+def ask():
+    now[0] += 10**9
+    intent = log.chain.intent(now[0], who, what)
+    try:
+        log.commit()
+    except Unavailable as failure:
+        return failure.refused.sqlstate
+    log.chain.outcome(now[0], intent, "ok", 1, 2, None, "SELECT", "", 5)
+    return "ok"
+said = [ask()]
+os.chmod(place, 0)
+said += [ask(), ask()]
+os.chmod(place, 0o700)
+now[0] += 10**9
+log.commit()
+said += [ask()]
+log.close()
+print(*said)
+"""
+
+
+def test_lost_rights_refuse_statements_until_they_are_given_back(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        if os.getuid() == 0:
+            os.chown(folder, 65534, 65534)
+        done = subprocess.run(
+            [sys.executable, "-c", UNPRIVILEGED, folder],
+            capture_output=True, text=True, check=False, cwd=Path.cwd(),
+        )  # fmt: skip
+        assert done.stdout.split() == ["ok", "58030", "58030", "ok"], done.stderr
+        assert grades(Path(folder) / "audit") == set()
+
+
+def test_the_background_sync_tells_checkpoints_how_far_the_disk_is(tmp_path: Path, cards: Cards) -> None:
+    clock = Clock()
+    log = AuditLog(tmp_path, "db1", 0, clock=clock)
+    assert log.begin_sync() is None
+    cards.answer(log, cards.ask(log))
+    log.commit()
+    assert log.unsynced > 0
+    sync = log.begin_sync()
+    assert sync is not None
+    sync.run()
+    log.end_sync(sync)
+    assert log.unsynced == 0
+    synced = log.chain.length
+    cards.answer(log, cards.ask(log))
+    clock.now += SECOND
+    log.commit()
+    frames = SegmentReader().feed((log.path / "00000000.seg").read_bytes())
+    assert records.decode(frames[-1].kind, frames[-1].payload).synced == synced
+    log.close()
+
+
+def test_a_failed_background_sync_ends_its_segment_and_that_is_on_record(
+    tmp_path: Path, cards: Cards
+) -> None:
+    broken = [False]
+
+    class Breaks(Disk):
+        def sync(self, file: int) -> None:
+            if broken[0]:
+                raise OSError(5, "Input/output error")
+            super().sync(file)
+
+    clock = Clock()
+    log = AuditLog(tmp_path, "db1", 0, clock=clock, disk=Breaks())
+    open_intent = cards.ask(log)
+    log.commit()
+    length, synced = log.chain.length, log.chain.synced
+    sync = log.begin_sync()
+    assert sync is not None
+    broken[0] = True
+    sync.run()
+    broken[0] = False
+    log.end_sync(sync)
+    assert log.begin_sync() is None, "never asked for again"
+    assert refused(log, cards) == "", "statements go on"
+    cards.answer(log, open_intent)
+    log.close()
+    assert lone(log).segments() == [0, 1]
+    header = lone(log).header(1)
+    assert header is not None
+    assert header.previous_synced == synced < length < header.previous_length
+    said = [entry.data for entry in entries(tmp_path) if entry.kind == "system"]
+    assert said == [
+        {"what": "audit state", "state": "unsynced", "sqlstate": "58030", "segment": 0, "offset": synced}
+    ]
+    assert grades(tmp_path) == {"note"}
+
+
+def test_a_patient_worker_starts_on_a_broken_disk_and_heals(tmp_path: Path, cards: Cards) -> None:
+    broken = [True]
+
+    class Breaks(Disk):
+        def create(self, path: Path) -> int:
+            if broken[0]:
+                raise OSError(28, "No space left on device")
+            return super().create(path)
+
+    clock = Clock()
+    with pytest.raises(Unavailable):
+        AuditLog(tmp_path, "db1", 0, clock=clock, disk=Breaks())
+    log = AuditLog(tmp_path, "db1", 0, clock=clock, disk=Breaks(), patient=True)
+    assert (log.health, refused(log, cards)) == ("full", "53100")
+    broken[0] = False
+    clock.now += SECOND
+    log.commit()
+    assert refused(log, cards) == ""
+    log.close()
+    assert grades(tmp_path) == set()
 
 
 def test_host_names_are_made_fit_for_record_ids() -> None:

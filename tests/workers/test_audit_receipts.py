@@ -1,15 +1,21 @@
 """Receipts of real files that a real notary signed: for sealed and for growing segments, after a rotation of segments."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
+from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from gateway.audit import receipt
+from gateway.audit import heads, receipt
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.segment import cut, frame
+from workers.audit_group import audit
 from workers.audit_log import AuditLog
 from workers.audit_receipts import NoProof, Prover, public_key
 from workers.audit_trail import read_all
@@ -22,13 +28,19 @@ T, MINUTE = 1_700_000_000_000_000_000, 60 * 10**9
 class Host:
     """An audit directory with one worker and a notary."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: Ed25519PrivateKey | None = None, copied: Path | None = None) -> None:
         self.directory, self.now = folder / "audit", T
-        key = Ed25519PrivateKey.generate()
+        if copied is not None:
+            shutil.copytree(copied, self.directory)
+        self.key = key or Ed25519PrivateKey.generate()
         self.pub = folder / "audit.pub"
-        self.pub.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-        signer = Signer(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.pub.write_bytes(self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
         self.log = AuditLog(self.directory, "db1", 0, segment_bytes=8192, clock=lambda: self.now)
+        self.resume()
+
+    def resume(self) -> None:
+        signer = Signer(self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         promises = lambda: [each for each in (self.log.position(),) if each is not None]  # noqa: E731
         self.notary = Notary(self.directory, "db1", signer, [], promises, lambda what, data: None, T)
 
@@ -96,9 +108,52 @@ def test_edited_segment_gives_no_receipt(host: Host) -> None:
     host.notary.close()
 
 
-def sluice(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workers.cli", "audit", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def test_seal_is_preferred_to_checkpoints(host: Host) -> None:
+    host.work(20)
+    host.sign()
+    record = host.ids()[0]
+    assert receipt.check(Prover(host.directory).record(record), verify).by == "checkpoint"
+    host.log.close()
+    host.sign()
+    host.sign()
+    assert receipt.check(Prover(host.directory).record(record), verify).by == "seal"
+    host.notary.close()
+
+
+def test_numbers_that_are_no_records_give_no_receipt(host: Host) -> None:
+    host.work(3)
+    host.sign()
+    first = host.ids()[0]
+    label = first.rpartition("-")[0]
+    for number in (0, 1, 2):  # none, and the two definitions
+        with pytest.raises(NoProof, match=r"no record is|is no record"):
+            Prover(host.directory).record(f"{label}-{number}")
+    host.notary.close()
+
+
+def test_log_whose_newest_signature_was_changed_gives_no_proof(host: Host) -> None:
+    host.work(3)
+    host.sign()
+    prover = Prover(host.directory)
+    older, record = prover.newest(), host.ids()[0]
+    host.notary.close()
+    (file,) = host.directory.glob("heads/*.log")
+    data = file.read_bytes()
+    header = heads.read_header(data)
+    assert isinstance(header, tuple)
+    frames, _, _ = cut(data, header[1], 0)
+    said = heads.decode(frames[-1])
+    payload = msgspec.msgpack.encode(msgspec.structs.replace(said, signature=bytes(64)))
+    last = frame(heads.TREE_HEAD, frames[-1].seq, frames[-1].time_ns, payload)
+    file.chmod(0o600)
+    file.write_bytes(data[: frames[-1].offset] + last)
+    for proof in (prover.newest, lambda: prover.record(record), lambda: prover.extension(older)):
+        with pytest.raises(NoProof, match="signature"):
+            proof()
+
+
+def sluice(*arguments: str) -> Result:
+    return CliRunner().invoke(audit, [*arguments])
 
 
 def test_verbs_write_proofs_that_are_checked_without_the_trail(host: Host, tmp_path: Path) -> None:
@@ -106,19 +161,65 @@ def test_verbs_write_proofs_that_are_checked_without_the_trail(host: Host, tmp_p
     host.sign()
     directory, pub = ("--dir", str(host.directory)), ("--pub", str(host.pub))
     kept, proof, extension = (str(tmp_path / name) for name in ("head.json", "proof.json", "extension.json"))
-    assert sluice(*directory, "head", "--out", kept).returncode == 0
+    assert sluice(*directory, "head", "--out", kept).exit_code == 0
     host.work(50)
     host.sign()
     record = host.ids()[5]
-    assert sluice(*directory, "receipt", record, "--out", proof).returncode == 0
-    assert sluice(*directory, "extends", kept, "--out", extension).returncode == 0
+    assert sluice(*directory, "receipt", record, "--out", proof).exit_code == 0
+    assert sluice(*directory, "extends", kept, "--out", extension).exit_code == 0
+    line = sluice(*directory, "head", "--json").output
+    assert line.count("\n") == 1
+    assert json.loads(line)["kind"] == "tree-head"
     host.notary.close()
+    shutil.rmtree(host.directory)
     for file, word in ((kept, "signed"), (proof, record), (extension, "begins with")):
         checked = sluice("check-receipt", file, *pub)
-        assert checked.returncode == 0, checked.stderr
-        assert word in checked.stdout
-        assert "(yours)" in checked.stdout
+        assert checked.exit_code == 0, checked.output
+        assert word in checked.output
+        assert "(yours)" in checked.output
+    every = sluice("check-receipt", kept, proof, extension, "--json")
+    said = [json.loads(each) for each in every.output.splitlines()]
+    assert [(each["result"], each["key_compared"]) for each in said] == [("proven", False)] * 3
     Path(proof).write_text(Path(proof).read_text().replace("alice", "mice!"))
-    broken = sluice("check-receipt", proof, *pub)
-    assert broken.returncode == 1
-    assert "NOT proven" in broken.stderr
+    broken = sluice("check-receipt", proof, kept, *pub)
+    assert broken.exit_code == 1
+    assert "NOT proven: the record that is shown" in broken.output
+
+
+def test_two_logs_under_one_name_are_told(host: Host, tmp_path: Path) -> None:
+    """The log is copied, and the two copies go on apart: each is good in itself."""
+    host.work(5)
+    host.sign()
+    before = Prover(host.directory).newest()
+    host.notary.close()
+    twin = Host(tmp_path / "twin", host.key, host.directory)
+    host.resume()
+    files = []
+    for each, statements in ((host, 5), (twin, 6)):
+        each.work(statements)
+        each.sign()
+        each.notary.close()
+        files.append(tmp_path / f"{statements}.json")
+        files[-1].write_bytes(receipt.encode(Prover(each.directory).newest()))
+        assert receipt.check(Prover(each.directory).extension(before), verify).older == before
+    told = sluice("check-receipt", *map(str, files), "--pub", str(host.pub))
+    assert told.exit_code == 1
+    assert "SPLIT VIEW" in told.output
+    refused = sluice("--dir", str(twin.directory), "extends", str(files[0]))
+    assert refused.exit_code == 1
+    assert "rewritten" in refused.output
+
+
+def test_receipt_is_checked_anywhere(host: Host, tmp_path: Path) -> None:
+    host.work(5)
+    host.sign()
+    file = tmp_path / "proof.json"
+    file.write_bytes(receipt.encode(Prover(host.directory).record(host.ids()[-1])))
+    host.notary.close()
+    anywhere = tmp_path / "anywhere"
+    anywhere.mkdir()
+    command = [sys.executable, "-m", "workers.cli", "audit", "check-receipt", str(file), "--pub", str(host.pub)]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=anywhere, env=environment)
+    assert told.returncode == 0, told.stderr
+    assert "alice" in told.stdout

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.audit_rig import Cards, entries, grades
+from gateway.errors import Unavailable
+from tests.workers.audit_rig import Cards, T, entries, grades
 from workers import audit_trail
-from workers.audit_log import AuditLog
-from workers.audit_recovery import recover
+from workers.audit_disk import Disk
+from workers.audit_log import RESERVE_BYTES, AuditLog
+from workers.audit_recovery import Recoveries, recover, recover_at_last
 
 # A worker that tells on standard output which intents were promised and which answered, until it is killed.
 WRITER = """
@@ -152,3 +154,93 @@ def test_damage_in_the_middle_is_reported_by_recovery(tmp_path: Path, cards: Car
     file.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
     (found,) = recover(tmp_path, "db1")
     assert found.damage == "frame checksum does not match"
+
+
+def test_records_behind_damage_are_read_and_their_intents_answered(tmp_path: Path, cards: Cards) -> None:
+    """A hole swallows definitions: what refers to them is there all the same, and says that it is not known."""
+    log = AuditLog(tmp_path, "db1", 0)
+    cards.answer(log, cards.ask(log))
+    log.commit()
+    hole = log.chain.length
+    other = Cards()
+    first = other.ask(log)
+    log.commit()
+    behind = log.chain.length
+    second = other.ask(log)
+    log.commit()
+    log._release()
+    file = log.path / "00000000.seg"
+    data = file.read_bytes()
+    file.unlink()
+    file.write_bytes(data[:hole] + bytes(behind - hole) + data[behind:])
+    (found,) = recover(tmp_path, "db1")
+    assert (found.damage, found.beyond, found.unresolved) == ("zero-filled", 1, 1)
+    read = entries(tmp_path)
+    assert log.chain.record_id(first) not in {entry.id for entry in read}
+    (intent,) = [entry for entry in read if entry.id == log.chain.record_id(second)]
+    assert intent.ruling is not None
+    assert intent.ruling.statement == "unknown"
+    (outcome,) = [entry for entry in read if entry.intent == intent.id]
+    assert outcome.outcome is not None
+    assert outcome.outcome.status == "unresolved"
+    (said,) = [entry.data for entry in read if entry.kind == "system"]
+    assert (said["damage"], said["records_beyond"]) == ("zero-filled", 1)
+    assert recover(tmp_path, "db1") == []
+
+
+def test_open_intents_are_found_across_segments_that_hold_nothing(tmp_path: Path, cards: Cards) -> None:
+    """Each attempt on a broken disk may leave a segment with a header alone."""
+    log = AuditLog(tmp_path, "db1", 0)
+    intent = cards.ask(log)
+    log.commit()
+    for _ in range(3):
+        log.chain.next_segment(T)
+        log._prepare(T)
+    log._release()
+    (found,) = recover(tmp_path, "db1")
+    assert found.unresolved == 1
+    assert [each.intent for each in entries(tmp_path) if each.outcome] == [log.chain.record_id(intent)]
+    assert grades(tmp_path) == set()
+
+
+def test_a_dead_workers_reserve_is_given_back(tmp_path: Path, cards: Cards) -> None:
+    log = AuditLog(tmp_path, "db1", 0)
+    reserve = log.path / "reserve"
+    assert reserve.stat().st_size == RESERVE_BYTES
+    recover(tmp_path, "db1")
+    assert reserve.exists(), "it lives"
+    log._release()
+    recover(tmp_path, "db1")
+    assert not reserve.exists()
+
+
+def test_a_recovery_that_cannot_be_written_leaves_nothing_and_is_tried_again(
+    tmp_path: Path, cards: Cards
+) -> None:
+    crashed(tmp_path, cards)
+    before = sorted(tmp_path.iterdir())
+
+    class Full(Disk):
+        def write(self, file: int, data: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+    for _ in range(3):
+        with pytest.raises(Unavailable) as refused:
+            recover(tmp_path, "db1", disk=Full())
+        assert refused.value.refused.sqlstate == "53100"
+    assert sorted(tmp_path.iterdir()) == before
+    assert recover_at_last(tmp_path) == 0
+    assert grades(tmp_path) == set()
+
+
+def test_who_ends_waits_for_recoveries_and_does_the_rest(tmp_path: Path, cards: Cards) -> None:
+    crashed(tmp_path, cards)
+    recoveries = Recoveries()
+    hangs = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    ends = subprocess.Popen([sys.executable, "-c", ""])
+    recoveries.pids = {hangs.pid, ends.pid}
+    recoveries.finish(tmp_path, 0.3)
+    for child in (hangs, ends):
+        child.returncode = 0  # reaped by its number, which Popen cannot know
+    assert grades(tmp_path) == set()
+    assert recover(tmp_path) == []

@@ -3,7 +3,7 @@
 import os
 import time
 
-from workers.slab import Counter, Slab
+from workers.slab import AUDIT_HEALTH, Counter, Slab
 
 
 def in_child(work) -> None:
@@ -102,3 +102,12 @@ def test_rows_do_not_overlap() -> None:
             100 * index + each for each in Counter
         ]
     assert [slab.catalogue_changes(name) for name in ("a", "b", "shop")] == [0, 0, 0]
+
+
+def test_the_audit_fares_as_in_the_worst_of_slots_and_a_dead_worker_is_no_trouble() -> None:
+    slab = Slab(3)
+    slab.row(1).set(Counter.AUDIT_HEALTH, AUDIT_HEALTH.index("full"))
+    slab.row(2).set(Counter.AUDIT_HEALTH, AUDIT_HEALTH.index("failed"))
+    assert AUDIT_HEALTH[slab.worst(Counter.AUDIT_HEALTH)] == "failed"
+    slab.row(2).clear()
+    assert AUDIT_HEALTH[slab.worst(Counter.AUDIT_HEALTH)] == "full"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.audit import records
-from gateway.audit.chain import CHECKPOINT_NS, HELD_EVENTS, Chain
+from gateway.audit.chain import CHECKPOINT_NS, HELD_EVENTS, HELD_ROWS, Chain
 from gateway.audit.query import Entry, Joiner
 from gateway.audit.records import ColumnsCard, ColumnsInfo, RulingCard, RulingInfo, SessionCard, SessionInfo
 from gateway.audit.segment import Frame, SegmentReader
@@ -266,3 +266,38 @@ def test_whatever_fails_each_promised_intent_has_one_outcome_and_no_number_comes
     assert {entry.seq for entry in entries if entry.kind == "intent"} == promised
     seqs = [frame.seq for number in sorted(disk.segments) for frame in disk.frames(number)]
     assert seqs == sorted(set(seqs))
+
+
+def test_rows_shown_survive_a_failed_write_and_those_of_withdrawn_statements_do_not() -> None:
+    chain = Chain("db1", 0, CHAIN_ID, now_ns=T)
+    who, what = session(), ruling()
+    running = chain.intent(T, who, what)
+    first = chain.header + chain.take(T)
+    chain.committed()
+    chain.rows(T, running, "public.t", False, 1, b"\1\1i123456")
+    withdrawn = chain.intent(T, who, what)
+    chain.rows(T, withdrawn, "public.t", False, 1, b"\1\1i654321")
+    chain.take(T)
+    chain.failed(T, "53100", abandon=False)
+    chain.outcome(T, running, "ok", 1, 1, None, "SELECT 1", "", 1)
+    chain.again(T)
+    frames = SegmentReader().feed(first + chain.take(T))
+    shown = [records.decode(one.kind, one.payload) for one in frames if one.kind == records.ROWS]
+    assert [one.intent for one in shown] == [running]
+    assert chain.rows(T, running, "public.t", False, 1, b"") == 0
+
+
+def test_rows_shown_while_nothing_can_be_written_are_bounded_and_counted() -> None:
+    chain = Chain("db1", 0, CHAIN_ID, now_ns=T)
+    running = chain.intent(T, session(), ruling())
+    chain.take(T)
+    chain.committed()
+    for _ in range(HELD_ROWS + 7):
+        chain.rows(T, running, "public.t", False, 1, b"\1\1i123456")
+    chain.take(T)
+    chain.failed(T, "53100", abandon=True)
+    chain.again(T)
+    frames = SegmentReader().feed(chain.header + chain.take(T))
+    assert sum(one.kind == records.ROWS for one in frames) == HELD_ROWS
+    (lost,) = [records.decode(one.kind, one.payload) for one in frames if one.kind == records.LOST]
+    assert lost.events == 7

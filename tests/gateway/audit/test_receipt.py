@@ -1,21 +1,26 @@
 """Proofs that travel: what they show, and that no part of one can be another."""
 
+import ast
+import contextlib
 import json
+from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.audit import heads, merkle, receipt
+from gateway.audit import heads, merkle, receipt, records
 from gateway.audit.chain import Chain
 from gateway.audit.heads import Checkpoint, Head, Key, LogWriter, Seal, TreeHead
 from gateway.audit.receipt import Broken, ExtensionProof, KeptHead, RecordProof
 from gateway.audit.records import ColumnsCard, ColumnsInfo, RulingCard, RulingInfo, SessionCard, SessionInfo
-from gateway.audit.segment import Frame, cut
+from gateway.audit.segment import Frame, cut, frame
 from gateway.audit.walk import Walk
 
 LOG, NOW = b"l" * 16, 1_700_000_000_000_000_000
@@ -38,7 +43,9 @@ class Trail:
         chain = Chain("db1", 0, b"c" * 16, now_ns=NOW)
         who = [SessionCard(SessionInfo(f"s{n}", user)) for n, user in enumerate(("alice", "bob"))]
         what = [RulingCard(RulingInfo(1, "h", f"SELECT {n}", "f", ("SELECT",))) for n in range(3)]
-        columns = ColumnsCard(ColumnsInfo((("public.customers.email", "email", "redact"),), ("public.customers.id",)))
+        columns = ColumnsCard(
+            ColumnsInfo((("public.customers.email", "email", "redact"),), ("public.customers.id",))
+        )
         for n in range(20):
             asked = chain.intent(NOW + n, who[n % 2], what[n % 3])
             chain.outcome(NOW + n, asked, "ok", n, 10, columns if n % 2 else None, "SELECT", "", 5)
@@ -51,7 +58,12 @@ class Trail:
         walk.feed(self.content[len(self.header) :])
         self.head = Head(b"c" * 16, 0, walk.length, walk.digest(), walk.seq, walk.frames, walk.root())
         self.tree = [merkle.leaf(each) for each in (self.header, *map(self.whole, self.frames))]
-        self.entries = [Key(PUBLIC), Checkpoint(b"", ()), Seal(self.head, 1, NOW, NOW + 40), Checkpoint(b"", ())]
+        self.entries = [
+            Key(PUBLIC),
+            Checkpoint(b"", ()),
+            Seal(self.head, 1, NOW, NOW + 40),
+            Checkpoint(b"", ()),
+        ]
         others = (Head(b"a" * 16, 1, 1, b"d" * 32, 1, 1, b"r" * 32), self.head)
         self.entries[1] = Checkpoint(heads.heads_root(others), others)
         self.others = others
@@ -79,7 +91,9 @@ class Trail:
         return RecordProof(
             receipt.read_record(self.header, wholes),
             receipt.leaf_of(self.header, 0, self.tree),
-            tuple(receipt.leaf_of(whole, at + 1, self.tree) for at, whole in zip(chosen, wholes, strict=True)),
+            tuple(
+                receipt.leaf_of(whole, at + 1, self.tree) for at, whole in zip(chosen, wholes, strict=True)
+            ),
             at_checkpoint,
             2 if entry == 1 else 0,
             receipt.leaf_of(datas[entry], entry, leaves),
@@ -132,17 +146,90 @@ def changed(value: Any) -> Any:
     return "00"
 
 
+def with_change(original: Any, path: tuple[Any, ...]) -> Any:
+    document = json.loads(json.dumps(original))
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = changed(place[path[-1]])
+    return document
+
+
 @pytest.mark.parametrize("entry", [1, 2], ids=["checkpoint", "seal"])
 def test_every_part_matters(entry: int) -> None:
     original = json.loads(receipt.encode(TRAIL.proof(SEQS[-2], entry)))
     for path in walk(original):
-        document = json.loads(json.dumps(original))
-        place = document
-        for step in path[:-1]:
-            place = place[step]
-        place[path[-1]] = changed(place[path[-1]])
         with pytest.raises(Broken):
-            receipt.check(receipt.read(json.dumps(document).encode()), verify, PUBLIC)
+            receipt.check(receipt.read(json.dumps(with_change(original, path)).encode()), verify, PUBLIC)
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        (("tree_head", "root"), str.upper),
+        (("tree_head", "root"), lambda text: text[:2] + " " + text[2:]),
+        (("tree_head", "size"), lambda size: size + 2**70),
+        (("tree_head", "time_ns"), lambda _: 2**70),
+        (("tree_head", "time_ns"), lambda _: -1),
+        (("tree_head", "key"), lambda _: "00"),
+        (("frames", 0, "index"), lambda _: 2**70),
+        (("heads",), lambda _: 2**70),
+        (("record", "rows"), float),
+        (("record", "duration_us"), lambda _: 5.0),
+        (("record", "more"), lambda _: 1),
+    ],
+)
+def test_another_writing_of_a_proof_is_none(path: tuple[Any, ...], change: Any) -> None:
+    document = json.loads(receipt.encode(TRAIL.proof(SEQS[-2], 1)))
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = change(place.get(path[-1]) if isinstance(place, dict) else place[path[-1]])
+    with pytest.raises(Broken):
+        receipt.check(receipt.read(json.dumps(document).encode()), verify, PUBLIC)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=5) | st.binary(max_size=5)
+    | st.datetimes(timezones=st.just(UTC)) | st.builds(msgspec.msgpack.Ext, st.integers(0, 9), st.binary(max_size=3)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3) | st.integers(0, 9), inner, max_size=2),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@given(st.data())
+def test_frames_that_no_gateway_wrote_are_broken_at_most(data: st.DataObject) -> None:
+    """Whoever signs a log of his own can put into it what he likes: the checker must stand it."""
+    frames = []
+    for at in receipt.wanted(TRAIL.frames, data.draw(st.sampled_from(SEQS))):
+        each = TRAIL.frames[at]
+        fields = msgspec.msgpack.decode(each.payload)
+        if data.draw(st.booleans()):
+            fields[data.draw(st.integers(0, len(fields) - 1))] = data.draw(VALUES)
+        frames.append(frame(each.kind, each.seq, each.time_ns, msgspec.msgpack.encode(fields)))
+    with contextlib.suppress(Broken):
+        assert receipt.read_record(TRAIL.header, frames)["id"]
+
+
+def test_keys_of_rows_travel_with_the_outcome() -> None:
+    intent = next(each for each in TRAIL.frames if each.kind == records.INTENT)
+    outcome = next(each for each in TRAIL.frames if each.kind == records.OUTCOME)
+    frames = [each for each in TRAIL.frames if each.seq <= intent.seq]
+    for of in (intent.seq, 1):
+        said = records.Rows(of, "public.customers", False, 1, b"12345678")
+        frames.append(Frame(records.ROWS, frames[-1].seq + 1, NOW, msgspec.msgpack.encode(said), 0, 0))
+    frames.append(outcome._replace(seq=frames[-1].seq + 1))
+    first = len(frames) - 4
+    assert receipt.wanted(frames, frames[-1].seq)[-3:] == [first, first + 1, first + 3]
+
+
+def test_two_roots_of_one_size_are_a_split_view() -> None:
+    proven = [receipt.check(receipt.kept(LOG, TRAIL.log(count)[2]), verify, PUBLIC) for count in (2, 4, 4)]
+    assert receipt.split_view([*proven, receipt.check(extension(2, 4), verify, PUBLIC)]) is None
+    forked = Trail()
+    forked.entries[1] = Checkpoint(merkle.EMPTY, ())
+    other = receipt.check(receipt.kept(LOG, forked.log()[2]), verify, PUBLIC)
+    assert receipt.split_view([*proven, other]) == (proven[1].tree_head, other.tree_head)
 
 
 def test_frames_cannot_be_left_out_doubled_or_put_in_another_order() -> None:
@@ -177,7 +264,9 @@ def test_later_head_is_proven_to_go_on_from_an_earlier_one() -> None:
             assert (proven.older.size, proven.tree_head.size) == (older, newer)
     backwards = extension(2, 4)
     with pytest.raises(Broken):
-        receipt.check(msgspec.structs.replace(backwards, older=backwards.newer, newer=backwards.older), verify, PUBLIC)
+        receipt.check(
+            msgspec.structs.replace(backwards, older=backwards.newer, newer=backwards.older), verify, PUBLIC
+        )
 
 
 def test_tree_head_alone_is_proven_signed() -> None:
@@ -199,3 +288,55 @@ def test_whatever_is_read_is_broken_or_a_document(data: bytes) -> None:
     with pytest.raises(Broken):
         receipt.read(data)
     assert isinstance(receipt.read(receipt.encode(receipt.kept(LOG, TRAIL.log()[2]))), KeptHead)
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "audit-proofs.md").read_text(encoding="utf-8")
+PRINTED = PAGE.partition("```python\n")[2].partition("```")[0]
+CHECKER = compile(PRINTED, "audit-proofs.md", "exec")
+PEM = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def printed_checker_holds(folder: Path, document: object, pem: bytes = PEM) -> bool:
+    (folder / "proof.json").write_text(json.dumps(document))
+    (folder / "audit.pub").write_bytes(pem)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["check.py", str(folder / "proof.json"), str(folder / "audit.pub")])
+        try:
+            exec(CHECKER, {})
+        except (SystemExit, InvalidSignature, ValueError, LookupError, TypeError, OverflowError):
+            return False
+    return True
+
+
+def test_printed_checker_needs_little() -> None:
+    imported = {
+        name
+        for each in ast.walk(ast.parse(PRINTED))
+        for name in ([each.module] if isinstance(each, ast.ImportFrom) else [n.name for n in getattr(each, "names", ())])
+    }
+    assert {str(name).partition(".")[0] for name in imported} == {"cryptography", "hashlib", "json", "msgspec", "sys"}
+
+
+@pytest.mark.parametrize("entry", [1, 2], ids=["checkpoint", "seal"])
+def test_printed_checker_finds_every_part_that_was_changed(
+    entry: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    original = json.loads(receipt.encode(TRAIL.proof(SEQS[-2], entry)))
+    assert printed_checker_holds(tmp_path, original)
+    said = capsys.readouterr().out
+    assert f"record {original['record']['id']}" in said
+    assert "bob" in said
+    for path in walk(original):
+        if path[0] != "record" and not (entry == 2 and path[0] in ("head", "heads")):  # which it does not read
+            assert not printed_checker_holds(tmp_path, with_change(original, path)), path
+
+
+def test_printed_checker_agrees_about_heads_and_extensions(tmp_path: Path) -> None:
+    other = OTHER.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    documents = [extension(older, newer) for older in range(1, 5) for newer in range(older, 5)]
+    for made in (receipt.kept(LOG, TRAIL.log()[2]), *documents):
+        document = json.loads(receipt.encode(made))
+        assert printed_checker_holds(tmp_path, document)
+        assert not printed_checker_holds(tmp_path, document, other)
+        for path in walk(document):
+            assert not printed_checker_holds(tmp_path, with_change(document, path)), path

@@ -74,6 +74,7 @@ def catalog(corrections: Mapping[str, str] | None = None, *, shadow: str | None 
         corrections or {},
         read,
         findings=_FINDINGS if sampled else None,
+        primary=[(CUSTOMERS, (1,)), (ORDERS, (1,))],
     )
 
 

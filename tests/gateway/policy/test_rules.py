@@ -79,6 +79,10 @@ label = "salary"
 labels = ["card"]
 with = "partial"
 keep_last = 4
+
+[[record_keys]]
+tables = ["public.orders"]
+labels = ["salary"]
 """
 GRANT = '[[grant]]\nname = "g"\nallow = ["read"]\n'
 RAIL = '[[guardrail]]\nname = "r"\neffect = "deny"\n'
@@ -109,6 +113,7 @@ def test_every_key_of_the_contract_is_read() -> None:
     assert policy.classify[1].functions == ("public.order_total(integer)",)
     assert policy.masks[0].method == "partial"
     assert policy.masks[0].keep_last == 4
+    assert policy.record_keys[0].tables == ("public.orders",)
 
 
 def test_what_is_not_enforced_yet_is_said_aloud() -> None:
@@ -170,6 +175,9 @@ def test_a_plain_policy_has_no_notes() -> None:
         ('[[classify]]\nlabel = "X"\ncolumns = ["a.b"]\n', 2, "classify[0].label", "email"),
         ('[[classify]]\nlabel = "x"\ncolumns = ["b"]\n', 3, "classify[0].columns[0]", "public."),
         ('[[classify]]\nlabel = "x"\nfunctions = ["b c"]\n', 3, "classify[0].functions[0]", "public."),
+        ("[[record_keys]]\n", 1, "record_keys[0]", "add tables or labels"),
+        ('[[record_keys]]\ntables = ["a.b.c"]\n', 2, "record_keys[0].tables[0]", "schema.name"),
+        ('[[record_keys]]\nlabels = ["none"]\n', 2, "record_keys[0].labels[0]", "email"),
         ('[[mask]]\nlabels = ["none"]\n', 2, "mask[0].labels[0]", "email"),
         ('[[mask]]\nlabels = ["x"]\nwith = "hide"\n', 3, "mask[0].with", "use one of"),
         ('[[mask]]\nlabels = ["x"]\nwith = "hash"\nkeep_last = 4\n', 4, "mask[0].keep_last", "partial"),

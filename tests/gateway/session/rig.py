@@ -11,6 +11,7 @@ from gateway.classify.catalog import Catalog
 from gateway.classify.own import NOTHING, Own
 from gateway.errors import Refused
 from gateway.identity.principal import Principal
+from gateway.masking.row_keys import Accounting
 from gateway.policy import compile as policy_compile
 from gateway.policy import rules
 from gateway.policy.decision import Budget
@@ -80,6 +81,7 @@ def scope_of(
     path: tuple[str, ...] | None = None,
     generation: int = 1,
     known: Catalog | None = None,
+    accounting: Accounting | None = None,
 ) -> Scope:
     settings = load_settings(SETTINGS, "sluice.toml", {})
     table = PolicyTable(policy_compile.compile([rules.load(policy, "policy.toml")], settings))
@@ -95,6 +97,7 @@ def scope_of(
         moved=moved,
         search_path=path,
         mask_key=MASK_KEY,
+        accounting=accounting,
     )
 
 
@@ -155,14 +158,16 @@ class Rig:
         parameters: Sequence[tuple[str, str]] = (),
         tells_path: bool = True,
         frame_bytes_max: int = 1 << 16,
+        accounting: Accounting | None = None,
     ) -> None:
         self.policy = policy
         self.purses: dict[str, Counter] = {}
         self.catalog: Catalog | None = None
+        self.accounting = accounting
         self.chain = Chain("host", 0, bytes(16))
         card = SessionCard(SessionInfo("s1", "alice", role="app"))
         self.session = Session(
-            scope_of(policy, path=("public",) if tells_path else None),
+            scope_of(policy, path=("public",) if tells_path else None, accounting=accounting),
             self._rescope,
             self.chain,
             card,
@@ -185,6 +190,7 @@ class Rig:
             own=session.own,
             moved=session.moved,
             path=session.search_path,
+            accounting=self.accounting,
             generation=self.rescoped + 1,
         )
 
@@ -199,6 +205,7 @@ class Rig:
             self.chain.take(self.now)
             self.session.refuse_staged(AUDIT_FAILS)
             self.chain.failed(self.now, "58030", abandon=False)
+            self.chain.again(self.now)
         else:
             self.session.staged.clear()
         return self._moved()[0]

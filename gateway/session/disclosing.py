@@ -1,0 +1,83 @@
+"""Which rows a result showed: the digests of their primary keys go on record as the rows pass, before they reach the client.
+
+The rows are read as the server sent them, before any of their cells is masked; what arrived in one piece is one record for
+each table, so nothing of a long result is kept, and a worker that dies leaves no row that was delivered and not accounted
+for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.masking.key_sets import not_known, sets
+
+if TYPE_CHECKING:
+    from gateway.masking.row_keys import Keyed
+    from gateway.scope import Ruling
+    from gateway.session.inflight import Item
+    from gateway.session.session import Session
+
+_COPY_DATA = 100
+_COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY")  # command tags that tell how many rows were changed
+_LINE_FEED = 10
+FOREIGN_TEXT = "text in an encoding other than UTF8"
+NOT_RETURNED = "the statement did not return the keys of the rows it changed"
+TOO_LONG = "a row was too long to be read whole"
+UNREAD = "a key was not in a form that is known (DateStyle other than ISO?)"
+
+
+def shown(
+    s: Session, item: Item, keyed: Keyed, data: bytes, at: int, end: int, *, first: bool = False
+) -> None:
+    """Whole frames of the item's current result, as the server sent them; `first`: with them it begins. Raises
+    ProtocolError."""
+    intent = item.intents[item.index]
+    if not intent:
+        return  # it runs without a record
+    for table, why in keyed.unknown:
+        _unknown(s, item, table, why)
+    copied = keyed.dialect if data[at] == _COPY_DATA else None
+    if copied is not None and copied.header and first:
+        at = data.index(_LINE_FEED, at + 5, end) + 1  # the line of names
+    for columns in keyed.keys:
+        keys = columns.fresh()
+        if copied is not None:
+            keys.lines(data, at, end, copied)
+        else:
+            keys.rows(data, at, end)
+        if s.foreign_text and keyed.textual and not keys.is_ascii():
+            _unknown(s, item, columns.table, FOREIGN_TEXT)
+        if keys.unread:
+            _unknown(s, item, columns.table, UNREAD)
+        digests = keyed.digester.digests(keys)
+        if digests:
+            for count, packed in sets(digests, columns.families):
+                for changed in columns.records:
+                    s.chain.rows(s.now, intent, columns.table, changed, count, packed)
+            if True in columns.records:
+                item.returned = item.returned | {(intent, columns.table)}
+
+
+def unread(s: Session, item: Item, keyed: Keyed) -> None:
+    """A row goes out that is too long to be held: its keys are not known."""
+    for columns in keyed.keys:
+        _unknown(s, item, columns.table, TOO_LONG)
+
+
+def changed(s: Session, item: Item, ruling: Ruling, command: str, rows: int) -> None:
+    """The statement has run: says of each table whose changed rows the policy wants to know that their keys are not,
+    unless it returned them."""
+    intent = item.intents[item.index]
+    if not intent or (not rows and command.startswith(_COUNTED)):
+        return  # nothing was changed
+    for table in ruling.changes:
+        if (intent, table) not in item.returned:
+            s.chain.rows(s.now, intent, table, True, 0, not_known(NOT_RETURNED))
+
+
+def _unknown(s: Session, item: Item, table: str, why: str) -> None:
+    """Said once of each result."""
+    intent = item.intents[item.index]
+    if intent and (intent, table, why) not in item.unaccounted:
+        item.unaccounted = item.unaccounted | {(intent, table, why)}
+        s.chain.rows(s.now, intent, table, False, 0, not_known(why))
