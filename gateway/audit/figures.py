@@ -159,6 +159,8 @@ class Figures:
             self._note("hold", entry, f"{', '.join(ruling.rules)}: {ruling.statement}")
         if entry.approval:
             self.counts["approved or waiting"] += 1
+        if entry.declared is not None and entry.declared.mismatch:
+            self._note("mismatch", entry, f"{', '.join(entry.declared.mismatch)}: {ruling.statement}")
         self._granted(entry, ruling, session.user)
         self._unusual(entry, ruling, session.user, hour)
 

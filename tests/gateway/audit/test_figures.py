@@ -6,7 +6,7 @@ import pytest
 
 from gateway.audit import figures as counting
 from gateway.audit.figures import Figures, Terms, facts
-from gateway.audit.records import ColumnsInfo
+from gateway.audit.records import ColumnsInfo, Declared
 from tests.gateway.audit.report_rig import DAY, HOUR, MONDAY_NOON, event, intent, outcome, ruling, who
 
 TERMS = Terms(MONDAY_NOON, MONDAY_NOON + 7 * DAY, UTC, bulk_rows=100)
@@ -111,6 +111,13 @@ def test_changes_of_structure_and_rights_are_privileged_unless_refused() -> None
         intent(3, MONDAY_NOON, who(), ruling("DROP TABLE t", "DROP TABLE", "deny")),
     )
     assert figures.exceptions["privileged"] == 2
+
+
+def test_what_was_declared_otherwise_is_an_exception() -> None:
+    entry = intent(1, MONDAY_NOON, who(), ruling())
+    entry.declared = Declared("fix", effect="read", mismatch=("it writes",))
+    figures = counted(entry)
+    assert figures.listed["mismatch"][0].what == "it writes: SELECT $1::int4"
 
 
 def test_memory_is_bounded_and_what_did_not_fit_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
