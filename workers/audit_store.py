@@ -54,16 +54,19 @@ class Store:
 
     def create(self, name: str, content: bytes) -> bool:
         """Puts a new object; False where it is there with this very content. Raises Conflict, StoreError."""
+        if self._there(name, content):  # asked first: what is there already need not travel again
+            return False
         try:
             obstore.put(self._store, name, content, mode="create", use_multipart=False)
-        except AlreadyExistsError:
-            self._compare(name, content)
+        except AlreadyExistsError:  # meanwhile
+            self._there(name, content)
             return False
         except (BaseError, OSError) as error:
             raise StoreError(_first(error)) from None
         return True
 
-    def _compare(self, name: str, content: bytes) -> None:
+    def _there(self, name: str, content: bytes) -> bool:
+        """Whether the object is there, with this content. Raises Conflict where it has another."""
         try:
             there = obstore.head(self._store, name)
             same = there["size"] == len(content)
@@ -72,10 +75,13 @@ class Store:
                 same = tag.strip('"') == hashlib.md5(content, usedforsecurity=False).hexdigest()
             elif same:
                 same = bytes(obstore.get(self._store, name).bytes()) == content
+        except (NotFoundError, FileNotFoundError):
+            return False
         except (BaseError, OSError) as error:
             raise StoreError(_first(error)) from None
         if not same:
             raise Conflict(f"{name} is there with another content; it was not touched")
+        return True
 
 
 def _first(error: Exception) -> str:
