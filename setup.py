@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 COMPILED = [
     "parser/fingerprint.py",
     "gateway/audit/chain.py",
+    "gateway/audit/literals.py",
     "gateway/audit/merkle.py",
     "gateway/audit/walk.py",
     "gateway/classify/national.py",
@@ -32,6 +33,7 @@ COMPILED = [
     "gateway/results.py",
     "gateway/scope.py",
     "gateway/session/bounds.py",
+    "gateway/session/declaring.py",
     "gateway/session/copy_in.py",
     "gateway/session/describing.py",
     "gateway/session/disclosing.py",

@@ -7,12 +7,16 @@ and sessions ask for a new scope.
 
 from dataclasses import dataclass, field, replace
 
-from gateway.audit.records import GrantInfo, RulingCard, RulingInfo, Tags
+from gateway.audit.cards import changed, ruling_card
+from gateway.audit.declared import declared as on_record
+from gateway.audit.literals import Literals
+from gateway.audit.records import Declared, RulingCard, Tags
 from gateway.classify.catalog import Catalog
 from gateway.classify.learned import EVERY, Learned
 from gateway.classify.own import NOTHING, Own
 from gateway.classify.resolver import Resolver
 from gateway.errors import Refused
+from gateway.identity.declaration import SETTING, TAG_PREFIX, Declaration, combined, following, of_tags
 from gateway.masking import plan
 from gateway.masking.basis import MaskBasis, basis, moved_names, relabelled
 from gateway.masking.groups import Group, groups
@@ -21,22 +25,24 @@ from gateway.masking.notifications import Listening
 from gateway.masking.row_keys import Accounting, changes, concerns
 from gateway.masking.stores import kept_aside
 from gateway.masking.travels import is_blind, learned
+from gateway.policy.affected import runs
 from gateway.policy.decide import decide
 from gateway.policy.decision import NO_LIMITS, Decision
 from gateway.policy.table import Rights
 from gateway.results import ResultPlan, result
 from parser.compared import Comparisons, compared
 from parser.errors import ProtocolError
-from parser.facts import Column, Facts, Output, Relation
+from parser.facts import Column, Facts, Output
 from parser.fingerprint import quick_key
 from parser.statements import read
 
 ENTRIES_MAX = 4096  # cached texts in each cache; a full cache starts anew
 TEXT_BYTES_MAX = 16384  # longer texts are read anew each time
 PLANS_MAX = 64  # row descriptions remembered for one statement
+DECLARED_MAX = 64  # declarations under which one text is remembered
 
 _NAMING = frozenset({"search_path", "role", "session_authorization", "*"})
-_LEXING = frozenset({"standard_conforming_strings", "client_encoding", "names"}) | _NAMING
+_LEXING = frozenset({"standard_conforming_strings", "client_encoding", "names", SETTING}) | _NAMING
 _ROWS_ALONE = frozenset({"read", "write"})  # effects that leave it alone what names mean
 _COMPILED = frozenset({"internal", "c"})  # only a superuser makes such functions
 
@@ -58,8 +64,21 @@ class Ruling:
     blind: bool = False  # … and those of the catalogue of now would be better ones
     groups: tuple[Group, ...] = ()  # aggregates that may be shown where the text sent keeps small groups back
     accounted: bool = False  # its rows may hold keys that are recorded
-    changes: tuple[str, ...] = ()  # tables of which the keys of the rows that it changes are wanted
+    owes_keys: tuple[str, ...] = ()  # tables of which the keys of the rows that it changes are wanted
+    said: Declaration | None = None  # what the session had declared before it
+    declared: Declared | None = None  # that, with what the statement declares itself, as the audit keeps it
+    changes: tuple[str, ...] = ()  # tables whose rows it changes; the command tag counts those of the first,
+    counted: bool = False  # where it does
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
+
+    def affected(self, rows: int) -> tuple[tuple[str, int], ...] | None:
+        """Rows changed by table once the command tag says `rows`; -1 where nothing tells. None: it changes none."""
+        if not self.changes:
+            return None
+        told = [(table, -1) for table in self.changes]
+        if self.counted:
+            told[0] = (self.changes[0], rows)
+        return tuple(told)
 
     def plan(self, row_description: bytes, sent: tuple[Group, ...] = ()) -> ResultPlan:
         """The masks for a result with this RowDescription (the message's body). `sent`: the groups that the text which the
@@ -101,14 +120,18 @@ class Script:
     unsettling: bool  # later texts cannot be read until this one is answered
     takes_copy: bool  # COPY … FROM STDIN
     plain: bool  # all of its statements are
+    said: Declaration | None = None  # what the session had declared before it
+    literals: tuple[bytes, ...] | None = None  # the digests of each statement's; None: texts of its key differ in them
+    base: "Script | None" = None  # the same where nothing was declared before
+    _declared: dict[Declaration, "Script"] = field(default_factory=dict)
 
 
 class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_accounting", "_by_key", "_by_text", "_known", "_listening", "_mask_key", "_own", "_resolved", "catalog",
-        "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
+        "_accounting", "_by_key", "_by_text", "_known", "_listening", "_literals", "_mask_key", "_own", "_resolved",
+        "catalog", "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
     def __init__(
@@ -124,6 +147,7 @@ class Scope:
         moved: frozenset[str] = frozenset(),
         search_path: tuple[str, ...] | None = None,
         accounting: Accounting | None = None,
+        literals: Literals | None = None,
     ) -> None:
         self.rights = rights
         self.catalog = catalog
@@ -139,10 +163,11 @@ class Scope:
         self.stale = False
         self._mask_key = mask_key
         self._accounting = accounting
+        self._literals = literals  # None: nothing is kept of them
         self.strings_conform = strings_conform
         self._by_key: dict[bytes, Script] = {}
         self._by_text: dict[bytes, Script] = {}
-        self._resolved: dict[tuple[str, int], tuple[Facts, Ruling]] = {}
+        self._resolved: dict[tuple[object, ...], tuple[Facts, Ruling]] = {}
         self._listening: Listening | None = None
 
     def script(self, sql: bytes) -> Script:
@@ -159,9 +184,46 @@ class Scope:
         script = self.script_of(facts)
         if key is not None and key != sql and not any(one.by_value for one in facts):
             self._remember(self._by_key, key, script)
-        elif len(sql) <= TEXT_BYTES_MAX:
+            return script
+        if self._literals is not None:
+            script.literals = tuple([self._literals.of(one.literals) for one in facts])
+        if len(sql) <= TEXT_BYTES_MAX:
             self._remember(self._by_text, sql, script)
         return script
+
+    def literals(self, script: Script, sql: bytes) -> tuple[bytes, ...]:
+        """The digests of the literals of each statement in a text with these rulings; () where none are kept."""
+        known = script.literals
+        if known is not None:
+            return known
+        if self._literals is None:
+            return ()
+        counts = [ruling.facts.literal_count for ruling in script.rulings]
+        if not any(counts):
+            return ()
+        found = self._literals.of_text(sql, counts)
+        if found is None:
+            facts = read(sql, standard_conforming_strings=self.strings_conform)
+            found = tuple([self._literals.of(one.literals) for one in facts])
+        return found
+
+    def parameters(self, values: bytes, types: bytes, described: bytes) -> bytes:
+        """The digests of a Bind's parameters; see Literals.of_parameters."""
+        return self._literals.of_parameters(values, types, described) if self._literals is not None else b""
+
+    def declaring(self, script: Script, said: Declaration | None) -> Script:
+        """The rulings over the same text where this was declared before it."""
+        base = script if script.base is None else script.base
+        if said is None:
+            return base
+        known = base._declared.get(said)
+        if known is None:
+            known = self.script_of(tuple([ruling.facts for ruling in base.rulings]), said)
+            known.base, known.literals = base, base.literals
+            if len(base._declared) >= DECLARED_MAX:
+                base._declared.clear()
+            base._declared[said] = known
+        return known
 
     def heard(self, notification: bytes) -> bytes | None:
         """A NotificationResponse as the principal may have it; None: as it is."""
@@ -181,9 +243,9 @@ class Scope:
         )
         return self.script_of((facts,))
 
-    def resolve(self, outer: Facts, inner: Facts) -> Ruling:
+    def resolve(self, outer: Facts, inner: Facts, said: Declaration | None = None) -> Ruling:
         """The ruling over EXECUTE or FETCH (`outer`) of a statement known by name (`inner`)."""
-        key = (outer.shape, id(inner))
+        key = (outer.shape, id(inner), outer.tags, said)
         held = self._resolved.get(key)
         if held is None:
             runs = outer.named is not None and outer.named.action == "execute"
@@ -204,7 +266,7 @@ class Scope:
             )
             if len(self._resolved) >= ENTRIES_MAX:
                 self._resolved.clear()
-            held = self._resolved[key] = (inner, self._alone(facts))  # holding `inner` keeps its id its own
+            held = self._resolved[key] = (inner, self._alone(facts, None, said))  # holding `inner` keeps its id its own
         return held[1]
 
     def again(self, facts: Facts) -> Facts:
@@ -223,21 +285,24 @@ class Scope:
 
     def estimated(self, ruling: Ruling, rows: int) -> Ruling:
         """The ruling once the planner's estimate of the statement's rows is known."""
-        return self._alone(ruling.facts, rows)
+        return self._alone(ruling.facts, rows, ruling.said)
 
     def _remember(self, cache: dict[bytes, Script], key: bytes, script: Script) -> None:
         if len(cache) >= ENTRIES_MAX:
             cache.clear()
         cache[key] = script
 
-    def script_of(self, statements: tuple[Facts, ...]) -> Script:
-        """The rulings over statements already read."""
+    def script_of(self, statements: tuple[Facts, ...], said: Declaration | None = None) -> Script:
+        """The rulings over statements already read, where this was declared before them."""
         rulings = []
+        before = said
         made, moved, own = self.made, self.moved, self._own
         ahead: tuple[Learned, ...] = ()  # what earlier statements of the text bring to other columns
         for facts in statements:
-            ruling = self._rule(facts, None, made, moved, own, ahead)
+            ruling = self._rule(facts, None, made, moved, own, ahead, said)
             rulings.append(ruling)
+            if facts.settings:
+                said = following(facts, said)
             ahead += ruling.learns
             # What the statements behind it in the same text find when it has run:
             made |= {relation.name for relation in facts.creates}
@@ -254,11 +319,12 @@ class Scope:
             unsettling=any(_unsettles(facts) for facts in statements),
             takes_copy=any(facts.copy is not None and facts.copy.target == "stdin" for facts in statements),
             plain=all(ruling.plain for ruling in rulings),
+            said=before,
         )
 
-    def _alone(self, facts: Facts, rows: int | None = None) -> Ruling:
+    def _alone(self, facts: Facts, rows: int | None = None, said: Declaration | None = None) -> Ruling:
         """The ruling over the only statement of its text."""
-        return self._rule(facts, rows, self.made, self.moved, self._own)
+        return self._rule(facts, rows, self.made, self.moved, self._own, (), said)
 
     def _rule(
         self,
@@ -268,8 +334,10 @@ class Scope:
         moved: frozenset[str],
         own: Own,
         ahead: tuple[Learned, ...] = (),
+        said: Declaration | None = None,
     ) -> Ruling:
-        decision = decide(facts, self.rights, self.catalog, rows, own.names)
+        intent = combined(of_tags(facts.tags), said) if facts.tags else said
+        decision = decide(facts, self.rights, self.catalog, rows, own.names, intent)
         masks = basis(
             facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved,
             accounting=self._accounting,
@@ -290,7 +358,7 @@ class Scope:
                 decision = replace(decision, limits=replace(decision.limits, guesses=guesses))
             if refused is not None:
                 decision = replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules))
-        card = self._card(facts, decision)
+        card = ruling_card(facts, decision, self.rights, self.catalog, self.policy_hash)
         moves = _moves_path(facts, self.catalog)
         plain = (
             decision.verdict == "allow"
@@ -304,44 +372,17 @@ class Scope:
         learns = learned(facts, masks, ahead) if refused is None and brings else ()
         blind = bool(brings) and is_blind(facts, masks, learns)
         chosen = groups(masks, self.rights) if facts.grouped is not None else ()
-        tags = facts.tags or None
-        return Ruling(
-            facts, decision, masks, copy, card, refused, tags, moves, plain, learns, blind, chosen,
-            concerns(masks), changes(masks),
-        )  # fmt: skip
-
-    def _dotted(self, relation: Relation) -> str:
-        """The relation as the audit names it: with its schema where the catalogue leaves no choice."""
-        found = self.catalog.find(relation.schema, relation.name)
-        schema = relation.schema or (found[0].schema if len(found) == 1 else None)
-        return f"{schema}.{relation.name}" if schema else relation.name
-
-    def _columns(self, columns: frozenset[Column]) -> tuple[str, ...]:
-        """Columns by name; those that a relation is only a candidate for and does not have are left out."""
-        names: set[str] = set()
-        for column in columns:
-            found = self.catalog.find(column.relation.schema, column.relation.name)
-            if not found or column.name == "*" or any(column.name in table.by_name for table in found):
-                names.add(f"{self._dotted(column.relation)}.{column.name}")
-        return tuple(sorted(names))
-
-    def _card(self, facts: Facts, decision: Decision) -> RulingCard:
-        grant = decision.grant
-        return RulingCard(
-            RulingInfo(
-                generation=self.rights.generation,
-                policy_hash=self.policy_hash,
-                statement=facts.shape,
-                fingerprint=facts.fingerprint,
-                kinds=facts.kinds,
-                tables=tuple(dict.fromkeys(self._dotted(r) for r in (*facts.reads, *facts.writes))),
-                columns_read=self._columns(facts.columns_read),
-                columns_written=self._columns(facts.columns_written),
-                decision=decision.verdict,
-                rules=decision.rules,
-                grant=GrantInfo(grant.name, grant.granted_by, grant.reason) if grant else None,
-            )
+        ruling = Ruling(
+            facts, decision, masks, copy, card, refused, None, moves, plain, learns, blind, chosen,
+            concerns(masks), changes(masks), said,
         )
+        if facts.tags:
+            ruling.tags = tuple(pair for pair in facts.tags if not pair[0].startswith(TAG_PREFIX)) or None
+        if intent is not None:
+            ruling.declared = on_record(intent, decision.mismatch)
+        if facts.writes and "write" in facts.effects and runs(facts):
+            ruling.changes, ruling.counted = changed(facts, self.catalog)
+        return ruling
 
 
 def _made_of(outer: Facts, inner: Facts) -> tuple[tuple[Column, Output], ...]:

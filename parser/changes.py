@@ -63,6 +63,8 @@ def _target(r: Reading, at: int, stops: frozenset[str]) -> tuple[Source, int]:
         at += 1
     assert source.relation is not None
     r.writes.setdefault(source.relation)
+    if r.level == 1:
+        r.target = source.relation
     return source, at
 
 

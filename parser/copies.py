@@ -86,6 +86,7 @@ def _copy_table(r: Reading, relation: Relation, columns: tuple[str, ...] | None,
     else:
         r.effects.add("write")
         r.writes.setdefault(relation)
+        r.target = relation
         r.columns_written.update(listed)
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+LITERALS_MAX = 64  # of one statement
+
 Effect = Literal[
     "read",  # returns or reads data
     "write",  # changes rows
@@ -186,3 +188,6 @@ class Facts:
     text: bytes = field(default=b"", repr=False, compare=False)  # of `inner` facts: the statement, to be read again
     strings_conform: bool = field(default=True, compare=False)  # standard_conforming_strings when `text` was read
     tags: tuple[tuple[str, str], ...] = field(default=())  # sqlcommenter pairs of its comments, URL-decoded
+    target: Relation | None = None  # of the INSERT, UPDATE, DELETE, MERGE or COPY FROM whose rows the command tag counts
+    literals: tuple[str, ...] = field(default=(), repr=False, compare=False)  # their values in order, LITERALS_MAX at most
+    literal_count: int = field(default=0, compare=False)  # how many there are; one more than LITERALS_MAX: or more

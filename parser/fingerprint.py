@@ -41,6 +41,19 @@ def quick_key(sql: bytes) -> bytes | None:
     return _numbers(b"\x02", rest)
 
 
+# A place where one may begin, and then what stands before it: in this order it is fast.
+_literals = re.compile(
+    rb"['.0-9](?:(?<=')[^']*'(?:'[^']*')*|(?:(?<=[0-9])(?<![\w.][0-9])|(?<=\.)(?<![\w.]\.)(?=[0-9]))"
+    rb"\w*(?:(?<!\.)\.\w*)?(?:(?<=[eE])[+-]\d+)?)"
+).findall
+
+
+def quick_literals(sql: bytes) -> list[bytes]:
+    """The literals of a text that has a `quick_key`, as they are written, in order. Where it cuts otherwise than the
+    tokenizer would (pieces of a string on several lines), there are more of them than in the facts."""
+    return _literals(sql)
+
+
 # --- the shape ---
 
 SHAPE_LIMIT = 64 * 1024  # characters
@@ -104,7 +117,7 @@ def _joined(before: str, piece: str) -> bool:
     if piece in _NO_SPACE_BEFORE or before in _NO_SPACE_AFTER:
         return True
     if piece == "::":
-        return not (before[0] == "$" and before[-1].isdigit())
+        return not (before[:1] == "$" and before[-1].isdigit())
     if before == "::":
         return True
     if piece == "(":

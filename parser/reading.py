@@ -126,6 +126,7 @@ class Reading:
         "root",
         "settings",
         "stored",
+        "target",
         "tested",
         "tests",
         "unfiltered",
@@ -163,6 +164,7 @@ class Reading:
         self.copy: Copy | None = None
         self.named: Named | None = None
         self.creates: list[Relation] = []
+        self.target: Relation | None = None  # of the outermost statement that changes rows
         self.inner: Facts | None = None
         self.by_value = False
         self.clause = ""  # whose condition is being read; "" where values are handed on

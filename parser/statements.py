@@ -7,7 +7,7 @@ value: the gateway then takes the statement for the worst it could be.
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from parser import fingerprint
 from parser.aggregates import grouped
@@ -16,7 +16,7 @@ from parser.commands import command
 from parser.creations import keep
 from parser.cutting import columns, cut
 from parser.definitions import define
-from parser.facts import Facts
+from parser.facts import LITERALS_MAX, Facts
 from parser.keywords import QUERY_STARTS
 from parser.kinds import ALL_EFFECTS
 from parser.known import Known
@@ -25,7 +25,7 @@ from parser.probes import uses
 from parser.queries import query
 from parser.reading import Reading, Unread, Words
 from parser.tokenizer import LexError, tokenize
-from parser.tokens import Kind, Token, Tokens
+from parser.tokens import LITERALS, Kind, Token, Tokens
 
 TOKENS_MAX = 200_000  # of one message
 BULK_TOKENS_MAX = 1_000_000  # of INSERT … VALUES, without the rows that need no reading: some 150 MB
@@ -86,6 +86,7 @@ def read(
 
 def _unknown(reason: str, tokens: Sequence[Token] = ()) -> Facts:
     shape = fingerprint.shape(tokens) if tokens else ""
+    literals = _literals(tokens)
     return Facts(
         kinds=("UNKNOWN",),
         effects=ALL_EFFECTS,
@@ -96,6 +97,8 @@ def _unknown(reason: str, tokens: Sequence[Token] = ()) -> Facts:
         by_value=True,
         shape=shape,
         fingerprint=fingerprint.digest(shape),
+        literals=tuple(literals[:LITERALS_MAX]),
+        literal_count=len(literals),
     )
 
 
@@ -142,6 +145,7 @@ def _facts(
         reason = "the statement was not understood"
     shape = fingerprint.shape(tokens)
     complete = not reason
+    literals = _literals(tokens) if level == 0 else []
     return Facts(
         kinds=tuple(reading.kinds) or ("UNKNOWN",),
         effects=frozenset(reading.effects) if complete else ALL_EFFECTS,
@@ -169,7 +173,19 @@ def _facts(
         shape=shape,
         fingerprint=fingerprint.digest(shape),
         tags=tags,
+        target=reading.target,
+        literals=tuple(literals[:LITERALS_MAX]),
+        literal_count=len(literals),
     )
+
+
+def _literals(tokens: Sequence[Token]) -> list[str]:
+    """The values of the first literals, at most one more than are kept."""
+    if isinstance(tokens, Tokens):
+        found = (text for kind, text in zip(tokens.kinds, tokens.texts, strict=True) if kind in LITERALS)
+    else:
+        found = (token.text for token in tokens if token.kind in LITERALS)
+    return list(islice(found, LITERALS_MAX + 1))
 
 
 def inside(words: Words, start: int, end: int, level: int) -> Facts:

@@ -23,6 +23,9 @@ class Kind(IntEnum):
     COMMENT = 11  # only where asked for; text is the comment with its marks, without blanks behind it
 
 
+LITERALS = frozenset((Kind.STRING, Kind.BITS, Kind.HEX, Kind.INTEGER, Kind.NUMERIC))
+
+
 class Token(NamedTuple):
     """One token. `start` and `end` are byte offsets into the whole statement text, end exclusive."""
 

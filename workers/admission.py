@@ -3,10 +3,12 @@
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from gateway.audit.literals import Literals
 from gateway.audit.records import SessionCard, SessionInfo
 from gateway.classify.catalog import Catalog
 from gateway.classify.own import NOTHING, Own
@@ -18,6 +20,8 @@ from gateway.masking.row_keys import Accounting
 from gateway.policy import startup
 from gateway.policy.table import PolicyTable, Rights
 from gateway.scope import Scope
+from gateway.session.declaring import Said, began
+from gateway.session.failures import running
 from gateway.session.inflight import ROWS_UNKNOWN, Wanted
 from gateway.session.session import Session
 from gateway.settings import Database
@@ -28,7 +32,7 @@ from workers.catalogs import Catalogs
 from workers.estimates import Estimates, Place
 from workers.links import Link
 from workers.relay import Relay
-from workers.sign_in import Attempt, SignedIn, TlsMode, sign_in
+from workers.sign_in import Attempt, Claimed, SignedIn, TlsMode, sign_in
 from workers.slab import Counter
 from workers.slot import Slot
 from workers.sockets import Wire
@@ -38,6 +42,7 @@ from workers.upstream import Target, Upstream, connect, send_cancel
 log = logging.getLogger("sluice.admission")
 
 SCOPES_MAX = 1024
+NOTHING_MORE: Mapping[str, Any] = {}
 _GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", "Sign in again.")
 _EXPIRED = Refused(State.NOT_SIGNED_IN, "the token behind this session has expired", "Connect again with a new token.")
 
@@ -89,6 +94,7 @@ class Admissions:
         self._live: dict[Link, _Live] = {}
         self._count = 0
         self._tokens = claims.VerifiedTokens()
+        self._literals = Literals(slot.secrets.digest_key)
         self.keys = slot.keys
         self.table: PolicyTable
         self.generation = 0
@@ -125,16 +131,7 @@ class Admissions:
             self._hand_over(signed)
 
     async def admit(self, attempt: Attempt) -> Admission:
-        """Who it is and what they may, or a Refusal; both are on record."""
-        try:
-            return self._admit(attempt)
-        except Refusal as refusal:
-            self._slot.row.add(Counter.SIGN_INS_REFUSED)
-            claimed = SessionInfo("", attempt.user, address=attempt.address, database=attempt.database)
-            self._event("sign-in refused", SessionCard(claimed), refusal.refused.message)
-            raise
-
-    def _admit(self, attempt: Attempt) -> Admission:
+        """Who it is and what they may, or a Refusal."""
         if self._relay.draining:
             raise Refusal(Refused(State.STARTING, "the gateway is shutting down", "Connect again."))
         self.follow_policy()
@@ -161,6 +158,8 @@ class Admissions:
                 environment=database.environment,
                 role=rights.role or database.user,
                 token_id=principal.token_id,
+                model=principal.model,
+                run=principal.run,
             )
         )
         return Admission(principal, database, self._target(database), rights, parameters, card, session_id)
@@ -191,6 +190,20 @@ class Admissions:
             raise
         return upstream
 
+    def turned_away(self, claimed: Claimed, admission: Admission | None, refused: Refused) -> None:
+        """Puts on record who did not come in, and why; of the token nothing."""
+        self._slot.row.add(Counter.SIGN_INS_REFUSED)
+        said = SessionInfo(
+            "",
+            claimed.get("user"),
+            address=claimed.address,
+            application=claimed.get("application_name"),
+            database=claimed.get("database") or claimed.get("user"),
+        )
+        card = admission.card if admission is not None else SessionCard(said)
+        why = {"why": refused.message, "sqlstate": str(refused.sqlstate)}
+        self._note("sign-in refused", card, {**why, "verified": admission is not None, "tls": claimed.tls})
+
     def lost(self, admission: Admission) -> None:
         """The client went away before its greeting: its place is free again."""
         self._slot.row.leave()
@@ -204,6 +217,8 @@ class Admissions:
         host = address.rpartition(":")[0] or address  # guesses are counted by host: each has a port of its own
         if not await self._desk.request(pid, secret, host):
             log.info("a cancel request from %s named no session", address)
+            nobody = SessionCard(SessionInfo("", "", address=address))
+            self._note("cancel refused", nobody, {"why": "its key is no session's"})
 
     def _hand_over(self, signed: SignedIn[Admission]) -> None:
         admission, upstream = signed.admission, signed.upstream
@@ -216,6 +231,7 @@ class Admissions:
             parameters=upstream.parameters,
             frame_bytes_max=self._slot.settings.gateway.message_bytes_max,
             purse_of=partial(self._ledger.purse, admission.principal),
+            said=Said(admission.principal.intent, began(admission.parameters)),
         )
         session.until = self._until(admission)
         link = Link(session, signed.wire.sock, upstream.sock, admission.database.name, self._closed)
@@ -238,10 +254,14 @@ class Admissions:
         )
         return await self._estimates.rows(place, wanted)
 
-    async def cancel_upstream(self, link: Link) -> None:
-        """Asks the server to cancel what the session runs, if it runs anything."""
+    async def cancel_upstream(self, link: Link, address: str = "") -> None:
+        """Asks the server to cancel what the session runs, if it runs anything. `address`: of the client that wants it, ""
+        where the gateway does."""
         upstream = self.running(link)
         if upstream is not None:
+            if address:
+                card = self._live[link].admission.card
+                self._note("cancel requested", card, {"address": address, "intent": running(link.session)})
             await self.cancel_at(upstream)
 
     def running(self, link: Link) -> Upstream | None:
@@ -329,6 +349,7 @@ class Admissions:
                 own=own,
                 moved=moved,
                 search_path=path,
+                literals=self._literals,
             )
             scope.stale = rights.generation != self.generation  # a policy came into force during the sign-in
             self._scopes[key] = scope
@@ -345,10 +366,16 @@ class Admissions:
             try:
                 session.scope = self._rescope(live, session)
             except Refusal as refusal:
+                session.now = int(now * 1e9)
                 session.end(refusal.refused)
 
-    def _event(self, what: str, card: SessionCard, why: str = "") -> None:
-        data = {"what": what, "why": why} if why else {"what": what}
-        self._audit.chain.event(time.time_ns(), "session", data, card)
+    def _event(self, what: str, card: SessionCard, more: Mapping[str, Any] = NOTHING_MORE) -> None:
+        self._audit.chain.event(time.time_ns(), "session", {"what": what, **more}, card)
         self._audit.commit()
 
+    def _note(self, what: str, card: SessionCard, more: Mapping[str, Any]) -> None:
+        """As `_event`, where nothing hangs on the record."""
+        try:
+            self._event(what, card, more)
+        except Refusal as refusal:
+            log.error("the audit cannot be written: %s", refusal.refused.message)

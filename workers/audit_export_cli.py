@@ -1,16 +1,14 @@
-"""`sluice audit export`: the trail for other tools."""
+"""`sluice audit export`: the trail in other tools' formats."""
 
-import heapq
-import importlib
 import os
+import socket
+import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from urllib.parse import urlsplit
 
 import click
 import orjson
@@ -18,199 +16,129 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gateway.audit import ocsf, syslog
-from gateway.audit.query import Entry, moment, timestamp, to_json
-from workers import audit_trail
+from gateway.audit.filters import Filter
+from gateway.audit.query import Entry, to_json
+from workers import audit_parquet
 from workers.audit_group import audit_directories, stop, unreadable
+from workers.audit_options import conditions, searching
 from workers.audit_trail import Follower
-from workers.collector import Collector
 
-_POLL_SECONDS: Final = 0.2
-_SHOW_EVERY: Final = 5000  # records between two looks at the terminal
-_KINDS: Final = ("session", "intent", "outcome", "approval", "policy", "system")
-_MISSING: Final = "Parquet needs pyarrow: pip install 'sluice-gateway[audit]'"
+_POLL_SECONDS = 0.5
+_DATAGRAM_BYTES = 65_000
+_PORTS = {"tcp": 601, "udp": 514, "tls": 6514}  # RFC 6587, 5426, 5425
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    since: int
-    until: int  # 0: no end
-    user: str
-    database: str
-    kind: str
-
-    def matches(self, entry: Entry) -> bool:
-        if entry.time_ns < self.since or (self.until and entry.time_ns >= self.until):
-            return False
-        if self.kind and entry.kind != self.kind:
-            return False
-        if not (self.user or self.database):
-            return True
-        who = entry.session
-        return who is not None and self.user in ("", who.user) and self.database in ("", who.database)
-
-
-@click.command("export")
-@click.option("--format", "shape", required=True, type=click.Choice(["jsonl", "parquet", "ocsf", "syslog"]))
-@click.option("--since", default="", help="2026-01-31, 2026-01-31T10:00:00Z, or an age: 15m, 2h, 7d.")
-@click.option("--until", default="", help="As --since.")
-@click.option("--user", default="", help="The person or machine.")
-@click.option("--database", default="")
-@click.option("--kind", default="", type=click.Choice(["", *_KINDS]))
-@click.option("--out", metavar="PATH", type=click.Path(path_type=Path),
-              help="A new file; for Parquet a directory, to which only what is new is added.")  # fmt: skip
-@click.option("--to", "collector", metavar="URL", help="syslog: tcp://HOST:PORT, tls://HOST:PORT or udp://HOST:PORT.")
-@click.option("--ca", metavar="FILE", type=click.Path(exists=True, dir_okay=False),
-              help="tls: who signed the collector's certificate.")  # fmt: skip
-@click.option("--enterprise", default=syslog.EXAMPLE_ENTERPRISE, show_default=True, type=click.IntRange(min=1),
-              help="syslog: your private enterprise number; the default is that of examples (RFC 5612).")  # fmt: skip
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is written, until interrupted.")
+@click.command()
+@click.option("--format", "form", required=True, type=click.Choice(["jsonl", "parquet", "ocsf", "syslog"]))
+@conditions
+@click.option("--out", metavar="PATH", type=click.Path(path_type=Path), help="A new file; for Parquet a folder.")
+@click.option("--to", "collector", metavar="URL", help="tcp://, tls:// or udp://host:port of a syslog collector.")
+@click.option("--follow", is_flag=True, help="Go on with what is written, until interrupted.")
+@click.option("--enterprise", default=syslog.DOCUMENTATION_ENTERPRISE, show_default=True,
+              help="The private enterprise number of syslog's structured data.")  # fmt: skip
 @click.pass_context
-def export_verb(
-    context: click.Context, shape: str, since: str, until: str, user: str, database: str, kind: str, out: Path | None,
-    collector: str | None, ca: str | None, enterprise: int, follow: bool,
-) -> None:  # fmt: skip
-    """The trail as JSON lines, Parquet, OCSF 1.3 events or syslog (RFC 5424), to standard output, a file or a collector."""
-    asked = _Asked(_moment(since), _moment(until), user, database, kind)
-    if (collector or ca) and shape != "syslog":
-        raise click.UsageError("--to and --ca belong to --format syslog")
-    if collector and out:
-        raise click.UsageError("--out and --to exclude each other")
-    if follow and until:
-        raise click.UsageError("--follow has no end; leave out --until")
+def export(
+    context: click.Context,
+    /,
+    asked: Filter,
+    form: str,
+    out: Path | None,
+    collector: str | None,
+    follow: bool,
+    enterprise: int,
+) -> None:
+    """The trail as JSON lines, Parquet, OCSF events or syslog messages, oldest first.
+
+    Parquet takes complete segments only, in Hive's layout below --out, and leaves alone what is there already.
+    """
     directories = audit_directories(context)
-    if shape == "parquet":
-        if out is None or user or database or kind or follow:
-            raise click.UsageError("parquet needs --out DIR, and takes --since and --until alone: tables are searched later")
-        _parquet(directories, out, asked)
-        return
     try:
-        with ExitStack() as opened:
-            send, limit = _sink(opened, out, collector, ca, shape)
-            _stream(_entries(directories, asked, follow), _encoder(shape, enterprise, limit), send)
+        if form == "parquet":
+            _parquet(directories, out, asked, follow or collector is not None)
+            return
+        if collector and form != "syslog":
+            raise click.UsageError("--to takes syslog; write the others with --out")
+        host = socket.gethostname()
+        shapes: dict[str, Callable[[Entry], bytes]] = {
+            "jsonl": lambda entry: orjson.dumps(to_json(entry)) + b"\n",
+            "ocsf": lambda entry: orjson.dumps(ocsf.to_ocsf(entry)) + b"\n",
+            "syslog": lambda entry: syslog.line(entry, host, enterprise) + (b"" if collector else b"\n"),
+        }
+        with _sink(out, collector) as write:
+            for entry in _entries(directories, asked, follow):
+                write(shapes[form](entry))
     except KeyboardInterrupt:
         return
     except (OSError, ValueError) as error:
         unreadable(error)
 
 
-def _moment(text: str) -> int:
-    try:
-        return moment(text, time.time_ns()) if text else 0
-    except (ValueError, OverflowError):
-        raise click.UsageError("--since and --until take 2026-01-31T10:00:00Z, 2026-01-31, 15m, 2h or 7d") from None
+def _entries(directories: list[Path], asked: Filter, follow: bool) -> Iterator[Entry]:
+    if not follow:
+        with searching(directories, asked, prints=True) as search:
+            yield from search.entries()
+        return
+    followers = [Follower(each) for each in directories]
+    while True:  # the first poll is everything there is
+        new = sorted((entry for each in followers for entry in each.poll()), key=lambda entry: entry.time_ns)
+        yield from (entry for entry in new if asked.matches(entry))
+        if not new:
+            time.sleep(_POLL_SECONDS)
 
 
-def _sink(
-    opened: ExitStack, out: Path | None, collector: str | None, ca: str | None, shape: str
-) -> tuple[Callable[[bytes], None], int]:
-    """Where messages go, and how long one may be (0: any length)."""
-    try:
-        if collector:
-            remote = opened.enter_context(Collector(collector, ca))
-            return remote.send, remote.limit
-        file: BinaryIO = sys.stdout.buffer
-        if out is not None:
-            file = opened.enter_context(open(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"))  # noqa: SIM115
-    except FileExistsError:
-        stop(f"{out}: is there already, and nothing is overwritten; name another file", 1)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    except OSError as error:
-        stop(f"{collector or out}: {error.strerror or error}", 1)
-    opened.callback(file.flush)
-    return (lambda line: _line(file, line)), 0
+@contextmanager
+def _sink(out: Path | None, collector: str | None) -> Iterator[Callable[[bytes], object]]:
+    if collector:
+        with _collector(collector) as send:
+            yield send
+    elif out is None:
+        yield sys.stdout.buffer.write
+        sys.stdout.buffer.flush()
+    else:
+        try:
+            file = out.open("xb")
+        except FileExistsError:
+            stop(f"{out} is there already; name another file", 2)
+        with file:
+            yield file.write
+            file.flush()
+            os.fsync(file.fileno())
 
 
-def _line(file: BinaryIO, line: bytes) -> None:
-    file.write(line)
-    file.write(b"\n")
+@contextmanager
+def _collector(url: str) -> Iterator[Callable[[bytes], object]]:
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise click.UsageError("--to takes tcp://host:port, tls://host:port or udp://host:port")
+    address = (parts.hostname, parts.port or _PORTS[parts.scheme])
+    if parts.scheme == "udp":
+        with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+            yield lambda message: datagrams.sendto(message[:_DATAGRAM_BYTES], address)
+        return
+    with socket.create_connection(address, timeout=30) as plain:
+        if parts.scheme == "tcp":
+            yield lambda message: plain.sendall(syslog.framed(message))
+            return
+        context = ssl.create_default_context()
+        with context.wrap_socket(plain, server_hostname=address[0]) as secret:
+            yield lambda message: secret.sendall(syslog.framed(message))
 
 
-def _encoder(shape: str, enterprise: int, limit: int) -> Callable[[Entry], bytes | None]:
-    if shape == "syslog":
-        return lambda entry: syslog.message(entry, enterprise, limit)
-    if shape == "ocsf":
-        ours = version("sluice-gateway")
-
-        def event(entry: Entry) -> bytes | None:
-            made = ocsf.to_ocsf(entry, ours)
-            return None if made is None else orjson.dumps(made)
-
-        return event
-    return lambda entry: orjson.dumps(to_json(entry))
-
-
-def _stream(
-    entries: Iterator[Entry | None], encode: Callable[[Entry], bytes | None], send: Callable[[bytes], None]
-) -> None:
-    """Sends every entry on; None among them is a pause in which what was written is flushed."""
+def _parquet(directories: list[Path], out: Path | None, asked: Filter, other: bool) -> None:
+    if out is None or other:
+        raise click.UsageError("Parquet goes below a folder: --out DIR, without --to and --follow")
+    if asked != Filter(since=asked.since, until=asked.until):
+        raise click.UsageError("Parquet takes whole segments: only --since and --until choose among them")
+    files = records = 0
     console = Console(stderr=True)
-    count, last = 0, None
-    with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("exporting", total=None)
-        for entry in entries:
-            if entry is None:
-                sys.stdout.buffer.flush()
-                continue
-            made = encode(entry)
-            if made is None:
-                continue
-            try:
-                send(made)
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                upto = f"; sent up to {last.id}: go on with --since {timestamp(last.time_ns)}" if last is not None else ""
-                stop(f"the export ended: {error.strerror or error}{upto}", 1)
-            count, last = count + 1, entry
-            if count % _SHOW_EVERY == 0:
-                progress.update(task, description=f"exported {count:,} records")
-
-
-def _entries(directories: Sequence[Path], asked: _Asked, follow: bool) -> Iterator[Entry | None]:
-    """What is asked for, by time; with `follow` then what is written from now on, each record once."""
-    followers = [Follower(each) for each in directories] if follow else []
-    for each in followers:
-        each.start(0)
-    seen: dict[str, int] = {}  # by chain: the last record that was read as history
-    trails = [audit_trail.read_all(each, asked.since, asked.until) for each in directories]
-    for entry in heapq.merge(*trails, key=lambda one: one.time_ns):
-        if follow:
-            seen[entry.label] = max(entry.seq, seen.get(entry.label, -1))
-        if asked.matches(entry):
-            yield entry
-    while follow:
-        yield None
-        time.sleep(_POLL_SECONDS)
-        for each in followers:
-            for entry in each.poll():
-                if entry.seq > seen.get(entry.label, -1) and asked.matches(entry):
-                    yield entry
-
-
-def _parquet(directories: Sequence[Path], out: Path, asked: _Asked) -> None:
-    try:
-        parquet: Any = importlib.import_module("workers.audit_parquet")
-    except ModuleNotFoundError as error:
-        if error.name != "pyarrow":
-            raise
-        stop(_MISSING, 1)
-    console = Console(stderr=True)
-    files = records = skipped = 0
-    with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("exporting", total=None)
-
-        def tell(so_far: Any) -> None:
-            progress.update(task, description=f"exported {records + so_far.records:,} records")
-
-        for directory in directories:
-            try:
-                written = parquet.export(directory, out, asked.since, asked.until, tell)
-            except BlockingIOError:
-                stop(f"{out}: another export writes there", 1)
-            except parquet.Conflict as error:
-                stop(str(error), 1)
-            except (OSError, ValueError) as error:
-                unreadable(error)
-            files, records, skipped = files + written.files, records + written.records, skipped + written.skipped
-    click.echo(f"{files:,} new files with {records:,} records in {out}; {skipped:,} segments were there already", err=True)
+    with Progress(transient=True, console=console, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("segments", total=None)
+        try:
+            for directory in directories:
+                for _, count in audit_parquet.export(directory, out, asked.since, asked.until):
+                    files, records = files + 1, records + count
+                    progress.update(task, description=f"{files} files, {records} records")
+        except audit_parquet.NotInstalled as missing:
+            stop(str(missing), 2)
+    told = f"{files} new files, {records} records, below {out}"
+    click.echo(f"{told}; what is still being written follows when its segment is complete", err=True)

@@ -19,12 +19,12 @@ _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
     "head": ("workers.audit_receipt_cli", "head_verb", "The newest signed tree head, to be kept elsewhere."),
     "receipt": ("workers.audit_receipt_cli", "receipt_verb", "Write the proof that a record is in the trail."),
     "compress": ("workers.audit_keeping_cli", "compress", "Compress segments that are complete."),
-    "export": ("workers.audit_export_cli", "export_verb", "JSON lines, Parquet, OCSF or syslog, to files or a collector."),
+    "export": ("workers.audit_export_cli", "export", "The trail as JSON lines, Parquet, OCSF events or syslog."),
     "query": ("workers.audit_query_cli", "query", "Records that meet all the given conditions, by time."),
     "report": ("workers.audit_report_cli", "report_verb", "A page for auditors, by the controls of a framework."),
     "rotate-key": ("workers.audit_keeping_cli", "rotate_key", "A new key that signs the trail, vouched for by the old one."),
     "session": ("workers.audit_session_cli", "session", "One session as a story, statement by statement."),
-    "ship": ("workers.audit_ship_cli", "ship_verb", "Copy the trail to object storage or a directory, create-only."),
+    "ship": ("workers.audit_ship_cli", "ship", "Write the trail to object storage, create-only."),
     "show": ("workers.audit_cli", "show", "A record in full, with its intent or outcome."),
     "tail": ("workers.audit_cli", "tail", "The last records, and the next ones."),
     "verify": ("workers.audit_verify_cli", "verify", "Prove that nothing was changed, removed or added."),
@@ -91,6 +91,16 @@ def audit_directory(context: click.Context) -> Path:
     if others:
         stop("this reads one audit directory; name it with one --dir", 2)
     return first
+
+
+def digest_key(context: click.Context) -> bytes:
+    """The key of digests in the trail, from the mask.key of `--config`. Ends the process with exit code 2 where it cannot be
+    read."""
+    config, _ = context.obj
+    try:
+        return configuration.load_digest_key(configuration.find(config, os.environ), os.environ)
+    except ConfigError as error:
+        stop(str(error), 2)
 
 
 def stop(why: str, code: int) -> NoReturn:

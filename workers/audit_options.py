@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gateway.audit.filters import DECISIONS, KINDS, STATUSES, Filter
+from gateway.audit.literals import literal_digest
 from gateway.audit.query import moment
+from workers.audit_group import digest_key
 from workers.audit_search import Search
 
 _WHEN = "2026-01-31, 2026-01-31T10:00:00Z, or an age: 15m, 2h, 7d."
@@ -77,7 +79,7 @@ def conditions(command: Callable[..., Any]) -> Callable[..., Any]:
                 **wanted,
                 kinds=tuple(given.pop("kind")),
                 tags=tuple(_tag(each) for each in given.pop("tag")),
-                literal=_literal(given.pop("literal_digest")),
+                literal=_literal(given.pop("literal_digest"), given.pop("literal")),
                 **{name: given.pop(name) for name in ("decision", "status", "policy", "min_rows", "since", "until")},
             )
         except ValueError as wrong:
@@ -92,6 +94,7 @@ def conditions(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--min-rows", default=0, type=click.IntRange(min=0), help="Outcomes of at least so many rows."),
         click.option("--policy", default=0, metavar="GENERATION", type=click.IntRange(min=0)),
         click.option("--tag", multiple=True, metavar="NAME=VALUE", help="Of the statement's comment; all must be there."),
+        click.option("--literal", metavar="VALUE", help="A literal or parameter of the statement; needs the mask.key."),
         click.option("--literal-digest", default="", metavar="DIGEST", help="As `literals` of a record shows it."),
     ]
     for option in reversed(options):
@@ -106,7 +109,9 @@ def _tag(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _literal(text: str) -> bytes:
+def _literal(text: str, value: str | None) -> bytes:
+    if value is not None:
+        return literal_digest(digest_key(click.get_current_context()), value)
     try:
         digest = bytes.fromhex(text)
     except ValueError:

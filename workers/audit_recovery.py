@@ -155,6 +155,7 @@ def _write(
         session = sessions.setdefault(id(pending.session), SessionCard(pending.session))
         ruling = rulings.setdefault(id(pending.ruling), RulingCard(pending.ruling))
         opened = Open(pending.time_ns, session, ruling, pending.tags, pending.approval, pending.origin)
+        opened.literals, opened.declared = pending.literals, pending.declared
         writer.chain.carry(now, seq, opened)
     writer.close()  # answers what is open, with `unresolved`
 

@@ -31,6 +31,7 @@ _NOBODY = b"\0" * 32
 class _Ask(msgspec.Struct, frozen=True, array_like=True):
     pid: int
     secret: bytes
+    address: str = ""  # of the client that wants it
 
 
 _ask_decoder = msgspec.msgpack.Decoder(_Ask)
@@ -70,11 +71,12 @@ class CancelDesk:
         self._index = index
         self._slots = slots
         self._folder = RunFolder(run_dir)
-        self._entries: dict[int, dict[bytes, Callable[[], Awaitable[None]]]] = {}
+        self._entries: dict[int, dict[bytes, Callable[[str], Awaitable[None]]]] = {}
         self._guesses = Guesses(_WRONG_PER_SECOND / slots)  # each worker holds its share of the limit
 
-    def register(self, pid: int, secret: bytes, callback: Callable[[], Awaitable[None]]) -> None:
-        """From now on (pid, secret) runs `callback`: it sends the cancel upstream, if a statement runs."""
+    def register(self, pid: int, secret: bytes, callback: Callable[[str], Awaitable[None]]) -> None:
+        """From now on (pid, secret) runs `callback` with the address of the client that wants it: it sends the cancel
+        upstream, if a statement runs."""
         self._entries.setdefault(pid, {})[secret] = callback
 
     def forget(self, pid: int, secret: bytes) -> None:
@@ -95,10 +97,10 @@ class CancelDesk:
         if not await self._turn(address):
             return False
         callbacks = self._find(pid, secret)
-        known = bool(callbacks) or await self._ask_siblings(pid, secret)
+        known = bool(callbacks) or await self._ask_siblings(_Ask(pid, secret, address))
         if known:
             self._guesses.give_back(address)
-        await _run(callbacks)
+        await _run(callbacks, address)
         return known
 
     async def _turn(self, address: str) -> bool:
@@ -132,18 +134,18 @@ class CancelDesk:
     def _path(self, index: int) -> str:
         return self._folder.socket_path(f"cancel-{index}.sock")
 
-    def _find(self, pid: int, secret: bytes) -> list[Callable[[], Awaitable[None]]]:
+    def _find(self, pid: int, secret: bytes) -> list[Callable[[str], Awaitable[None]]]:
         entries = self._entries.get(pid)
         if entries is None:
             hmac.compare_digest(_NOBODY, secret)  # an unknown pid takes as long as a wrong secret
             return []
         return [callback for own, callback in entries.items() if hmac.compare_digest(own, secret)]
 
-    async def _ask_siblings(self, pid: int, secret: bytes) -> bool:
+    async def _ask_siblings(self, wanted: _Ask) -> bool:
         answers: list[bool] = []
 
         async def ask(index: int) -> None:
-            answers.append(await self._ask(index, pid, secret))
+            answers.append(await self._ask(index, wanted))
 
         async with trio.open_nursery() as nursery:
             for index in range(self._slots):
@@ -151,7 +153,7 @@ class CancelDesk:
                     nursery.start_soon(ask, index)
         return any(answers)
 
-    async def _ask(self, index: int, pid: int, secret: bytes) -> bool:
+    async def _ask(self, index: int, wanted: _Ask) -> bool:
         # A sibling that is just being replaced has no sessions: its refused connection is a no.
         with (
             contextlib.suppress(OSError),
@@ -159,7 +161,7 @@ class CancelDesk:
             trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sibling,
         ):
             await sibling.connect(self._path(index))
-            await sibling.send(msgspec.msgpack.encode(_Ask(pid, secret)))
+            await sibling.send(msgspec.msgpack.encode(wanted))
             sibling.shutdown(socket.SHUT_WR)
             return await sibling.recv(1) == b"\1"
         return False
@@ -172,13 +174,13 @@ class CancelDesk:
                     data += chunk
                 ask = _ask_decoder.decode(data)
                 callbacks = self._find(ask.pid, ask.secret)
-                await _run(callbacks)
+                await _run(callbacks, ask.address)
                 await asker.send(b"\1" if callbacks else b"\0")
             except (OSError, msgspec.DecodeError):
                 return
 
 
-async def _run(callbacks: list[Callable[[], Awaitable[None]]]) -> None:
+async def _run(callbacks: list[Callable[[str], Awaitable[None]]], address: str) -> None:
     for callback in callbacks:
         with contextlib.suppress(OSError):  # the server cannot be reached: the session will learn it too
-            await callback()
+            await callback(address)

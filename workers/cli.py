@@ -119,8 +119,19 @@ def token_verbs() -> None:
 )
 @click.option("--ttl", default="1h", show_default=True, type=Duration(), help="How long it lasts.")
 @click.option("--issuer", "issuer_name", help="The issuer's name, where there are several.")
+@click.option("--model", default="", help="Which model the agent is; for the audit.")
+@click.option("--run", default="", help="Which run or task it is on; for the audit.")
+@click.option("--intent", default="", metavar="TEXT", help="What it will do: [tables=A,B] [effect=read] [ticket=T] why.")
 def mint_verb(
-    config: str | None, user: str, groups: str, actors: tuple[str, ...], ttl: int, issuer_name: str | None
+    config: str | None,
+    user: str,
+    groups: str,
+    actors: tuple[str, ...],
+    ttl: int,
+    issuer_name: str | None,
+    model: str,
+    run: str,
+    intent: str,
 ) -> None:
     """Print a token, alone on its line."""
     import secrets
@@ -133,7 +144,17 @@ def mint_verb(
     issuer, private_key = configuration.local_issuer(file, os.environ, issuer_name)
     try:
         token = mint(
-            private_key, issuer, user, words(groups), actors, time.time(), ttl, token_id
+            private_key,
+            issuer,
+            user,
+            words(groups),
+            actors,
+            time.time(),
+            ttl,
+            token_id,
+            model=model,
+            run=run,
+            intent=intent,
         )
     except ValueError as error:
         fail(f"the key of issuer {issuer.name}: {error}", 2)

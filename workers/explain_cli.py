@@ -41,6 +41,7 @@ policy.add_command(run_tests)
 )
 @click.option("--issuer", help="The token's issuer by name; the first of sluice.toml when left out.")
 @click.option("--database", "name", required=True, help="The database as clients name it.")
+@click.option("--intent", default="", metavar="TEXT", help="What SET sluice.reason would have declared before it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("sql")
 def explain_verb(
@@ -50,6 +51,7 @@ def explain_verb(
     actors: tuple[str, ...],
     issuer: str | None,
     name: str,
+    intent: str,
     as_json: bool,
     sql: str,
 ) -> None:
@@ -65,7 +67,7 @@ def explain_verb(
     chosen = issuer or (issuers[0] if issuers else "")
     principal = Principal(user, chosen, tuple(words(groups)), actors, now, "explain")
     try:
-        found = _explain(loaded, principal, database, now, sql)
+        found = _explain(loaded, principal, database, now, sql, intent)
     except Refusal as refusal:
         fail(refusal.refused.message, 1)
     if as_json:
@@ -75,7 +77,7 @@ def explain_verb(
 
 
 def _explain(
-    loaded: Loaded, principal: Principal, database: Database, now: float, sql: str
+    loaded: Loaded, principal: Principal, database: Database, now: float, sql: str, intent: str
 ) -> dict[str, Any]:
     """See `workers.explanations.explained`; a sign-in that the policy refuses has no statements.
 
@@ -86,7 +88,7 @@ def _explain(
         return rights
     catalog, search_path = explanations.read_database(loaded, database, rights)
     scope = Scope(rights, catalog, "", mask_key=loaded.secrets.mask_key, search_path=search_path)
-    return explanations.explained(scope, sql)
+    return explanations.explained(scope, sql, None, intent)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -104,6 +106,8 @@ def _show(found: dict[str, Any]) -> None:
         for key in ("kinds", "effects", "tables", "functions"):
             if statement[key]:
                 click.echo(f"  {key}: {', '.join(statement[key])}")
+        if statement["mismatch"]:
+            click.echo(f"  not as declared: {', '.join(statement['mismatch'])}")
         if not statement["complete"]:
             click.echo(f"  not read completely: {statement['reason']}")
         for limit in _limits(statement["limits"]):

@@ -7,6 +7,7 @@ import trio
 
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refusal
+from gateway.identity.declaration import read_text
 from gateway.identity.principal import Principal
 from gateway.policy.explain import explain
 from gateway.policy.rights import Rights
@@ -82,13 +83,15 @@ def sign_in(
         return {**where, "sign_in": refusal.refused.message, "statements": []}
 
 
-def explained(scope: Scope, sql: str, estimated_rows: int | None = None) -> dict[str, Any]:
+def explained(
+    scope: Scope, sql: str, estimated_rows: int | None = None, intent: str = ""
+) -> dict[str, Any]:
     """As `gateway.policy.explain`, with "mask" in every column: how its values are shown, "clear" for unchanged, "group of
     10" where values of smaller groups are NULL.
 
-    `estimated_rows`: the planner's estimate where a rule wants one.
+    `estimated_rows`: the planner's estimate where a rule wants one. `intent`: what SET sluice.reason declared before.
     """
-    rulings = scope.script(sql.encode()).rulings
+    rulings = scope.declaring(scope.script(sql.encode()), read_text(intent)).rulings
     if estimated_rows is not None:
         rulings = tuple(
             scope.estimated(one, estimated_rows) if one.decision.wants_estimate else one for one in rulings

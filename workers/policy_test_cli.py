@@ -103,7 +103,7 @@ class _Asked:
             return rights
         catalog, search_path = self._catalog(tests, database, rights)
         return explanations.explained(
-            Scope(rights, catalog, "", search_path=search_path), test.sql, test.estimated_rows
+            Scope(rights, catalog, "", search_path=search_path), test.sql, test.estimated_rows, test.intent
         )
 
     def _catalog(

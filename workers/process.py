@@ -270,6 +270,7 @@ class _Worker:
                     upstream = self.admissions.running(link)
                     if upstream is not None:
                         nursery.start_soon(self.admissions.cancel_at, upstream)
+                    link.session.now = time.time_ns()
                     link.session.end(
                         Refused(State.SHUTDOWN, "the gateway is shutting down and did not wait longer", "Connect again.")
                     )

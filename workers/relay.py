@@ -255,6 +255,7 @@ class Relay:
             if link.server.ended and not session.ending:
                 session.server_gone(now)
             elif self.draining and session.idle and not session.ending:
+                session.now = now
                 session.end(Refused(State.SHUTDOWN, "the gateway is shutting down", "Connect again."))
             if (link.fate is not None or session.ending) and self._ends(link, now):
                 closing.append(link)

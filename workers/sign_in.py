@@ -30,6 +30,8 @@ TLS_RECORD_HANDSHAKE = b"\x16"
 TlsMode = Literal["off", "optional", "required"]
 A = TypeVar("A")  # the gate's own admission: the verified identity and what belongs to it
 
+_INTERNAL = Refused("XX000", "internal error")
+
 log = logging.getLogger("sluice.sign_in")
 
 
@@ -47,6 +49,19 @@ class Attempt:
     minor: int
 
 
+@dataclass(slots=True)
+class Claimed:
+    """Who a client says it is, as far as it has said anything: its start-up packet, and where it calls from."""
+
+    address: str
+    tls: bool = False
+    packet: Startup | None = None
+
+    def get(self, name: str) -> str:
+        """A start-up parameter, "" where it did not come."""
+        return (self.packet.get(name) if self.packet is not None else None) or ""
+
+
 class Gate(Protocol[A]):
     """Who decides. `tls_context` is None only where `tls` is off; `login_seconds` bounds a whole sign-in."""
 
@@ -59,6 +74,9 @@ class Gate(Protocol[A]):
 
     async def connect(self, admission: A) -> Upstream:
         """The server's session of its own. Raises Refusal."""
+
+    def turned_away(self, claimed: Claimed, admission: A | None, refused: Refused) -> None:
+        """Somebody did not come in. `admission`: who it was, where that is verified. Raises nothing."""
 
     def lost(self, admission: A) -> None:
         """The client went away between `connect` and its greeting; the server's session is closed."""
@@ -104,10 +122,12 @@ async def sign_in(wire: Wire, gate: Gate[A]) -> SignedIn[A] | None:
     Never raises for what a client or a server did; an unexpected error is logged and ends this connection.
     """
     waits_for_us = False
+    claimed = Claimed(wire.address)
+    admission: A | None = None
     try:
         tune(wire.sock, gate.login_seconds)
         with trio.move_on_after(gate.login_seconds) as deadline:
-            entry = await _enter(wire, gate)
+            entry = await _enter(wire, gate, claimed)
             if entry is not None:
                 attempt = _attempt(wire, *entry)
                 waits_for_us = True
@@ -128,12 +148,17 @@ async def sign_in(wire: Wire, gate: Gate[A]) -> SignedIn[A] | None:
         pass
     except ProtocolError as error:
         version = isinstance(error, startup.UnsupportedVersion)
-        await _refuse(wire, Refused(State.FEATURE if version else State.PROTOCOL, str(error)))
+        refused = Refused(State.FEATURE if version else State.PROTOCOL, str(error))
+        if claimed.packet is not None:  # else it is anything that found the port
+            gate.turned_away(claimed, admission, refused)
+        await _refuse(wire, refused)
     except Refusal as refusal:
+        gate.turned_away(claimed, admission, refusal.refused)
         await _refuse(wire, refusal.refused)
     except Exception:
         log.exception("a sign-in from %s ended on an unexpected error", wire.address)
-        await _refuse(wire, Refused("XX000", "internal error"))
+        gate.turned_away(claimed, admission, _INTERNAL)
+        await _refuse(wire, _INTERNAL)
     except BaseException:
         wire.close()
         raise
@@ -151,11 +176,12 @@ async def _refuse(wire: Wire, refused: Refused) -> None:
     wire.close()
 
 
-async def _enter(wire: Wire, gate: Gate[A]) -> tuple[Startup, str] | None:
+async def _enter(wire: Wire, gate: Gate[A], claimed: Claimed) -> tuple[Startup, str] | None:
     """The StartupMessage and the token. None where the connection is over and nothing is to be said."""
     packet = await _first_packet(wire, gate)
     if packet is None:
         return None
+    claimed.packet, claimed.tls = packet, wire.tls
     if gate.tls == "required" and not wire.tls:
         why = Refused(State.NOT_SIGNED_IN, "TLS is required", "Connect with sslmode=require or stronger.")
         raise Refusal(why)

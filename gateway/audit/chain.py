@@ -14,7 +14,7 @@ import google_crc32c
 import msgspec
 
 from gateway.audit import records
-from gateway.audit.records import ColumnsCard, Open, RulingCard, SessionCard, Tags
+from gateway.audit.records import ColumnsCard, Declared, Open, RulingCard, SessionCard, Tags
 from gateway.audit.segment import BODY, CRC, Header, encode_header, label
 
 CHECKPOINT_RECORDS: Final = 1000
@@ -153,6 +153,8 @@ class Chain:
         ruling: RulingCard,
         tags: Tags | None = None,
         approval: str = "",
+        literals: bytes = b"",
+        declared: Declared | None = None,
     ) -> int:
         """A statement about to be forwarded or refused; returns its sequence number for `outcome`."""
         mark = self._mark
@@ -160,14 +162,13 @@ class Chain:
             self._define(records.SESSION, session, now_ns)
         if ruling.mark is not mark:
             self._define(records.RULING, ruling, now_ns)
-        if tags or approval:
-            payload, tags = self._tagged(session.number, ruling.number, tags, approval)
-        else:
-            payload = _encode(_Intent(session.number, ruling.number))
+        if tags:
+            tags = _bounded(tags)
+        payload = _encode(_Intent(session.number, ruling.number, tags or None, approval, literals, declared))
         self.seq = seq = self.seq + 1
         body = _body(len(payload), _INTENT, seq, now_ns) + payload
         self._parts.append(_word(_crc(body)) + body)
-        self._open[seq] = _Open(now_ns, session, ruling, tags, approval)
+        self._open[seq] = _Open(now_ns, session, ruling, tags or None, approval, "", literals, declared)
         self._intents.append(seq)
         return seq
 
@@ -182,10 +183,11 @@ class Chain:
         command: str,
         sqlstate: str,
         duration_us: int,
+        affected: tuple[tuple[str, int], ...] | None = None,
     ) -> int:
         """What became of `intent`; returns its own sequence number. `command` is the CommandComplete tag's
-        words without counts where the caller has them. 0, and nothing written, where the intent has an
-        outcome already or was itself lost.
+        words without counts where the caller has them, `affected` the rows changed by table. 0, and nothing
+        written, where the intent has an outcome already or was itself lost.
         """
         opened = self._open.pop(intent, None)
         if opened is None:
@@ -195,7 +197,7 @@ class Chain:
             if columns.mark is not self._mark:
                 self._define(records.COLUMNS, columns, now_ns)
             number = columns.number
-        said = _Outcome(intent, status, rows, nbytes, number, command, sqlstate, duration_us)
+        said = _Outcome(intent, status, rows, nbytes, number, command, sqlstate, duration_us, affected)
         try:
             payload = _encode(said)
         except UnicodeEncodeError:  # a server's command tag that is not UTF-8
@@ -203,7 +205,7 @@ class Chain:
         self.seq = seq = self.seq + 1
         body = _body(len(payload), _OUTCOME, seq, now_ns) + payload
         self._parts.append(_word(_crc(body)) + body)
-        answer = (opened, now_ns, intent, status, rows, nbytes, columns, command, sqlstate, duration_us)
+        answer = (opened, now_ns, intent, status, rows, nbytes, columns, command, sqlstate, duration_us, affected)
         self._answered.append(answer)
         return seq
 
@@ -255,6 +257,8 @@ class Chain:
             opened.tags,
             opened.approval,
             opened.origin,
+            opened.literals,
+            opened.declared,
         )
         self._open[intent] = opened
         self._put(records.CARRIED, now_ns, _encode(carried))
@@ -406,8 +410,7 @@ class Chain:
         self._parts.append(_word(_crc(body)) + body)
         return seq
 
-    @staticmethod
-    def _tagged(session: int, ruling: int, tags: Tags | None, approval: str) -> tuple[bytes, Tags | None]:
-        bounded = records.encode_bounded(tags, records.TAGS_LIMIT)
-        kept = msgspec.msgpack.decode(bounded, type=Tags | None)
-        return _encode(_Intent(session, ruling, kept, approval)), kept
+
+def _bounded(tags: Tags) -> Tags:
+    bounded = records.encode_bounded(tags, records.TAGS_LIMIT)
+    return msgspec.msgpack.decode(bounded, type=Tags)

@@ -1,157 +1,157 @@
-"""Records in the shape of the Open Cybersecurity Schema Framework, version 1.3.0, for SIEMs that speak it.
+"""Records in the shape of the Open Cybersecurity Schema Framework (OCSF 1.7, schema.ocsf.io), for SIEMs.
 
-A statement is one Datastore Activity (6005), made of its outcome; its intent alone says nothing that the outcome does not
-repeat, so intents are left out. Sessions and sign-ins are Authentication (3002); what happens to the gateway, its policy
-and its approvals is Application Lifecycle (6002). What the schema has no place for stands in `unmapped`, as in
-`gateway.audit.query.to_json`.
+Statements are Datastore Activity (6005), sign-ins and their ends Authentication (3002), everything else Application
+Lifecycle (6002). What OCSF has no place for stands under `unmapped` by Sluice's own names.
 """
 
 from typing import Any, Final
 
+from gateway.audit.effects import effect
 from gateway.audit.query import Entry, to_json
-from gateway.audit.records import SessionInfo
 
-VERSION: Final = "1.3.0"
+VERSION: Final = "1.7.0"
+_DATASTORE, _AUTHENTICATION, _LIFECYCLE = 6005, 3002, 6002
+_CATEGORIES: Final = {_DATASTORE: (6, "Application Activity"), _AUTHENTICATION: (3, "Identity & Access Management")}
 _CLASSES: Final = {
-    6005: ("Datastore Activity", 6, "Application Activity"),
-    3002: ("Authentication", 3, "Identity & Access Management"),
-    6002: ("Application Lifecycle", 6, "Application Activity"),
+    _DATASTORE: "Datastore Activity",
+    _AUTHENTICATION: "Authentication",
+    _LIFECYCLE: "Application Lifecycle",
 }
-_DATASTORE: Final = {
-    0: "Unknown", 1: "Read", 2: "Update", 3: "Connect", 4: "Query", 5: "Write", 6: "Create", 7: "Delete", 99: "Other"
-}  # fmt: skip
-_OF_KIND: Final = {
-    "SELECT": 4, "TABLE": 4, "VALUES": 4, "WITH": 4, "EXPLAIN": 4, "SHOW": 4, "FETCH": 1, "COPY": 5, "INSERT": 6, "MERGE": 5,
-    "UPDATE": 2, "DELETE": 7, "TRUNCATE": 7,
-}  # fmt: skip
-_SESSIONS: Final = {"session opened": (1, "Logon"), "sign-in refused": (1, "Logon"), "session closed": (2, "Logoff")}
-_LIFE: Final = {"gateway started": (3, "Start"), "gateway stopped": (4, "Stop")}
+_ACTIVITIES: Final = {
+    _DATASTORE: {1: "Read", 2: "Update", 4: "Query", 5: "Write", 6: "Create", 7: "Delete", 99: "Other"},
+    _AUTHENTICATION: {1: "Logon", 2: "Logoff", 99: "Other"},
+    _LIFECYCLE: {3: "Start", 4: "Stop", 99: "Other"},
+}
+_FIRST_WORDS: Final = {
+    "SELECT": 4,
+    "COPY TO": 1,
+    "FETCH": 1,
+    "UPDATE": 2,
+    "MERGE": 2,
+    "INSERT": 5,
+    "COPY FROM": 5,
+    "DELETE": 7,
+}
+_BY_EFFECT: Final = {"read": 4, "write": 2}
 _SEVERITIES: Final = {1: "Informational", 2: "Low", 3: "Medium", 4: "High"}
-_ACTIONS: Final = {"allow": (1, "Allowed"), "warn": (1, "Allowed"), "deny": (2, "Denied")}
+_SEVERITY_OF: Final = {"allow": 1, "warn": 2, "hold": 3, "deny": 3}
+_STATUSES: Final = {0: "Unknown", 1: "Success", 2: "Failure"}
 _MAPPED: Final = frozenset(
-    ("id", "time", "session", "user", "groups", "database", "statement", "fingerprint", "bytes", "client", "duration_us")
+    ("time", "user", "groups", "issuer", "client", "statement", "tables", "database", "session", "sqlstate")
 )
 
 
-def to_ocsf(entry: Entry, product_version: str) -> dict[str, Any] | None:
-    """The event of a record; None for an intent, whose outcome tells it. Times are milliseconds since the epoch."""
-    if entry.kind == "intent":
-        return None
-    if entry.kind == "outcome":
-        return _statement(entry, product_version)
-    if entry.kind == "session":
-        return _sign_in(entry, product_version)
-    what = str(entry.data.get("what", ""))
-    activity = _LIFE.get(what, (99, what or entry.kind))
-    grave = what in ("audit failed", "audit recovered", "events dropped") or "state" in entry.data
-    event = _event(entry, 6002, activity, 4 if grave else 1, product_version)
-    return event | {"app": _product(product_version), "message": what, "unmapped": _rest(entry)}
-
-
-def _statement(entry: Entry, product_version: str) -> dict[str, Any]:
-    session, ruling, said = entry.session, entry.ruling, entry.outcome
-    assert session is not None
-    assert ruling is not None
-    assert said is not None
-    number = next((_OF_KIND[word] for kind in ruling.kinds if (word := kind.partition(" ")[0]) in _OF_KIND), 99)
-    if "COPY TO" in ruling.kinds:
-        number = 1
-    name = _DATASTORE[number] if number != 99 else ", ".join(ruling.kinds) or "Other"
-    severity = 3 if said.status in ("refused", "unresolved") else 2 if ruling.decision in ("warn", "hold") else 1
-    event = _event(entry, 6005, (number, name), severity, product_version)
-    status = {"ok": (1, "Success"), "unresolved": (0, "Unknown")}.get(said.status, (2, "Failure"))
-    event |= {
-        "status_id": status[0],
-        "status": status[1],
-        "status_detail": said.status,
-        "status_code": said.sqlstate or "00000",
-        "duration": said.duration_us // 1000,
-        "actor": _actor(session),
-        "src_endpoint": _source(session.address),
-        "database": {"name": session.database or "-", "type": "Relational", "type_id": 1},
-        "type_id": 3 if ruling.tables else 1,
-        "type": "Table" if ruling.tables else "Database",
-        "query_info": {"query_string": ruling.statement, "uid": ruling.fingerprint, "bytes": said.nbytes},
-        "unmapped": _rest(entry),
-    }
-    if ruling.tables:
-        event["table"] = {"name": ruling.tables[0]}
-    action = _ACTIONS.get(ruling.decision)
-    if action is not None:
-        event |= {"action_id": action[0], "action": action[1]}
-        event["metadata"]["profiles"] = ["security_control"]
-    return event
-
-
-def _sign_in(entry: Entry, product_version: str) -> dict[str, Any]:
-    what = str(entry.data.get("what", ""))
-    refused = "refused" in what
-    event = _event(entry, 3002, _SESSIONS.get(what, (99, what or "Other")), 3 if refused else 1, product_version)
-    session = entry.session or SessionInfo("", "")
-    event |= {
-        "status_id": 2 if refused else 1,
-        "status": "Failure" if refused else "Success",
-        "user": _user(session),
-        "session": {"uid": session.session, "issuer": session.issuer},
-        "service": {"name": "sluice"},
-        "src_endpoint": _source(session.address),
-        "is_remote": True,
-        "message": what,
-        "unmapped": _rest(entry),
-    }
-    if entry.data.get("why"):
-        event["status_detail"] = str(entry.data["why"])
-    return event
-
-
-def _event(entry: Entry, of: int, activity: tuple[int, str], severity: int, product_version: str) -> dict[str, Any]:
-    name, category, category_name = _CLASSES[of]
-    return {
-        "class_uid": of,
-        "class_name": name,
-        "category_uid": category,
-        "category_name": category_name,
-        "activity_id": activity[0],
-        "activity_name": activity[1],
-        "type_uid": of * 100 + activity[0],
-        "type_name": f"{name}: {activity[1]}",
+def to_ocsf(entry: Entry) -> dict[str, Any]:
+    """One record as an OCSF event; `time` in milliseconds since the epoch, `metadata.uid` the record's id."""
+    record = to_json(entry)
+    class_uid = _class(entry)
+    activity = _activity(entry, class_uid)
+    status = _status(entry, record)
+    severity = _severity(entry, status)
+    category = _CATEGORIES.get(class_uid, _CATEGORIES[_DATASTORE])
+    event: dict[str, Any] = {
+        "activity_id": activity,
+        "activity_name": _ACTIVITIES[class_uid][activity],
+        "category_uid": category[0],
+        "category_name": category[1],
+        "class_uid": class_uid,
+        "class_name": _CLASSES[class_uid],
+        "type_uid": class_uid * 100 + activity,
         "time": entry.time_ns // 1_000_000,
         "severity_id": severity,
         "severity": _SEVERITIES[severity],
+        "status_id": status,
+        "status": _STATUSES[status],
         "metadata": {
             "version": VERSION,
-            "product": _product(product_version),
             "uid": entry.id,
-            "log_name": "audit",
-            "sequence": entry.seq,
+            "log_name": entry.kind,
+            "product": {"name": "Sluice", "vendor_name": "Sluice"},
         },
     }
+    if class_uid == _LIFECYCLE:
+        event["app"] = {"name": "Sluice", "vendor_name": "Sluice"}
+    if entry.session is not None:
+        event |= _who(record, class_uid)
+    if entry.ruling is not None:
+        event |= _what(record)
+    if record.get("sqlstate"):
+        event["status_code"] = record["sqlstate"]
+    rest = {name: value for name, value in record.items() if name not in _MAPPED}
+    event["unmapped"] = {name: value for name, value in rest.items() if value not in (None, "", [], {})}
+    return event
 
 
-def _product(version: str) -> dict[str, str]:
-    return {"name": "Sluice", "vendor_name": "Sluice", "version": version}
+def _class(entry: Entry) -> int:
+    if entry.ruling is not None:
+        return _DATASTORE
+    return _AUTHENTICATION if entry.kind == "session" and entry.session is not None else _LIFECYCLE
 
 
-def _user(session: SessionInfo) -> dict[str, Any]:
-    return {"name": session.user, "type_id": 1, "type": "User", "groups": [{"name": each} for each in session.groups]}
+def _activity(entry: Entry, class_uid: int) -> int:
+    if entry.ruling is not None:
+        kinds = entry.ruling.kinds
+        first = " ".join(kinds[0].split(" ")[:2]) if kinds else ""
+        known = _FIRST_WORDS.get(first) or _FIRST_WORDS.get(first.split(" ")[0])
+        if known is None and first.startswith("CREATE"):
+            known = 6
+        if known is None and first.startswith(("DROP", "TRUNCATE")):
+            known = 7
+        return known or _BY_EFFECT.get(effect(kinds), 99)
+    what = str(entry.data.get("what", ""))
+    if class_uid == _AUTHENTICATION:
+        return 1 if "opened" in what or "sign-in" in what else 2 if "closed" in what else 99
+    return 3 if "started" in what else 4 if "stopped" in what else 99
 
 
-def _actor(session: SessionInfo) -> dict[str, Any]:
-    actor: dict[str, Any] = {"user": _user(session), "session": {"uid": session.session, "issuer": session.issuer}}
-    if session.application:
-        actor["app_name"] = session.application
-    if session.actors:
-        actor["invoked_by"] = " > ".join(session.actors)
-    return actor
+def _status(entry: Entry, record: dict[str, Any]) -> int:
+    if entry.outcome is not None:
+        return 1 if entry.outcome.status == "ok" else 0 if entry.outcome.status == "unresolved" else 2
+    if entry.ruling is not None:
+        return 2 if entry.ruling.decision == "deny" else 1
+    return 2 if entry.data.get("sqlstate") or "refused" in str(entry.data.get("what", "")) else 1
 
 
-def _source(address: str) -> dict[str, Any]:
-    """`host:port`, `[v6]:port`, or whatever was said."""
-    host, colon, port = address.rpartition(":")
-    if colon and port.isascii() and port.isdigit() and len(port) <= 5:
-        return {"ip": host.strip("[]"), "port": int(port)}
-    return {"name": address or "unknown"}
+def _severity(entry: Entry, status: int) -> int:
+    if entry.ruling is not None:
+        return _SEVERITY_OF.get(entry.ruling.decision, 1)
+    if entry.kind == "system" and "alarm" in str(entry.data.get("what", "")):
+        return 4
+    return 3 if status == 2 else 1
 
 
-def _rest(entry: Entry) -> dict[str, Any]:
-    return {name: value for name, value in to_json(entry).items() if name not in _MAPPED}
+def _who(record: dict[str, Any], class_uid: int) -> dict[str, Any]:
+    user = {
+        "name": record["user"],
+        "type_id": 1,
+        "groups": [{"name": each} for each in record["groups"]],
+        "domain": record["issuer"],
+    }
+    address, _, port = record["client"]["address"].rpartition(":")
+    endpoint: dict[str, Any] = {"ip": address.strip("[]") or record["client"]["address"]}
+    if port.isdigit():
+        endpoint["port"] = int(port)
+    session = {"uid": record["session"], "issuer": record["issuer"]}
+    out: dict[str, Any] = {
+        "actor": {"user": user, "session": session, "app_name": record["client"]["application"]},
+        "src_endpoint": endpoint,
+    }
+    if class_uid == _AUTHENTICATION:
+        out |= {"user": user, "session": session, "is_remote": True, "service": {"name": record["database"]}}
+    return out
+
+
+def _what(record: dict[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "database": {"name": record["database"], "type_id": 1, "type": "Relational"},
+        "type_id": 1,
+        "type": "Database",
+        "query_info": {"query_string": record["statement"], "uid": record["fingerprint"]},
+        "policy": {"uid": record["policy"]["hash"], "version": str(record["policy"]["generation"])},
+        "action": record["decision"],
+    }
+    if record["tables"]:
+        out["table"] = {"name": record["tables"][0]}
+    if "duration_us" in record:
+        out["duration"] = record["duration_us"] // 1000
+    return out

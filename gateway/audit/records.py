@@ -373,3 +373,5 @@ class Open:
     tags: Tags | None = None
     approval: str = ""
     origin: str = field(default="")
+    literals: bytes = b""
+    declared: Declared | None = None

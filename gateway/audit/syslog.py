@@ -1,68 +1,49 @@
-"""Records as syslog messages (RFC 5424): what is searched for as structured data, and the whole record as JSON behind it."""
+"""Records as syslog messages of RFC 5424, framed for a stream by RFC 6587's octet counting.
 
-from typing import Final
+The facility is 13 (log audit). The structured data's enterprise number is 32473, which RFC 5612 sets aside for
+documentation, unless the caller has one of its own.
+"""
+
+from typing import Any, Final
 
 import msgspec
 
-from gateway.audit.query import Entry, timestamp, to_json
+from gateway.audit.query import Entry, to_json
 
-EXAMPLE_ENTERPRISE: Final = 32473  # for documentation and examples (RFC 5612): whoever has a number of their own uses that
-UDP_BYTES: Final = 8192  # of one datagram; longer messages leave out the JSON
-_FACILITY: Final = 13  # log audit
-_VALUE_MAX: Final = 255  # characters of one parameter's value
-_WARNED: Final = ("deny", "hold", "warn")
-_encode = msgspec.json.encode
-
-
-def message(entry: Entry, enterprise: int = EXAMPLE_ENTERPRISE, limit: int = 0) -> bytes:
-    """One message without framing. With a `limit` in bytes what would be longer ends before the JSON, and says so."""
-    host, _, worker = entry.label.rpartition("-")
-    priority = _FACILITY * 8 + severity(entry)
-    header = f"<{priority}>1 {timestamp(entry.time_ns)} {_name(host, 255)} sluice {_name(worker, 128)}"
-    parameters = "".join(f' {name}="{_escape(value)}"' for name, value in _parameters(entry) if value)
-    start = f"{header} {entry.kind} [sluice@{enterprise}{parameters}"
-    whole = f"{start}] ".encode("utf-8", "replace") + b"\xef\xbb\xbf" + _encode(to_json(entry))
-    if limit and len(whole) > limit:
-        return f'{start} cut="true"]'.encode("utf-8", "replace")
-    return whole
+DOCUMENTATION_ENTERPRISE: Final = 32473
+_FACILITY: Final = 13
+_SEVERITY: Final = {"allow": 6, "warn": 4, "hold": 4, "deny": 4}  # 6 informational, 4 warning
+_ALERT: Final = 1
+_NAMES: Final = (
+    "id", "session", "user", "actor", "database", "environment", "role", "decision", "statement_kind", "fingerprint",
+    "tables", "rows", "bytes", "status", "sqlstate", "duration_us", "intent",
+)  # fmt: skip
 
 
-def counted(one: bytes) -> bytes:
-    """A message for a stream: octet counting (RFC 6587 3.4.1, and RFC 5425 over TLS)."""
-    return b"%d %b" % (len(one), one)
+def line(entry: Entry, host: str, enterprise: int = DOCUMENTATION_ENTERPRISE) -> bytes:
+    """One message without framing: header, structured data, and the whole record as JSON in UTF-8."""
+    record = to_json(entry)
+    severity = _SEVERITY.get(entry.ruling.decision, 6) if entry.ruling else 6
+    if entry.kind == "system" and "alarm" in str(entry.data.get("what", "")):
+        severity = _ALERT
+    head = f"<{_FACILITY * 8 + severity}>1 {record['time']} {_token(host, 255)} sluice - {_token(entry.kind, 32)} "
+    parts = "".join(f' {name}="{_value(record[name])}"' for name in _NAMES if record.get(name) not in (None, "", []))
+    body = msgspec.json.encode(record)
+    return head.encode("ascii") + f"[sluice@{enterprise}{parts}] ".encode() + b"\xef\xbb\xbf" + body
 
 
-def severity(entry: Entry) -> int:
-    """3 error: the audit's own trouble, or nobody knows; 4 warning: refused, held; 5 notice: policy, system; else 6."""
-    what = str(entry.data.get("what", ""))
-    if what in ("audit failed", "events dropped") or (entry.outcome is not None and entry.outcome.status == "unresolved"):
-        return 3
-    if "refused" in what or (entry.ruling is not None and entry.ruling.decision in _WARNED):
-        return 4
-    return 5 if entry.kind in ("policy", "system", "approval") else 6
+def framed(message: bytes) -> bytes:
+    """A message for a stream: its length in bytes, a space, itself (RFC 6587, section 3.4.1)."""
+    return str(len(message)).encode() + b" " + message
 
 
-def _parameters(entry: Entry) -> list[tuple[str, str]]:
-    found = [("id", entry.id)]
-    if entry.session is not None:
-        who = entry.session
-        found += [("session", who.session), ("user", who.user), ("actor", ">".join(who.actors)), ("client", who.address)]
-        found += [("database", who.database), ("environment", who.environment), ("role", who.role)]
-    if entry.ruling is not None:
-        what = entry.ruling
-        found += [("decision", what.decision), ("rule", ", ".join(what.rules)), ("fingerprint", what.fingerprint)]
-    if entry.outcome is not None:
-        said = entry.outcome
-        found += [("intent", entry.intent), ("status", said.status), ("sqlstate", said.sqlstate), ("rows", str(said.rows))]
-    return [*found, ("what", str(entry.data.get("what", "")))]
+def _token(text: str, limit: int) -> str:
+    """PRINTUSASCII of at most `limit` characters; "-" where nothing is left."""
+    return "".join(each for each in text if "!" <= each <= "~")[:limit] or "-"
 
 
-def _escape(value: str) -> str:
-    """A parameter's value: quote, backslash and bracket escaped (RFC 5424 6.3.3); control characters become spaces."""
-    value = value[:_VALUE_MAX].replace("\\", "\\\\").replace('"', '\\"').replace("]", "\\]")
-    return value if value.isprintable() else "".join(each if each.isprintable() else " " for each in value)
-
-
-def _name(text: str, most: int) -> str:
-    """Printable ASCII without spaces, as header fields are; "-" where nothing is left."""
-    return "".join(each if "!" <= each <= "~" else "_" for each in text[:most]) or "-"
+def _value(value: Any) -> str:
+    """A PARAM-VALUE: quotes, backslashes and brackets escaped (section 6.3.3), nothing that breaks a line."""
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = "".join(each if each.isprintable() else "?" for each in text)
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("]", "\\]")

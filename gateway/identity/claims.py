@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from jwt import InvalidTokenError, PyJWS
 
 from gateway.errors import Refusal, Refused, State
+from gateway.identity import declaration
 from gateway.identity.keys import IssuerKey, IssuerKeys, KeySet, is_kid
 from gateway.identity.principal import Principal
 
@@ -52,13 +53,17 @@ def verify(token: str, user: str, keys: IssuerKeys, now: float) -> Principal:
     if named != unicodedata.normalize("NFC", user):
         _refuse("the token belongs to another user", "Connect as the user the token was issued to.")
     token_id = claims.get("jti")
+    actor = claims.get(issuer.actor_claim)
     return Principal(
         user=named,
         issuer=issuer.name,
         groups=_groups(claims.get(issuer.groups_claim)),
-        actors=_actors(claims.get(issuer.actor_claim)),
+        actors=_actors(actor),
         expires=float(claims["exp"]),
         token_id=token_id if is_kid(token_id) else hashlib.sha256(token.encode()).hexdigest()[:16],
+        model=_told(claims, actor, ("model",)),
+        run=_told(claims, actor, ("run", "run_id", "task")),
+        intent=_intent(claims.get(declaration.CLAIM)),
     )
 
 
@@ -181,8 +186,8 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
 
 
 def _name(value: object, what: str) -> str:
-    if isinstance(value, str) and 1 <= len(value) <= _NAME_CHARACTERS_MAX and value.isprintable():
-        return unicodedata.normalize("NFC", value)
+    if _is_plain(value):
+        return unicodedata.normalize("NFC", str(value))
     _refuse(f"{what} is not a plain text")
 
 
@@ -203,3 +208,25 @@ def _actors(value: object) -> tuple[str, ...]:
         actors.append(_name(value.get("sub"), "an actor"))
         value = value.get("act")
     return tuple(actors)
+
+
+def _told(claims: dict[str, Any], actor: Any, names: tuple[str, ...]) -> str:
+    """The first of the names that has a plain text: in the chain of actors, outermost first, then among the token's own
+    claims. Other issuers may mean other things by such names, so what is no plain text is passed over."""
+    while isinstance(actor, dict):
+        for name in names:
+            if _is_plain(actor.get(name)):
+                return str(actor[name])
+        actor = actor.get("act")
+    return next((str(claims[name]) for name in names if _is_plain(claims.get(name))), "")
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= _NAME_CHARACTERS_MAX and value.isprintable()
+
+
+def _intent(claim: object) -> declaration.Declaration | None:
+    try:
+        return declaration.of_claim(claim)
+    except ValueError as error:
+        _refuse(f"the claim {declaration.CLAIM} cannot be read: {error}")

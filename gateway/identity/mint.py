@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from gateway.identity.declaration import CLAIM
 from gateway.settings import Issuer
 
 
@@ -21,12 +22,17 @@ def mint(
     now: float,
     ttl_seconds: int,
     token_id: str,
+    *,
+    model: str = "",
+    run: str = "",
+    intent: str = "",
 ) -> str:
     """A signed token for `user`, valid from `now` (POSIX seconds) for `ttl_seconds`.
 
     `private_key` is PEM (PKCS #8); `actors` is the chain of agents, outermost first (RFC 8693 `act`); claims
-    are named as `issuer` says. Raises ValueError when the key is not one of the kinds that
-    `gateway.identity.keys` accepts.
+    are named as `issuer` says. `model` and `run` tell of the outermost agent, or of the user where there is none;
+    `intent` is what the session will do, as `gateway.identity.declaration.read_text` takes it. Raises ValueError when
+    the key is not one of the kinds that `gateway.identity.keys` accepts.
     """
     key = load_pem_private_key(private_key, password=None)
     if isinstance(key, Ed25519PrivateKey):
@@ -52,4 +58,7 @@ def mint(
         chain = {"sub": actor} if chain is None else {"sub": actor, "act": chain}
     if chain is not None:
         claims[issuer.actor_claim] = chain
+    (claims if chain is None else chain).update({key: one for key, one in (("model", model), ("run", run)) if one})
+    if intent:
+        claims[CLAIM] = intent
     return jwt.encode(claims, key, algorithm=algorithm)

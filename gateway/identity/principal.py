@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gateway.identity.declaration import Declaration
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -13,3 +15,6 @@ class Principal:
     actors: tuple[str, ...]
     expires: float  # POSIX seconds: the token's exp
     token_id: str  # jti, or the first 16 hex digits of the token's SHA-256
+    model: str = ""  # which model the agent says it is, and which run or task it is on
+    run: str = ""
+    intent: Declaration | None = None  # what it says that it is about to do

@@ -1,13 +1,16 @@
 """The verdict over one statement: a deny beats a missing grant, that beats a hold, and a hold beats a warning."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refused, State
+from gateway.identity.declaration import Declaration
 from gateway.policy import builtin, guardrails
 from gateway.policy.affected import counted
 from gateway.policy.decision import NO_LIMITS, STRICTNESS, Budget, Decision, GrantNote, Limit, Limits, Verdict
 from gateway.policy.guardrails import PLAIN, UNNEST, Finding, Said
+from gateway.policy.intents import mismatch
 from gateway.policy.needs import CALLS_WRITER, Need, Needs, needs
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Grant
@@ -23,18 +26,35 @@ def decide(
     catalog: Catalog,
     estimated_rows: int | None = None,
     own: frozenset[str] = frozenset(),
+    declared: Declaration | None = None,
 ) -> Decision:
     """The verdict over a statement of a session with these rights. Pure and total.
 
     `estimated_rows`: the planner's estimate of the rows that the statement returns or changes, None where it was not asked
     yet (see Decision.wants_estimate); it can make the verdict stricter and never milder. `own`: bare names that now
-    certainly mean temporary relations of the session.
+    certainly mean temporary relations of the session. `declared`: what was said of the statement before.
 
     What is held is refused: nothing can release it here. A refusal is 42501, names its rule and no value, and its
     hint tells how to mend the statement.
     """
     needed = needs(facts, rights, catalog, own)
-    said = guardrails.speak(facts, needed, rights.guardrails, catalog, estimated_rows, own)
+    if declared is None:
+        return _decided(facts, needed, rights, catalog, estimated_rows, own, ())
+    differs = mismatch(declared, facts, needed, catalog, own)
+    decision = _decided(facts, needed, rights, catalog, estimated_rows, own, differs)
+    return replace(decision, mismatch=differs) if differs else decision
+
+
+def _decided(
+    facts: Facts,
+    needed: Needs,
+    rights: Rights,
+    catalog: Catalog,
+    estimated_rows: int | None,
+    own: frozenset[str],
+    differs: tuple[str, ...],
+) -> Decision:
+    said = guardrails.speak(facts, needed, rights.guardrails, catalog, estimated_rows, own, differs)
     if rights.production:
         built_in = builtin.speak(facts, needed, catalog, estimated_rows)
         said.found += built_in.found

@@ -81,3 +81,4 @@ class Decision:
     limits: Limits = NO_LIMITS
     wants_estimate: bool = False
     counted_instead: Limit | None = None
+    mismatch: tuple[str, ...] = ()  # how the statement differs from what was declared

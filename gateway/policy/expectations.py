@@ -56,7 +56,8 @@ class Function(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One statement of one person, and what is to become of it. `masked` and `clear` name columns of its result.
 
-    `issuer` "": the first of sluice.toml. `rule`: the grant or guardrail that decides, "": any.
+    `issuer` "": the first of sluice.toml. `rule`: the grant or guardrail that decides, "": any. `intent`: what
+    SET sluice.reason declared before.
     """
 
     name: Text
@@ -70,6 +71,7 @@ class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: str = ""
     masked: Names = ()
     clear: Names = ()
+    intent: str = ""
     estimated_rows: Annotated[int, Meta(ge=0, le=2**53)] | None = None
 
 

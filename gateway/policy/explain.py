@@ -16,8 +16,8 @@ def explain(decided: Iterable[tuple[Facts, Decision]], rights: Rights, catalog: 
 
     Shape: {"database", "environment", "role", "allow", "unmask", "grants", "statements": [{"decision", "rules",
     "message", "hint", "sqlstate", "needs", "kinds", "effects", "tables", "functions", "complete", "reason",
-    "statement", "wants_estimate", "limits": {"affected_rows", "statement_seconds", "budgets", "guesses"}, "columns":
-    [{"column", "name", "origin", "bases", "labels", "plain", "proven"}] or None}]}. All values are of JSON.
+    "statement", "mismatch", "wants_estimate", "limits": {"affected_rows", "statement_seconds", "budgets", "guesses"},
+    "columns": [{"column", "name", "origin", "bases", "labels", "plain", "proven"}] or None}]}. All values are of JSON.
     """
     return {
         "database": rights.database,
@@ -49,6 +49,7 @@ def _statement(facts: Facts, decision: Decision, rights: Rights, catalog: Catalo
         "complete": facts.complete,
         "reason": facts.reason,
         "statement": facts.shape,
+        "mismatch": list(decision.mismatch),
         "wants_estimate": decision.wants_estimate,
         "limits": _limits(decision.limits),
         "columns": _columns(facts, catalog),

@@ -7,6 +7,8 @@ of it. Names are matched with all that they reach (`gateway.policy.reach`).
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from gateway.classify.catalog import Catalog
 from gateway.policy import kinds
 from gateway.policy.affected import counted, estimable
@@ -55,11 +57,18 @@ def speak(
     catalog: Catalog,
     estimated_rows: int | None = None,
     own: frozenset[str] = frozenset(),
+    mismatch: tuple[str, ...] = (),
 ) -> Said:
-    """What the guardrails say of the statement, in the order of their names. `own`: see `gateway.policy.reach`."""
+    """What the guardrails say of the statement, in the order of their names. `own`: see `gateway.policy.reach`. `mismatch`:
+    how it differs from what was declared (`gateway.policy.intents`); rules on that say nothing where nothing differs.
+    """
     said = Said()
     seen = _Seen(facts, needs, catalog, own)
     for rail in rails:
+        if rail.intent_mismatch:
+            if not mismatch:
+                continue
+            rail = replace(rail, message=_undeclared(rail, mismatch))
         if needs.unread:
             said.add(Finding(rail.name, rail.effect, rail.message, PLAIN))
         elif not _meets(rail, seen):
@@ -126,6 +135,11 @@ def _meets(rail: Guardrail, seen: _Seen) -> bool:
     return not rail.functions or any(fits_function(p, *one) for p in rail.functions for one in facts.functions)
 
 
+def _undeclared(rail: Guardrail, mismatch: tuple[str, ...]) -> str:
+    words = f"the statement {', '.join(mismatch)}, which was not declared"
+    return f"{rail.message} ({words})" if rail.message else words
+
+
 def _limit(said: Said, rail: Guardrail, most: int, seen: _Seen) -> None:
     """The session's own temporary tables have no limit."""
     if CALLS_WRITER in seen.needs.wanted:
@@ -141,6 +155,8 @@ def _limit(said: Said, rail: Guardrail, most: int, seen: _Seen) -> None:
 def _hint(rail: Guardrail) -> str:
     if rail.min_estimated_rows is not None:
         return "Narrow the WHERE, or work in smaller steps."
+    if rail.intent_mismatch:
+        return "Do what was declared, or declare it first: SET sluice.reason = 'tables=… effect=… why'."
     if rail.without_where:
         return "Add a WHERE that selects the rows you mean."
     if rail.functions:

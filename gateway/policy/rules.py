@@ -95,8 +95,8 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `statements` are kinds as in `parser.facts` ("DROP" fits "DROP TABLE"), "*" any. `tables` are "table" or
     "schema.table", `columns` one name more, `functions` "name" or "schema.name", whatever arguments stand behind it; * and ?
-    are wildcards. With `max_affected_rows` the rule stops nothing by itself: it limits the rows that what meets its other
-    conditions may change.
+    are wildcards. `intent_mismatch`: it does something else than was declared before. With `max_affected_rows` the rule
+    stops nothing by itself: it limits the rows that what meets its other conditions may change.
     """
 
     name: Text
@@ -113,6 +113,7 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     functions: Names = ()
     min_estimated_rows: Count | None = None
     max_affected_rows: Rows | None = None
+    intent_mismatch: bool = False
     message: str = ""
 
 
@@ -285,8 +286,8 @@ def _grant(rule: Grant, path: Path, text: str, file: str) -> None:
 def _guardrail(rule: Guardrail, path: Path, text: str, file: str) -> None:
     conditions = (rule.statements, rule.tables, rule.columns, rule.functions)
     numbers = (rule.min_estimated_rows, rule.max_affected_rows)
-    if not any(conditions) and not rule.without_where and numbers == (None, None):
-        mend = 'add statements = ["DROP"], without_where = true, tables, columns or functions'
+    if not any(conditions) and not rule.without_where and not rule.intent_mismatch and numbers == (None, None):
+        mend = 'add statements = ["DROP"], without_where = true, intent_mismatch = true, tables, columns or functions'
         fail(text, file, path, "it looks at nothing", mend)
     if rule.max_affected_rows is not None:
         if rule.effect != "deny":

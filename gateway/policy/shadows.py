@@ -32,7 +32,7 @@ def _covers(wide: Guardrail, narrow: Guardrail) -> bool:
         return False
     if wide.min_estimated_rows is not None and (narrow.min_estimated_rows or 0) < wide.min_estimated_rows:
         return False
-    if wide.without_where and not narrow.without_where:
+    if (wide.without_where and not narrow.without_where) or (wide.intent_mismatch and not narrow.intent_mismatch):
         return False
     selectors = ("users", "groups", "actors", "databases", "environments")
     return all(_selects(getattr(wide, key), getattr(narrow, key), key) for key in selectors) and (

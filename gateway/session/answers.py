@@ -260,7 +260,9 @@ def _described(s: Session, item: Item, description: bytes) -> bytes | None:
 
 
 def _parameter_description(s: Session, frame: bytes) -> bytes | None:
-    _head(s, Ask.DESCRIBE_STATEMENT)
+    statement = _head(s, Ask.DESCRIBE_STATEMENT).statement
+    if statement is not None:
+        statement.described = frame[5:]
     return None
 
 
@@ -294,6 +296,7 @@ def _succeeded(s: Session, item: Item, ruling: Ruling, command: str, rows: int) 
     if ruling.facts.effects != _READ:
         s.changed_by(ruling.facts)
         s.temporaries.completed(ruling, s.scope)
+        s.said.completed(ruling.facts)
     if not ruling.plain and paths.moves(s, (ruling,)):
         paths.moved(s)
         s.temporaries.completed(ruling, s.scope)
@@ -357,6 +360,7 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
     if s.status == 73:
         s.names.transaction_ended()
         s.tainted = None
+        s.said.settled()
     s.temporaries.settled(ended=s.status == 73)
     if s.search_path is None:
         paths.settled(s)

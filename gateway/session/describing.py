@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.session.inflight import Ask, Portal
+from gateway.session.inflight import Ask, Portal, Statement
 from gateway.session.names import Ambiguous
 from parser.errors import ProtocolError
 from parser.messages import frame as build
@@ -33,6 +33,7 @@ def describe(s: Session, frame: bytes) -> bool:
         raise ProtocolError("a Describe names a statement or a portal")
     name = frame[6:-1]
     portal: Portal | None = None
+    statement: Statement | None = None
     rulings: tuple[Ruling, ...] = ()
     try:
         if frame[5] == 80:
@@ -46,7 +47,7 @@ def describe(s: Session, frame: bytes) -> bool:
         portal.asked = True
         rulings = portal.statement.script.rulings
     item = s.ask(Ask.DESCRIBE_PORTAL if frame[5] == 80 else Ask.DESCRIBE_STATEMENT)
-    item.portal = portal
+    item.portal, item.statement = portal, statement
     item.rulings = rulings
     s.to_server.append(frame)
     return True

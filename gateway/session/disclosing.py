@@ -70,7 +70,7 @@ def changed(s: Session, item: Item, ruling: Ruling, command: str, rows: int) -> 
     intent = item.intents[item.index]
     if not intent or (not rows and command.startswith(_COUNTED)):
         return  # nothing was changed
-    for table in ruling.changes:
+    for table in ruling.owes_keys:
         if (intent, table) not in item.returned:
             s.chain.rows(s.now, intent, table, True, 0, not_known(NOT_RETURNED))
 

@@ -22,6 +22,7 @@ def failed(s: Session, frame: bytes) -> bytes | None:
     fatal = b"\0VFATAL\0" in body or b"\0VPANIC\0" in body
     s.server_said_last = s.server_said_last or fatal
     s.temporaries.failed()
+    s.said.failed()
     if not s.queue:
         return _scrubbed(s, None, frame)
     item = s.queue[0]
@@ -63,6 +64,21 @@ def in_our_words(s: Session, item: Item, refused: Refused) -> bytes:
     seq = item.intents[index] if index >= 0 else 0
     detail = f"Audit record {s.chain.record_id(seq)}." if seq else ""
     return error_response("ERROR", refused.sqlstate, refused.message, detail, refused.hint)
+
+
+def on_record(s: Session, what: str, refused: Refused, item: Item | None = None) -> None:
+    """Puts on record what the gateway did to a session or, with `item`, to the statement that runs in it."""
+    data = {"what": what, "why": refused.message, "sqlstate": str(refused.sqlstate)}
+    if item is not None:
+        data |= {"rule": refused.rule, "intent": running(s)}
+    s.chain.event(s.now, "session", data, s.card)
+
+
+def running(s: Session) -> str:
+    """The record of the intent that the server works on, "" where there is none."""
+    item = s.queue[0] if s.queue else None
+    seq = item.intents[item.index] if item is not None and item.index < len(item.intents) else 0
+    return s.chain.record_id(seq) if seq else ""
 
 
 def _scrubbed(s: Session, ruling: Ruling | None, frame: bytes) -> bytes | None:

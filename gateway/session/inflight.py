@@ -59,11 +59,13 @@ class Statement:
     The server read its text once, when it was defined: a later reading of string literals changes nothing in it.
     """
 
-    __slots__ = ("_scope", "compared", "groups", "reading", "script", "sql", "types")
+    __slots__ = ("_scope", "compared", "described", "groups", "literals", "reading", "script", "sql", "types")
 
     def __init__(self, sql: bytes, script: Script, scope: Scope, *, as_text: bool = True) -> None:
         self.sql = sql
         self.types: bytes | None = None  # of its parameters, as in Parse
+        self.described = b""  # … and as the server has described them
+        self.literals: tuple[bytes, ...] = ()  # digests of its text's
         self.groups: tuple[Group, ...] = ()  # that the text which the server has was guarded for
         self.script = script
         self.compared: tuple[Scope, Comparisons | None] | None = None  # of its parameters, once that was asked
@@ -89,13 +91,14 @@ class Statement:
 class Portal:
     """A bound statement. `description` is the body of its RowDescription once the server has sent one, b"" for NoData."""
 
-    __slots__ = ("asked", "description", "name", "statement", "values")
+    __slots__ = ("asked", "description", "literals", "name", "statement", "values")
 
     def __init__(self, name: bytes, statement: Statement) -> None:
         self.name = name
         self.statement = statement
         self.description: bytes | None = None
         self.asked = False  # a Describe for it is under way
+        self.literals: tuple[bytes, ...] = statement.literals  # with the digests of its parameters
         self.values: bytes | None = None  # of its parameters, as in Bind, where a rule looks at the rows they select
 
 

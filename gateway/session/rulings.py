@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.audit.literals import DIGEST_BYTES
 from gateway.errors import Refused
-from gateway.session.inflight import ROWS_UNKNOWN, Ask, Wanted
-from parser.facts import Facts
+from gateway.session import paths
+from gateway.session.inflight import ROWS_UNKNOWN, Ask, Statement, Wanted
+from parser.facts import LITERALS_MAX, Facts
 
 if TYPE_CHECKING:
     from gateway.scope import Ruling, Script
@@ -54,9 +56,27 @@ def script_of(s: Session, sql: bytes) -> Script:
     """The rulings over a text as the server would read it now."""
     fresh(s)
     if s.encoding_safe and not s.lexing_doubt:
-        return s.scope.script(sql)
+        return declared(s, s.scope.script(sql))
     reason = "the session's client_encoding or standard_conforming_strings does not let its text be read safely"
-    return s.scope.unread(reason, "")
+    return declared(s, s.scope.unread(reason, ""))
+
+
+def declared(s: Session, script: Script) -> Script:
+    """The rulings under what the session has declared."""
+    said = s.said.now
+    return script if said is script.said else s.scope.declaring(script, said)
+
+
+def with_parameters(s: Session, statement: Statement, values: bytes) -> tuple[bytes, ...]:
+    """The digests of a statement's literals and, behind them, of its parameters. `values`: of a Bind, behind both names."""
+    own = statement.literals
+    if len(own) > 1:
+        return own
+    room = LITERALS_MAX * DIGEST_BYTES
+    text = own[0] if own else b""
+    if len(text) >= room:
+        return own
+    return ((text + s.scope.parameters(values, statement.types or b"", statement.described))[:room],)
 
 
 def resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | None]:
@@ -75,10 +95,10 @@ def resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | N
                 cursors[named.name] = inner
             elif named.action == "execute":
                 known = None if opaque else prepared.get(named.name) or s.names.prepared(named.name, s.scope)
-                ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
+                ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS, ruling.said)
             elif named.action == "fetch":
                 known = None if opaque else cursors.get(named.name) or s.names.cursor(named.name)
-                ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS)
+                ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS, ruling.said)
         opaque = opaque or not ruling.facts.complete or "procedural" in ruling.facts.effects
         rulings.append(ruling)
     refused = next((ruling.refused for ruling in rulings if ruling.refused is not None), None)
@@ -92,6 +112,11 @@ def refused_at_parse(script: Script) -> Refused | None:
         if ruling.refused is not None and (named is None or named.action not in ("execute", "fetch")):
             return ruling.refused
     return None
+
+
+def moves(s: Session, rulings: tuple[Ruling, ...]) -> bool:
+    """Whether what follows can only be read once these statements are answered, for what they change in the session."""
+    return paths.moves(s, rulings) or (s.said.moved and any(s.said.taken_back(ruling.facts) for ruling in rulings))
 
 
 def warn(s: Session, rulings: tuple[Ruling, ...]) -> None:

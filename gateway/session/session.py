@@ -16,8 +16,9 @@ from gateway.masking.basis import MaskBasis, moved_names
 from gateway.masking.written_back import CopyWatch
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
-from gateway.session import answers, bounds, disclosing, paths, understand
+from gateway.session import answers, bounds, disclosing, failures, paths, understand
 from gateway.session.budgets import Purse, Purses
+from gateway.session.declaring import Said
 from gateway.session.inflight import Ask, Item, Wanted
 from gateway.session.names import Names
 from gateway.session.temporaries import Temporaries
@@ -85,6 +86,7 @@ class Session:
         "queue",
         "refusals",
         "rescope",
+        "said",
         "scope",
         "search_path",
         "seen",
@@ -118,6 +120,7 @@ class Session:
         parameters: list[tuple[str, str]],
         frame_bytes_max: int,
         purse_of: Purses,
+        said: Said | None = None,
     ) -> None:
         self.scope = scope
         self.rescope = rescope  # a scope for the policy and catalogue of now; raises Refusal when the right is gone
@@ -159,6 +162,7 @@ class Session:
         self.server_said_last = False
         self.purse_of = purse_of
         self.purses: dict[Budget, Purse] = {}
+        self.said = said if said is not None else Said()
         self._begin(scope)
         for name, value in parameters:
             self.parameter(name, value)
@@ -233,8 +237,13 @@ class Session:
 
     def overdue(self, now: int) -> bool:
         """Whether the server works on something for longer than it may: the relay then asks it to cancel that."""
+        known = self.queue[0].overdue if self.queue else None
         if self.cancelling or not bounds.overdue(self, now):
             return False
+        item = self.queue[0]
+        if known is None and item.overdue is not None:
+            self.now = now
+            failures.on_record(self, "statement cancelled", item.overdue, item)
         self.cancelling = True
         return True
 
@@ -248,6 +257,7 @@ class Session:
             self.to_client.append(error_response("FATAL", refused.sqlstate, refused.message, "", refused.hint))
             self.ending = True
             self.client_rest.clear()
+            failures.on_record(self, "session ended", refused)
 
     def close(self, status: Status, now: int) -> None:
         """Gives every outstanding intent its outcome; nothing may be called afterwards."""
@@ -342,13 +352,18 @@ class Session:
         self.queue.append(item)
         return item
 
-    def record(self, item: Item, rulings: tuple[Ruling, ...], refused: Refused | None) -> None:
-        """Buffers the intents of an execution."""
+    def record(
+        self, item: Item, rulings: tuple[Ruling, ...], refused: Refused | None, literals: tuple[bytes, ...] = ()
+    ) -> None:
+        """Buffers the intents of an execution. `literals`: the digests of each statement's, () where none are kept."""
         item.rulings = rulings
         self.statements += len(rulings)
-        intents = []
+        intents: list[int] = []
         for ruling in rulings:
-            intents.append(self.chain.intent(self.now, self.card, ruling.card, ruling.tags))
+            digests = literals[len(intents)] if literals else b""
+            intents.append(
+                self.chain.intent(self.now, self.card, ruling.card, ruling.tags, "", digests, ruling.declared)
+            )
             if not ruling.basis.inert or (ruling.basis.unproven and self.tainted is None):
                 self.tainted = ruling.basis
             if refused is None:
@@ -391,12 +406,14 @@ class Session:
         intent = item.intents[index]
         if intent:
             ruling = item.rulings[index]
-            if ruling.changes:
+            if ruling.owes_keys:
                 disclosing.changed(self, item, ruling, command, rows)
             result = ruling.copy if item.plan is None else item.plan
             card = result.card_with(item.found) if result is not None else None
+            duration = (self.now - item.started) // 1000
+            affected = ruling.affected(rows) if ruling.changes else None
             self.chain.outcome(
-                self.now, intent, "ok", rows, item.nbytes, card, command, "", (self.now - item.started) // 1000
+                self.now, intent, "ok", rows, item.nbytes, card, command, "", duration, affected
             )
         item.index = index + 1
         item.nbytes = item.rows_seen = 0

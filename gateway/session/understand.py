@@ -19,13 +19,16 @@ from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
 from gateway.session.names import NAME_BYTES_MAX, NO_PORTAL, NO_STATEMENT, Ambiguous
 from gateway.session.rulings import (
     asks_estimate,
+    declared,
     estimated,
     fresh,
+    moves,
     refused_at_parse,
     resolve,
     script_of,
     wants_estimate,
     warn,
+    with_parameters,
 )
 from parser.errors import ProtocolError
 from parser.messages import copy_in_response, query
@@ -128,8 +131,9 @@ def _query(s: Session, frame: bytes) -> bool:
     if s.behind and s.copies_blindly(script):
         return False
     masked = suspicious(frame)
+    literals = s.scope.literals(script, sql)
     if script.plain and not masked:
-        return _send_query(s, frame, script, script.rulings, None)
+        return _send_query(s, frame, script, script.rulings, None, literals)
     try:
         rulings, refused = resolve(s, script) if script.named else (script.rulings, script.refused)
     except Ambiguous:
@@ -149,20 +153,25 @@ def _query(s: Session, frame: bytes) -> bool:
     if refused is None:
         refused = bounds.charge(s, rulings)
     if limit is None or refused is not None:
-        return _send_query(s, frame, script, rulings, refused)
+        return _send_query(s, frame, script, rulings, refused, literals)
     item = Item(Ask.EXECUTE, s.epoch, s.now)
-    s.record(item, rulings, None)
+    s.record(item, rulings, None, literals)
     warn(s, rulings)
     bounds.send_query(s, script, sql, item, limit)
-    s.unsettled = script.unsettling or paths.moves(s, rulings)
+    s.unsettled = script.unsettling or moves(s, rulings)
     return True
 
 
 def _send_query(
-    s: Session, frame: bytes, script: Script, rulings: tuple[Ruling, ...], refused: Refused | None
+    s: Session,
+    frame: bytes,
+    script: Script,
+    rulings: tuple[Ruling, ...],
+    refused: Refused | None,
+    literals: tuple[bytes, ...] = (),
 ) -> bool:
     item = Item(Ask.QUERY, s.epoch, s.now)
-    s.record(item, rulings, refused)
+    s.record(item, rulings, refused, literals)
     if not script.plain:
         warn(s, rulings)
     if refused is not None and script.takes_copy and not s.queue:
@@ -176,7 +185,7 @@ def _send_query(
         return True
     s.staged.append((item, len(s.to_server)))
     s.to_server.append(guarding.query(s, frame, item))
-    s.unsettled = script.unsettling or (not script.plain and paths.moves(s, rulings))
+    s.unsettled = script.unsettling or (not script.plain and moves(s, rulings))
     s.copy_in = script.takes_copy  # its data may come before the server has said that it takes any
     return True
 
@@ -187,7 +196,7 @@ def _function_call(s: Session, frame: bytes) -> bool:
     if s.skipping:
         return True
     fresh(s)
-    script = s.scope.unread("a function is called by its number", "function call")
+    script = declared(s, s.scope.unread("a function is called by its number", "function call"))
     refused = script.refused
     if refused is None and suspicious(frame):
         refused = masked_input.in_call(s, frame)
@@ -215,15 +224,16 @@ def _parse(s: Session, frame: bytes) -> bool:
     refused = refused_at_parse(script) if script.named else script.refused
     if refused is None and suspicious(frame):
         frame, refused = masked_input.in_parse(s, frame, sql, script.rulings)
+    literals = s.scope.literals(script, sql)
     if refused is not None:
-        s.record(item, script.rulings, refused)
+        s.record(item, script.rulings, refused, literals)
     else:
         item.refused = s.names.objection(name, len(sql))
     if item.refused is not None:
         s.to_server.append(REFUSED_EXTENDED if name else REFUSED_UNNAMED)
         return True
     item.statement = Statement(sql, script, s.scope, as_text=s.encoding_safe and not s.lexing_doubt)
-    item.statement.types = types
+    item.statement.types, item.statement.literals = types, literals
     item.rulings = script.rulings
     s.names.ask_statement(item)
     s.to_server.append(guarding.parse(s, frame, item))
@@ -258,10 +268,12 @@ def _bind(s: Session, frame: bytes) -> bool:
     if suspicious(frame):
         frame, refused = masked_input.in_values(s, frame, statement)
         if refused is not None:
-            s.record(item, statement.script.rulings, refused)
+            s.record(item, statement.script.rulings, refused, statement.literals)
             s.to_server.append(REFUSED_EXTENDED)
             return True
     item.portal = Portal(item.name, statement)
+    if len(frame) > name_end + 7:  # it has parameters or formats
+        item.portal.literals = with_parameters(s, statement, frame[name_end + 1 :])
     item.rulings = statement.script.rulings
     if not statement.script.plain and (wants_estimate(item.rulings) or bounds.counts_entries(item.rulings)):
         item.portal.values = frame[name_end + 1 :]
@@ -296,7 +308,7 @@ def _execute(s: Session, frame: bytes) -> bool:
 
 def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     fresh(s)
-    script = portal.statement.in_scope(s.scope)
+    script = declared(s, portal.statement.in_scope(s.scope))
     rulings, refused = script.rulings, script.refused
     if s.behind and s.copies_blindly(script):
         return False
@@ -318,7 +330,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     item = s.ask(Ask.EXECUTE)
     item.portal, item.groups = portal, portal.statement.groups
     item.rows_max = _LENGTH(frame, len(frame) - 4)[0]
-    s.record(item, rulings, refused)
+    s.record(item, rulings, refused, portal.literals)
     if refused is not None:
         s.to_server.append(REFUSED_EXTENDED)
         return True
@@ -328,7 +340,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     s.copy_in = script.takes_copy
     if not script.plain:
         warn(s, rulings)
-        s.unsettled = s.unsettled or paths.moves(s, rulings)
+        s.unsettled = s.unsettled or moves(s, rulings)
         item.limit = bounds.rows_limit(s, rulings)
         s.bounded = item.limit is not None
     return True

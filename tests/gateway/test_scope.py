@@ -5,11 +5,12 @@ import random
 import pytest
 
 from gateway import scope as scope_module
-from gateway.scope import ENTRIES_MAX, PLANS_MAX, TEXT_BYTES_MAX
+from gateway.identity.declaration import Declaration
+from gateway.scope import DECLARED_MAX, ENTRIES_MAX, PLANS_MAX, TEXT_BYTES_MAX
 from parser.facts import Facts, Relation
 from parser.statements import read
 from tests.gateway.masking.shop import CUSTOMERS, INT4, VARCHAR, description
-from tests.gateway.session.rig import ALL, CLEAR, READ, WRITE, scope_of
+from tests.gateway.session.rig import ALL, CLEAR, LITERALS, READ, WRITE, scope_of
 
 
 def facts(sql: str) -> Facts:
@@ -70,6 +71,8 @@ def test_shared_ruling_is_what_reading_anew_would_give() -> None:
         assert copies[0] == copies[1], text
         assert [one.facts.shape for one in cached.rulings] == [one.facts.shape for one in fresh.rulings], text
         assert (cached.takes_copy, cached.named, cached.unsettling) == (fresh.takes_copy, fresh.named, fresh.unsettling)
+        own = tuple(LITERALS.of(one.literals) for one in read(text.encode()))
+        assert warm.literals(cached, text.encode()) in ((own, ()) if not any(own) else (own,)), text
 
 
 _TEMPLATE = {policy: scope_of(policy) for policy in (WRITE,)}
@@ -79,6 +82,27 @@ def scope_of_cached(policy: str) -> scope_module.Scope:
     """A scope with nothing in its caches."""
     known = _TEMPLATE[policy]
     return scope_module.Scope(known.rights, known.catalog, known.policy_hash)
+
+
+def test_declaration_changes_the_verdict_alone_and_is_remembered() -> None:
+    scope = scope_of(WRITE + '[[guardrail]]\nname = "r"\neffect = "deny"\nintent_mismatch = true\n')
+    text = b"update customers set city = email where id = 1"
+    base = scope.script(text)
+    said = Declaration(effect="read", source="session")
+    script = scope.declaring(base, said)
+    assert script is not base
+    assert script is scope.declaring(base, said) is scope.declaring(script, Declaration(effect="read", source="session"))
+    assert scope.declaring(script, None) is base
+    assert (base.refused, base.rulings[0].declared) == (None, None)
+    assert script.refused is not None
+    assert script.rulings[0].declared is not None
+    assert script.rulings[0].learns == ()  # what is refused copies nothing
+    assert scope.literals(script, text) == scope.literals(base, text) == (LITERALS.of(["1"]),)
+    wider = scope.declaring(script, Declaration(effect="write"))
+    assert (wider.refused, wider.rulings[0].learns) == (None, base.rulings[0].learns)
+    for number in range(200):
+        scope.declaring(base, Declaration(str(number)))
+    assert len(base._declared) <= DECLARED_MAX
 
 
 def test_caches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

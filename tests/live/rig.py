@@ -117,6 +117,20 @@ groups = ["writers"]
 databases = ["shop"]
 allow = ["read", "write", "ddl", "admin"]
 
+[[grant]]
+name = "agents write development for writers"
+groups = ["writers"]
+actors = ["*"]
+databases = ["dev"]
+allow = ["read", "write"]
+
+[[guardrail]]
+name = "agents do as they declare"
+actors = ["*"]
+databases = ["dev"]
+intent_mismatch = true
+effect = "deny"
+
 [[guardrail]]
 name = "orders stay"
 databases = ["shop"]

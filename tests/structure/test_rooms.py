@@ -36,7 +36,7 @@ DOORS = {
     "zstandard": ("workers/audit_trail.py", "workers/notary_keeping.py"),
     "jinja2": ("workers/report_page.py",),
     "pyarrow": ("workers/audit_parquet.py",),
-    "obstore": ("workers/audit_store.py",),
+    "obstore": ("workers/audit_ship.py",),
     "phonenumbers": ("gateway/classify/phones.py",),
 }
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gateway.audit.query import Entry
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.records import Declared, RulingCard, RulingInfo, SessionCard, SessionInfo
 from gateway.audit.verify import ChainCheck
 from workers import audit_trail
 from workers.audit_log import AuditLog
@@ -20,13 +20,17 @@ class Clock:
         return self.now
 
 
+LITERALS = b"\xab" * 8
+SAID = Declared("late orders", ("public.orders",), "read", "T-12", "session")
+
+
 class Cards:
     def __init__(self) -> None:
         self.who = SessionCard(SessionInfo("s1", "alice", database="prod"))
         self.what = RulingCard(RulingInfo(1, "abc", "SELECT $1::int", "ff", ("SELECT",)))
 
     def ask(self, log: AuditLog) -> int:
-        return log.chain.intent(T, self.who, self.what)
+        return log.chain.intent(T, self.who, self.what, literals=LITERALS, declared=SAID)
 
     def answer(self, log: AuditLog, intent: int) -> None:
         log.chain.outcome(T, intent, "ok", 1, 2, None, "SELECT", "", 5)

@@ -77,12 +77,15 @@ async def test_a_refused_sign_in_says_why_and_holds_nothing(
         assert guest.refused == state
         assert sessions(house) == 0
         assert not house.events("session opened")
-        if state is not State.UNREACHABLE:
-            (refused,) = house.events("sign-in refused")
-            assert refused.session is not None
-            assert refused.session.user == "ada"
-            assert refused.data["why"]
-            assert house.slot.row.get(Counter.SIGN_INS_REFUSED) == 1
+        (refused,) = house.events("sign-in refused")
+        assert refused.session is not None
+        assert (refused.session.user, refused.session.database) == ("ada", sign_in.get("database", "shop"))
+        assert refused.session.address.startswith("127.0.0.1")
+        assert (refused.data["sqlstate"], refused.data["tls"]) == (state, False)
+        assert refused.data["verified"] is (state is State.UNREACHABLE)
+        assert refused.data["why"]
+        assert "junk" not in repr(refused)
+        assert house.slot.row.get(Counter.SIGN_INS_REFUSED) == 1
 
 
 async def test_a_grants_role_and_the_clients_parameters_travel_in_the_start_up(
@@ -153,6 +156,10 @@ async def test_a_cancel_request_ends_the_statement_and_not_the_session(
         assert error_state_of(await guest.replies()) == "57014"
         assert await guest.cell("select 1") == "1"
         assert house.outcomes() == ["cancelled", "ok"]
+        (asked,) = house.events("cancel requested")
+        (first, *_) = [entry for entry in house.records() if entry.kind == "intent"]
+        assert asked.session == first.session
+        assert asked.data == {"what": "cancel requested", "address": "127.0.0.1", "intent": first.id}
 
 
 async def test_guesses_are_counted_by_host_not_by_connection(tmp_path: Path, server: EmbeddedServer) -> None:
@@ -172,6 +179,10 @@ async def test_guesses_are_counted_by_host_not_by_connection(tmp_path: Path, ser
             assert await guest.replies() == [(b"", b"")]
             guest.wire.close()
         assert asked == ["127.0.0.1"] * 3
+        refused = house.events("cancel refused")
+        assert len(refused) == 3
+        assert refused[0].session is not None
+        assert refused[0].session.address.startswith("127.0.0.1:")
 
 
 # --- the end of rights ------------------------------------------------------------------------------
@@ -205,6 +216,9 @@ async def test_an_idle_session_ends_when_its_token_does(tmp_path: Path, server: 
         expire(house)
         assert await ended_within(guest, 3.0) == State.NOT_SIGNED_IN
         await quiet(house)
+        (ended,) = house.events("session ended")
+        assert (ended.data["sqlstate"], "expired" in ended.data["why"]) == (State.NOT_SIGNED_IN, True)
+        assert abs(ended.time_ns - time.time_ns()) < 60e9
 
 
 async def test_a_running_statement_ends_in_peace_before_the_session_does(
@@ -392,6 +406,10 @@ async def test_what_runs_too_long_is_cancelled_and_the_session_goes_on(
         assert 1.0 <= time.monotonic() - started < 10
         assert await guest.cell("select 7") == "7"
         assert house.outcomes() == ["cancelled", "ok"]
+        (cancelled,) = house.events("statement cancelled")
+        (first, *_) = [entry for entry in house.records() if entry.kind == "intent"]
+        assert (cancelled.data["sqlstate"], cancelled.data["intent"]) == (State.CANCELLED, first.id)
+        assert cancelled.data["rule"] in cancelled.data["why"]
 
 
 async def test_a_read_that_the_planner_takes_for_broad_is_refused(tmp_path: Path, server: EmbeddedServer) -> None:

@@ -11,10 +11,12 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.audit.literals import Literals
 from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
 from workers.audit_cli import visible
 from workers.audit_group import audit
 from workers.audit_log import AuditLog
+from workers.configuration import Secrets
 
 MAIN = "from workers.audit_group import audit; audit()"
 
@@ -72,6 +74,26 @@ def test_tail_shows_what_is_asked_for_of_several_hosts(log: AuditLog, tmp_path: 
     assert shown("--user", "alice", "-n", "0") == []
     log.close()
     other.close()
+
+
+def test_query_finds_the_statements_that_named_a_value(log: AuditLog) -> None:
+    folder = log.path.parent.parent.parent
+    (folder / "sluice.toml").write_text("")
+    (folder / "mask.key").write_bytes(b"m" * 32 + b"\n")
+    (folder / "mask.key").chmod(0o600)
+    who, what = SessionCard(SessionInfo("s", "ann")), RulingCard(RulingInfo(1, "", "SELECT $1", "ff", ("SELECT",)))
+    digests = Literals(Secrets(b"m" * 32, {}).digest_key)
+    for values in (["4711", "x"], ["x"], []):
+        log.chain.intent(1_700_000_000_000_000_000, who, what, literals=digests.of(values))
+    log.commit()
+    asked = ["--config", str(folder / "sluice.toml"), "--dir", str(log.path.parent), "query", "--json", "--literal"]
+    for value, count in (("4711", 1), ("x", 2), ("", 0), ("471", 0)):
+        assert len(lines(CliRunner().invoke(audit, [*asked, value]))) == count
+    (folder / "mask.key").unlink()
+    refused = CliRunner().invoke(audit, [*asked, "4711"])
+    assert refused.exit_code == 2
+    assert "mask.key" in refused.output
+    log.close()
 
 
 def test_query_filters_and_limits(log: AuditLog) -> None:

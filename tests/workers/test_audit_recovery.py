@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Unavailable
-from tests.workers.audit_rig import Cards, T, entries, grades
+from tests.workers.audit_rig import LITERALS, SAID, Cards, T, entries, grades
 from workers import audit_trail
 from workers.audit_disk import Disk
 from workers.audit_log import RESERVE_BYTES, AuditLog
@@ -130,6 +130,7 @@ def test_the_unresolved_outcome_has_its_intents_facts(tmp_path: Path, cards: Car
     assert outcome.intent == intent
     assert outcome.session == cards.who.info
     assert outcome.ruling == cards.what.info
+    assert (outcome.literals, outcome.declared) == (asked.literals, asked.declared) == (LITERALS, SAID)
     assert audit_trail.find(tmp_path, outcome.id) == [asked, outcome]
 
 

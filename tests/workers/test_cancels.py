@@ -28,11 +28,13 @@ async def desks(folder: Path, slots: int) -> AsyncIterator[list[CancelDesk]]:
 class Session:
     def __init__(self, error: OSError | None = None) -> None:
         self.cancelled = 0
+        self.addresses: set[str] = set()
         self.error = error
 
-    async def cancel(self) -> None:
+    async def cancel(self, address: str) -> None:
         await trio.lowlevel.checkpoint()
         self.cancelled += 1
+        self.addresses.add(address)
         if self.error:
             raise self.error
 
@@ -45,6 +47,7 @@ async def test_a_cancel_reaches_the_session_from_every_worker(tmp_path: Path) ->
         for desk in made:
             assert await desk.request(4711, b"k" * 32, "10.0.0.1")
     assert session.cancelled == 3
+    assert session.addresses == {"10.0.0.1"}
 
 
 @pytest.mark.trio

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.identity import claims
+from gateway.identity.declaration import Declaration
 from workers import configuration
 
 from .cli_rig import ROOT, folder, one_line, sluice
@@ -99,6 +100,12 @@ def test_a_minted_token_stands_alone_and_signs_in(folder: Path, tmp_path: Path) 
             "agent-7",
             "--ttl",
             "15m",
+            "--model",
+            "model-5",
+            "--run",
+            "run-9",
+            "--intent",
+            "effect=read look",
         ),
         cwd=Path("/"),
         SLUICE_CONFIG=str(folder / "sluice.toml"),
@@ -108,6 +115,8 @@ def test_a_minted_token_stands_alone_and_signs_in(folder: Path, tmp_path: Path) 
     now = time.time()
     found = claims.verify(done.stdout.strip(), "alice", keys, now)
     assert (found.groups, found.actors) == (("analysts", "dba"), ("agent-7",))
+    assert (found.model, found.run) == ("model-5", "run-9")
+    assert found.intent == Declaration("look", effect="read", source="token")
     assert now + 890 <= found.expires <= now + 900
 
 

@@ -77,6 +77,14 @@ def test_an_estimate_is_heard_where_a_rule_wants_it(scope: Scope) -> None:
     assert explained(scope, "SELECT 1", 10**9)["statements"][0]["decision"] == "allow"
 
 
+def test_a_declared_intent_is_compared(scope: Scope) -> None:
+    said = "effect=read tables=public.people why"
+    (statement,) = explained(scope, "DELETE FROM people WHERE id = 5", 1, said)["statements"]
+    assert statement["mismatch"] == ["writes"]
+    (statement,) = explained(scope, "SELECT 1", None, "effect=read")["statements"]
+    assert statement["mismatch"] == []
+
+
 def test_what_the_masking_refuses_is_told_as_refused(scope: Scope) -> None:
     (statement,) = explained(scope, "SELECT set_config('a.b', email, false) FROM people")["statements"]
     assert statement["decision"] == "deny"

@@ -26,7 +26,7 @@ from gateway.errors import Refusal, Refused, State, Unavailable
 from parser import messages
 from parser.messages import frame
 from tests.workers.wire_rig import PASSWORD, Server, listen, make_certificate, postgres_15
-from workers.sign_in import Attempt, SignedIn, TlsMode, sign_in
+from workers.sign_in import Attempt, Claimed, SignedIn, TlsMode, sign_in
 from workers.sockets import Closed, Wire, serve
 from workers.tls import server_context
 from workers.upstream import Address, Target, Upstream, connect, send_cancel
@@ -56,6 +56,7 @@ class FakeGate:
     cancels: list[tuple[int, bytes]] = field(default_factory=list)
     servers: list[socket.socket] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
+    turned: list[tuple[str, str | None, str]] = field(default_factory=list)
     secret: bytes = b"1234"
 
     async def admit(self, attempt: Attempt) -> str:
@@ -73,6 +74,9 @@ class FakeGate:
         self.servers.append(theirs)
         address = Address(socket.AF_UNIX, "", "", "disable", None, 1.0)
         return Upstream(Wire(ours), address, 4242, self.secret, 0, b"I", list(PARAMETERS), [NOTICE])
+
+    def turned_away(self, claimed: Claimed, admission: str | None, refused: Refused) -> None:
+        self.turned.append((claimed.get("user"), admission, str(refused.sqlstate)))
 
     def lost(self, admission: str) -> None:
         self.losses.append(admission)
@@ -473,6 +477,18 @@ async def test_a_plain_client_is_refused_before_any_token_is_asked_for(gate_tls:
     async with visiting(gate) as visit:
         await visit.wire.write_all(STARTUP)
         assert error_of(await visit.rest())[0] == State.NOT_SIGNED_IN
+    assert gate.turned == [("alice", None, State.NOT_SIGNED_IN)]
+
+
+async def test_the_gate_hears_of_everybody_who_said_a_name_and_did_not_come_in() -> None:
+    gate = FakeGate()
+    async with visiting(gate) as visit:
+        await visit.wire.write_all(STARTUP + SECOND_STARTUP)
+        assert error_of((await visit.rest())[9:])[0] == State.PROTOCOL
+    async with visiting(gate) as visit:
+        await visit.wire.write_all(b"GET / HTTP/1.1\r\n\r\n")
+        await visit.rest()
+    assert gate.turned == [("alice", None, State.PROTOCOL)]
 
 
 @pytest.mark.parametrize("where", ["admit", "connect"])
@@ -486,6 +502,7 @@ async def test_the_gates_refusal_is_the_clients_fatal_error(where: str, state: S
         assert error_of(received) == (state, "not today")
         assert messages.read_error_fields(received[5:])["H"] == "try later"
     assert visit.signed == [None]
+    assert gate.turned == [("alice", None if where == "admit" else "alice", state)]
 
 
 async def test_an_unexpected_error_ends_one_connection_and_tells_nothing(
@@ -575,6 +592,9 @@ class RealGate:
         hosts = (("127.0.0.1", self.server.port),)
         target = Target(hosts, admission.database, "scrammed", PASSWORD)
         return await connect(target, admission.params)
+
+    def turned_away(self, claimed: Claimed, admission: Attempt | None, refused: Refused) -> None:
+        """Nobody counts."""
 
     def lost(self, admission: Attempt) -> None:
         raise AssertionError("every client here stays")

@@ -7,6 +7,7 @@ from gateway.audit.query import Entry, Joiner, moment, timestamp, to_json
 from gateway.audit.records import (
     ColumnsCard,
     ColumnsInfo,
+    Declared,
     GrantInfo,
     RulingCard,
     RulingInfo,
@@ -27,6 +28,8 @@ WHO = SessionInfo(
     "prod",
     "production",
     "app",
+    model="model-5",
+    run="run-9",
 )
 WHAT = RulingInfo(
     4,
@@ -42,6 +45,7 @@ WHAT = RulingInfo(
     GrantInfo("analysts read", "dba@example.com", "T-1"),
     (("public.customers.email", "email"),),
 )
+SAID = Declared("clean-up", ("public.orders",), "read", "T-12", "session", ("reads public.customers",))
 SHOWN = ColumnsInfo((("public.customers.email", "email", "redact"),), ("public.customers.id",))
 
 
@@ -57,8 +61,9 @@ def read(chain: Chain) -> list[Entry]:
 def trail() -> list[Entry]:
     chain = Chain("db1", 2, b"\xab" * 16, now_ns=T)
     who = SessionCard(WHO)
-    intent = chain.intent(T, who, RulingCard(WHAT), (("route", "/orders"),), "A-1")
-    chain.outcome(T + 5000, intent, "ok", 3, 120, ColumnsCard(SHOWN), "SELECT", "", 431)
+    intent = chain.intent(T, who, RulingCard(WHAT), (("route", "/orders"),), "A-1", b"\xab" * 8 + bytes(8), SAID)
+    changed = (("public.orders", 3), ("public.payments", -1))
+    chain.outcome(T + 5000, intent, "ok", 3, 120, ColumnsCard(SHOWN), "SELECT", "", 431, changed)
     chain.event(T + 9000, "session", {"what": "closed"}, who)
     chain.event(T + 9000, "policy", {"what": "published", "generation": 5})
     return read(chain)
@@ -75,8 +80,8 @@ COMMON = {
     "environment": "production",
     "role": "app",
     "token_id": "",
-    "model": "",
-    "run": "",
+    "model": "model-5",
+    "run": "run-9",
 }
 STATEMENT = {
     "grant": {"name": "analysts read", "granted_by": "dba@example.com", "reason": "T-1"},
@@ -87,13 +92,20 @@ STATEMENT = {
     "columns_read": ["public.customers.email", "public.customers.id"],
     "columns_written": [],
     "labels": {"public.customers.email": "email"},
+    "declared": {
+        "reason": "clean-up",
+        "tables": ["public.orders"],
+        "effect": "read",
+        "ticket": "T-12",
+        "source": "session",
+        "mismatch": ["reads public.customers"],
+    },
+    "literals": ["ab" * 8, "00" * 8],
     "decision": "allow",
     "rules": ["analysts read"],
     "approval": "A-1",
     "policy": {"generation": 4, "hash": "abc"},
     "tags": {"route": "/orders", "application_name": "psql"},
-    "literals": [],
-    "declared": None,
 }
 
 
@@ -114,7 +126,7 @@ def test_an_outcome_has_its_intents_fields_and_its_own(trail: list[Entry]) -> No
         "command": "SELECT",
         "sqlstate": "",
         "duration_us": 431,
-        "affected": {},
+        "affected": {"public.orders": 3, "public.payments": None},
         "disclosed": [],
     }
     assert to_json(trail[1]) == head | COMMON | STATEMENT | own
@@ -149,3 +161,17 @@ def test_moments_are_dates_times_or_ages() -> None:
 def test_times_keep_their_microseconds() -> None:
     assert timestamp(T) == "2023-11-14T22:13:20.123456Z"
     assert moment(timestamp(T), 0) == T // 1000 * 1000
+
+
+def test_what_was_declared_and_named_is_known_in_the_next_segment_too() -> None:
+    chain = Chain("db1", 2, b"\xab" * 16, now_ns=T)
+    intent = chain.intent(T, SessionCard(WHO), RulingCard(WHAT), literals=b"\xab" * 8, declared=SAID)
+    chain.take(T, end="segment")
+    chain.committed()
+    chain.next_segment(T)
+    changed = (("public.orders", 3),)
+    chain.outcome(T, intent, "ok", 3, 0, None, "UPDATE", "", 1, changed)
+    (entry,) = read(chain)
+    assert (entry.literals, entry.declared) == (b"\xab" * 8, SAID)
+    assert entry.outcome is not None
+    assert entry.outcome.affected == changed

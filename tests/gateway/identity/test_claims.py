@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Refusal, State
 from gateway.identity.claims import LEEWAY_SECONDS, VerifiedTokens, verify
+from gateway.identity.declaration import Declaration
 from gateway.identity.principal import Principal
 
 from .token_rig import (
@@ -409,3 +410,30 @@ def test_remembered_tokens_are_bounded_and_the_longest_unused_goes_first() -> No
 
 def test_signing_helper_is_honest() -> None:
     ED.public_key().verify(sign(ED, "EdDSA", b"x"), b"x")
+
+
+@pytest.mark.parametrize(
+    ("more", "model", "run"),
+    [
+        ({}, "", ""),
+        ({"model": "m", "run": "r"}, "m", "r"),
+        ({"run_id": "r"}, "", "r"),
+        ({"task": "t"}, "", "t"),
+        ({"run": "r", "task": "t"}, "", "r"),
+        ({"act": {"sub": "agent-7", "model": "m", "run_id": "r"}}, "m", "r"),
+        ({"model": "own", "act": {"sub": "agent-7", "model": "m"}}, "m", ""),
+        ({"model": "own", "act": {"sub": "agent-7", "act": {"sub": "inner", "run": "r"}}}, "own", "r"),
+        ({"model": {"name": "m"}, "run": 7, "task": "two\nlines"}, "", ""),
+        ({"model": "x" * 600}, "", ""),
+    ],
+)
+def test_model_and_run_are_those_of_the_agent_or_of_the_token(more: dict[str, Any], model: str, run: str) -> None:
+    found = verify(token(claims(**more)), "alice", ED_KEYS, NOW)
+    assert (found.model, found.run) == (model, run)
+
+
+def test_intent_of_the_token_is_read() -> None:
+    found = verify(token(claims(sluice_intent={"effect": "read", "tables": ["a"]})), "alice", ED_KEYS, NOW)
+    assert found.intent == Declaration("", ("a",), "read", "", "token")
+    with pytest.raises(Refusal, match="sluice_intent cannot be read: its effect is none of"):
+        verify(token(claims(sluice_intent={"effect": "delete"})), "alice", ED_KEYS, NOW)

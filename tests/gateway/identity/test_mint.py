@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.errors import Refusal
 from gateway.identity.claims import verify
+from gateway.identity.declaration import Declaration
 from gateway.identity.mint import mint
 from gateway.identity.principal import Principal
 from gateway.settings import Issuer
@@ -20,6 +21,16 @@ def test_a_minted_token_signs_in_with_all_it_says(key: Any) -> None:
     assert verify(made, "alice", read(pem(key)), NOW) == Principal(
         "alice", "local", ("a", "b"), ("outer", "inner"), NOW + 60, "id-1"
     )
+
+
+def test_model_run_and_intent_are_the_agents() -> None:
+    for actors in ([], ["outer", "inner"]):
+        made = mint(
+            private_pem(ED), ISSUER, "alice", [], actors, NOW, 60, "id-1", model="m-5", run="r-9", intent="effect=read why"
+        )
+        found = verify(made, "alice", read(pem(ED)), NOW)
+        assert (found.model, found.run, found.actors) == ("m-5", "r-9", tuple(actors))
+        assert found.intent == Declaration("why", effect="read", source="token")
 
 
 def test_claims_are_named_as_the_issuer_says() -> None:

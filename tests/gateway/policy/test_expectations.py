@@ -21,13 +21,13 @@ def read(text: str) -> Expectations:
 
 
 def test_every_key_is_read_with_its_line() -> None:
-    more = 'groups = ["a"]\nactors = ["x"]\nissuer = "i"\nrule = "r"\nestimated_rows = 5\n'
+    more = 'groups = ["a"]\nactors = ["x"]\nissuer = "i"\nrule = "r"\nestimated_rows = 5\nintent = "why"\n'
     columns = 'masked = ["email"]\nclear = ["id"]\n'
     found = read(TABLE + FUNCTION + TEST + more + columns + TEST.replace('"t"', '"u"'))
-    assert found.lines == (6, 19)
+    assert found.lines == (6, 20)
     first, second = found.tests
     assert (first.groups, first.actors, first.issuer, first.rule) == (("a",), ("x",), "i", "r")
-    assert (first.masked, first.clear, first.estimated_rows) == (("email",), ("id",), 5)
+    assert (first.masked, first.clear, first.estimated_rows, first.intent) == (("email",), ("id",), 5, "why")
     assert second == Expectation("u", "alice", "prod", "SELECT 1", "allow")
     assert found.alone
     assert not read(TEST).alone

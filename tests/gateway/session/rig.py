@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from struct import error, unpack_from
 
 from gateway.audit.chain import Chain
+from gateway.audit.literals import Literals
 from gateway.audit.query import Entry, Joiner
 from gateway.audit.records import SessionCard, SessionInfo, Status
 from gateway.audit.segment import SegmentReader
@@ -17,6 +18,7 @@ from gateway.policy import rules
 from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
+from gateway.session.declaring import Said
 from gateway.session.session import Session
 from gateway.settings import load as load_settings
 from parser.messages import command_complete, error_response, frame, ready_for_query
@@ -24,6 +26,7 @@ from tests.gateway.masking.shop import CUSTOMERS, VARCHAR, catalog, data_row, de
 
 NOW = 1_800_000_000
 MASK_KEY = b"k" * 32
+LITERALS = Literals(b"l" * 32)
 SETTINGS = """
 [[issuer]]
 name = "local"
@@ -98,6 +101,7 @@ def scope_of(
         search_path=path,
         mask_key=MASK_KEY,
         accounting=accounting,
+        literals=LITERALS,
     )
 
 
@@ -159,6 +163,7 @@ class Rig:
         tells_path: bool = True,
         frame_bytes_max: int = 1 << 16,
         accounting: Accounting | None = None,
+        said: Said | None = None,
     ) -> None:
         self.policy = policy
         self.purses: dict[str, Counter] = {}
@@ -174,6 +179,7 @@ class Rig:
             [*(PATH if tells_path else ()), *parameters],
             frame_bytes_max,
             self._purse,
+            said,
         )
         self.now = NOW * 10**9
         self.to_server = b""
