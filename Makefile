@@ -25,6 +25,9 @@ $(STAMP): pyproject.toml setup.py $(COMPILED) $(NODE_DIR)/package-lock.json
 	fi
 	@if command -v npm >/dev/null 2>&1; then cd $(NODE_DIR) && npm ci --silent; \
 	else echo 'node is not installed: the test of its client will be skipped'; fi
+	@if ! command -v chromium >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 && test "$$(id -u)" = 0; then \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 || true; fi
+	@command -v chromium >/dev/null 2>&1 || echo 'chromium is not installed: the tests in a browser will be skipped'
 	@touch $@
 
 demo: env

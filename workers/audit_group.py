@@ -21,6 +21,7 @@ _VERBS = {  # verb: module, its command, what `sluice audit --help` says of it
     "compress": ("workers.audit_keeping_cli", "compress", "Compress segments that are complete."),
     "export": ("workers.audit_export_cli", "export", "The trail as JSON lines, Parquet, OCSF events or syslog."),
     "query": ("workers.audit_query_cli", "query", "Records that meet all the given conditions, by time."),
+    "report": ("workers.audit_report_cli", "report_verb", "A page for auditors, by the controls of a framework."),
     "rotate-key": ("workers.audit_keeping_cli", "rotate_key", "A new key that signs the trail, vouched for by the old one."),
     "session": ("workers.audit_session_cli", "session", "One session as a story, statement by statement."),
     "ship": ("workers.audit_ship_cli", "ship", "Write the trail to object storage, create-only."),

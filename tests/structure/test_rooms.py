@@ -34,6 +34,9 @@ DOORS = {
     "click": ("workers/",),
     "rich": ("workers/",),
     "zstandard": ("workers/audit_trail.py", "workers/notary_keeping.py"),
+    "jinja2": ("workers/report_page.py",),
+    "pyarrow": ("workers/audit_parquet.py",),
+    "obstore": ("workers/audit_ship.py",),
     "phonenumbers": ("gateway/classify/phones.py",),
 }
 
