@@ -59,8 +59,10 @@ class SegmentFacts:
 
     @property
     def has_first_batch(self) -> bool:
-        """Whether all of the segment's first append is there, which repeats the intents that were open."""
-        return self.promised is not None or self.uncovered < self.frames
+        """Whether all of the segment's first append is surely there, which repeats the intents that were open: where a
+        failed disk lost some of what was promised, it may be of that.
+        """
+        return self.length == self.promised or self.uncovered < self.frames
 
 
 class _Bytes:
