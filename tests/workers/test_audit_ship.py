@@ -212,5 +212,16 @@ def test_put_that_loses_a_race_compares(trail: Path, tmp_path: Path) -> None:
         list(second.trail(trail, "db0"))
 
 
+def test_put_that_loses_a_race_against_another_content_is_told(trail: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy"
+    target.mkdir()
+    racing = Shipper(f"file://{target}").trail(trail, "db0")
+    next(racing)
+    for each in Shipper(f"file://{target}").trail(trail, "db0"):
+        (target / each.path).write_bytes(bytes(each.size))
+    with pytest.raises(Differs, match="another content"):
+        list(racing)
+
+
 def test_place_that_nothing_serves_is_wrong_usage(trail: Path) -> None:
     assert ship(trail, "--to", "gopher://x").exit_code == 2
