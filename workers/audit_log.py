@@ -67,7 +67,7 @@ class AuditLog:
         self.health: Health = "ok"
         self.changed: Callable[[], None] = lambda: None  # called when one of these three is another
         self.closed = False
-        self._last: Position | None = None  # after an orderly end
+        self._last: Position | None = None  # of the segment before, and after an orderly end
         now = clock()
         self.chain = Chain(
             clean_host(host),
@@ -107,8 +107,8 @@ class AuditLog:
         return self.chain.length - self._synced if self._ready and not self._power else 0
 
     def position(self) -> Position | None:
-        """How far the chain is promised; None between two segments, while the next one has no file, and where it
-        could not be ended.
+        """How far the chain is promised: between two segments, while the next one has no file, to the end of the one
+        before; None while that is not known.
         """
         return self.chain.position() if self._ready else self._last
 
@@ -283,6 +283,7 @@ class AuditLog:
 
     def _next_segment(self, now: int) -> None:
         synced, segment = self._settle(), self.chain.segment
+        self._last = self.position()
         self.chain.next_segment(now, synced)
         self._say_unsynced(now, segment, synced)
 

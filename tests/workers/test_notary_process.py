@@ -13,7 +13,7 @@ import pytest
 from gateway.audit.heads import Alarm, Checkpoint, Key, Seal
 from gateway.settings import Audit
 from tests.workers.notary_rig import of, problems, read_log
-from workers import notary_process
+from workers import notary_process, spawn
 from workers.audit_log import AuditLog
 from workers.audit_trail import chains, read_all, read_chain, segment_path
 from workers.init import init
@@ -88,6 +88,12 @@ class Host:
             self.seat.control.close()
         if not self.log.closed:
             self.log.close()
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests' libraries have left threads in this process, of which nothing that is forked here uses anything."""
+    monkeypatch.setattr(spawn, "threads", lambda: 1)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from workers import notary_link, notary_seat
+from workers import notary_link, notary_seat, spawn
 from workers.notary_link import Finish, Happened, Message, Report
 from workers.notary_seat import NotarySeat
 
@@ -28,6 +28,12 @@ def echo(control: socket.socket, ack: bool = True) -> int:
         control.send(notary_link.encode(Report(",".join(texts), 0, len(heard), "", 0, "", len(heard) if ack else 0)))
         if isinstance(message, Finish):
             return 0
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests' libraries have left threads in this process, of which nothing that is forked here uses anything."""
+    monkeypatch.setattr(spawn, "threads", lambda: 1)
 
 
 @pytest.fixture
