@@ -33,9 +33,9 @@ $(STAMP): pyproject.toml setup.py $(COMPILED) $(NODE_DIR)/package-lock.json
 demo: env
 	@$(BIN)/sluice demo $(if $(filter-out 0,$(KEEP)),--keep)
 
-# Two processes share the tests: much of the time of the live ones is waiting. `ARGS="-n 0"` runs all in one.
+# Three processes share the tests, on two cores: much of the time of the live ones is waiting. `ARGS="-n 0"` runs all in one.
 test: env
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 # Against PostgreSQL itself: its regression SQL is fetched first (from the mirror of this machine's apt) and kept in
 # .cache/, out of the project. What `make test` skips without it runs here.
