@@ -134,7 +134,9 @@ class Watched:
             before = self._walk.length
             reached = self._read_to(target, budget - read)
             read += self._walk.length - before
-            if not reached or target.then == "wait":
+            if not reached:
+                return seals, max(read, budget)  # it ends within a record: a little less was walked
+            if target.then == "wait":
                 break
             self.sync()
             seals.append(self._seal(closed=target.then == "closed"))

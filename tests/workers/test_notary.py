@@ -13,6 +13,7 @@ from gateway.audit import heads, merkle
 from gateway.audit.heads import Alarm, Checkpoint, Key, Pruned, Seal
 from gateway.audit.segment import SegmentReader
 from tests.workers.notary_rig import DAY, Rig, T, check_head, kill, of, rewrite, signer
+from workers import notary, notary_chain
 from workers.audit_log import AuditLog
 from workers.audit_recovery import recover
 from workers.audit_trail import ChainFiles, chain_directory, chains, segment_path
@@ -456,3 +457,16 @@ def test_last_turn_signs_everything(rig: Rig) -> None:
     assert of(Seal, entries)[-1].head.closed
     assert isinstance(entries[-1], Checkpoint)
     assert entries[-1].heads[-1].closed
+
+
+def test_more_than_one_turn_reads_is_read_in_the_turns_that_follow(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notary, "BUDGET", 1000)  # ends within a record
+    monkeypatch.setattr(notary_chain, "WINDOW", 1000)
+    log = rig.worker()
+    rig.write(log, 400)
+    rig.post()
+    rig.turn()
+    entry = of(Checkpoint, rig.turn(60))[-1]
+    (head,) = entry.heads
+    assert head.frames > 800
+    check_head(rig.directory, head)
