@@ -179,7 +179,10 @@ class AuditLog:
         """
         if self.unsynced <= 0 or self._spoilt:
             return None
-        file = self._disk.duplicate(self._behind)
+        try:
+            file = self._disk.duplicate(self._behind)
+        except OSError:  # no descriptor is free for the moment: the next time will do
+            return None
         return Sync(self._disk, file, self._file_segment, self._synced, self.chain.length)
 
     def end_sync(self, done: Sync) -> None:

@@ -28,10 +28,6 @@ class SignedChain:
         """The furthest segment that was signed; -1 where none was."""
         return max([*self.seals, -1 if self.newest is None else self.newest.segment], default=-1)
 
-    def is_kept(self, segment: int) -> bool:
-        """Whether a segment should still be there: it was signed, and not pruned."""
-        return self.pruned is None or segment > self.pruned.last
-
     def is_closed(self) -> bool:
         """Whether nothing may follow what was signed."""
         return any(each.closed for each in self.seals.values())

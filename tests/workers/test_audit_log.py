@@ -1,6 +1,7 @@
 """The audit on real disks: rotation, failures, kills and recovery."""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -417,6 +418,25 @@ def test_the_background_sync_tells_checkpoints_how_far_the_disk_is(tmp_path: Pat
     log.commit()
     frames = SegmentReader().feed((log.path / "00000000.seg").read_bytes())
     assert records.decode(frames[-1].kind, frames[-1].payload).synced == synced
+    log.close()
+
+
+def test_a_worker_without_a_free_descriptor_syncs_later(tmp_path: Path, cards: Cards) -> None:
+    log = AuditLog(tmp_path, "db1", 0)
+    cards.answer(log, cards.ask(log))
+    log.commit()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        assert log.begin_sync() is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert log.unsynced > 0
+    sync = log.begin_sync()
+    assert sync is not None
+    sync.run()
+    log.end_sync(sync)
+    assert log.unsynced == 0
     log.close()
 
 
