@@ -11,9 +11,12 @@ from setuptools import Extension, setup
 
 COMPILED = [
     "parser/fingerprint.py",
+    "parser/quick.py",
     "gateway/audit/chain.py",
+    "gateway/audit/defined.py",
     "gateway/audit/literals.py",
     "gateway/audit/merkle.py",
+    "gateway/audit/packing.py",
     "gateway/audit/walk.py",
     "gateway/classify/national.py",
     "gateway/classify/validators.py",
@@ -30,6 +33,7 @@ COMPILED = [
     "gateway/masking/scanner.py",
     "gateway/masking/sheet.py",
     "gateway/masking/streams.py",
+    "gateway/masking/written_back.py",
     "gateway/results.py",
     "gateway/scope.py",
     "gateway/session/bounds.py",
@@ -46,8 +50,10 @@ COMPILED = [
     "gateway/session/answers.py",
     "gateway/session/session.py",
     "gateway/session/temporaries.py",
+    "workers/audit_log.py",
     "workers/links.py",
     "workers/relay.py",
+    "workers/slab.py",
 ]
 MYPY = ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports"]
 

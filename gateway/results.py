@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from gateway.audit.records import ColumnsCard, ColumnsInfo
+from gateway.audit.defined import ColumnsCard
+from gateway.audit.records import ColumnsInfo
 from gateway.classify.learned import Learned
 from gateway.masking.basis import MaskBasis
 from gateway.masking.looks import Found, Watch, learned

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from gateway.audit.cards import changed, ruling_card
 from gateway.audit.declared import declared as on_record
+from gateway.audit.defined import RulingCard
 from gateway.audit.literals import Literals
-from gateway.audit.records import Declared, RulingCard, Tags
+from gateway.audit.records import Declared, Tags
 from gateway.classify.catalog import Catalog
 from gateway.classify.learned import EVERY, Learned
 from gateway.classify.own import NOTHING, Own
@@ -33,7 +34,7 @@ from gateway.results import ResultPlan, result
 from parser.compared import Comparisons, compared
 from parser.errors import ProtocolError
 from parser.facts import Column, Facts, Output
-from parser.fingerprint import quick_key
+from parser.quick import look
 from parser.statements import read
 
 ENTRIES_MAX = 4096  # cached texts in each cache; a full cache starts anew
@@ -130,8 +131,8 @@ class Scope:
     """See the module. `policy_hash` and the generation in `rights` name the policy in every record."""
 
     __slots__ = (
-        "_accounting", "_by_key", "_by_text", "_known", "_listening", "_literals", "_mask_key", "_own", "_resolved",
-        "catalog", "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
+        "_accounting", "_by_key", "_by_text", "_known", "_listening", "_literals", "_looked", "_mask_key", "_own",
+        "_resolved", "catalog", "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
     )  # fmt: skip
 
     def __init__(
@@ -167,6 +168,7 @@ class Scope:
         self.strings_conform = strings_conform
         self._by_key: dict[bytes, Script] = {}
         self._by_text: dict[bytes, Script] = {}
+        self._looked: tuple[bytes, list[bytes]] | None = None  # the text looked at last, and its literals
         self._resolved: dict[tuple[object, ...], tuple[Facts, Ruling]] = {}
         self._listening: Listening | None = None
 
@@ -175,8 +177,11 @@ class Scope:
         known = self._by_text.get(sql)
         if known is not None:
             return known
-        key = quick_key(sql) if self.strings_conform and len(sql) <= TEXT_BYTES_MAX else None
-        if key is not None:
+        looked = look(sql) if self.strings_conform and len(sql) <= TEXT_BYTES_MAX else None
+        key = None
+        if looked is not None:
+            key = looked[0]
+            self._looked = sql, looked[1]
             known = self._by_key.get(key)
             if known is not None:
                 return known
@@ -201,7 +206,11 @@ class Scope:
         counts = [ruling.facts.literal_count for ruling in script.rulings]
         if not any(counts):
             return ()
-        found = self._literals.of_text(sql, counts)
+        written = self._looked
+        if written is None or written[0] is not sql:
+            looked = look(sql)
+            written = (sql, looked[1]) if looked is not None else None
+        found = self._literals.of_text(sql, written[1], counts) if written is not None else None
         if found is None:
             facts = read(sql, standard_conforming_strings=self.strings_conform)
             found = tuple([self._literals.of(one.literals) for one in facts])

@@ -22,14 +22,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from gateway.audit import walk  # noqa: E402 - the checkout's own, installed or not
-from gateway.audit.records import (  # noqa: E402
-    ColumnsCard,
-    ColumnsInfo,
-    RulingCard,
-    RulingInfo,
-    SessionCard,
-    SessionInfo,
-)
+from gateway.audit.defined import ColumnsCard, RulingCard, SessionCard  # noqa: E402
+from gateway.audit.records import ColumnsInfo, RulingInfo, SessionInfo  # noqa: E402
 from workers.audit_log import AuditLog  # noqa: E402
 from workers.audit_verify import Trust, prove, usable_processes  # noqa: E402
 from workers.notary import Notary  # noqa: E402

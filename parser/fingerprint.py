@@ -7,53 +7,6 @@ from urllib.parse import unquote
 
 from parser.tokens import Kind, Token
 
-# --- the quick look ---
-
-_strings = re.compile(rb"'[^']*'(?:'[^']*')*").sub
-_numbers = re.compile(rb"\b\d+\b").sub
-# With the strings gone, what may hide a quote or join a number or string with its neighbour: names in quotes, dollars,
-# backslashes, comments, a quote left over, a quote with a prefix. Every branch begins with a literal: that is the fast form.
-_odd = re.compile(rb"\"|\$|\\|\x00|\x02|--|/\*|'(?:(?!\x01)|(?<=[A-Za-z0-9_&]'))").search
-
-
-def quick_key(sql: bytes) -> bytes | None:
-    """The statement with its plain strings and whole numbers replaced, in a microsecond or two; None where so quick a look
-    cannot be sure.
-
-    Equal keys mean equal tokens (kinds and texts) but for the values of strings and numbers, whatever
-    standard_conforming_strings is. Why: strings are taken from left to right, and what is left over holds nothing else
-    that could have opened a longer token, so each quote taken was an opening one. The placeholders are quote and \\x01
-    for a run of strings and \\x02 for digits that stand alone as a word; neither can be in what passes.
-    """
-    if b"'" in sql:
-        if b"\\" in sql or b"\0" in sql or b"\x01" in sql:
-            return None
-        rest = _strings(b"'\x01", sql)
-    else:
-        rest = sql
-    if _odd(rest) or not rest.isascii():
-        return None
-    if not sql.isascii():
-        try:
-            sql.decode()
-        except UnicodeDecodeError:
-            return None
-    return _numbers(b"\x02", rest)
-
-
-# A place where one may begin, and then what stands before it: in this order it is fast.
-_literals = re.compile(
-    rb"['.0-9](?:(?<=')[^']*'(?:'[^']*')*|(?:(?<=[0-9])(?<![\w.][0-9])|(?<=\.)(?<![\w.]\.)(?=[0-9]))"
-    rb"\w*(?:(?<!\.)\.\w*)?(?:(?<=[eE])[+-]\d+)?)"
-).findall
-
-
-def quick_literals(sql: bytes) -> list[bytes]:
-    """The literals of a text that has a `quick_key`, as they are written, in order. Where it cuts otherwise than the
-    tokenizer would (pieces of a string on several lines), there are more of them than in the facts."""
-    return _literals(sql)
-
-
 # --- the shape ---
 
 SHAPE_LIMIT = 64 * 1024  # characters

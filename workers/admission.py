@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from gateway.audit.defined import SessionCard
 from gateway.audit.literals import Literals
-from gateway.audit.records import SessionCard, SessionInfo
+from gateway.audit.records import SessionInfo
 from gateway.classify.catalog import Catalog
 from gateway.classify.own import NOTHING, Own
 from gateway.errors import Refusal, Refused, State
@@ -98,7 +99,7 @@ class Admissions:
         self.keys = slot.keys
         self.table: PolicyTable
         self.generation = 0
-        self.follow_policy: Callable[[], None] = lambda: None
+        self.follow_policy: Callable[[], object] = lambda: None
         self.tls: TlsMode = gateway.tls
         self.tls_context: ssl.SSLContext | None = None
         self.login_seconds = gateway.login_seconds

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.audit.defined import Open, RulingCard, SessionCard
 from gateway.audit.query import Joiner
-from gateway.audit.records import Open, Recovered, RulingCard, SessionCard
+from gateway.audit.records import Recovered
 from gateway.audit.segment import Frame, Header, SegmentReader, later
 from gateway.errors import Unavailable
 from workers.audit_disk import Disk, make_directories, sync_names, unavailable

@@ -68,6 +68,7 @@ class Catalogs:
         self._renewed = renewed
         self._kept: dict[str, _Kept] = {}
         self._wake = trio.Event()
+        self._trio: trio.lowlevel.TrioToken | None = None
         self._versions = 0  # never the same number twice: scopes are kept by it
         self.corrections: tuple[Classify, ...] = ()
 
@@ -93,7 +94,7 @@ class Catalogs:
         kept = self._kept.get(name)
         key = kept.key if kept is not None else name
         self._row.bump_catalogue(key)
-        self._wake.set()
+        self._rouse()
         return self._slab.catalogue_changes(key)
 
     def learn(self, name: str, learned: Iterable[Learned], *, certain: bool) -> None:
@@ -126,7 +127,7 @@ class Catalogs:
             if kept.catalog is not None and kept.book is not None and kept.labels != kept.book.taken:
                 kept.stale = kept.stale or kept.heard != kept.book.heard
                 self._put(kept, self._with_labels(kept.catalog, kept.book))
-                self._wake.set()
+                self._rouse()
                 self._renewed(kept.database.name, kept.changes)
 
     def _with_labels(self, catalog: Catalog, book: LabelBook) -> Catalog:
@@ -147,10 +148,11 @@ class Catalogs:
             self.corrections = corrections
             for kept in self._kept.values():
                 kept.stale = True
-            self._wake.set()
+            self._rouse()
 
     async def keep(self) -> None:
         """Refreshes for ever, each database by itself: one that hangs keeps no other waiting."""
+        self._trio = trio.lowlevel.current_trio_token()
         async with trio.open_nursery() as nursery:
             while True:
                 with trio.move_on_after(TICK_SECONDS):
@@ -159,6 +161,11 @@ class Catalogs:
                 for kept in self._kept.values():
                     if self._due(kept) and not kept.lock.locked():
                         nursery.start_soon(self._refresh, kept)
+
+    def _rouse(self) -> None:
+        """Has `keep` look again. A turn of the relay, which is no task of trio's, may ask for it."""
+        if self._trio is not None:
+            self._trio.run_sync_soon(lambda: self._wake.set(), idempotent=True)
 
     def _moved(self, kept: _Kept) -> bool:
         return kept.stale or kept.changes != self._slab.catalogue_changes(kept.key)

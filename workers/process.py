@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import faulthandler
+import gc
 import logging
 import os
 import time
@@ -14,7 +15,7 @@ from gateway.errors import Refusal, Refused, State, Unavailable
 from gateway.identity.keys import IssuerKeys
 from gateway.policy.table import PolicyTable
 from gateway.session.inflight import Wanted
-from workers import sockets
+from workers import host, sockets
 from workers.admission import Admissions
 from workers.audit_log import AuditLog
 from workers.cancels import CancelDesk
@@ -44,6 +45,9 @@ log = logging.getLogger("sluice.worker")
 HOUSEKEEPING_SECONDS = 0.5
 SYNC_SECONDS = 0.05  # how much of the audit a loss of power may take, with durability `process`
 SIGNING_IN_MAX = 512
+# Statements make objects by the hundred thousand a second and hardly a cycle: Python's own thresholds (700, 10, 10) would
+# have it look for cycles a hundred times a second, and through everything every few seconds.
+COLLECTED = 50_000, 20, 20
 KEPT_BYTES = 32 * 1024 * 1024  # freed memory that a worker keeps for itself
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # <malloc.h>
 
@@ -52,7 +56,12 @@ def run(slot: Slot) -> int:
     """Serves until drained. The exit code; raises BootFailed when it cannot start."""
     faulthandler.enable()
     _keep_freed_memory()
-    return trio.run(_Worker(slot).main)
+    worker = _Worker(slot)
+    gc.freeze()  # what is there by now stays
+    gc.set_threshold(*COLLECTED)
+    code = host.run(worker.relay, worker.main)
+    worker.finish()
+    return code
 
 
 def _keep_freed_memory() -> None:
@@ -72,7 +81,7 @@ class _Worker:
         self.slot = slot
         self.shelf = PolicyShelf()
         self.generation = 0
-        self.stopping = False
+        self.stopped = trio.Event()
         self._told = 0, 0  # the audit's failures and unrecorded statements in the slab
         try:
             self.audit = AuditLog(
@@ -106,31 +115,26 @@ class _Worker:
             await nursery.start(self.desk.serve)
             nursery.start_soon(self.catalogs.keep)
             nursery.start_soon(self.estimates.keep)
-            self.relay.estimate = lambda link, wanted: nursery.start_soon(self._estimate, link, wanted)
-            self.relay.cancel = lambda link: nursery.start_soon(self._cancel, link)
+            soon = trio.lowlevel.current_trio_token().run_sync_soon  # a turn is no task of trio's
+            self.relay.estimate = lambda link, wanted: soon(nursery.start_soon, self._estimate, link, wanted)
+            self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
             nursery.start_soon(self._control, nursery)
             nursery.start_soon(self._housekeeping)
             nursery.start_soon(self._sync)
-            nursery.start_soon(self.relay.run)
             self.accepting = trio.CancelScope()
             nursery.start_soon(self._accept)
             send(self.slot.control, Ready())
             self._record_system("worker started")
-            await self._until_stopped()
+            await self.stopped.wait()
             await self.catalogs.close()
             await self.estimates.close()
             nursery.cancel_scope.cancel()
-        self._finish()
         return 0
 
     async def _accept(self) -> None:
         with self.accepting:
             await sockets.serve(self.slot.listener, self.admissions.welcome, signing_in_max=SIGNING_IN_MAX)
         self.slot.listener.close()  # with the supervisor's copy closed too, the kernel turns newcomers away
-
-    async def _until_stopped(self) -> None:
-        while not self.stopping:
-            await trio.sleep(0.02)
 
     async def _watch_parent(self) -> None:
         """The supervisor's death is ours: nobody would restart or drain us."""
@@ -183,21 +187,23 @@ class _Worker:
             os.close(fd)
         return unpack_key_files(content, self.slot.settings)
 
-    def _follow_generation(self) -> None:
-        """Puts the policy that the shared word names in force here."""
+    def _follow_generation(self) -> bool:
+        """Puts the policy that the shared word names in force here, where it has come."""
         generation = self.slot.slab.generation
         if generation == self.generation or generation not in self.shelf:
-            return
+            return generation == self.generation
         table = PolicyTable(self.shelf.current(generation))
         self.generation = generation
         self.admissions.adopt(table, generation)
         if self.relay.links:
             self._record_system("policy in force")
+        return True
 
-    def _follow(self) -> None:
-        """What other processes have put in force since the last turn."""
-        self._follow_generation()
+    def _follow(self) -> bool:
+        """Takes over what other processes have put in force; whether that is all."""
+        followed = self._follow_generation()
         self.catalogs.follow_labels()
+        return followed
 
     async def _estimate(self, link: Link, wanted: Wanted) -> None:
         self.relay.estimated(link, wanted, await self.admissions.estimate(link, wanted))
@@ -277,7 +283,7 @@ class _Worker:
                     self.relay.cut(link, "drained")
             while self.relay.links:
                 await trio.sleep(0.02)
-        self.stopping = True
+        self.stopped.set()
 
     def _record_system(self, what: str) -> None:
         self.audit.chain.event(
@@ -292,7 +298,8 @@ class _Worker:
         with contextlib.suppress(Unavailable):  # `_tell_audit` has said so
             write()
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Ends what is left when nobody turns any more."""
         self.relay.close()
         self._record_system("worker stopped")
         self._write(self.audit.close)

@@ -1,4 +1,4 @@
-"""The turn: one task per worker sleeps on the worker's own epoll and then serves all ready sockets, in seven phases.
+"""The turn: a worker sleeps on the relay's epoll and then serves all ready sockets, in seven phases.
 
     gather - understand - mask - commit - forward - deliver - close
 
@@ -8,12 +8,11 @@ descriptor cannot be reused while an event of the turn still names it.
 """
 
 import logging
+import os
 import select
 import time
 import traceback
 from collections.abc import Callable, Iterable
-
-import trio
 
 from gateway.audit.records import Status
 from gateway.classify.learned import Learned
@@ -26,9 +25,7 @@ from workers.slab import Counter, Row
 
 log = logging.getLogger("sluice.relay")
 
-LINGER_SECONDS = 0.001  # wait in our own epoll before going through trio's loop
-YIELD_NS = 5_000_000  # the longest that busy sockets keep the worker's other tasks waiting
-IDLE_SECONDS = 0.5
+BEAT_NS = 50_000_000  # between words that the turn goes round
 GOODBYE_NS = 5_000_000_000  # a client that does not read its last words is cut off after this long
 
 _IN = select.EPOLLIN | select.EPOLLRDHUP
@@ -42,21 +39,24 @@ def _forgets(database: str, learned: list[Learned], *, certain: bool) -> None:
 
 
 class Relay:
-    """All live links of a worker. Used from the worker's one thread; only `run` waits."""
+    """All live links of a worker. Used from the worker's one thread; only `serve` waits."""
 
     def __init__(self, audit: AuditLog, row: Row) -> None:
         self._audit = audit
         self._row = row
+        self._changes = -1  # the slab's, when all was followed
+        self._beaten = 0
         self._epoll = select.epoll()
         self._sides: dict[int, Side] = {}
         self._again: dict[Link, None] = {}  # to be looked at next turn without a socket event
         self._early: dict[Side, bytes] = {}  # received before the hand-over
         self._moved: list[Link] = []  # those through which the catalogue of their database changed
-        self._nap = trio.CancelScope()  # around the wait for sockets
+        self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # readable: the wait for sockets shall end
+        self._epoll.register(self._woken, _IN)
         self.links: dict[Link, None] = {}
         self.draining = False
         self.catalog_moved: Callable[[str], int] = lambda database: 0
-        self.follow_policy: Callable[[], None] = lambda: None
+        self.follow_policy: Callable[[], bool] = lambda: True  # whether all that others have put in force is in force here
         self.learn: Callable[..., None] = _forgets
         # Both only begin something, and what they began calls `estimated` or `cancelled` later.
         self.estimate: Callable[[Link, Wanted], None] = lambda link, wanted: None
@@ -74,28 +74,25 @@ class Relay:
         self.links[link] = None
         self.look_again(link)
 
-    async def run(self) -> None:
-        """Turns for ever."""
-        poll, ready = self._epoll.poll, self._epoll.fileno()
-        yielded = time.monotonic_ns()
-        while True:
-            events = poll(0)
-            if not events and not self._again:
-                events = poll(LINGER_SECONDS) if self.links else []
-                if not events:
-                    with trio.move_on_after(IDLE_SECONDS) as self._nap:
-                        await trio.lowlevel.wait_readable(ready)
-                    yielded = time.monotonic_ns()
-                    events = poll(0)
-            self.turn(events)
-            if time.monotonic_ns() - yielded > YIELD_NS:
-                await trio.lowlevel.checkpoint()
-                yielded = time.monotonic_ns()
+    def fileno(self) -> int:
+        """Readable when there is something to serve."""
+        return self._epoll.fileno()
+
+    def wake(self) -> None:
+        """Ends a wait for sockets. From any thread."""
+        os.eventfd_write(self._woken, 1)
+
+    def serve(self, seconds: float) -> bool:
+        """Waits for sockets, at most so long, and does a turn; whether the next one has something to do at once."""
+        self.turn(self._epoll.poll(0 if self._again else seconds))
+        return bool(self._again)
 
     def turn(self, events: Iterable[tuple[int, int]]) -> None:
         """One round over all ready sockets. See the module."""
         now = time.time_ns()
-        self.follow_policy()
+        changes = self._row.changes()
+        if changes != self._changes and self.follow_policy():
+            self._changes = changes
         touched, asked, answered = self._gather(events)
         for link, data in asked:  # understand
             try:
@@ -123,7 +120,9 @@ class Relay:
             self._deliver(link)
         for link in closing:
             self._close(link)
-        self._row.beat()
+        if not self._beaten <= now < self._beaten + BEAT_NS:
+            self._beaten = now
+            self._row.beat()
 
     def _gather(
         self, events: Iterable[tuple[int, int]]
@@ -133,7 +132,10 @@ class Relay:
         touched = self._revisit(asked, answered) if self._again else {}
         sides = self._sides
         for fd, mask in events:
-            side = sides[fd]
+            side = sides.get(fd)
+            if side is None:
+                os.eventfd_read(self._woken)
+                continue
             touched[side.link] = None
             if mask & _OUT and not side.drain():
                 if side.server:
@@ -358,7 +360,7 @@ class Relay:
         """Have the next turn visit this link although no socket of it is ready."""
         if link in self.links:
             self._again[link] = None
-            self._nap.cancel()
+            self.wake()
 
     def cut(self, link: Link, fate: Status) -> None:
         """End the link whatever it does; its outstanding statements get this outcome."""
@@ -374,3 +376,4 @@ class Relay:
             self._close(link)
         self._row.set(Counter.SESSIONS, 0)
         self._epoll.close()
+        os.close(self._woken)

@@ -70,6 +70,16 @@ class Slab:
         assert generation > self.generation
         self._words[_GENERATION] = generation
 
+    def changes(self) -> int:
+        """A number that moves with each policy put in force and each label written down; read once a turn."""
+        words = self._words
+        moved: int = words[_GENERATION]
+        at = _HEADER_WORDS + int(Counter.LABELS)
+        for _ in range(self.slots):
+            moved += words[at]
+            at += _ROW_WORDS
+        return moved
+
     def row(self, index: int) -> "Row":
         """The row of slot `index` (0-based)."""
         assert 0 <= index < self.slots
@@ -109,6 +119,10 @@ class Row:
     def beat(self) -> None:
         """Say that the relay's turn goes round. Called by the turn itself, never by a thread beside it."""
         self._words[Counter.BEAT] = time.monotonic_ns()
+
+    def changes(self) -> int:
+        """See the slab's."""
+        return self._slab.changes()
 
     def get(self, counter: Counter) -> int:
         """The counter's value."""

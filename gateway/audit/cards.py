@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from gateway.audit.records import GrantInfo, RulingCard, RulingInfo
+from gateway.audit.defined import RulingCard
+from gateway.audit.records import GrantInfo, RulingInfo
 from gateway.classify.catalog import Catalog
 from gateway.policy.decision import Decision
 from gateway.policy.rights import Rights

@@ -14,7 +14,9 @@ import google_crc32c
 import msgspec
 
 from gateway.audit import records
-from gateway.audit.records import ColumnsCard, Declared, Open, RulingCard, SessionCard, Tags
+from gateway.audit.defined import Card, ColumnsCard, Open, RulingCard, SessionCard
+from gateway.audit.packing import Packer
+from gateway.audit.records import Declared, Tags
 from gateway.audit.segment import BODY, CRC, Header, encode_header, label
 
 CHECKPOINT_RECORDS: Final = 1000
@@ -32,8 +34,8 @@ _INTENT = records.INTENT
 _OUTCOME = records.OUTCOME
 _Intent = records.Intent
 _Outcome = records.Outcome
-_Open = Open
-_Card = SessionCard | RulingCard | ColumnsCard
+_LITERALS_MAX: Final = 255  # bytes of digests in an intent that is packed here
+_TEXT_MAX: Final = 31
 
 
 class Position(NamedTuple):
@@ -74,6 +76,7 @@ class Chain:
         self._mark: object = None
         self._numbers = 0
         self._parts: list[bytes] = []
+        self._packer = Packer()
         self._open: dict[int, Open] = {}
         self._intents: list[int] = []  # of the batch
         self._answered: list[tuple[Any, ...]] = []  # outcomes of the batch, to be said again if it fails
@@ -159,16 +162,19 @@ class Chain:
         """A statement about to be forwarded or refused; returns its sequence number for `outcome`."""
         mark = self._mark
         if session.mark is not mark:
-            self._define(records.SESSION, session, now_ns)
+            self._define(records.SESSION, session, session.info, now_ns)
         if ruling.mark is not mark:
-            self._define(records.RULING, ruling, now_ns)
-        if tags:
-            tags = _bounded(tags)
-        payload = _encode(_Intent(session.number, ruling.number, tags or None, approval, literals, declared))
-        self.seq = seq = self.seq + 1
-        body = _body(len(payload), _INTENT, seq, now_ns) + payload
-        self._parts.append(_word(_crc(body)) + body)
-        self._open[seq] = _Open(now_ns, session, ruling, tags or None, approval, "", literals, declared)
+            self._define(records.RULING, ruling, ruling.info, now_ns)
+        seq = self.seq + 1
+        if tags or approval or declared is not None or len(literals) > _LITERALS_MAX:
+            tags = _bounded(tags) if tags else None
+            said = _Intent(session.number, ruling.number, tags, approval, literals, declared)
+            self._put(_INTENT, now_ns, _encode(said))
+        else:
+            tags = None
+            self.seq = seq
+            self._frame(self._packer.intent(seq, now_ns, session.number, ruling.number, literals))
+        self._open[seq] = Open(now_ns, session, ruling, tags, approval, "", literals, declared)
         self._intents.append(seq)
         return seq
 
@@ -195,16 +201,17 @@ class Chain:
         number = 0
         if columns is not None:
             if columns.mark is not self._mark:
-                self._define(records.COLUMNS, columns, now_ns)
+                self._define(records.COLUMNS, columns, columns.info, now_ns)
             number = columns.number
-        said = _Outcome(intent, status, rows, nbytes, number, command, sqlstate, duration_us, affected)
-        try:
-            payload = _encode(said)
-        except UnicodeEncodeError:  # a server's command tag that is not UTF-8
-            payload = records.encode_bounded(said)
-        self.seq = seq = self.seq + 1
-        body = _body(len(payload), _OUTCOME, seq, now_ns) + payload
-        self._parts.append(_word(_crc(body)) + body)
+        if affected is None and command.isascii() and len(command) <= _TEXT_MAX:
+            self.seq = seq = self.seq + 1
+            body = self._packer.outcome(
+                seq, now_ns, intent, status, rows, nbytes, number, command, sqlstate, duration_us
+            )
+            self._frame(body)
+        else:
+            said = _Outcome(intent, status, rows, nbytes, number, command, sqlstate, duration_us, affected)
+            seq = self._put(_OUTCOME, now_ns, _encoded(said))
         answer = (opened, now_ns, intent, status, rows, nbytes, columns, command, sqlstate, duration_us, affected)
         self._answered.append(answer)
         return seq
@@ -234,7 +241,7 @@ class Chain:
         sensitive value.
         """
         if session is not None and session.mark is not self._mark:
-            self._define(records.SESSION, session, now_ns)
+            self._define(records.SESSION, session, session.info, now_ns)
         number = session.number if session is not None else 0
         if len(self._events) < HELD_EVENTS:
             self._events.append((now_ns, kind, data, session))
@@ -246,14 +253,16 @@ class Chain:
         """Repeats an open intent in this segment. Recovery sets `opened.origin` and then gives it an outcome
         here.
         """
-        for kind, card in ((records.SESSION, opened.session), (records.RULING, opened.ruling)):
-            if card.mark is not self._mark:
-                self._define(kind, card, now_ns)
+        session, ruling = opened.session, opened.ruling
+        if session.mark is not self._mark:
+            self._define(records.SESSION, session, session.info, now_ns)
+        if ruling.mark is not self._mark:
+            self._define(records.RULING, ruling, ruling.info, now_ns)
         carried = records.Carried(
             intent,
             opened.time_ns,
-            opened.session.number,
-            opened.ruling.number,
+            session.number,
+            ruling.number,
             opened.tags,
             opened.approval,
             opened.origin,
@@ -294,10 +303,11 @@ class Chain:
             if end == "chain":
                 self._put(records.CLOSED, now_ns, _encode(records.Closed(trial.digest(), self.seq)))
             else:
-                mark = records.Checkpoint(trial.digest(), self.seq, end == "segment", self.synced)
-                self._put(records.CHECKPOINT, now_ns, _encode(mark))
-            trial.update(self._parts[-1])
-            batch += self._parts[-1]
+                said = records.Checkpoint(trial.digest(), self.seq, end == "segment", self.synced)
+                self._put(records.CHECKPOINT, now_ns, _encode(said))
+            mark = b"".join(self._parts[-2:])
+            trial.update(mark)
+            batch += mark
             self._proving_ns = now_ns
         self._trial, self._taken = trial, len(batch)
         return batch
@@ -397,18 +407,28 @@ class Chain:
         for intent in list(self._open):
             self.outcome(now_ns, intent, "unresolved", 0, 0, None, "", "", 0)
 
-    def _define(self, kind: int, card: _Card, now_ns: int) -> None:
+    def _define(self, kind: int, card: Card, info: object, now_ns: int) -> None:
         if not card.encoded:
-            card.encoded = records.encode_bounded(card.info)
+            card.encoded = records.encode_bounded(info)
         self._numbers += 1
         card.mark, card.number = self._mark, self._numbers
         self._put(kind, now_ns, b"\x92" + _encode(card.number) + card.encoded)
 
     def _put(self, kind: int, now_ns: int, payload: bytes) -> int:
         self.seq = seq = self.seq + 1
-        body = _body(len(payload), kind, seq, now_ns) + payload
-        self._parts.append(_word(_crc(body)) + body)
+        self._frame(_body(len(payload), kind, seq, now_ns) + payload)
         return seq
+
+    def _frame(self, body: bytes) -> None:
+        self._parts.append(_word(_crc(body)))
+        self._parts.append(body)
+
+
+def _encoded(said: records.Outcome) -> bytes:
+    try:
+        return _encode(said)
+    except UnicodeEncodeError:  # a server's command tag that is not UTF-8
+        return records.encode_bounded(said)
 
 
 def _bounded(tags: Tags) -> Tags:

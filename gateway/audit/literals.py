@@ -14,7 +14,6 @@ from struct import Struct
 from typing import Final
 
 from parser.facts import LITERALS_MAX
-from parser.fingerprint import quick_literals
 
 DIGEST_BYTES: Final = 8
 NULL: Final = bytes(DIGEST_BYTES)
@@ -53,13 +52,12 @@ class Literals:
         """The digests of literals as the parser reads them (Facts.literals), one behind the other."""
         return b"".join([self.one(value.encode("utf-8", "surrogatepass")) for value in values])
 
-    def of_text(self, sql: bytes, counts: Sequence[int]) -> tuple[bytes, ...] | None:
-        """Those of each statement of a text that has a quick_key, where statements of its key have so many literals
-        (Facts.literal_count). None where a quick look does not find just as many: the text must be read."""
+    def of_text(self, sql: bytes, found: list[bytes], counts: list[int]) -> tuple[bytes, ...] | None:
+        """Those of each statement of a text, where statements of its key have so many literals (Facts.literal_count).
+        `found`: what the quick look has found. None where that is not just as many: the text must be read."""
         known = self._texts.get(sql)
         if known is not None:
             return known
-        found = quick_literals(sql)
         if len(counts) == 1 and counts[0] > LITERALS_MAX:
             if len(found) <= LITERALS_MAX:
                 return None
@@ -69,7 +67,7 @@ class Literals:
         at = 0
         for count in counts:
             mine = found[at : at + min(count, LITERALS_MAX)]
-            digests.append(b"".join([self._written(one) for one in mine]))
+            digests.append(self._written(mine[0]) if count == 1 else b"".join([self._written(one) for one in mine]))
             at += count
         made = tuple(digests)
         if len(sql) <= _TEXT_BYTES_MAX:

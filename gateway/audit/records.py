@@ -8,7 +8,6 @@ nanoseconds since the epoch, UTC, and stand in the frame.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import msgspec
@@ -89,38 +88,6 @@ class ColumnsInfo(msgspec.Struct, array_like=True, frozen=True):
 
     masked: tuple[tuple[str, str, str], ...] = ()
     clear: tuple[str, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class SessionCard:
-    """A session's facts, held by whoever serves the session. `mark`, `number` and `encoded` belong to the
-    chain.
-    """
-
-    info: SessionInfo
-    mark: object = None
-    number: int = 0
-    encoded: bytes = b""
-
-
-@dataclass(slots=True, eq=False)
-class RulingCard:
-    """A decided statement shape, held beside the ruling it describes."""
-
-    info: RulingInfo
-    mark: object = None
-    number: int = 0
-    encoded: bytes = b""
-
-
-@dataclass(slots=True, eq=False)
-class ColumnsCard:
-    """A result's columns, held beside the row plan."""
-
-    info: ColumnsInfo
-    mark: object = None
-    number: int = 0
-    encoded: bytes = b""
 
 
 class Definition(msgspec.Struct, array_like=True, frozen=True):
@@ -361,17 +328,3 @@ def _cut(value: Any, chars: int, items: int) -> Any:
             kept.append(CUT)
         return kept
     return value
-
-
-@dataclass(slots=True)
-class Open:
-    """An intent that has no outcome yet, with all that its outcome's record needs."""
-
-    time_ns: int
-    session: SessionCard
-    ruling: RulingCard
-    tags: Tags | None = None
-    approval: str = ""
-    origin: str = field(default="")
-    literals: bytes = b""
-    declared: Declared | None = None

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from librt.strings import read_i32_be
+from mypy_extensions import i64
 
 from gateway.masking.kernels import data_rows_end
 from gateway.masking.masks import NULL_CELL
-from gateway.masking.rows import count, run_end
+from gateway.masking.rows import COMPILED, count, run_end
 from gateway.session import bounds, disclosing, paths
 from gateway.session.failures import copy_over, failed, in_our_words, noticed
 from gateway.session.inflight import RESYNC, Ask, Item
@@ -26,11 +28,15 @@ if TYPE_CHECKING:
     from gateway.scope import Ruling
     from gateway.session.session import Session
 
-_LENGTH = Struct("!i").unpack_from
 MASKED_FRAME_BYTES_MAX = 64 * 1024 * 1024  # a row that must be masked is held whole
-FRAME_BYTES_MAX = 0x3FFFFFFF + 16
-_DATA_ROW = 68
-_COPY_DATA = 100
+FRAME_BYTES_MAX: Final = 0x3FFFFFFF + 16
+_DATA_ROW: Final = 68
+_COPY_DATA: Final = 100
+
+_COMMAND_COMPLETE: Final = 67
+_READY: Final = 90
+_ROW_DESCRIPTION: Final = 84
+_BIND_COMPLETE: Final = 50
 
 Handler = Callable[["Session", bytes], bytes | None]  # None: pass unchanged
 
@@ -46,19 +52,28 @@ def feed(s: Session, data: bytes) -> None:
             return
         data = b"".join((rest, data))
         rest.clear()
-    at = run = 0
-    size = len(data)
+    at: i64 = 0
+    run: i64 = 0
+    size: i64 = len(data)
     while size - at >= 5:
-        kind = data[at]
-        length = _LENGTH(data, at + 1)[0]
+        kind = i64(data[at])
+        length = i64(read_i32_be(data, at + 1))
         if length < 4 or length > FRAME_BYTES_MAX:
             raise ProtocolError(f"invalid message length {length}")
         end = at + 1 + length
         if end > size:
             break
         if kind == _DATA_ROW:
-            end = data_rows_end(data, at)
+            end = run_end(data, at, _DATA_ROW, 6) if COMPILED else data_rows_end(data, at)
             replaced = _rows(s, data, at, end)
+        elif kind == _COMMAND_COMPLETE:  # what nearly every answer holds is called directly
+            replaced = _command_complete(s, data[at:end])
+        elif kind == _READY:
+            replaced = _ready(s, data[at:end])
+        elif kind == _ROW_DESCRIPTION:
+            replaced = _row_description(s, data[at:end])
+        elif kind == _BIND_COMPLETE:
+            replaced = _bind_complete(s, data[at:end])
         elif kind == _COPY_DATA:
             end = run_end(data, at, _COPY_DATA, 4)
             replaced = _copy_rows(s, data[at:end])
@@ -77,7 +92,7 @@ def feed(s: Session, data: bytes) -> None:
     if at < size:
         at = _keep(s, data, at, size)
     if run < at:
-        s.to_client.append(data[run:at] if run or at < size else data)
+        s.to_client.append(data[run:at] if run > 0 or at < size else data)
     if not s.queue:
         s.unsettled = s.flushed = s.bounded = False
 
@@ -86,7 +101,7 @@ def _keep(s: Session, data: bytes, at: int, size: int) -> int:
     """Holds the beginning of a frame, or lets it through as it comes where nothing in it can be masked."""
     s.server_need = 5
     if size - at >= 5:
-        end = at + 1 + _LENGTH(data, at + 1)[0]
+        end = at + 1 + int(read_i32_be(data, at + 1))
         if end - at > 65536 and _streams(s, data[at], end - at):
             s.server_pass = end - size
             s.queue[0].nbytes += end - at
@@ -131,11 +146,37 @@ def _pass(s: Session, data: bytes) -> bytes:
     return data[len(head) :]
 
 
-def _head(s: Session, *kinds: Ask) -> Item:
+def _head(s: Session) -> Item:
     """What the answer belongs to. What was refused can only fail."""
-    if not s.queue or s.queue[0].ask not in kinds or s.queue[0].refused is not None:
+    if s.queue:
+        item = s.queue[0]
+        if item.refused is None:
+            return item
+    raise ProtocolError("an answer to nothing that was asked")
+
+
+def _asked(s: Session, kind: int) -> Item:
+    """As `_head`, of this kind."""
+    item = _head(s)
+    if item.ask != kind:
         raise ProtocolError("an answer to nothing that was asked")
-    return s.queue[0]
+    return item
+
+
+def _run(s: Session) -> Item:
+    """As `_head`, of what runs a statement."""
+    item = _head(s)
+    if item.ask != Ask.QUERY and item.ask != Ask.EXECUTE:
+        raise ProtocolError("an answer to nothing that was asked")
+    return item
+
+
+def _describing(s: Session) -> Item:
+    """As `_head`, of what asks for a description."""
+    item = _head(s)
+    if item.ask != Ask.DESCRIBE_PORTAL and item.ask != Ask.DESCRIBE_STATEMENT:
+        raise ProtocolError("an answer to nothing that was asked")
+    return item
 
 
 def _row_plan(item: Item) -> ResultPlan | None:
@@ -159,7 +200,7 @@ def _row_plan(item: Item) -> ResultPlan | None:
 
 
 def _rows(s: Session, data: bytes, at: int, end: int) -> bytes | None:
-    item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    item = _run(s)
     if item.own:
         paths.take(s, data[at:end])
         return b""
@@ -187,7 +228,7 @@ def _masked(s: Session, item: Item, plan: ResultPlan, frames: bytes) -> bytes:
 
 
 def _copy_rows(s: Session, frames: bytes) -> bytes | None:
-    item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    item = _run(s)
     ruling = item.ruling
     if ruling is None:
         raise ProtocolError("more results than statements")
@@ -207,7 +248,7 @@ def _copy_rows(s: Session, frames: bytes) -> bytes | None:
 
 
 def _parse_complete(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s, Ask.PARSE)
+    item = _asked(s, Ask.PARSE)
     s.queue.popleft()
     if item.own or item.leads is not None:
         return b""
@@ -216,7 +257,7 @@ def _parse_complete(s: Session, frame: bytes) -> bytes | None:
 
 
 def _bind_complete(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s, Ask.BIND)
+    item = _asked(s, Ask.BIND)
     s.queue.popleft()
     if item.own or item.leads is not None:
         return b""
@@ -225,7 +266,7 @@ def _bind_complete(s: Session, frame: bytes) -> bytes | None:
 
 
 def _close_complete(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s, Ask.CLOSE)
+    item = _asked(s, Ask.CLOSE)
     if item.own:
         s.queue.popleft()
         return b""
@@ -238,18 +279,18 @@ def _close_complete(s: Session, frame: bytes) -> bytes | None:
 
 
 def _row_description(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s, Ask.QUERY, Ask.DESCRIBE_PORTAL, Ask.DESCRIBE_STATEMENT)
-    if item.ask is Ask.QUERY:
+    item = _head(s)
+    if item.ask == Ask.QUERY:
         ruling = item.ruling
         if ruling is None:
             raise ProtocolError("more results than statements")
         item.plan = ruling.plan(frame[5:], item.groups)
         return None if item.broken is None else b""
-    return _described(s, item, frame[5:])
+    return _described(s, _describing(s), frame[5:])
 
 
 def _no_data(s: Session, frame: bytes) -> bytes | None:
-    return _described(s, _head(s, Ask.DESCRIBE_PORTAL, Ask.DESCRIBE_STATEMENT), b"")
+    return _described(s, _describing(s), b"")
 
 
 def _described(s: Session, item: Item, description: bytes) -> bytes | None:
@@ -260,14 +301,14 @@ def _described(s: Session, item: Item, description: bytes) -> bytes | None:
 
 
 def _parameter_description(s: Session, frame: bytes) -> bytes | None:
-    statement = _head(s, Ask.DESCRIBE_STATEMENT).statement
+    statement = _asked(s, Ask.DESCRIBE_STATEMENT).statement
     if statement is not None:
         statement.described = frame[5:]
     return None
 
 
 def _command_complete(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    item = _run(s)
     ruling = item.ruling
     if ruling is None:
         if item.own:
@@ -277,7 +318,7 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
             return None  # the end of a replication stream is said twice
         raise ProtocolError("more results than statements")
     command, rows = _command(frame)
-    if item.broken is not None and item.ask is Ask.QUERY:
+    if item.broken is not None and item.ask == Ask.QUERY:
         s.settle_broken(item)
         return b""
     limit = item.limit
@@ -286,7 +327,7 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
     if item.index == len(item.rulings) - 1 and not s.copy_both:
         copy_over(s)
     _succeeded(s, item, ruling, command, rows)
-    if item.ask is Ask.EXECUTE:
+    if item.ask == Ask.EXECUTE:
         s.queue.popleft()
     return None
 
@@ -312,16 +353,16 @@ def _command(frame: bytes) -> tuple[str, int]:
 
 
 def _empty_query(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    item = _run(s)
     if item.ruling is not None:
         raise ProtocolError("an empty answer to a statement")
-    if item.ask is Ask.EXECUTE:
+    if item.ask == Ask.EXECUTE:
         s.queue.popleft()
     return None
 
 
 def _portal_suspended(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s, Ask.EXECUTE)
+    item = _asked(s, Ask.EXECUTE)
     if item.ruling is None:
         raise ProtocolError("more results than statements")
     if item.broken is not None or item.limit is not None:
@@ -335,7 +376,7 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
     if not s.queue or s.queue[0].ask not in RESYNC:
         raise ProtocolError("an answer to nothing that was asked")
     item = s.queue[0]
-    if item.ask is Ask.FUNCTION and item.ruling is not None:
+    if item.ask == Ask.FUNCTION and item.ruling is not None:
         s.settle_success(item, "FUNCTION CALL", 0)
     answer: bytes | None = b"" if item.own else None
     if item.held:
@@ -381,7 +422,7 @@ def _notification(s: Session, frame: bytes) -> bytes | None:
 
 
 def _copy_in(s: Session, frame: bytes) -> bytes | None:
-    _head(s, Ask.QUERY, Ask.EXECUTE)
+    _run(s)
     if s.copy_ended_early:
         s.copy_ended_early -= 1
         return None
@@ -400,14 +441,14 @@ def _copy_both(s: Session, frame: bytes) -> bytes | None:
 
 def _swallow_syncs(s: Session) -> None:
     """While the server takes COPY data it ignores Sync, so those already sent will never be answered."""
-    while len(s.queue) > 1 and s.queue[1].ask is Ask.SYNC:
+    while len(s.queue) > 1 and s.queue[1].ask == Ask.SYNC:
         del s.queue[1]
     if len(s.queue) > 1:
         raise ProtocolError("messages were sent where COPY data was awaited")
 
 
 def _copy_out(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s, Ask.QUERY, Ask.EXECUTE)
+    item = _run(s)
     ruling = item.ruling
     if ruling is None or (ruling.copy is None and not ruling.basis.inert):
         raise ProtocolError("COPY data of a statement that is no COPY")
@@ -415,12 +456,12 @@ def _copy_out(s: Session, frame: bytes) -> bytes | None:
 
 
 def _copy_done(s: Session, frame: bytes) -> bytes | None:
-    _head(s, Ask.QUERY, Ask.EXECUTE)
+    _run(s)
     return None
 
 
 def _function_result(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s, Ask.FUNCTION)
+    item = _asked(s, Ask.FUNCTION)
     if item.ruling is None:
         raise ProtocolError("more results than statements")
     return None if item.ruling.basis.inert else _NULL_RESULT
@@ -429,20 +470,16 @@ def _function_result(s: Session, frame: bytes) -> bytes | None:
 _NULL_RESULT = build(b"V", NULL_CELL)  # nothing is known of the function but its number
 _HANDLERS: dict[int, Handler] = {
     ord("1"): _parse_complete,
-    ord("2"): _bind_complete,
     ord("3"): _close_complete,
     ord("A"): _notification,
-    ord("C"): _command_complete,
     ord("E"): failed,
     ord("G"): _copy_in,
     ord("H"): _copy_out,
     ord("I"): _empty_query,
     ord("N"): noticed,
     ord("S"): _parameter_status,
-    ord("T"): _row_description,
     ord("V"): _function_result,
     ord("W"): _copy_both,
-    ord("Z"): _ready,
     ord("c"): _copy_done,
     ord("n"): _no_data,
     ord("s"): _portal_suspended,

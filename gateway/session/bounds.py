@@ -72,7 +72,7 @@ def send_query(s: Session, script: Script, sql: bytes, item: Item, limit: Limit)
         ahead = s.ask(kind)
         ahead.rulings = item.rulings
         ahead.leads = item
-        ahead.portal = portal if kind is Ask.DESCRIBE_PORTAL else None
+        ahead.portal = portal if kind == Ask.DESCRIBE_PORTAL else None
     item.portal = portal
     item.limit = limit
     item.converted = True

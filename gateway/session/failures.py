@@ -26,7 +26,7 @@ def failed(s: Session, frame: bytes) -> bytes | None:
     if not s.queue:
         return _scrubbed(s, None, frame)
     item = s.queue[0]
-    if item.ask is Ask.SYNC:  # a deferred constraint that fails at the implicit commit
+    if item.ask == Ask.SYNC:  # a deferred constraint that fails at the implicit commit
         s.settle_failure(item, "error", _sqlstate(body))
         item.held = b""
         return b"" if item.own and not fatal else _scrubbed(s, None, frame)
@@ -42,7 +42,7 @@ def failed(s: Session, frame: bytes) -> bytes | None:
     copy_over(s)
     if item.ask not in RESYNC:
         _skip(s)
-    if item.converted or (dropped_sync and (s.skipping or item.ask is Ask.QUERY)):
+    if item.converted or (dropped_sync and (s.skipping or item.ask == Ask.QUERY)):
         bounds.resync(s)
     return b"" if item.own and not fatal else answer
 
@@ -102,7 +102,7 @@ def _skip(s: Session) -> None:
     """The server discards everything up to the next Sync (manual, section 55.2.3)."""
     while s.queue:
         item = s.queue[0]
-        if item.ask is Ask.SYNC:
+        if item.ask == Ask.SYNC:
             return
         s.names.abandon(item)
         s.settle_failure(item, "not-run", "")

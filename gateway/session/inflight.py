@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from gateway.errors import Refused
@@ -16,18 +15,19 @@ from parser.compared import Comparisons
 from parser.facts import Facts
 
 
-class Ask(IntEnum):
-    """Kinds of messages that the server answers (manual, section 55.2)."""
+class Ask:
+    """Kinds of messages that the server answers (manual, section 55.2). Plain numbers, no enumeration: every answer is
+    compared with some of them."""
 
-    QUERY = 1
-    PARSE = 2
-    BIND = 3
-    DESCRIBE_STATEMENT = 4
-    DESCRIBE_PORTAL = 5
-    EXECUTE = 6
-    CLOSE = 7
-    SYNC = 8
-    FUNCTION = 9
+    QUERY: Final = 1
+    PARSE: Final = 2
+    BIND: Final = 3
+    DESCRIBE_STATEMENT: Final = 4
+    DESCRIBE_PORTAL: Final = 5
+    EXECUTE: Final = 6
+    CLOSE: Final = 7
+    SYNC: Final = 8
+    FUNCTION: Final = 9
 
 
 RESYNC = frozenset({Ask.QUERY, Ask.SYNC, Ask.FUNCTION})  # answered by ReadyForQuery, even after an error
@@ -134,7 +134,7 @@ class Item:
     broken: Refused | None = None  # a budget ran out in its result: whatever the server answers, this is said
     overdue: Refused | None = None  # it runs for too long and is being cancelled: this is said of that
 
-    def __init__(self, ask: Ask, epoch: int, started: int) -> None:
+    def __init__(self, ask: int, epoch: int, started: int) -> None:
         self.ask = ask
         self.epoch = epoch
         self.started = started

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable
 
 from gateway.audit.chain import Chain
-from gateway.audit.records import SessionCard, Status
+from gateway.audit.defined import SessionCard
+from gateway.audit.records import Status
 from gateway.classify.learned import Learned
 from gateway.errors import Refusal, Refused, State
 from gateway.masking.basis import MaskBasis, moved_names
@@ -19,7 +20,7 @@ from gateway.scope import Ruling, Scope, Script
 from gateway.session import answers, bounds, disclosing, failures, paths, understand
 from gateway.session.budgets import Purse, Purses
 from gateway.session.declaring import Said
-from gateway.session.inflight import Ask, Item, Wanted
+from gateway.session.inflight import Item, Wanted
 from gateway.session.names import Names
 from gateway.session.temporaries import Temporaries
 from parser.errors import ProtocolError
@@ -345,7 +346,7 @@ class Session:
         self.held = self.behind = False
         self.moved = frozenset()
 
-    def ask(self, kind: Ask) -> Item:
+    def ask(self, kind: int) -> Item:
         """A new outstanding message."""
         item = Item(kind, self.epoch, self.now)
         self.open_epoch = self.epoch

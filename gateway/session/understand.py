@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from librt.strings import read_i32_be
+from mypy_extensions import i64
 
 from gateway.errors import Refused
 from gateway.masking.written_back import suspicious
@@ -37,16 +39,16 @@ if TYPE_CHECKING:
     from gateway.scope import Ruling, Script
     from gateway.session.session import Session
 
-_LENGTH = Struct("!i").unpack_from
 _NAME_FRAME_BYTES_MAX = 65536  # Describe, Execute, Close: names only
+_QUERY: Final = 81
 COPY_DATA_BYTES_MAX = 0x3FFFFFFF  # PostgreSQL's own limit on a large message
 
 REFUSED_QUERY = query("sluice_refused")  # a syntax error
 
 
-def failing_frame(ask: Ask) -> bytes:
+def failing_frame(ask: int) -> bytes:
     """What is sent in place of a refused message, so that the server's own state machine stays in charge."""
-    return REFUSED_EXTENDED if ask is Ask.EXECUTE else REFUSED_QUERY
+    return REFUSED_EXTENDED if ask == Ask.EXECUTE else REFUSED_QUERY
 
 
 def feed(s: Session, data: bytes) -> None:
@@ -66,11 +68,13 @@ def feed(s: Session, data: bytes) -> None:
             return
         data = bytes(rest)
         rest.clear()
-    at, size, limits = 0, len(data), s.limits
+    at: i64 = 0
+    size: i64 = len(data)
+    limits = s.limits
     s.client_need = 5
     while size - at >= 5:
         kind = data[at]
-        length = _LENGTH(data, at + 1)[0]
+        length = i64(read_i32_be(data, at + 1))
         if length < 4 or length > limits.get(kind, -1):
             raise ProtocolError(_not_a_frame(kind, length))
         if (s.copy_in or s.late is not None) and kind not in _IN_COPY:
@@ -91,7 +95,7 @@ def feed(s: Session, data: bytes) -> None:
             s.client_need = end - at
             break
         frame = data if end - at == size else data[at:end]
-        if not _HANDLERS[kind](s, frame):
+        if not (_query(s, frame) if kind == _QUERY else _HANDLERS[kind](s, frame)):
             _wait(s)
             break
         s.flushed = False
@@ -329,7 +333,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
         describe_hidden(s, portal)
     item = s.ask(Ask.EXECUTE)
     item.portal, item.groups = portal, portal.statement.groups
-    item.rows_max = _LENGTH(frame, len(frame) - 4)[0]
+    item.rows_max = int(read_i32_be(frame, len(frame) - 4))
     s.record(item, rulings, refused, portal.literals)
     if refused is not None:
         s.to_server.append(REFUSED_EXTENDED)

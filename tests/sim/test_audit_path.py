@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.defined import RulingCard, SessionCard
 from gateway.audit.query import Entry
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.records import RulingInfo, SessionInfo
 from gateway.audit.verify import ChainCheck, Finding
 from gateway.errors import Unavailable
 from tests.sim.model_disk import Crash, Forgets, ModelDisk, Retries

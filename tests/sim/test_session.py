@@ -10,7 +10,8 @@ from struct import pack, unpack_from
 import pytest
 
 from gateway.audit.chain import Chain
-from gateway.audit.records import SessionCard, SessionInfo
+from gateway.audit.defined import SessionCard
+from gateway.audit.records import SessionInfo
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refused
 from gateway.identity.principal import Principal

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from gateway.audit.defined import RulingCard, SessionCard
 from gateway.audit.query import Entry
-from gateway.audit.records import Declared, RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.records import Declared, RulingInfo, SessionInfo
 from gateway.audit.verify import ChainCheck
 from workers import audit_trail
 from workers.audit_log import AuditLog

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gateway.audit import heads, merkle
 from gateway.audit.chain import Position
+from gateway.audit.defined import RulingCard, SessionCard
 from gateway.audit.heads import Entry, Head, TreeHead
 from gateway.audit.heads_check import LogCheck, Problem
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.records import RulingInfo, SessionInfo
 from gateway.audit.segment import SegmentReader, cut
 from workers.audit_log import AuditLog
 from workers.audit_trail import chain_directory, segment_content

@@ -2,15 +2,8 @@
 
 from pathlib import Path
 
-from gateway.audit.records import (
-    ColumnsCard,
-    ColumnsInfo,
-    GrantInfo,
-    RulingCard,
-    RulingInfo,
-    SessionCard,
-    SessionInfo,
-)
+from gateway.audit.defined import ColumnsCard, RulingCard, SessionCard
+from gateway.audit.records import ColumnsInfo, GrantInfo, RulingInfo, SessionInfo
 from workers.audit_log import AuditLog
 
 BEGIN = 1_704_110_400_000_000_000  # 2024-01-01T12:00:00Z, a Monday

@@ -8,7 +8,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.defined import RulingCard, SessionCard
+from gateway.audit.records import RulingInfo, SessionInfo
 from workers.audit_log import AuditLog
 from workers.audit_recovery import recover
 from workers.audit_trail import ChainFiles, chain_directory, chains, segment_path

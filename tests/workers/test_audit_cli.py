@@ -11,8 +11,9 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.audit.defined import RulingCard, SessionCard
 from gateway.audit.literals import Literals
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.records import RulingInfo, SessionInfo
 from workers.audit_cli import visible
 from workers.audit_group import audit
 from workers.audit_log import AuditLog

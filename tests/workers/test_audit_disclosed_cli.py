@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 from zstandard import ZstdCompressor
 
-from gateway.audit.records import ColumnsCard, ColumnsInfo, RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.defined import ColumnsCard, RulingCard, SessionCard
+from gateway.audit.records import ColumnsInfo, RulingInfo, SessionInfo
 from gateway.masking.key_cells import Keys
 from gateway.masking.key_sets import Digester, sets
 from workers.audit_group import audit

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.defined import RulingCard, SessionCard
+from gateway.audit.records import RulingInfo, SessionInfo
 from gateway.audit.segment import SegmentReader
 from gateway.audit.sidecar import from_bytes
 from workers import audit_index

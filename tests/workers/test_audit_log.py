@@ -114,6 +114,7 @@ def test_a_directory_that_cannot_be_made_is_said_at_once(tmp_path: Path) -> None
 LIMITED = """
 import resource, signal, sys, json
 from pathlib import Path
+from gateway.audit.defined import *
 from gateway.audit.records import *
 from gateway.errors import Unavailable
 from workers.audit_log import AuditLog
@@ -354,6 +355,7 @@ def test_a_directory_that_was_moved_away_for_a_while_loses_nothing(tmp_path: Pat
 UNPRIVILEGED = """
 import codecs, os, sys
 from pathlib import Path
+from gateway.audit.defined import *
 from gateway.audit.records import *
 from gateway.errors import Unavailable
 from workers.audit_log import AuditLog

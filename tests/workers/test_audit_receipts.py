@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from gateway.audit import heads, receipt
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.defined import RulingCard, SessionCard
+from gateway.audit.records import RulingInfo, SessionInfo
 from gateway.audit.segment import cut, frame
 from workers.audit_group import audit
 from workers.audit_log import AuditLog

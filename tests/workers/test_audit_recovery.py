@@ -19,6 +19,7 @@ from workers.audit_recovery import Recoveries, recover, recover_at_last
 # A worker that tells on standard output which intents were promised and which answered, until it is killed.
 WRITER = """
 import sys, time
+from gateway.audit.defined import *
 from gateway.audit.records import *
 from workers.audit_log import AuditLog
 log = AuditLog(sys.argv[1], "db1", 0, segment_bytes=int(sys.argv[2]))

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.audit import records
+from gateway.audit.defined import RulingCard, SessionCard
 from gateway.audit.filters import Filter
 from gateway.audit.query import Entry
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.records import RulingInfo, SessionInfo
 from gateway.audit.segment import frame
 from tests.gateway.audit.trail_rig import T, question, write_trail
 from workers import audit_trail

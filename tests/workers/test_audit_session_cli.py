@@ -7,15 +7,8 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.audit.records import (
-    ColumnsCard,
-    ColumnsInfo,
-    GrantInfo,
-    RulingCard,
-    RulingInfo,
-    SessionCard,
-    SessionInfo,
-)
+from gateway.audit.defined import ColumnsCard, RulingCard, SessionCard
+from gateway.audit.records import ColumnsInfo, GrantInfo, RulingInfo, SessionInfo
 from workers.audit_group import audit
 from workers.audit_log import AuditLog
 

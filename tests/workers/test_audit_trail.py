@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.defined import RulingCard, SessionCard
+from gateway.audit.records import RulingInfo, SessionInfo
 from workers import audit_trail
 from workers.audit_log import AuditLog
 from workers.audit_recovery import recover
@@ -16,6 +17,7 @@ T = 1_700_000_000_000_000_000
 
 WRITER = """
 import sys, time
+from gateway.audit.defined import *
 from gateway.audit.records import *
 from workers.audit_log import AuditLog
 for _ in range(3):

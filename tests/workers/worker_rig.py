@@ -23,7 +23,7 @@ from gateway.policy import compile as policy_compile
 from gateway.policy import rules
 from gateway.settings import load as load_settings
 from parser import messages
-from tests.workers.relay_rig import PATIENCE_SECONDS, until
+from tests.workers.relay_rig import PATIENCE_SECONDS, turns, until
 from workers.audit_trail import read_all
 from workers.budgets import Budgets
 from workers.configuration import Secrets
@@ -288,7 +288,12 @@ async def housed(
     house = House(folder, slot, worker, control, slot.listener.getsockname())
 
     async def run() -> None:
-        house.exit_codes.append(await worker.main())
+        async with trio.open_nursery() as beside:
+            beside.start_soon(turns, worker.relay)
+            code = await worker.main()
+            beside.cancel_scope.cancel()
+        worker.finish()
+        house.exit_codes.append(code)
 
     try:
         async with trio.open_nursery() as nursery:
@@ -300,7 +305,7 @@ async def housed(
             nursery.cancel_scope.cancel()
     finally:
         if not worker.audit.closed:
-            worker._finish()
+            worker.finish()
         kept = [each.connection for each in worker.catalogs._kept.values() if each.connection is not None]
         kept += [connection for pool in worker.estimates._pools.values() for connection, _ in pool.idle]
         for end in (*house.guests, *(connection.sock for connection in kept)):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.audit.literals import DIGEST_BYTES, NULL, Literals, literal_digest
 from parser.facts import LITERALS_MAX
-from parser.fingerprint import quick_key
 from parser.messages import bind
+from parser.quick import look
 from parser.statements import read
 
 KEY = b"k" * 32
@@ -21,10 +21,15 @@ def of(*values: str) -> bytes:
     return b"".join(literal_digest(KEY, value) for value in values)
 
 
+def quickly(digests: Literals, sql: bytes, counts: list[int]) -> tuple[bytes, ...] | None:
+    looked = look(sql)
+    assert looked is not None, sql
+    return digests.of_text(sql, looked[1], counts)
+
+
 def quick(sql: str) -> tuple[bytes, ...] | None:
-    assert quick_key(sql.encode()) is not None, sql
     facts = read(sql.encode())
-    return DIGESTS.of_text(sql.encode(), [one.literal_count for one in facts])
+    return quickly(DIGESTS, sql.encode(), [one.literal_count for one in facts])
 
 
 def parameters(
@@ -82,10 +87,10 @@ def test_no_more_literals_are_kept_than_agreed() -> None:
 def test_remembered_texts_are_bounded() -> None:
     digests = Literals(KEY)
     for n in range(5000):
-        assert digests.of_text(b"select %d" % n, (1,)) == (of(str(n)),)
+        assert quickly(digests, b"select %d" % n, [1]) == (of(str(n)),)
     assert len(digests._texts) <= 4096
     long = b"select '" + b"x" * 5000 + b"'"
-    assert digests.of_text(long, (1,)) == (of("x" * 5000),)
+    assert quickly(digests, long, [1]) == (of("x" * 5000),)
     assert long not in digests._texts
 
 
@@ -146,8 +151,8 @@ WORDS = st.sampled_from(
 @given(st.lists(WORDS, max_size=12))
 def test_quick_look_agrees_with_the_tokenizer_or_gives_up(words: list[str]) -> None:
     sql = "select " + " ".join(words)
-    if quick_key(sql.encode()) is None:
+    if look(sql.encode()) is None:
         return
     facts = read(sql.encode())
-    found = DIGESTS.of_text(sql.encode(), [one.literal_count for one in facts]) if facts else None
+    found = quickly(DIGESTS, sql.encode(), [one.literal_count for one in facts]) if facts else None
     assert found is None or found == tuple(DIGESTS.of(one.literals) for one in facts)

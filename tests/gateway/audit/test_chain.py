@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from gateway.audit import records
 from gateway.audit.chain import CHECKPOINT_NS, HELD_EVENTS, HELD_ROWS, Chain
+from gateway.audit.defined import ColumnsCard, RulingCard, SessionCard
 from gateway.audit.query import Entry, Joiner
-from gateway.audit.records import ColumnsCard, ColumnsInfo, RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.records import ColumnsInfo, RulingInfo, SessionInfo
 from gateway.audit.segment import Frame, SegmentReader
 
 T = 1_700_000_000_000_000_000

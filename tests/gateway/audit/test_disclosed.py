@@ -1,17 +1,10 @@
 """One row looked for in a chain: found with whoever was shown it, missed by nobody, and what is not known is counted."""
 
 from gateway.audit.chain import Chain
+from gateway.audit.defined import ColumnsCard, RulingCard, SessionCard
 from gateway.audit.disclosed import NO_KEY, Sought, Tally, names, to_json
 from gateway.audit.query import Entry
-from gateway.audit.records import (
-    ColumnsCard,
-    ColumnsInfo,
-    GrantInfo,
-    RulingCard,
-    RulingInfo,
-    SessionCard,
-    SessionInfo,
-)
+from gateway.audit.records import ColumnsInfo, GrantInfo, RulingInfo, SessionInfo
 from gateway.audit.segment import SegmentReader
 from gateway.masking.key_cells import Keys
 from gateway.masking.key_sets import Digester, Probe, not_known, sets

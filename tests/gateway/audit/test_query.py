@@ -3,17 +3,9 @@
 import pytest
 
 from gateway.audit.chain import Chain
+from gateway.audit.defined import ColumnsCard, RulingCard, SessionCard
 from gateway.audit.query import Entry, Joiner, moment, timestamp, to_json
-from gateway.audit.records import (
-    ColumnsCard,
-    ColumnsInfo,
-    Declared,
-    GrantInfo,
-    RulingCard,
-    RulingInfo,
-    SessionCard,
-    SessionInfo,
-)
+from gateway.audit.records import ColumnsInfo, Declared, GrantInfo, RulingInfo, SessionInfo
 from gateway.audit.segment import Frame, SegmentReader
 
 T = 1_700_000_000_123_456_789

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from gateway.audit import heads, merkle, receipt, records
 from gateway.audit.chain import Chain
+from gateway.audit.defined import ColumnsCard, RulingCard, SessionCard
 from gateway.audit.heads import Checkpoint, Head, Key, LogWriter, Seal, TreeHead
 from gateway.audit.receipt import Broken, ExtensionProof, KeptHead, RecordProof
-from gateway.audit.records import ColumnsCard, ColumnsInfo, RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.records import ColumnsInfo, RulingInfo, SessionInfo
 from gateway.audit.segment import Frame, cut, frame
 from gateway.audit.walk import Walk
 

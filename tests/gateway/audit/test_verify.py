@@ -7,7 +7,8 @@ import pytest
 
 from gateway.audit import records, segment
 from gateway.audit.chain import Chain
-from gateway.audit.records import Recovered, RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.defined import RulingCard, SessionCard
+from gateway.audit.records import Recovered, RulingInfo, SessionInfo
 from gateway.audit.segment import Damage, SegmentReader, read_header
 from gateway.audit.verify import ChainCheck
 

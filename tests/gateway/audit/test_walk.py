@@ -7,7 +7,8 @@ import msgspec
 
 from gateway.audit import merkle, records, segment
 from gateway.audit.chain import Chain
-from gateway.audit.records import RulingCard, RulingInfo, SessionCard, SessionInfo
+from gateway.audit.defined import RulingCard, SessionCard
+from gateway.audit.records import RulingInfo, SessionInfo
 from gateway.audit.segment import Frame, SegmentReader
 from gateway.audit.walk import Walk
 

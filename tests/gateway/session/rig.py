@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from struct import error, unpack_from
 
 from gateway.audit.chain import Chain
+from gateway.audit.defined import SessionCard
 from gateway.audit.literals import Literals
 from gateway.audit.query import Entry, Joiner
-from gateway.audit.records import SessionCard, SessionInfo, Status
+from gateway.audit.records import SessionInfo, Status
 from gateway.audit.segment import SegmentReader
 from gateway.classify.catalog import Catalog
 from gateway.classify.own import NOTHING, Own

@@ -539,8 +539,8 @@ def test_whatever_the_client_sends_only_the_session_ends(policy: str, steps: lis
             rig.ask(step)
         elif rig.session.queue and not rig.session.ending:
             resynchronises = rig.session.queue[0].ask in RESYNC
-            rig.say(*([READY] if rig.session.queue[0].ask is Ask.SYNC else [failure("22012")]))
-            if resynchronises and rig.session.queue and rig.session.queue[0].ask is not Ask.SYNC:
+            rig.say(*([READY] if rig.session.queue[0].ask == Ask.SYNC else [failure("22012")]))
+            if resynchronises and rig.session.queue and rig.session.queue[0].ask != Ask.SYNC:
                 rig.say(READY)
             rig.again()
     rig.close()
