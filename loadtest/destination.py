@@ -96,7 +96,7 @@ def address(dsn: str) -> Address:
 
 
 def context(mode: str, root: str) -> ssl.SSLContext | None:
-    """TLS as libpq means it: the server is verified with verify-ca and verify-full, and with `require` where a root is named."""
+    """TLS as libpq means it: verify-ca and verify-full verify the server, and so does `require` where a root is named."""
     if mode not in SSLMODES:
         raise DestinationError(f"{DSN}: sslmode is one of {', '.join(SSLMODES)}")
     if mode == "disable":

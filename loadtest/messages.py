@@ -10,7 +10,6 @@ SYNC = b"S\0\0\0\4"
 COPY_DONE = b"c\0\0\0\4"
 HEADER_BYTES = 5
 MESSAGE_BYTES_MAX = 1 << 30  # PostgreSQL sends nothing longer: a length above it is a stream out of step
-DROP_BYTES = 1 << 16  # so much may be read before the front of the buffer is let go
 
 _length_at = struct.Struct("!i").unpack_from
 _short_at = struct.Struct("!h").unpack_from
@@ -26,41 +25,49 @@ class WireError(Exception):
 
 
 class Reader:
-    """Cuts a stream into messages, however the pieces fall."""
+    """Cuts a stream into messages, however the pieces fall. Iterating gives type and body of those that are whole."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
         self._at = 0
+        self._later: list[
+            bytes
+        ] = []  # joined only once they hold the end of a message: a long one is copied once
+        self._missing = 0
         self.received = 0
 
-    def feed(self, data: bytes | memoryview) -> None:
-        if self._at >= DROP_BYTES:
-            del self._buffer[: self._at]
-            self._at = 0
-        self._buffer += data
+    def feed(self, data: bytes) -> None:
+        self._later.append(data)
         self.received += len(data)
+        self._missing -= len(data)
 
-    def next(self) -> tuple[bytes, bytes] | None:
-        """The next whole message's type and body, or None where its end has not come yet."""
-        at, buffer = self._at, self._buffer
+    def _join(self) -> None:
+        rest = self._buffer[self._at :]
+        self._buffer = b"".join((rest, *self._later)) if rest or len(self._later) > 1 else self._later[0]
+        self._later.clear()
+        self._at = 0
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        if self._missing > 0:
+            return
+        if self._later:
+            self._join()
+        buffer, at = self._buffer, self._at
+        while (end := self._end(buffer, at)) <= len(buffer):
+            self._at = end
+            yield buffer[at : at + 1], buffer[at + HEADER_BYTES : end]
+            at = end
+        self._missing = end - len(buffer)
+
+    @staticmethod
+    def _end(buffer: bytes, at: int) -> int:
+        """Where the message at this place ends; the least that it takes to know, where that has not come."""
         if len(buffer) - at < HEADER_BYTES:
-            return None
+            return at + HEADER_BYTES
         length = _length_at(buffer, at + 1)[0]
         if not 4 <= length <= MESSAGE_BYTES_MAX:
             raise WireError(f"a message of {length} bytes: the stream is out of step")
-        end = at + 1 + length
-        if len(buffer) < end:
-            return None
-        self._at = end
-        message = bytes(buffer[at : at + 1]), bytes(buffer[at + HEADER_BYTES : end])
-        if end == len(buffer):
-            buffer.clear()
-            self._at = 0
-        return message
-
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        while message := self.next():
-            yield message
+        return int(at + 1 + length)
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ def write(folder: Path) -> Path:
         environment.get_template(TEMPLATE).render(
             cards=cards(series, processes),
             requests=requests(folder / "locust_stats.csv"),
-            failures=list(csv.DictReader((folder / "locust_failures.csv").open())),
+            failures=table(folder / "locust_failures.csv"),
             plots=plots.drawn(series, processes),
             history=(folder / "locust.html").exists(),
         )
@@ -59,13 +59,18 @@ def cards(series: dict[str, Any], processes: dict[str, Any]) -> list[tuple[str, 
 
 def requests(file: Path) -> list[dict[str, str]]:
     """Locust's table, without its sum, by kind of user."""
-    rows = [row for row in csv.DictReader(file.open()) if row["Type"]]
+    rows = [row for row in table(file) if row["Type"]]
     wanted = {"Type": "kind", "Name": "name", "Request Count": "count", "Failure Count": "failures",
               "Requests/s": "rate", "50%": "p50", "95%": "p95", "99%": "p99", "Max Response Time": "most"}  # fmt: skip
     return [
         {short: figure(row[long]) for long, short in wanted.items()}
         for row in sorted(rows, key=_kind_and_name)
     ]
+
+
+def table(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as lines:
+        return list(csv.DictReader(lines))
 
 
 def _kind_and_name(row: dict[str, str]) -> tuple[str, str]:

@@ -61,9 +61,10 @@ class Client:
         self._socket.close()
 
     def _message(self) -> tuple[bytes, bytes]:
-        while not (message := self._reader.next()):
+        while True:
+            for message in self._reader:
+                return message
             self.pull(RECEIVE_BYTES)
-        return message
 
     def pull(self, most: int) -> int:
         """Takes what has come, at most so many bytes, for a later answer; how many it were."""
@@ -85,9 +86,11 @@ class Client:
     def rest(self) -> list[Answer]:
         """Everything until ReadyForQuery, errors in their places."""
         answers = Answers()
-        while not answers.take(*self._message()):
-            pass
-        return answers.done
+        while True:
+            for kind, body in self._reader:
+                if answers.take(kind, body):
+                    return answers.done
+            self.pull(RECEIVE_BYTES)
 
     def ask(self, sql: str) -> Answer:
         """The answer of one statement. WireError when the server said no."""
