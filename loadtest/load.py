@@ -22,7 +22,7 @@ from watching import Watch
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 SPAWNED_PER_SECOND = 25
-STOP_SECONDS = 3  # who reads slowly is not waited for
+STOP_SECONDS = 20  # for what is under way: who reads slowly takes some five
 
 
 def options() -> argparse.Namespace:

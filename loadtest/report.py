@@ -1,6 +1,5 @@
 """One page about a load run: what each kind of user got, how fast over time, and what the gateway used for it."""
 
-import csv
 import json
 import sys
 from pathlib import Path
@@ -24,12 +23,13 @@ def write(folder: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["figure"] = figure
     page = folder / PAGE
     page.write_text(
         environment.get_template(TEMPLATE).render(
             cards=cards(series, processes),
-            requests=requests(folder / "locust_stats.csv"),
-            failures=table(folder / "locust_failures.csv"),
+            requests=sorted(series["requests"], key=lambda each: (each["kind"], each["name"])),
+            failures=series["failures"],
             plots=plots.drawn(series, processes),
             history=(folder / "locust.html").exists(),
         )
@@ -57,32 +57,8 @@ def cards(series: dict[str, Any], processes: dict[str, Any]) -> list[tuple[str, 
     return found
 
 
-def requests(file: Path) -> list[dict[str, str]]:
-    """Locust's table, without its sum, by kind of user."""
-    rows = [row for row in table(file) if row["Type"]]
-    wanted = {"Type": "kind", "Name": "name", "Request Count": "count", "Failure Count": "failures",
-              "Requests/s": "rate", "50%": "p50", "95%": "p95", "99%": "p99", "Max Response Time": "most"}  # fmt: skip
-    return [
-        {short: figure(row[long]) for long, short in wanted.items()}
-        for row in sorted(rows, key=_kind_and_name)
-    ]
-
-
-def table(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="") as lines:
-        return list(csv.DictReader(lines))
-
-
-def _kind_and_name(row: dict[str, str]) -> tuple[str, str]:
-    return row["Type"], row["Name"]
-
-
-def figure(text: str) -> str:
-    """A number as people read it; everything else as it is."""
-    try:
-        number = float(text)
-    except ValueError:
-        return text
+def figure(number: float) -> str:
+    """As people read it."""
     return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:,.1f}"
 
 
