@@ -1,7 +1,7 @@
 """`make load`: locust's users at work on the demo (or on SLUICE_DSN, where it is set), and a report with plots in var/load.
 
 ARGS="--users 100 --seconds 60" says how many and how long; ARGS=--web serves locust's page until Ctrl-C; names of users
-(Analyst Agent BatchJob SignInStorm SlowReader) choose who runs.
+(Analyst Agent BatchJob SignInStorm SlowReader) choose who runs; what follows -- are locust's own options.
 """
 
 import argparse
@@ -37,7 +37,11 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--gateway-pid", type=int, help="a gateway on this machine to watch, with SLUICE_DSN")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "load", help="where the report goes")
-    return parser.parse_args()
+    given = sys.argv[1:]
+    ours = given[: given.index("--")] if "--" in given else given
+    chosen = parser.parse_args(ours)
+    chosen.locust = given[len(ours) + 1 :]
+    return chosen
 
 
 def command(chosen: argparse.Namespace) -> list[str]:
@@ -55,7 +59,7 @@ def command(chosen: argparse.Namespace) -> list[str]:
         str(chosen.out / "locust"),
         "--csv-full-history",
     ]
-    return [*made, *chosen.who]
+    return [*made, *chosen.locust, *chosen.who]
 
 
 def watched(process: subprocess.Popen[bytes], watches: dict[str, Watch]) -> int:

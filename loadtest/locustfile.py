@@ -16,10 +16,10 @@ from locust import constant_pacing, task
 sys.path.insert(0, str(Path(__file__).parent))
 
 import series  # noqa: F401 - listens to what the users report
-from checks import Wrong, between, columns, many, no_secret, people, quoted
+from checks import Wrong, between, columns, many, much, no_secret, people, quoted
 from destination import AGENT_TOKEN, BATCH_TOKEN, TOKEN, Refusal
 from messages import Answer
-from visitors import SESSIONS, Visitor
+from visitors import SESSIONS, Resident, Visitor
 from wire import Client, WireError, only
 
 PAGE = 100
@@ -33,7 +33,7 @@ SLOW_BUFFER = 64 * 1024
 NOT_SIGNED_IN = ("28P01", "28000")
 
 
-class Analyst(Visitor):
+class Analyst(Resident):
     """A dashboard: people one by one and in pages, and what they add up to; ten statements a second."""
 
     weight = 10
@@ -65,7 +65,7 @@ class Analyst(Visitor):
         self.ask("an aggregate", f"{counted} group by {table.clear}", adds_up)
 
 
-class Agent(Visitor):
+class Agent(Resident):
     """An AI agent that acts for the analyst: many short statements, some of which must be refused, by the right rule."""
 
     weight = 4
@@ -114,32 +114,22 @@ class Agent(Visitor):
         raise Wrong("it was not refused")
 
 
-class BatchJob(Visitor):
+class BatchJob(Resident):
     """Moves much at once: large answers, COPY out and in, prepared statements in pipelines. Its token must let it write."""
 
     weight = 1
     kind, token = "batch job", BATCH_TOKEN
     wait_time = waiting(0.2, 1.0)
 
-    def _much(self, answer: Answer, tag: str) -> None:
-        no_secret(self.table, answer)
-        if len(answer.raw) != BATCH_ROWS or answer.tag != tag:
-            raise Wrong(f"{len(answer.raw)} rows and {answer.tag} came")
-
     @task(2)
     def large_select(self) -> None:
-        self.ask(
-            "20,000 rows (masked)",
-            many(self.table, BATCH_ROWS),
-            lambda answer: self._much(answer, f"SELECT {BATCH_ROWS}"),
-        )
+        sql, right = many(self.table, BATCH_ROWS), much(self.table, BATCH_ROWS, "SELECT")
+        self.ask("20,000 rows (masked)", sql, right)
 
     @task(2)
     def copy_out(self) -> None:
-        sql = f"copy ({many(self.table, BATCH_ROWS)}) to stdout"
-        self.ask(
-            "COPY out, 20,000 rows (masked)", sql, lambda answer: self._much(answer, f"COPY {BATCH_ROWS}")
-        )
+        sql, right = many(self.table, BATCH_ROWS), much(self.table, BATCH_ROWS, "COPY")
+        self.ask("COPY out, 20,000 rows (masked)", f"copy ({sql}) to stdout", right)
 
     @task(2)
     def copy_in(self) -> None:
@@ -250,7 +240,7 @@ class SignInStorm(Visitor):
         raise Wrong("a forged token got in")
 
 
-class SlowReader(Visitor):
+class SlowReader(Resident):
     """Asks for much, takes a little a second, then the rest: if others had to wait for it, their times would show it."""
 
     weight = 1
@@ -272,8 +262,5 @@ class SlowReader(Visitor):
             while left > 0:
                 left -= client.pull(left)
             gevent.sleep(1)
-        answer = only(client.rest())
-        no_secret(table, answer)
-        if len(answer.raw) != SLOW_ROWS:
-            raise Wrong(f"{len(answer.raw)} rows came instead of {SLOW_ROWS}")
+        much(table, SLOW_ROWS, "SELECT")(only(client.rest()))
         return client.received - before

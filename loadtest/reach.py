@@ -6,6 +6,7 @@
 import argparse
 import csv
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -20,8 +21,11 @@ BEGIN, END = "<!-- reach: begin -->", "<!-- reach: end -->"
 BUSY = Path(__file__).with_name("busy.py")
 
 
+OWN = ("pgbench's own CPU µs", "locust's own CPU µs")
+
+
 def locust(target: Target, seconds: int) -> tuple[float, float]:
-    """Requests a second, and microseconds of locust's own CPU for each."""
+    """Requests a second, and microseconds of locust's own CPU for each, its start aside."""
     told = dict(os.environ) | {
         DSN: f"host=127.0.0.1 port={target.port} dbname=bench user={target.user} sslmode=disable",
         TOKEN: target.password or "nobody asks for it",
@@ -39,15 +43,22 @@ def locust(target: Target, seconds: int) -> tuple[float, float]:
             f"{seconds}s",
             "--only-summary",
         ]
-        before = os.times()
         done = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
-        after = os.times()
         with Path(folder, "busy_stats.csv").open() as file:
             found = [line for line in csv.DictReader(file) if line["Name"] == "balance"]
-    if done.returncode or not found:
+    spent = re.search(r"CPU seconds: ([0-9.]+)", done.stdout)
+    if done.returncode or not found or not spent:
         sys.exit(f"locust against {target.name} failed: {done.stderr[-2000:]}")
+    return float(found[0]["Requests/s"]), float(spent[1]) / int(found[0]["Request Count"]) * 1e6
+
+
+def judge(target: Target, seconds: int) -> tuple[float, float]:
+    """The same of pgbench."""
+    before = os.times()
+    rate = pgbench(target, "simple", seconds)[0]
+    after = os.times()
     spent = after.children_user + after.children_system - before.children_user - before.children_system
-    return float(found[0]["Requests/s"]), spent / int(found[0]["Request Count"]) * 1e6
+    return rate, spent / (rate * seconds) * 1e6
 
 
 def main() -> None:
@@ -60,30 +71,23 @@ def main() -> None:
     with running() as servers:
         direct = servers.postgres()
         targets = [direct, servers.sluice(direct)]
-        asked: dict[str, list[tuple[float, float, float]]] = {target.name: [] for target in targets}
+        asked: dict[str, list[tuple[float, ...]]] = {target.name: [] for target in targets}
         for turn in range(chosen.rounds):
             for target in targets[:: 1 if turn % 2 else -1]:
-                judge = pgbench(target, "simple", chosen.seconds)[0]
-                asked[target.name].append((judge, *locust(target, chosen.seconds)))
+                asked[target.name].append((*judge(target, chosen.seconds), *locust(target, chosen.seconds)))
     lines = [
         f"`make load-reach`, {chosen.rounds} interleaved rounds of {chosen.seconds} s; median (lowest to highest).",
         machine(),
         "",
-        row(
-            [
-                f"{CLIENTS} clients, against",
-                "pgbench -S, tps",
-                "one locust, tps",
-                "locust / pgbench",
-                "locust CPU µs",
-            ]
-        ),
-        row(["---"] * 5),
+        row([f"{CLIENTS} clients, against", "pgbench -S, tps", "one locust, tps", "locust / pgbench", *OWN]),
+        row(["---"] * 6),
     ]
     for name, rounds in asked.items():
-        judged, reached, spent = (list(column) for column in zip(*rounds, strict=True))
-        ratio = statistics.median(got / best for best, got, _ in rounds)
-        lines.append(row([name, spread(judged), spread(reached), f"{ratio:.2f}", spread(spent)]))
+        rates, costs, reached, spent = (list(column) for column in zip(*rounds, strict=True))
+        ratio = statistics.median(mine / best for best, _, mine, _ in rounds)
+        lines.append(
+            row([name, spread(rates), spread(reached), f"{ratio:.2f}", spread(costs), spread(spent)])
+        )
     table = "\n".join(lines)
     print(table)
     if chosen.record:

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import gevent
 from checks import Wrong
-from destination import Destination, Table, told
+from destination import Table, told
 from gevent.lock import Semaphore
 from locust import User, events
 from messages import Answer
@@ -14,6 +15,7 @@ from wire import Client, WireError
 
 KEYS_MOST = 10_000
 SIGN_IN = "sign in"
+RETRY_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +50,48 @@ SESSIONS = Sessions()
 
 
 class Visitor(User):
-    """One session for each user, opened when it is needed and again after anything went wrong in it."""
+    """Somebody who knows where to go, and reports to locust what came of it."""
 
     abstract = True
     kind = ""
     token = ""  # the name of the environment's variable
-    receive_buffer = 0
-    destination: Destination | None = None
+    to = told()
+    table = to.table
 
     def on_start(self) -> None:
         SESSIONS.begun += 1
         self.chance = random.Random(SESSIONS.begun)
-        if Visitor.destination is None:
-            Visitor.destination = told()
-        self.to: Destination = Visitor.destination
-        self.table = self.to.table
-        self._client: Client | None = None
-        self.known = Known([])
+
+    def timed(self, name: str, work: Callable[[], int], *, refused: bool = False) -> bool:
+        """Runs `work`, which gives the bytes that came, and tells locust how it went. False when it went wrong."""
+        started = time.perf_counter()
+        size, failure = 0, None
+        try:
+            size = work()
+        except (WireError, Wrong, OSError) as error:
+            failure = error
+        events.request.fire(
+            request_type=self.kind,
+            name=name,
+            response_time=(time.perf_counter() - started) * 1000,
+            response_length=size,
+            exception=failure,
+            context={"refused": refused, "sign_in": name == SIGN_IN},
+        )
+        return failure is None
+
+
+class Resident(Visitor):
+    """One session for each user, opened before anything is asked, and again after anything went wrong in it."""
+
+    abstract = True
+    receive_buffer = 0
+    _client: Client | None = None
+
+    def on_start(self) -> None:
+        super().on_start()
+        while not self.timed(SIGN_IN, self.arrive):
+            gevent.sleep(RETRY_SECONDS)
 
     def on_stop(self) -> None:
         self.leave()
@@ -78,29 +105,11 @@ class Visitor(User):
 
     def arrive(self) -> int:
         """Opens the session, and looks at the table first if nobody has."""
+        self.leave()
         self._client = self.to.address.connect(self.to.tokens[self.token], self.receive_buffer)
         SESSIONS.open += 1
         self.known = SESSIONS.known(self._client, self.table)
         return self._client.received
-
-    def timed(self, name: str, work: Callable[[], int], *, refused: bool = False) -> bool:
-        """Runs `work`, which gives the bytes that came, and tells locust how it went. False when it went wrong."""
-        started = time.perf_counter()
-        size, failure = 0, None
-        try:
-            size = work()
-        except (WireError, Wrong, OSError) as error:
-            failure = error
-            self.leave()
-        events.request.fire(
-            request_type=self.kind,
-            name=name,
-            response_time=(time.perf_counter() - started) * 1000,
-            response_length=size,
-            exception=failure,
-            context={"refused": refused, "sign_in": name == SIGN_IN},
-        )
-        return failure is None
 
     def with_session(self, name: str, work: Callable[[Client], int], *, refused: bool = False) -> None:
         """`work` in the user's session; a sign-in is a request of its own."""
@@ -108,7 +117,8 @@ class Visitor(User):
             return
         client = self._client
         assert client
-        self.timed(name, lambda: work(client), refused=refused)
+        if not self.timed(name, lambda: work(client), refused=refused):
+            self.leave()
 
     def ask(self, name: str, sql: str, right: Callable[[Answer], None]) -> None:
         """One simple query whose answer `right` looks at; it raises Wrong."""
@@ -122,7 +132,7 @@ class Visitor(User):
 
     def somebody(self) -> str:
         """A key that exists."""
-        return self.chance.choice(self.known.keys or ["1"])
+        return self.chance.choice(self.known.keys)
 
     def stretch(self, most: int) -> list[str]:
         """Keys that follow one another in the table, at most so many."""

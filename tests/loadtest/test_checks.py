@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from checks import Wrong, between, many, people
+from checks import Wrong, between, many, much, people
 from destination import Table, destination
 from messages import Answer
 
@@ -56,6 +56,21 @@ def test_leak_is_told_without_what_leaked(table: Table) -> None:
 def test_missing_row_is_wrong(table: Table) -> None:
     with pytest.raises(Wrong, match="1 rows came for 2 keys"):
         people(table, ["1", "2"])(answered((b"1", b"[redacted]", TOKEN, b"Oslo")))
+
+
+def test_large_answers_are_looked_through(table: Table) -> None:
+    row = (b"1", b"[redacted]", TOKEN, None)
+    line = b"1\t[redacted]\t" + TOKEN + b"\t\\N\n"
+    much(table, 300, "SELECT")(answered(*[row] * 300))
+    much(table, 300, "COPY")(Answer(b"d", [line] * 300, "COPY 300"))
+    for wrong in (
+        Answer(b"d", [line] * 299, "COPY 299"),
+        Answer(b"d", [line] * 300, "COPY 301"),
+        Answer(b"d", [line.replace(b"[redacted]", b"Ada")] * 300, "COPY 300"),
+        Answer(b"d", [*[line] * 299, line.replace(b"[redacted]", b"a@mail.example")], "COPY 300"),
+    ):
+        with pytest.raises(Wrong):
+            much(table, 300, "COPY")(wrong)
 
 
 def test_statements_are_made_for_the_table(table: Table) -> None:

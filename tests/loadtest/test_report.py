@@ -6,6 +6,8 @@ from typing import Any
 
 import kept_demo
 import pytest
+
+pytest.importorskip("matplotlib")
 import report
 
 
