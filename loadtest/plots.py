@@ -7,6 +7,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 WIDTH = 13.0  # inches, of 72 points
 COLOURS = ("#2563a8", "#c2571a", "#3b7d3b", "#7a4a9c", "#8a6d00")
@@ -103,6 +104,7 @@ def response_times(kinds: dict[str, Any]) -> Markup:
             times = [bucket["time"] for bucket in timed]
             axes.plot(times, values, label=percentile, color=colour, marker=marker, markersize=3)
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # a label even within one decade
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
         axes.yaxis.set_minor_formatter(lambda value, _: "")
         axes.set_title(f"{name}, ms")
