@@ -7,7 +7,7 @@ KEEP ?= 0
 ARGS ?=
 
 .PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-lexing \
-	bench-verifying load storm lint clean
+	bench-verifying load load-reach storm lint clean
 
 env: $(STAMP)
 
@@ -76,8 +76,14 @@ bench-classifying: env
 bench-verifying: env
 	@$(BIN)/python loadtest/verifying.py $(ARGS)
 
+# Locust's users at work on the demo, or where SLUICE_DSN points (docs/load.md); the report is var/load/report.html.
+# ARGS="--users 100 --seconds 60", ARGS=--web for locust's page, ARGS="Analyst SlowReader" for some of the users.
 load: env
 	@$(BIN)/python loadtest/load.py $(ARGS)
+
+# How much one process of locust asks beside pgbench. ARGS=--record puts the table in bench.md.
+load-reach: env
+	@$(BIN)/python loadtest/reach.py $(ARGS)
 
 # The long runs of the fault tests, far above what a change needs to pass.
 storm: env

@@ -1,63 +1,138 @@
-"""A PostgreSQL client of plain sockets for load: it sends simple queries and throws the answers away after counting."""
+"""A PostgreSQL client of plain sockets for load: it costs the machine that it shares with the gateway little."""
 
 import socket
-import struct
+import ssl
 import time
+from collections.abc import Iterable, Mapping, Sequence
 
+import messages
+from messages import Answer, Answers, Reader, WireError
 
-class WireError(Exception):
-    """The server's ErrorResponse, with its SQLSTATE first."""
+__all__ = ["Client", "WireError"]
+
+TIMEOUT_SECONDS = 60
+RECEIVE_BYTES = 1 << 16
+CLEAR_TEXT = b"\0\0\0\3"
+SIGNED_IN = b"\0\0\0\0"
 
 
 class Client:
-    """One signed-in session. With a token or a password the server may ask for it in clear text only."""
+    """One signed-in session. With a token or a password the server may ask for it in clear text only.
 
-    def __init__(self, port: int, user: str, database: str, password: str, host: str = "127.0.0.1") -> None:
-        self._socket = socket.create_connection((host, port), timeout=60)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._left = b""
-        body = b"".join(f"{part}\0".encode() for part in ("user", user, "database", database)) + b"\0"
-        self._socket.sendall(struct.pack("!ii", len(body) + 8, 196608) + body)
-        while (kind := (message := self._message())[0]) != b"Z":
+    `tls` wraps the connection after SSLRequest; with `tls_optional` a server without TLS is spoken to in clear.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        user: str,
+        database: str,
+        password: str,
+        host: str = "127.0.0.1",
+        *,
+        tls: ssl.SSLContext | None = None,
+        tls_optional: bool = False,
+        parameters: Mapping[str, str] | None = None,
+        receive_buffer: int = 0,
+    ) -> None:
+        self._reader = Reader()
+        self._socket = _connected(host, port, receive_buffer)
+        try:
+            if tls:
+                self._socket = _wrapped(self._socket, tls, host, tls_optional)
+            named = {"user": user, "database": database, **(parameters or {})}
+            self._socket.sendall(messages.startup(named))
+            self._sign_in(password)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _sign_in(self, password: str) -> None:
+        while (message := self._message())[0] != b"Z":
+            kind, body = message
             if kind == b"E":
-                raise WireError(fields(message[1]))
-            if kind == b"R" and message[1] == b"\0\0\0\3":
-                secret = password.encode() + b"\0"
-                self._socket.sendall(b"p" + struct.pack("!i", len(secret) + 4) + secret)
+                raise messages.error(body)
+            if kind == b"R" and body == CLEAR_TEXT:
+                self._socket.sendall(messages.password(password))
+            elif kind == b"R" and body[:4] != SIGNED_IN:
+                raise WireError("the server asks for a password in another form than clear text")
 
     def close(self) -> None:
         self._socket.close()
 
     def _message(self) -> tuple[bytes, bytes]:
-        while len(self._left) < 5 or len(self._left) < 1 + struct.unpack_from("!i", self._left, 1)[0]:
-            chunk = self._socket.recv(65536)
-            if not chunk:
-                raise WireError("closed")
-            self._left += chunk
-        length = struct.unpack_from("!i", self._left, 1)[0]
-        message, self._left = self._left[: length + 1], self._left[length + 1 :]
-        return message[:1], message[5:]
+        while True:
+            for message in self._reader:
+                return message
+            self.pull(RECEIVE_BYTES)
+
+    def pull(self, most: int) -> int:
+        """Takes what has come, at most so many bytes, for a later answer; how many it were."""
+        chunk = self._socket.recv(most)
+        if not chunk:
+            raise WireError("closed")
+        self._reader.feed(chunk)
+        return len(chunk)
+
+    @property
+    def received(self) -> int:
+        """Bytes that came so far."""
+        return self._reader.received
+
+    def begin(self, sql: str) -> None:
+        """Sends a simple query whose answer `rest` reads."""
+        self._socket.sendall(messages.query(sql))
+
+    def rest(self) -> list[Answer]:
+        """Everything until ReadyForQuery, errors in their places."""
+        answers = Answers()
+        while True:
+            for kind, body in self._reader:
+                if answers.take(kind, body):
+                    return answers.done
+            self.pull(RECEIVE_BYTES)
+
+    def ask(self, sql: str) -> Answer:
+        """The answer of one statement. WireError when the server said no."""
+        self.begin(sql)
+        return only(self.rest())
 
     def query(self, sql: str) -> int:
         """Runs it and reads every message; the bytes that came. WireError when the server said no."""
-        body = sql.encode() + b"\0"
-        self._socket.sendall(b"Q" + struct.pack("!i", len(body) + 4) + body)
-        total = 0
-        error = ""
-        while True:
-            kind, body = self._message()
-            total += len(body) + 5
-            if kind == b"E":
-                error = fields(body)
-            if kind == b"Z":
-                if error:
-                    raise WireError(error)
-                return total
+        before = self._reader.received
+        self.ask(sql)
+        return self._reader.received - before
+
+    def prepare(self, name: str, sql: str) -> None:
+        """A named prepared statement."""
+        self._socket.sendall(messages.parse(name, sql) + messages.SYNC)
+        for answer in self.rest():
+            if answer.error:
+                raise answer.error
+
+    def pipeline(self, steps: Iterable[tuple[str, Sequence[str | None]]]) -> list[Answer]:
+        """Executions of prepared statements in one go before one Sync; after an error the server skips the rest."""
+        sent = b"".join(messages.execution(name, values) for name, values in steps)
+        self._socket.sendall(sent + messages.SYNC)
+        return self.rest()
+
+    def copy_in(self, sql: str, blocks: Iterable[bytes]) -> Answer:
+        """COPY … FROM STDIN: sends the blocks once the server asks for them."""
+        self.begin(sql)
+        kind, body = self._message()
+        if kind == b"E":
+            self.rest()
+            raise messages.error(body)
+        if kind != b"G":
+            raise WireError(f"{kind!r} came instead of CopyInResponse")
+        for block in blocks:
+            self._socket.sendall(messages.copy_data(block))
+        self._socket.sendall(messages.COPY_DONE)
+        return only(self.rest())
 
     def bulk(self, sql: str) -> int:
         """Like `query` for one large answer: only looks for its end, so that the client costs next to nothing."""
-        body = sql.encode() + b"\0"
-        self._socket.sendall(b"Q" + struct.pack("!i", len(body) + 4) + body)
+        self.begin(sql)
         buffer = memoryview(bytearray(1 << 20))
         total, tail = 0, b""
         while not (tail[:-1].endswith(b"Z\0\0\0\5") and tail[-1:] in b"ITE"):
@@ -70,14 +145,46 @@ class Client:
 
     def first(self, sql: str) -> float:
         """Seconds until the first row has come; the rest of the answer is not read."""
-        body = sql.encode() + b"\0"
         started = time.perf_counter()
-        self._socket.sendall(b"Q" + struct.pack("!i", len(body) + 4) + body)
+        self.begin(sql)
         while self._message()[0] != b"D":
             pass
         return time.perf_counter() - started
 
 
-def fields(body: bytes) -> str:
-    parts = {part[:1]: part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
-    return f"{parts.get(b'C', '')} {parts.get(b'M', '')}"
+def only(answers: list[Answer]) -> Answer:
+    """The one answer; its error is raised."""
+    for answer in answers:
+        if answer.error:
+            raise answer.error
+    if len(answers) != 1:
+        raise WireError(f"{len(answers)} answers came for one statement")
+    return answers[0]
+
+
+def _connected(host: str, port: int, receive_buffer: int) -> socket.socket:
+    """TCP without delay. A small receive buffer makes the other side feel a reader who does not read."""
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.settimeout(TIMEOUT_SECONDS)
+            if receive_buffer:  # before connect: the window is agreed on there
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            made.connect(address)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            made.close()
+            failure = error
+        else:
+            return made
+    raise failure
+
+
+def _wrapped(plain: socket.socket, tls: ssl.SSLContext, host: str, optional: bool) -> socket.socket:
+    plain.sendall(messages.SSL_REQUEST)
+    said = plain.recv(1)
+    if said == b"S":
+        return tls.wrap_socket(plain, server_hostname=host)
+    if said == b"N" and optional:
+        return plain
+    raise WireError("the server has no TLS" if said == b"N" else "closed")

@@ -29,6 +29,7 @@ READY_SECONDS = 30.0
 PIPE_COLUMNS = 132  # where no terminal says how wide it is
 CELL_CHARACTERS = 34
 ROLE = "sluice"
+CONNECTIONS_MAX = 300  # `make load` lets a crowd in
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ def _raise_stage(console: Console, stack: ExitStack) -> Stage:
     home = folder / "postgresql"
     home.mkdir()
     with _step(console, "PostgreSQL out of a Python wheel, with 400 people and 2000 orders in it"):
-        server = EmbeddedServer(wheel_programs(18), home)
+        server = EmbeddedServer(wheel_programs(18), home, settings={"max_connections": str(CONNECTIONS_MAX)})
         server.create()
         server.start()
         stack.callback(server.stop)
