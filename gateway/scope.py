@@ -123,6 +123,7 @@ class Script:
     plain: bool  # all of its statements are
     said: Declaration | None = None  # what the session had declared before it
     literals: tuple[bytes, ...] | None = None  # the digests of each statement's; None: texts of its key differ in them
+    literal_counts: list[int] | None = None  # of each statement; None where there are none at all
     base: "Script | None" = None  # the same where nothing was declared before
     _declared: dict[Declaration, "Script"] = field(default_factory=dict)
 
@@ -203,14 +204,14 @@ class Scope:
             return known
         if self._literals is None:
             return ()
-        counts = [ruling.facts.literal_count for ruling in script.rulings]
-        if not any(counts):
+        counts = script.literal_counts
+        if counts is None:
             return ()
         written = self._looked
         if written is None or written[0] is not sql:
             looked = look(sql)
             written = (sql, looked[1]) if looked is not None else None
-        found = self._literals.of_text(sql, written[1], counts) if written is not None else None
+        found = self._literals.of_text(written[1], counts) if written is not None else None
         if found is None:
             facts = read(sql, standard_conforming_strings=self.strings_conform)
             found = tuple([self._literals.of(one.literals) for one in facts])
@@ -321,8 +322,10 @@ class Scope:
                 own = own.uncertain()
             elif "write" in facts.effects:
                 own = own._replace(clean=frozenset())
+        counts = [facts.literal_count for facts in statements]
         return Script(
             rulings=tuple(rulings),
+            literal_counts=counts if any(counts) else None,
             refused=next((ruling.refused for ruling in rulings if ruling.refused is not None), None),
             named=any(facts.named is not None for facts in statements),
             unsettling=any(_unsettles(facts) for facts in statements),

@@ -17,7 +17,7 @@ from gateway.audit import records
 from gateway.audit.defined import Card, ColumnsCard, Open, RulingCard, SessionCard
 from gateway.audit.packing import Packer
 from gateway.audit.records import Declared, Tags
-from gateway.audit.segment import BODY, CRC, Header, encode_header, label
+from gateway.audit.segment import BODY, Header, encode_header, label
 
 CHECKPOINT_RECORDS: Final = 1000
 CHECKPOINT_NS: Final = 1_000_000_000
@@ -28,7 +28,6 @@ _NO_HASH: Final = bytes(32)
 
 _crc = google_crc32c.value
 _body = BODY.pack
-_word = CRC.pack
 _encode = msgspec.msgpack.Encoder().encode
 _INTENT = records.INTENT
 _OUTCOME = records.OUTCOME
@@ -305,9 +304,8 @@ class Chain:
             else:
                 said = records.Checkpoint(trial.digest(), self.seq, end == "segment", self.synced)
                 self._put(records.CHECKPOINT, now_ns, _encode(said))
-            mark = b"".join(self._parts[-2:])
-            trial.update(mark)
-            batch += mark
+            trial.update(self._parts[-1])
+            batch += self._parts[-1]
             self._proving_ns = now_ns
         self._trial, self._taken = trial, len(batch)
         return batch
@@ -420,8 +418,7 @@ class Chain:
         return seq
 
     def _frame(self, body: bytes) -> None:
-        self._parts.append(_word(_crc(body)))
-        self._parts.append(body)
+        self._parts.append(self._packer.checked(_crc(body), body))
 
 
 def _encoded(said: records.Outcome) -> bytes:

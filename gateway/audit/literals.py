@@ -17,8 +17,8 @@ from parser.facts import LITERALS_MAX
 
 DIGEST_BYTES: Final = 8
 NULL: Final = bytes(DIGEST_BYTES)
-_TEXTS_MAX: Final = 4096  # statement texts whose digests are remembered; full, the memory starts anew
-_TEXT_BYTES_MAX: Final = 2048  # of such a text
+_VALUES_MAX: Final = 4096  # values whose digests are remembered; full, the memory starts anew
+_VALUE_BYTES_MAX: Final = 64  # of such a value
 
 _U16: Final = Struct("!H").unpack_from
 _I32: Final = Struct("!i").unpack_from
@@ -36,28 +36,35 @@ def literal_digest(key: bytes, text: str) -> bytes:
 
 
 class Literals:
-    """The digests of one installation; remembers those of texts that come again."""
+    """The digests of one installation; remembers those of values that come again."""
 
     def __init__(self, key: bytes) -> None:
         self._began = blake2b(digest_size=DIGEST_BYTES, key=key)
-        self._texts: dict[bytes, tuple[bytes, ...]] = {}
+        self._values: dict[bytes, bytes] = {}
 
     def one(self, value: bytes) -> bytes:
         """As `literal_digest`, of the text's UTF-8."""
+        known = self._values.get(value)
+        if known is not None:
+            return known
         state = self._began.copy()
         state.update(value)
-        return state.digest()
+        made = state.digest()
+        if len(value) <= _VALUE_BYTES_MAX:
+            if len(self._values) >= _VALUES_MAX:
+                self._values.clear()
+            self._values[value] = made
+        return made
 
     def of(self, values: Sequence[str]) -> bytes:
         """The digests of literals as the parser reads them (Facts.literals), one behind the other."""
         return b"".join([self.one(value.encode("utf-8", "surrogatepass")) for value in values])
 
-    def of_text(self, sql: bytes, found: list[bytes], counts: list[int]) -> tuple[bytes, ...] | None:
+    def of_text(self, found: list[bytes], counts: list[int]) -> tuple[bytes, ...] | None:
         """Those of each statement of a text, where statements of its key have so many literals (Facts.literal_count).
         `found`: what the quick look has found. None where that is not just as many: the text must be read."""
-        known = self._texts.get(sql)
-        if known is not None:
-            return known
+        if len(counts) == 1 and counts[0] == len(found) == 1:
+            return (self._written(found[0]),)
         if len(counts) == 1 and counts[0] > LITERALS_MAX:
             if len(found) <= LITERALS_MAX:
                 return None
@@ -67,14 +74,9 @@ class Literals:
         at = 0
         for count in counts:
             mine = found[at : at + min(count, LITERALS_MAX)]
-            digests.append(self._written(mine[0]) if count == 1 else b"".join([self._written(one) for one in mine]))
+            digests.append(b"".join([self._written(one) for one in mine]))
             at += count
-        made = tuple(digests)
-        if len(sql) <= _TEXT_BYTES_MAX:
-            if len(self._texts) >= _TEXTS_MAX:
-                self._texts.clear()
-            self._texts[sql] = made
-        return made
+        return tuple(digests)
 
     def _written(self, literal: bytes) -> bytes:
         if literal[0] == 39:

@@ -70,6 +70,15 @@ class Packer:
         out.append(_NOTHING)
         return self._end()
 
+    def checked(self, crc: int, body: bytes) -> bytes:
+        """The frame: the body behind its checksum."""
+        out = self._out
+        out.truncate(0)
+        word: i64 = crc
+        write_i32_le(out, i32(word if word < 0x80000000 else word - 0x100000000))
+        out.write(body)
+        return out.getvalue()
+
     def _begin(self, kind: int, seq: int, now_ns: int) -> None:
         out = self._out
         out.truncate(0)

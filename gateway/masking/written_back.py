@@ -7,6 +7,9 @@ that writes "[redacted]"): of them only tokens are refused.
 
 import re
 from functools import lru_cache
+from typing import Final
+
+from mypy_extensions import i64
 
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refused, State
@@ -20,19 +23,42 @@ from parser.facts import Facts
 RULE = "built-in: no masked values written back"
 _CONSTANT = rb"\[redacted\]|<redacted/>"
 _EDGE = rb"[\t\n\r,;|:\"]"  # what a cell of COPY's text and csv formats begins and ends at
+COMPILED: Final = not __file__.endswith(".py")
 _UNDERSCORE, _BRACKET, _ANGLE, _STAR = b"_[<*"
 _BATCH_BYTES = 32768  # of small messages, looked at together
 
 
+_SMALL_BYTES: Final = 512
+
+
 def suspicious(data: bytes) -> bool:
     """Whether a closer look is worth it: for most messages a few hundred nanoseconds. One byte is looked for ten times as
-    fast as several, and `find` does half the work of `in`."""
+    fast as several, and `find` does half the work of `in`; compiled, a small message is looked through at once."""
+    if COMPILED and len(data) <= _SMALL_BYTES:
+        return _in_one_pass(data)
     find = data.find
     return (
         (_UNDERSCORE in data and (find(b"tok_") >= 0 or find(b"TOK_") >= 0))
         or ((_BRACKET in data or _ANGLE in data) and find(b"redacted") >= 0)
         or (_STAR in data and find(b"****") >= 0)
     )
+
+
+def _in_one_pass(data: bytes) -> bool:
+    size: i64 = len(data)
+    for at in range(size):
+        byte = i64(data[at])
+        if byte > 95 or byte < 42:
+            continue
+        if byte == 95:
+            if at >= 3 and i64(data[at - 1]) | 32 == 107 and data[at - 3 : at] in (b"tok", b"TOK"):
+                return True
+        elif byte == 42:
+            if data[at : at + 4] == b"****":
+                return True
+        elif byte in (60, 91) and data.find(b"redacted", at) >= 0:
+            return True
+    return False
 
 
 class Masks:

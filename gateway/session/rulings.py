@@ -35,8 +35,8 @@ def fresh(s: Session) -> None:
         or scope.strings_conform is not s.conforming
         or scope.made is not s.made
         or scope.moved is not s.moved
-        or scope.own != own
-        or scope.search_path != s.search_path
+        or (scope.own is not own and scope.own != own)
+        or (scope.search_path is not s.search_path and scope.search_path != s.search_path)
     ):
         s.own = own
         s.scope = s.rescope(s)

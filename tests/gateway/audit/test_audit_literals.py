@@ -24,7 +24,7 @@ def of(*values: str) -> bytes:
 def quickly(digests: Literals, sql: bytes, counts: list[int]) -> tuple[bytes, ...] | None:
     looked = look(sql)
     assert looked is not None, sql
-    return digests.of_text(sql, looked[1], counts)
+    return digests.of_text(looked[1], counts)
 
 
 def quick(sql: str) -> tuple[bytes, ...] | None:
