@@ -41,6 +41,8 @@ COMPILED = [
     "gateway/session/inflight.py",
     "gateway/session/names.py",
     "gateway/session/paths.py",
+    "gateway/session/returning.py",
+    "gateway/session/rows_out.py",
     "gateway/session/rulings.py",
     "gateway/session/understand.py",
     "gateway/session/answers.py",

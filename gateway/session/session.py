@@ -21,6 +21,7 @@ from gateway.session.budgets import Purse, Purses
 from gateway.session.declaring import Said
 from gateway.session.inflight import Ask, Item, Wanted
 from gateway.session.names import Names
+from gateway.session.returning import Permits
 from gateway.session.temporaries import Temporaries
 from parser.errors import ProtocolError
 from parser.facts import Facts
@@ -53,9 +54,7 @@ class Session:
         "client_pass",
         "client_rest",
         "conforming",
-        "copy_both",
-        "copy_ended_early",
-        "copy_in",
+        "copy_both", "copy_ended_early", "copy_in",
         "copy_open",
         "copy_sync_dropped",
         "counted",
@@ -81,6 +80,7 @@ class Session:
         "path_doubt",
         "path_moved",
         "path_reported",
+        "permits",
         "purse_of",
         "purses",
         "queue",
@@ -177,6 +177,7 @@ class Session:
         self.made = scope.made  # temporary relations it made: the catalogue may know another of the name
         self.moved = scope.moved  # what it defined or changed since the catalogue was read
         self.temporaries = Temporaries()
+        self.permits = Permits()
         self.own = scope.own  # its temporary relations, as the next text finds them
         self.catalog_moved = False  # DDL went through; the relay takes and clears it
         self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns

@@ -9,7 +9,7 @@ from gateway.audit import records
 from gateway.audit.segment import SegmentReader
 from gateway.masking.key_sets import Digester, Probe, read
 from gateway.masking.row_keys import Accounting
-from gateway.session import answers
+from gateway.session import rows_out
 from gateway.session.disclosing import FOREIGN_TEXT, NOT_RETURNED, TOO_LONG, UNREAD
 from parser.messages import bind, command_complete, describe, execute, frame, parse, query
 from tests.gateway.masking.shop import (
@@ -193,7 +193,7 @@ def test_long_row_is_held_for_its_key_and_one_too_long_passes_and_is_said(monkey
     assert rig.say(frame(b"T", ID_EMAIL), long[:70_000])[-1][:1] == b"T"
     assert rig.say(long[70_000:]) == [long]
     assert shown(rig) == [3]
-    monkeypatch.setattr(answers, "MASKED_FRAME_BYTES_MAX", 65_536)
+    monkeypatch.setattr(rows_out, "MASKED_FRAME_BYTES_MAX", 65_536)
     rig.say(long[:70_000])
     rig.say(long[70_000:], command_complete("SELECT 2"), READY)
     assert reasons(rig) == [TOO_LONG]
