@@ -364,7 +364,7 @@ class Scope:
                 decision = replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules))
         card = ruling_card(facts, decision, self.rights, self.catalog, self.policy_hash)
         moves = _moves_path(facts, self.catalog)
-        owed = changes(masks)
+        owed = changes(masks) if runs(facts) else ()
         adds, keeps_no_keys = addition(masks, owed)
         plain = (
             adds is None

@@ -73,7 +73,7 @@ class Permits:
 def ready(s: Session, rulings: tuple[Ruling, ...]) -> bool:
     """Whether it is known what becomes of this text. If not the server is asked, and the client's frame waits."""
     adds = _alone(rulings)
-    if adds is None or s.status == _ABORTED or s.scope.rights.replication:
+    if adds is None or s.status == _ABORTED or s.replicates:
         return True
     if s.permits.of(adds.question, s.scope) is not None:
         return True

@@ -68,23 +68,20 @@ class Session:
         "held",
         "late",
         "learns",
-        "lexing_doubt",
-        "lexing_moved",
-        "limits",
+        "lexing_doubt", "lexing_moved", "limits",
         "made",
         "moved",
         "names",
         "now",
         "open_epoch",
         "own",
-        "path_doubt",
-        "path_moved",
-        "path_reported",
+        "path_doubt", "path_moved", "path_reported",
         "permits",
         "purse_of",
         "purses",
         "queue",
         "refusals",
+        "replicates",
         "rescope",
         "said",
         "scope",
@@ -121,6 +118,8 @@ class Session:
         frame_bytes_max: int,
         purse_of: Purses,
         said: Said | None = None,
+        *,
+        replicates: bool = False,
     ) -> None:
         self.scope = scope
         self.rescope = rescope  # a scope for the policy and catalogue of now; raises Refusal when the right is gone
@@ -163,6 +162,7 @@ class Session:
         self.purse_of = purse_of
         self.purses: dict[Budget, Purse] = {}
         self.said = said if said is not None else Said()
+        self.replicates = replicates  # it may be a walsender, which knows no extended messages
         self._begin(scope)
         for name, value in parameters:
             self.parameter(name, value)
