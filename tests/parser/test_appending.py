@@ -17,7 +17,8 @@ CORPUS = Path(__file__).parent.parent / "corpus" / "statements"
 TEXTS = [line.split("\t")[0] for line in (CORPUS / "facts.tsv").read_text().splitlines() if not line.startswith("# ")]
 TEXTS += [line for line in (CORPUS / "grammar.sql").read_text().splitlines() if not line.startswith("-- ")]
 LIST = '"t"."a" AS "k"'
-TAILS = st.lists(st.sampled_from([";", " ", "\n", "\t;", "-- it's ; \"\n", "/* ; ' */", "/* /* ; */ -- */", "-- end\n;"]), max_size=5)
+_TAIL = (";", " ", "\n", "\t;", "-- it's ; \"\n", "/* ; ' */", "/* /* ; */ -- */", "-- end\n;")
+TAILS = st.lists(st.sampled_from(_TAIL), max_size=5)
 _LOCATIONS = re.compile(r"^\s*(location|stmt_location|stmt_len|list_start|list_end|name_location): -?\d+\n", re.MULTILINE)
 
 
