@@ -28,7 +28,7 @@ INSIDE = "they were changed inside another statement, or by several parts of one
 VIEW = "they were changed through a view"
 SEVERAL = "the name of the table may mean several"
 NO_ROWS = "a statement of this kind returns no rows"
-FORMER = "the statement changed keys, and this server does not tell what they were before"
+FORMER = "the statement changed keys, and what they were before is not returned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def _question(
     version = "pg_catalog.current_setting('server_version_num')"
     merge = f"WHEN {version}::pg_catalog.int4 OPERATOR(pg_catalog.<) {_MERGE_RETURNS} THEN 'merge' " if merges else ""
     return (
-        f"SELECT pg_catalog.concat({version}, ' ', CASE "
+        f"SELECT pg_catalog.concat({version}, ' ', CASE "  # noqa: S608 -- names of the catalogue, quoted
         f"WHEN NOT (c.relname OPERATOR(pg_catalog.=) {_literal(table.name)} AND {visible}) THEN 'name' "
         "WHEN c.relhasrules THEN 'rules' "
         f"{merge}"
@@ -176,7 +176,7 @@ def _question(
         "AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')) "
         f"OPERATOR(pg_catalog.<) {len(primary.numbers)} THEN 'select' END) "
         "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
-        f"WHERE c.oid OPERATOR(pg_catalog.=) {table.oid}"  # noqa: S608 -- names of the catalogue, quoted
+        f"WHERE c.oid OPERATOR(pg_catalog.=) {table.oid}"
     )
 
 
