@@ -116,7 +116,7 @@ def text(s: Session, sql: bytes, rulings: tuple[Ruling, ...]) -> Sent:
         owes = len(rulings) > 1 and any(ruling.adds is not None for ruling in rulings)
         return Sent(sql, unkept=TOGETHER if owes else "")
     version, why = s.permits.of(adds.question, s.scope) or (0, NOT_ASKED)
-    if s.user_schema is None:  # the role moves: what it may is asked for each statement
+    if s.user_schema is None or why == NOT_ASKED:  # the role moves: what it may is asked for each statement
         s.permits.forget(adds.question)
     if not why and s.foreign_text and not adds.clause(version).isascii():
         why = FOREIGN_NAME

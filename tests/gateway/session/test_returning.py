@@ -179,6 +179,7 @@ def test_question_that_fails_outside_of_a_pipeline_is_not_heard_of() -> None:
     assert rig.again() == [query(UPDATE)]
     assert rig.say(DONE, READY) == [DONE, READY]
     assert reasons(rig) == [NOT_ASKED]
+    assert kinds(rig.ask(query(UPDATE))) == b"PBECCS"
 
 
 @pytest.mark.parametrize("word", ["name", "rules", "security", "select", "merge"])
