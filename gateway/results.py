@@ -17,7 +17,8 @@ CARDS_MAX = 64  # sets of what was found, remembered for one result
 class ResultPlan:
     """One result, or COPY's rows, of a statement, over all its executions. `version`: of the catalogue by which it was made,
     for the result with this `description`. `watch`: of the columns that are looked through. `learned`: what it has told of
-    them, until somebody takes it. `keyed`: the keys in it that are recorded, from the rows as the server sent them."""
+    them, until somebody takes it. `keyed`: the keys in it that are recorded, from the rows as the server sent them.
+    `added`: how many of the last columns are keys that the gateway asked for, which the client does not see."""
 
     rows: RowPlan | CopyPlan
     card: ColumnsCard | None
@@ -26,6 +27,7 @@ class ResultPlan:
     version: int
     watch: Watch | None
     keyed: Keyed | None = None
+    added: int = 0
     learned: list[Learned] = field(default_factory=list)
     _cards: dict[frozenset[Found], ColumnsCard | None] = field(default_factory=dict)
 
@@ -67,12 +69,12 @@ class ResultPlan:
         return self._cards[found]
 
 
-def result(rows: RowPlan | CopyPlan, basis: MaskBasis, description: bytes = b"") -> ResultPlan:
-    """A result that nobody has executed yet."""
+def result(rows: RowPlan | CopyPlan, basis: MaskBasis, description: bytes = b"", added: int = 0) -> ResultPlan:
+    """A result that nobody has executed yet. `rows` is without the columns that were added."""
     watch = Watch(rows.looks, basis.shown) if rows.looks else None
     card = columns_card(rows.masked, rows.cleared)
-    keyed = of_copy(rows, basis) if isinstance(rows, CopyPlan) else of_rows(description, basis)
-    return ResultPlan(rows, card, basis, description, basis.catalog.version, watch, keyed)
+    keyed = of_copy(rows, basis) if isinstance(rows, CopyPlan) else of_rows(description, basis, added)
+    return ResultPlan(rows, card, basis, description, basis.catalog.version, watch, keyed, added)
 
 
 def columns_card(masked: tuple[Found, ...], cleared: tuple[str, ...]) -> ColumnsCard | None:

@@ -19,6 +19,7 @@ from gateway.classify.resolver import Resolver
 from gateway.errors import Refused
 from gateway.identity.declaration import SETTING, TAG_PREFIX, Declaration, combined, following, of_tags
 from gateway.masking import plan
+from gateway.masking.added_keys import Addition, addition, split
 from gateway.masking.basis import MaskBasis, basis, moved_names, relabelled
 from gateway.masking.groups import Group, groups
 from gateway.masking.inference import inferred
@@ -66,6 +67,8 @@ class Ruling:
     groups: tuple[Group, ...] = ()  # aggregates that may be shown where the text sent keeps small groups back
     accounted: bool = False  # its rows may hold keys that are recorded
     owes_keys: tuple[str, ...] = ()  # tables of which the keys of the rows that it changes are wanted
+    adds: Addition | None = None  # what is put behind it to have them,
+    keeps_no_keys: str = ""  # or why that cannot be
     said: Declaration | None = None  # what the session had declared before it
     declared: Declared | None = None  # that, with what the statement declares itself, as the audit keeps it
     changes: tuple[str, ...] = ()  # tables whose rows it changes; the command tag counts those of the first,
@@ -90,8 +93,9 @@ class Ruling:
         key = b"guarded" + row_description if guarded else row_description  # no description begins like this
         known = self._plans.get(key)
         if known is None:
-            rows = plan.rows(row_description, self.basis, self.groups if guarded else ())
-            known = result(rows, self.basis, row_description)
+            own, added = split(row_description) if "write" in self.facts.effects else (row_description, 0)
+            rows = plan.rows(own, self.basis, self.groups if guarded else ())
+            known = result(rows, self.basis, row_description, added)
             if len(self._plans) >= PLANS_MAX:
                 self._plans.clear()
             self._plans[key] = known
@@ -372,8 +376,11 @@ class Scope:
                 decision = replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules))
         card = ruling_card(facts, decision, self.rights, self.catalog, self.policy_hash)
         moves = _moves_path(facts, self.catalog)
+        owed = changes(masks) if runs(facts) else ()
+        adds, keeps_no_keys = addition(masks, owed)
         plain = (
-            decision.verdict == "allow"
+            adds is None
+            and decision.verdict == "allow"
             and decision.limits is NO_LIMITS
             and not decision.wants_estimate
             and not moves
@@ -386,7 +393,7 @@ class Scope:
         chosen = groups(masks, self.rights) if facts.grouped is not None else ()
         ruling = Ruling(
             facts, decision, masks, copy, card, refused, None, moves, plain, learns, blind, chosen,
-            concerns(masks), changes(masks), said,
+            concerns(masks), owed, adds, keeps_no_keys, said,
         )
         if facts.tags:
             ruling.tags = tuple(pair for pair in facts.tags if not pair[0].startswith(TAG_PREFIX)) or None

@@ -1,7 +1,7 @@
 """Reading INSERT, UPDATE, DELETE and MERGE: what they write, read and return."""
 
 from parser.expressions import condition, scan
-from parser.facts import Column, Output
+from parser.facts import Changing, Column, Output
 from parser.lineage import FREE, Item, Scope, Source, blend, outputs
 from parser.pins import pinned
 from parser.probes import conflicting
@@ -147,6 +147,9 @@ def _returning(
     """RETURNING [WITH (OLD AS o, NEW AS n)] list. Columns of the target hold what was assigned to them; `old` does not."""
     assert target.relation is not None
     r.stored += [(Column(target.relation, name), out) for name, out in assigned.items()]
+    if r.level == 1:
+        alone = all(one is target or one.alias != target.alias for one in scope.sources)
+        r.changing = Changing(target.alias if alone else None, place is not None)
     if place is None:
         return []
     start, end = place

@@ -114,6 +114,15 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Changing:
+    """The outermost INSERT, UPDATE, DELETE or MERGE. `alias`: the name by which its RETURNING calls the table that it
+    changes; None where another table may be called so too. `returns`: it has a RETURNING."""
+
+    alias: str | None
+    returns: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """SET, RESET or set_config: `name` folded ("*" for RESET ALL and DISCARD ALL), `value` None where it is no literal."""
 
@@ -189,5 +198,6 @@ class Facts:
     strings_conform: bool = field(default=True, compare=False)  # standard_conforming_strings when `text` was read
     tags: tuple[tuple[str, str], ...] = field(default=())  # sqlcommenter pairs of its comments, URL-decoded
     target: Relation | None = None  # of the INSERT, UPDATE, DELETE, MERGE or COPY FROM whose rows the command tag counts
+    changing: Changing | None = field(default=None, compare=False)
     literals: tuple[str, ...] = field(default=(), repr=False, compare=False)  # their values in order, LITERALS_MAX at most
     literal_count: int = field(default=0, compare=False)  # how many there are; one more than LITERALS_MAX: or more

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from parser.facts import Column, Copy, Effect, Facts, Named, Output, Relation, Setting, Use
+from parser.facts import Changing, Column, Copy, Effect, Facts, Named, Output, Relation, Setting, Use
 from parser.keywords import QUERY_STARTS, SET_OPERATIONS
 from parser.known import Calls, Known
 from parser.lineage import FREE, Item, Scope, Source
@@ -97,6 +97,7 @@ class Reading:
         "casts",
         "change",
         "changes",
+        "changing",
         "clause",
         "columns_read",
         "columns_written",
@@ -164,6 +165,7 @@ class Reading:
         self.copy: Copy | None = None
         self.named: Named | None = None
         self.creates: list[Relation] = []
+        self.changing: Changing | None = None
         self.target: Relation | None = None  # of the outermost statement that changes rows
         self.inner: Facts | None = None
         self.by_value = False

@@ -174,6 +174,7 @@ def _facts(
         fingerprint=fingerprint.digest(shape),
         tags=tags,
         target=reading.target,
+        changing=reading.changing,
         literals=tuple(literals[:LITERALS_MAX]),
         literal_count=len(literals),
     )

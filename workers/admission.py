@@ -233,6 +233,7 @@ class Admissions:
             frame_bytes_max=self._slot.settings.gateway.message_bytes_max,
             purse_of=partial(self._ledger.purse, admission.principal),
             said=Said(admission.principal.intent, began(admission.parameters)),
+            replicates=any(name.lower() == "replication" for name, _ in admission.parameters),
         )
         session.until = self._until(admission)
         link = Link(session, signed.wire.sock, upstream.sock, admission.database.name, self._closed)

@@ -8,7 +8,7 @@ key.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
 
@@ -24,10 +24,12 @@ from parser.facts import Column, Output, Relation
 from parser.messages import row_description
 
 Extent = Literal["labelled", "all", "off"]
-_RETURNING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
+CHANGING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
+NO_FORM = "a type of its key is not one whose values are recorded"
 COMBINATIONS_MAX = 16  # of the columns of one table's key, where it stands in a result more than once
 
 _Stored = tuple[CatalogTable, CatalogColumn]
+_Place = tuple[int, bool, list[_Stored]]  # a result column: its number, whether it is binary, and what it holds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +91,14 @@ def concerns(basis: MaskBasis) -> bool:
     return any(_counts(table, basis, accounting) for table in tables) or bool(changes(basis))
 
 
+def _returned(basis: MaskBasis) -> tuple[str, ...]:
+    """The tables of which the rows that the statement returns are the rows that it changed. What another statement in it
+    changed is not what it returns."""
+    kinds = basis.facts.kinds
+    first = kinds[1] if kinds[0] == "EXECUTE" and len(kinds) > 1 else kinds[0]
+    return changes(basis) if basis.facts.changes == 1 and first in CHANGING else ()
+
+
 def changes(basis: MaskBasis) -> tuple[str, ...]:
     """The tables of which the policy wants the keys of changed rows, and of which the statement changes rows."""
     facts = basis.facts
@@ -125,20 +135,53 @@ def _counts(table: CatalogTable, basis: MaskBasis, accounting: Accounting) -> bo
     )
 
 
-def of_rows(description: bytes, basis: MaskBasis) -> Keyed | None:
-    """The keys in a result with this RowDescription (its body); None where there are none to record."""
+def of_rows(description: bytes, basis: MaskBasis, added: int = 0) -> Keyed | None:
+    """The keys in a result with this RowDescription (its body); None where there are none to record. `added`: how many of
+    the last columns are keys that the gateway itself asked for, so that the client does not see them."""
     accounting = basis.accounting
     if accounting is None or not concerns(basis):
         return None
     fields = row_description(description)
-    places: list[tuple[int, bool, list[_Stored]]] = []
+    own = len(fields) - added
+    places: list[_Place] = []
     for index, one in enumerate(fields):
         stored = list(_base(one.table_oid, one.attnum, basis)) if one.table_oid else []
-        output = basis.output(index, len(fields))
+        output = basis.output(index, own) if index < own else None
         if output is not None and not output.opaque and (not basis.origins_tell or (output.plain and not stored)):
             stored += [each for each in _traced(output, basis) if each not in stored]
         places.append((index, one.format == 1, stored))
-    return _keyed(places, basis, accounting, None)
+    changed = _returned(basis)
+    if not added:
+        return _keyed(places, basis, accounting, None, changed)
+    beside = {one.table_oid for one in fields[:own]}
+    shown = _keyed(places[:own], basis, accounting, None)
+    return _with_added(shown, places[own:], basis, accounting, changed, beside)
+
+
+def _with_added(
+    shown: Keyed | None,
+    added: Sequence[_Place],
+    basis: MaskBasis,
+    accounting: Accounting,
+    changed: tuple[str, ...],
+    beside: set[int],
+) -> Keyed | None:
+    """The keys that the client sees, and those that were added: of changed rows, and of shown ones where it sees other
+    columns of them but not the key. A row that got another key has two: that of now and the former."""
+    stored = added[0][2]
+    primary = basis.catalog.primary.get(stored[0][0].oid) if stored else None
+    if primary is None or primary.table not in changed:
+        return shown
+    keys = shown.keys if shown is not None else ()
+    seen = any(key.table == primary.table for key in keys)
+    unknown = dict.fromkeys(shown.unknown if shown is not None else ())
+    for begin in range(0, len(added), len(primary.numbers)):
+        found = _keyed(added[begin : begin + len(primary.numbers)], basis, accounting, None, changed)
+        if found is not None:
+            unknown |= dict.fromkeys(found.unknown)
+            aside = stored[0][0].oid in beside and not seen and not begin
+            keys += tuple(one if aside else replace(one, records=(True,)) for one in found.keys)
+    return Keyed(keys, tuple(unknown), accounting.digester)
 
 
 def of_copy(plan: CopyPlan, basis: MaskBasis) -> Keyed | None:
@@ -151,7 +194,7 @@ def of_copy(plan: CopyPlan, basis: MaskBasis) -> Keyed | None:
         unknown = tuple((name, "the columns of the COPY cannot be traced") for name in tables)
         return Keyed((), unknown, accounting.digester) if unknown else None
     binary = copy.format == "binary"
-    places: list[tuple[int, bool, list[_Stored]]] = []
+    places: list[_Place] = []
     for index, found in enumerate(plan.stored):
         stored = [each for oid, number in found for each in _base(oid, number, basis)]
         places.append((index, binary, stored))
@@ -202,10 +245,12 @@ def _named(columns: Iterable[Column], basis: MaskBasis) -> Iterator[_Stored]:
 
 
 def _keyed(
-    places: Sequence[tuple[int, bool, list[_Stored]]], basis: MaskBasis, accounting: Accounting, dialect: Dialect | None
+    places: Sequence[_Place],
+    basis: MaskBasis,
+    accounting: Accounting,
+    dialect: Dialect | None,
+    changed: tuple[str, ...] = (),
 ) -> Keyed | None:
-    # What it returns of the rows it changes; what another statement in it changed is not what it returns.
-    changed = changes(basis) if basis.facts.changes == 1 and basis.facts.kinds[0] in _RETURNING else ()
     held: dict[int, dict[int, list[tuple[int, bool]]]] = {}  # by table and column number: where it is, and whether binary
     for index, binary, stored in places:
         for table, column in stored:
@@ -223,7 +268,7 @@ def _keyed(
         named = "".join(family for family in families if family is not None)
         choices = list(product(*(columns[number] for number in primary.numbers)))
         if len(named) != len(families):
-            unknown.append((primary.table, "a type of its key is not one whose values are recorded"))
+            unknown.append((primary.table, NO_FORM))
         elif len(choices) > COMBINATIONS_MAX:
             unknown.append((primary.table, "its key stands in the result too many times"))
         else:

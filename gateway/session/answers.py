@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 from librt.strings import read_i32_be
 from mypy_extensions import i64
 
+from gateway.masking.added_keys import MARK
 from gateway.masking.kernels import data_rows_end
 from gateway.masking.masks import NULL_CELL
-from gateway.masking.rows import COMPILED, count, run_end
-from gateway.session import bounds, disclosing, paths
+from gateway.masking.rows import COMPILED, run_end
+from gateway.session import bounds, paths, returning, rows_out
+from gateway.session.asked import asked, describing, oldest, running
 from gateway.session.failures import copy_over, failed, in_our_words, noticed
 from gateway.session.inflight import RESYNC, Ask, Item
 from gateway.session.understand import REFUSED_QUERY
@@ -24,19 +26,17 @@ from parser.messages import command_rows
 from parser.messages import frame as build
 
 if TYPE_CHECKING:
-    from gateway.results import ResultPlan
     from gateway.scope import Ruling
     from gateway.session.session import Session
 
-MASKED_FRAME_BYTES_MAX = 64 * 1024 * 1024  # a row that must be masked is held whole
 FRAME_BYTES_MAX: Final = 0x3FFFFFFF + 16
 _DATA_ROW: Final = 68
 _COPY_DATA: Final = 100
-
 _COMMAND_COMPLETE: Final = 67
 _READY: Final = 90
 _ROW_DESCRIPTION: Final = 84
 _BIND_COMPLETE: Final = 50
+_MARK = MARK.encode()
 
 Handler = Callable[["Session", bytes], bytes | None]  # None: pass unchanged
 
@@ -65,7 +65,7 @@ def feed(s: Session, data: bytes) -> None:
             break
         if kind == _DATA_ROW:
             end = run_end(data, at, _DATA_ROW, 6) if COMPILED else data_rows_end(data, at)
-            replaced = _rows(s, data, at, end)
+            replaced = rows_out.rows(s, data, at, end)
         elif kind == _COMMAND_COMPLETE:  # what nearly every answer holds is called directly
             replaced = _command_complete(s, data[at:end])
         elif kind == _READY:
@@ -76,7 +76,7 @@ def feed(s: Session, data: bytes) -> None:
             replaced = _bind_complete(s, data[at:end])
         elif kind == _COPY_DATA:
             end = run_end(data, at, _COPY_DATA, 4)
-            replaced = _copy_rows(s, data[at:end])
+            replaced = rows_out.copied(s, data[at:end])
         else:
             handler = _HANDLERS.get(kind)
             if handler is None:
@@ -102,41 +102,17 @@ def _keep(s: Session, data: bytes, at: int, size: int) -> int:
     s.server_need = 5
     if size - at >= 5:
         end = at + 1 + int(read_i32_be(data, at + 1))
-        if end - at > 65536 and _streams(s, data[at], end - at):
+        if end - at > 65536 and rows_out.streams(s, data[at], end - at):
             s.server_pass = end - size
             s.queue[0].nbytes += end - at
             if s.queue[0].purses:
                 bounds.passed(s, s.queue[0], 1, end - at)  # begun, so it passes whole; the next one may not
             return size
-        if end - at > MASKED_FRAME_BYTES_MAX:
+        if end - at > rows_out.MASKED_FRAME_BYTES_MAX:
             raise ProtocolError("a message that must be read whole is too long")
         s.server_need = end - at
     s.server_rest += data[at:]
     return at
-
-
-def _streams(s: Session, kind: int, nbytes: int) -> bool:
-    if not s.queue:
-        return False
-    item = s.queue[0]
-    ruling = item.ruling
-    if ruling is None or item.broken is not None:
-        return False
-    if kind == _DATA_ROW:
-        plan = _row_plan(item)
-    elif kind == _COPY_DATA:
-        plan = ruling.copy
-        if plan is None:
-            return s.copy_both or ruling.basis.inert
-    else:
-        return False
-    if plan is None:
-        return True
-    if plan.rows.clear and plan.keyed is not None:
-        if nbytes <= MASKED_FRAME_BYTES_MAX:
-            return False  # its key is to be read
-        disclosing.unread(s, item, plan.keyed)
-    return plan.rows.clear
 
 
 def _pass(s: Session, data: bytes) -> bytes:
@@ -146,109 +122,8 @@ def _pass(s: Session, data: bytes) -> bytes:
     return data[len(head) :]
 
 
-def _head(s: Session) -> Item:
-    """What the answer belongs to. What was refused can only fail."""
-    if s.queue:
-        item = s.queue[0]
-        if item.refused is None:
-            return item
-    raise ProtocolError("an answer to nothing that was asked")
-
-
-def _asked(s: Session, kind: int) -> Item:
-    """As `_head`, of this kind."""
-    item = _head(s)
-    if item.ask != kind:
-        raise ProtocolError("an answer to nothing that was asked")
-    return item
-
-
-def _run(s: Session) -> Item:
-    """As `_head`, of what runs a statement."""
-    item = _head(s)
-    if item.ask != Ask.QUERY and item.ask != Ask.EXECUTE:
-        raise ProtocolError("an answer to nothing that was asked")
-    return item
-
-
-def _describing(s: Session) -> Item:
-    """As `_head`, of what asks for a description."""
-    item = _head(s)
-    if item.ask != Ask.DESCRIBE_PORTAL and item.ask != Ask.DESCRIBE_STATEMENT:
-        raise ProtocolError("an answer to nothing that was asked")
-    return item
-
-
-def _row_plan(item: Item) -> ResultPlan | None:
-    """The plan for the item's rows. None: nothing in this statement can be masked."""
-    ruling = item.ruling
-    if ruling is None:
-        raise ProtocolError("more results than statements")
-    if ruling.basis.catalog.newer is not None:  # labels were learned while it runs
-        ruling.renew()
-    if item.plan is not None and item.plan.version == ruling.basis.catalog.version:
-        return item.plan
-    description = item.portal.description if item.portal is not None else None
-    if description is None and item.plan is not None:
-        description = item.plan.description
-    if description is None:
-        if ruling.basis.inert and not ruling.basis.unproven:
-            return None
-        raise ProtocolError("rows without a description")
-    item.plan = ruling.plan(description, item.groups)
-    return item.plan
-
-
-def _rows(s: Session, data: bytes, at: int, end: int) -> bytes | None:
-    item = _run(s)
-    if item.own:
-        paths.take(s, data[at:end])
-        return b""
-    item.nbytes += end - at
-    if item.purses and not bounds.passed(s, item, count(data, at, end), end - at):
-        return b""
-    plan = _row_plan(item)
-    if plan is None:
-        return None
-    if plan.keyed is not None:
-        disclosing.shown(s, item, plan.keyed, data, at, end)
-    if plan.rows.clear:
-        return None
-    return _masked(s, item, plan, data[at:end])
-
-
-def _masked(s: Session, item: Item, plan: ResultPlan, frames: bytes) -> bytes:
-    masked, found = plan.mask(frames)
-    if found:
-        item.found = item.found.union(found)
-        if plan.learned:
-            s.seen += plan.learned
-            plan.learned.clear()
-    return masked
-
-
-def _copy_rows(s: Session, frames: bytes) -> bytes | None:
-    item = _run(s)
-    ruling = item.ruling
-    if ruling is None:
-        raise ProtocolError("more results than statements")
-    if ruling.basis.catalog.newer is not None:
-        ruling.renew()
-    first = item.nbytes == 0
-    item.nbytes += len(frames)
-    if item.purses and not bounds.passed(s, item, count(frames, 0, len(frames)), len(frames)):
-        return b""
-    if ruling.copy is not None and ruling.copy.keyed is not None:
-        disclosing.shown(s, item, ruling.copy.keyed, frames, 0, len(frames), first=first)
-    if ruling.copy is None:
-        if s.copy_both or ruling.basis.inert:
-            return None
-        raise ProtocolError("COPY data of a statement that is no COPY")
-    return None if ruling.copy.rows.clear else _masked(s, item, ruling.copy, frames)
-
-
 def _parse_complete(s: Session, frame: bytes) -> bytes | None:
-    item = _asked(s, Ask.PARSE)
+    item = asked(s, Ask.PARSE)
     s.queue.popleft()
     if item.own or item.leads is not None:
         return b""
@@ -257,7 +132,7 @@ def _parse_complete(s: Session, frame: bytes) -> bytes | None:
 
 
 def _bind_complete(s: Session, frame: bytes) -> bytes | None:
-    item = _asked(s, Ask.BIND)
+    item = asked(s, Ask.BIND)
     s.queue.popleft()
     if item.own or item.leads is not None:
         return b""
@@ -266,7 +141,7 @@ def _bind_complete(s: Session, frame: bytes) -> bytes | None:
 
 
 def _close_complete(s: Session, frame: bytes) -> bytes | None:
-    item = _asked(s, Ask.CLOSE)
+    item = asked(s, Ask.CLOSE)
     if item.own:
         s.queue.popleft()
         return b""
@@ -279,36 +154,42 @@ def _close_complete(s: Session, frame: bytes) -> bytes | None:
 
 
 def _row_description(s: Session, frame: bytes) -> bytes | None:
-    item = _head(s)
+    item = oldest(s)
     if item.ask == Ask.QUERY:
         ruling = item.ruling
         if ruling is None:
             raise ProtocolError("more results than statements")
         item.plan = ruling.plan(frame[5:], item.groups)
+        if item.plan.added:
+            return returning.described(frame[5:], b"")
         return None if item.broken is None else b""
-    return _described(s, _describing(s), frame[5:])
+    return _described(s, describing(s), frame[5:])
 
 
 def _no_data(s: Session, frame: bytes) -> bytes | None:
-    return _described(s, _describing(s), b"")
+    return _described(s, describing(s), b"")
 
 
 def _described(s: Session, item: Item, description: bytes) -> bytes | None:
     if item.portal is not None:
         item.portal.description = description or b"\0\0"
     s.queue.popleft()
-    return b"" if item.hidden or (item.leads is not None and not description) else None
+    if item.hidden or (item.leads is not None and not description):
+        return b""
+    if _MARK not in description:
+        return None
+    return returning.described(description, b"" if item.leads is not None else returning.NO_DATA)
 
 
 def _parameter_description(s: Session, frame: bytes) -> bytes | None:
-    statement = _asked(s, Ask.DESCRIBE_STATEMENT).statement
+    statement = asked(s, Ask.DESCRIBE_STATEMENT).statement
     if statement is not None:
         statement.described = frame[5:]
     return None
 
 
 def _command_complete(s: Session, frame: bytes) -> bytes | None:
-    item = _run(s)
+    item = running(s)
     ruling = item.ruling
     if ruling is None:
         if item.own:
@@ -353,7 +234,7 @@ def _command(frame: bytes) -> tuple[str, int]:
 
 
 def _empty_query(s: Session, frame: bytes) -> bytes | None:
-    item = _run(s)
+    item = running(s)
     if item.ruling is not None:
         raise ProtocolError("an empty answer to a statement")
     if item.ask == Ask.EXECUTE:
@@ -362,7 +243,7 @@ def _empty_query(s: Session, frame: bytes) -> bytes | None:
 
 
 def _portal_suspended(s: Session, frame: bytes) -> bytes | None:
-    item = _asked(s, Ask.EXECUTE)
+    item = asked(s, Ask.EXECUTE)
     if item.ruling is None:
         raise ProtocolError("more results than statements")
     if item.broken is not None or item.limit is not None:
@@ -422,7 +303,7 @@ def _notification(s: Session, frame: bytes) -> bytes | None:
 
 
 def _copy_in(s: Session, frame: bytes) -> bytes | None:
-    _run(s)
+    running(s)
     if s.copy_ended_early:
         s.copy_ended_early -= 1
         return None
@@ -448,7 +329,7 @@ def _swallow_syncs(s: Session) -> None:
 
 
 def _copy_out(s: Session, frame: bytes) -> bytes | None:
-    item = _run(s)
+    item = running(s)
     ruling = item.ruling
     if ruling is None or (ruling.copy is None and not ruling.basis.inert):
         raise ProtocolError("COPY data of a statement that is no COPY")
@@ -456,12 +337,12 @@ def _copy_out(s: Session, frame: bytes) -> bytes | None:
 
 
 def _copy_done(s: Session, frame: bytes) -> bytes | None:
-    _run(s)
+    running(s)
     return None
 
 
 def _function_result(s: Session, frame: bytes) -> bytes | None:
-    item = _asked(s, Ask.FUNCTION)
+    item = asked(s, Ask.FUNCTION)
     if item.ruling is None:
         raise ProtocolError("more results than statements")
     return None if item.ruling.basis.inert else _NULL_RESULT

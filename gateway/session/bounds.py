@@ -101,7 +101,7 @@ def completed(s: Session, item: Item, frame: bytes, rows: int | None) -> bytes |
     commit = s.ask(Ask.SYNC)
     commit.rulings, commit.intents, commit.index = item.rulings, item.intents, item.index
     commit.plan, commit.nbytes, commit.started = item.plan, item.nbytes, item.started
-    commit.found, commit.returned = item.found, item.returned
+    commit.found, commit.returned, commit.unkept = item.found, item.returned, item.unkept
     commit.held = frame
     s.to_server += (_CLOSE_UNNAMED, SYNC)
     s.epoch += 1

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 _COPY_DATA = 100
 _COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY")  # command tags that tell how many rows were changed
 _LINE_FEED = 10
+_SHOWN = (False,)
 FOREIGN_TEXT = "text in an encoding other than UTF8"
 NOT_RETURNED = "the statement did not return the keys of the rows it changed"
+BEFORE = "the statement was prepared before its keys were wanted, or could be"
 TOO_LONG = "a row was too long to be read whole"
 UNREAD = "a key was not in a form that is known (DateStyle other than ISO?)"
 
@@ -35,7 +37,7 @@ def shown(
     if not intent:
         return  # it runs without a record
     for table, why in keyed.unknown:
-        _unknown(s, item, table, why)
+        _unknown(s, item, table, why, _SHOWN)
     copied = keyed.dialect if data[at] == _COPY_DATA else None
     if copied is not None and copied.header and first:
         at = data.index(_LINE_FEED, at + 5, end) + 1  # the line of names
@@ -46,9 +48,9 @@ def shown(
         else:
             keys.rows(data, at, end)
         if s.foreign_text and keyed.textual and not keys.is_ascii():
-            _unknown(s, item, columns.table, FOREIGN_TEXT)
+            _unknown(s, item, columns.table, FOREIGN_TEXT, columns.records)
         if keys.unread:
-            _unknown(s, item, columns.table, UNREAD)
+            _unknown(s, item, columns.table, UNREAD, columns.records)
         digests = keyed.digester.digests(keys)
         if digests:
             for count, packed in sets(digests, columns.families):
@@ -61,23 +63,27 @@ def shown(
 def unread(s: Session, item: Item, keyed: Keyed) -> None:
     """A row goes out that is too long to be held: its keys are not known."""
     for columns in keyed.keys:
-        _unknown(s, item, columns.table, TOO_LONG)
+        _unknown(s, item, columns.table, TOO_LONG, columns.records)
 
 
 def changed(s: Session, item: Item, ruling: Ruling, command: str, rows: int) -> None:
-    """The statement has run: says of each table whose changed rows the policy wants to know that their keys are not,
-    unless it returned them."""
+    """The statement has run: says of each table whose changed rows the policy wants to know that their keys are not, and
+    why, unless it returned them."""
     intent = item.intents[item.index]
     if not intent or (not rows and command.startswith(_COUNTED)):
         return  # nothing was changed
+    why, otherwise = (ruling.keeps_no_keys, NOT_RETURNED) if ruling.adds is None else (item.unkept, BEFORE)
     for table in ruling.owes_keys:
-        if (intent, table) not in item.returned:
-            s.chain.rows(s.now, intent, table, True, 0, not_known(NOT_RETURNED))
+        if why or (intent, table) not in item.returned:
+            s.chain.rows(s.now, intent, table, True, 0, not_known(why or otherwise))
 
 
-def _unknown(s: Session, item: Item, table: str, why: str) -> None:
-    """Said once of each result."""
+def _unknown(s: Session, item: Item, table: str, why: str, records: tuple[bool, ...]) -> None:
+    """Said once of each result: of rows that were shown (False) or changed (True)."""
     intent = item.intents[item.index]
     if intent and (intent, table, why) not in item.unaccounted:
         item.unaccounted = item.unaccounted | {(intent, table, why)}
-        s.chain.rows(s.now, intent, table, False, 0, not_known(why))
+        for changed in records:
+            s.chain.rows(s.now, intent, table, changed, 0, not_known(why))
+        if True in records:
+            item.returned = item.returned | {(intent, table)}  # what is to be said of them is

@@ -44,7 +44,8 @@ def failed(s: Session, frame: bytes) -> bytes | None:
         _skip(s)
     if item.converted or (dropped_sync and (s.skipping or item.ask == Ask.QUERY)):
         bounds.resync(s)
-    return b"" if item.own and not fatal else answer
+    # Of what the gateway asked for itself nothing is told, but that a pipeline of the client's is broken.
+    return b"" if item.own and not s.skipping and not fatal else answer
 
 
 def _verdict(item: Item, sqlstate: str) -> tuple[Status, str, Refused | None]:

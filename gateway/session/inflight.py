@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import Refused
+from gateway.masking.added_keys import Addition
 from gateway.masking.groups import Group
 from gateway.masking.looks import Found
 from gateway.policy.decision import Budget, Limit
@@ -59,7 +60,10 @@ class Statement:
     The server read its text once, when it was defined: a later reading of string literals changes nothing in it.
     """
 
-    __slots__ = ("_scope", "compared", "described", "groups", "literals", "reading", "script", "sql", "types")
+    __slots__ = (
+        "_scope", "added", "adds", "compared", "described", "groups", "literals", "reading", "script", "sql", "types",
+        "unkept",
+    )  # fmt: skip
 
     def __init__(self, sql: bytes, script: Script, scope: Scope, *, as_text: bool = True) -> None:
         self.sql = sql
@@ -67,6 +71,9 @@ class Statement:
         self.described = b""  # … and as the server has described them
         self.literals: tuple[bytes, ...] = ()  # digests of its text's
         self.groups: tuple[Group, ...] = ()  # that the text which the server has was guarded for
+        self.adds: Addition | None = None  # what was put behind that text,
+        self.added = 0  # with how many columns
+        self.unkept = ""  # why keys of rows that it changes are not known, where that is not in its ruling
         self.script = script
         self.compared: tuple[Scope, Comparisons | None] | None = None  # of its parameters, once that was asked
         self._scope = scope
@@ -91,13 +98,14 @@ class Statement:
 class Portal:
     """A bound statement. `description` is the body of its RowDescription once the server has sent one, b"" for NoData."""
 
-    __slots__ = ("asked", "description", "literals", "name", "statement", "values")
+    __slots__ = ("asked", "description", "literals", "name", "ran", "statement", "values")
 
     def __init__(self, name: bytes, statement: Statement) -> None:
         self.name = name
         self.statement = statement
         self.description: bytes | None = None
         self.asked = False  # a Describe for it is under way
+        self.ran = False  # it was executed, as far as that counts
         self.literals: tuple[bytes, ...] = statement.literals  # with the digests of its parameters
         self.values: bytes | None = None  # of its parameters, as in Bind, where a rule looks at the rows they select
 
@@ -123,6 +131,7 @@ class Item:
     groups: tuple[Group, ...] = ()  # that the text which the server has was guarded for
     unaccounted: frozenset[tuple[int, str, str]] = frozenset()  # (intent, table, why) whose keys were said to be not known
     returned: frozenset[tuple[int, str]] = frozenset()  # (intent, table) whose changed rows' keys are on record
+    unkept = ""  # why such keys are not known, where that is not in its ruling
     nbytes = 0
     rows_seen = 0  # of a result whose rows are budgeted
     rows_max = 0  # Execute: how many rows it asked for, 0 for all

@@ -56,6 +56,7 @@ def moved(s: Session) -> None:
     """A statement went through that may have changed it."""
     s.search_path = None
     s.path_doubt = s.path_moved = True
+    s.permits.forget()
 
 
 def moves(s: Session, rulings: tuple[Ruling, ...]) -> bool:

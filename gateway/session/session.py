@@ -22,6 +22,7 @@ from gateway.session.budgets import Purse, Purses
 from gateway.session.declaring import Said
 from gateway.session.inflight import Item, Wanted
 from gateway.session.names import Names
+from gateway.session.returning import Permits
 from gateway.session.temporaries import Temporaries
 from parser.errors import ProtocolError
 from parser.facts import Facts
@@ -54,9 +55,7 @@ class Session:
         "client_pass",
         "client_rest",
         "conforming",
-        "copy_both",
-        "copy_ended_early",
-        "copy_in",
+        "copy_both", "copy_ended_early", "copy_in",
         "copy_open",
         "copy_sync_dropped",
         "counted",
@@ -70,22 +69,20 @@ class Session:
         "held",
         "late",
         "learns",
-        "lexing_doubt",
-        "lexing_moved",
-        "limits",
+        "lexing_doubt", "lexing_moved", "limits",
         "made",
         "moved",
         "names",
         "now",
         "open_epoch",
         "own",
-        "path_doubt",
-        "path_moved",
-        "path_reported",
+        "path_doubt", "path_moved", "path_reported",
+        "permits",
         "purse_of",
         "purses",
         "queue",
         "refusals",
+        "replicates",
         "rescope",
         "said",
         "scope",
@@ -122,6 +119,8 @@ class Session:
         frame_bytes_max: int,
         purse_of: Purses,
         said: Said | None = None,
+        *,
+        replicates: bool = False,
     ) -> None:
         self.scope = scope
         self.rescope = rescope  # a scope for the policy and catalogue of now; raises Refusal when the right is gone
@@ -164,6 +163,7 @@ class Session:
         self.purse_of = purse_of
         self.purses: dict[Budget, Purse] = {}
         self.said = said if said is not None else Said()
+        self.replicates = replicates  # it may be a walsender, which knows no extended messages
         self._begin(scope)
         for name, value in parameters:
             self.parameter(name, value)
@@ -178,6 +178,7 @@ class Session:
         self.made = scope.made  # temporary relations it made: the catalogue may know another of the name
         self.moved = scope.moved  # what it defined or changed since the catalogue was read
         self.temporaries = Temporaries()
+        self.permits = Permits()
         self.own = scope.own  # its temporary relations, as the next text finds them
         self.catalog_moved = False  # DDL went through; the relay takes and clears it
         self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns

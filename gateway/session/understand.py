@@ -14,7 +14,7 @@ from mypy_extensions import i64
 
 from gateway.errors import Refused
 from gateway.masking.written_back import suspicious
-from gateway.session import bounds, copy_in, guarding, masked_input, paths
+from gateway.session import bounds, copy_in, guarding, masked_input, paths, returning
 from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_UNNAMED
 from gateway.session.describing import describe, describe_hidden
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
@@ -144,6 +144,8 @@ def _query(s: Session, frame: bytes) -> bool:
         return False
     if masked and refused is None:
         frame, sql, refused = masked_input.in_query(s, frame, sql, rulings)
+    if refused is None and not returning.ready(s, rulings):
+        return False
     if refused is None and wants_estimate(rulings):
         if asks_estimate(s, rulings, sql):
             return False
@@ -161,7 +163,9 @@ def _query(s: Session, frame: bytes) -> bool:
     item = Item(Ask.EXECUTE, s.epoch, s.now)
     s.record(item, rulings, None, literals)
     warn(s, rulings)
-    bounds.send_query(s, script, sql, item, limit)
+    sent = returning.text(s, sql, rulings)
+    item.unkept = sent.unkept
+    bounds.send_query(s, script, sent.sql, item, limit)
     s.unsettled = script.unsettling or moves(s, rulings)
     return True
 
@@ -188,6 +192,8 @@ def _send_query(
         s.to_server.append(REFUSED_QUERY)
         return True
     s.staged.append((item, len(s.to_server)))
+    if not script.plain:
+        frame = returning.query(s, frame, item)
     s.to_server.append(guarding.query(s, frame, item))
     s.unsettled = script.unsettling or (not script.plain and moves(s, rulings))
     s.copy_in = script.takes_copy  # its data may come before the server has said that it takes any
@@ -223,6 +229,8 @@ def _parse(s: Session, frame: bytes) -> bool:
         return False
     name, sql, types = frame[5:name_end], frame[name_end + 1 : text_end], frame[text_end + 1 :]
     script = script_of(s, sql)
+    if not script.plain and script.refused is None and not returning.ready(s, script.rulings):
+        return False
     item = s.ask(Ask.PARSE)
     item.name = name
     refused = refused_at_parse(script) if script.named else script.refused
@@ -240,6 +248,8 @@ def _parse(s: Session, frame: bytes) -> bool:
     item.statement.types, item.statement.literals = types, literals
     item.rulings = script.rulings
     s.names.ask_statement(item)
+    if not script.plain:
+        frame = returning.parse(s, frame, item)
     s.to_server.append(guarding.parse(s, frame, item))
     return True
 
@@ -282,7 +292,7 @@ def _bind(s: Session, frame: bytes) -> bool:
     if not statement.script.plain and (wants_estimate(item.rulings) or bounds.counts_entries(item.rulings)):
         item.portal.values = frame[name_end + 1 :]
     s.names.ask_portal(item)
-    s.to_server.append(frame)
+    s.to_server.append(returning.bind(frame, statement) if statement.added else frame)
     return True
 
 
@@ -328,11 +338,15 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
             rulings, refused = estimated(s, rulings)
         if refused is None:
             refused = bounds.charge(s, rulings, portal.values)
+    added = portal.statement.added
+    if refused is None and added:
+        frame, refused = returning.execute(frame, portal)
     watched = bool(rulings) and (not rulings[0].basis.inert or rulings[0].basis.unproven or rulings[0].accounted)
+    watched = watched or added > 0
     if refused is None and watched and portal.description is None and not portal.asked:
         describe_hidden(s, portal)
     item = s.ask(Ask.EXECUTE)
-    item.portal, item.groups = portal, portal.statement.groups
+    item.portal, item.groups, item.unkept = portal, portal.statement.groups, portal.statement.unkept
     item.rows_max = int(read_i32_be(frame, len(frame) - 4))
     s.record(item, rulings, refused, portal.literals)
     if refused is not None:
