@@ -1,7 +1,7 @@
 """Which guardrails of the policy speak of a statement, and which set it a limit.
 
 A statement whose effects cannot be read counts as the worst it could be: every guardrail in force for the session speaks
-of it. Names are matched with all that they reach (`gateway.policy.reach`).
+of it, and the strictest are named. Names are matched with all that they reach (`gateway.policy.reach`).
 """
 
 from dataclasses import dataclass, field
@@ -65,7 +65,7 @@ def speak(
     said = Said()
     seen = _Seen(facts, needs, catalog, own)
     asked = Asked(facts, spoken_kinds(facts, needs), seen.relations, seen.columns)
-    for rail in rails if needs.unread else rails.of(asked):
+    for rail in rails.worst(undeclared=bool(mismatch)) if needs.unread else rails.of(asked):
         if rail.intent_mismatch:
             if not mismatch:
                 continue

@@ -14,6 +14,7 @@ from gateway.policy.reach import Reach, ends, is_wild
 from gateway.policy.rules import Guardrail
 from parser.facts import Facts
 
+NAMED_MAX = 100  # rules over one statement that cannot be read
 _NAMES_MAX = 4096  # remembered by name in one index; a full memory starts anew
 _COLUMN = "\0"  # between a table's name and its column's: no name holds it
 _by_name: Callable[[Guardrail], str] = attrgetter("name")
@@ -36,10 +37,11 @@ class Rails:
     """All guardrails in force for a principal in the order of their names, in parts that principals share. `own` are the
     names of those that not everybody there has: with what everybody has they tell this set from others."""
 
-    __slots__ = ("_parts", "own")
+    __slots__ = ("_parts", "_worst", "own")
 
     def __init__(self, parts: Iterable["RailIndex"], own: tuple[str, ...] = ()) -> None:
         self._parts = tuple(part for part in parts if part.rails)
+        self._worst: dict[bool, tuple[Guardrail, ...]] = {}
         self.own = own
 
     def __len__(self) -> int:
@@ -47,6 +49,17 @@ class Rails:
 
     def __iter__(self) -> Iterator[Guardrail]:
         return merge(*(part.rails for part in self._parts), key=_by_name)
+
+    def worst(self, *, undeclared: bool) -> tuple[Guardrail, ...]:
+        """Those to name over a statement that every one speaks of: the first to deny, the first to hold, and as many others
+        as somebody would read. `undeclared`: rules on what was declared speak too."""
+        known = self._worst.get(undeclared)
+        if known is None:
+            speak = [rail for rail in self if undeclared or not rail.intent_mismatch]
+            first = [next((rail for rail in speak if rail.effect == effect), None) for effect in ("deny", "hold")]
+            named = {rail.name: rail for rail in (*first, *speak[:NAMED_MAX]) if rail is not None}
+            known = self._worst[undeclared] = tuple(sorted(named.values(), key=_by_name))
+        return known
 
     def of(self, asked: Asked) -> Iterable[Guardrail]:
         """Those that may speak of the statement, in the order of their names; the others do not."""

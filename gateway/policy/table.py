@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from gateway.policy.compile import FORMAT, Table
 from gateway.policy.rails import RailIndex, Rails
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Classify, Grant, Guardrail
+from gateway.settings import Database
 
 __all__ = ["PolicyTable", "Rights"]
 
@@ -36,6 +38,9 @@ class PolicyTable:
             raise ValueError(f"a compiled policy of format {self._table.format}, not {FORMAT}")
         self.digest = hashlib.sha256(data).hexdigest()
         self._masks = {label: mask for mask in self._table.masks for label in mask.labels}
+        rules: list[Grant | Guardrail] = [*self._table.grants, *self._table.guardrails]
+        self._databases = frozenset(name for rule in rules for name in rule.databases) - {"*"}
+        self._environments = frozenset(name for rule in rules for name in rule.environments) - {"*"}
         self._places: dict[tuple[str, str], _Place] = {}
 
     @property
@@ -47,6 +52,11 @@ class PolicyTable:
     def notes(self) -> tuple[str, ...]:
         """What the files ask for that is not enforced, one line each."""
         return self._table.notes
+
+    def prepare(self, databases: Iterable[Database]) -> None:
+        """Works out what these databases need at the first sign-in."""
+        for one in databases:
+            self._place(one.name, one.environment)
 
     def rights(
         self,
@@ -89,10 +99,11 @@ class PolicyTable:
         )
 
     def _place(self, database: str, environment: str) -> "_Place":
-        key = (database, environment)
+        """Databases that no rule mentions are alike."""
+        key = (database if database in self._databases else "", environment if environment in self._environments else "")
         place = self._places.get(key)
         if place is None:
-            place = _Place(self._table, database, environment)
+            place = _Place(self._table, *key)
             if len(self._places) >= PLACES_MAX:
                 self._places.clear()
             self._places[key] = place

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.classify.catalog import Catalog
 from gateway.policy.guardrails import speak
 from gateway.policy.needs import needs
-from gateway.policy.rails import NO_RAILS, Asked, RailIndex, Rails
+from gateway.policy.rails import NAMED_MAX, NO_RAILS, Asked, RailIndex, Rails
 from gateway.policy.rules import Guardrail
 from parser.facts import Facts
 from parser.statements import read
@@ -81,6 +81,21 @@ def test_parts_are_one_row_of_rules_by_name() -> None:
     assert said(of("SELECT 1"), found) == list("abcde")
     assert not NO_RAILS
     assert said(of("SELECT 1"), NO_RAILS) == []
+
+
+def test_over_what_cannot_be_read_the_strictest_are_named_and_not_all_of_ten_thousand() -> None:
+    many = [Guardrail(f"{n:05}", "warn", tables=(f"t{n}",)) for n in range(10_000)]
+    many[7_000] = Guardrail("07000", "hold", statements=("DROP",))
+    many[9_000] = Guardrail("09000", "deny", statements=("DROP",))
+    many[50] = Guardrail("00050", "deny", intent_mismatch=True)
+    unread, found = of("SELECT FROM FROM"), Rails([RailIndex(many)])
+    named = said(unread, found)
+    assert {"07000", "09000", "00000"} <= set(named)
+    assert "00050" not in named
+    assert named == sorted(named)
+    assert len(named) <= NAMED_MAX + 2
+    differs = speak(unread, needs(unread, RIGHTS, NOTHING_KNOWN), found, NOTHING_KNOWN, mismatch=("writes",)).found
+    assert next(one for one in differs if one.effect == "deny").rule == "00050"
 
 
 def test_rules_that_cannot_speak_of_a_statement_are_not_asked() -> None:
