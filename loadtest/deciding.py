@@ -24,7 +24,7 @@ from gateway.policy.rules import Grant  # noqa: E402
 from gateway.scope import Scope  # noqa: E402
 
 BEGIN, END = "<!-- deciding: begin -->", "<!-- deciding: end -->"
-NAMES = ("id", "name", "email", "city", "created_at")
+CUSTOMERS = ("id", "name", "email", "city", "created_at")
 PREPARED = b"SELECT id, name, city FROM customers WHERE id = $1 ORDER BY name LIMIT $2"
 TIMES = 20_000
 
@@ -32,7 +32,7 @@ TIMES = 20_000
 def fresh_scope() -> Scope:
     """One table, a grant to read, production."""
     columns = tuple(
-        CatalogColumn(number, name, 25, "email" if name == "email" else None) for number, name in enumerate(NAMES, 1)
+        CatalogColumn(number, name, 25, "email" if name == "email" else None) for number, name in enumerate(CUSTOMERS, 1)
     )
     table = CatalogTable(
         1, "public", "customers", "r", columns, {one.number: one for one in columns}, {one.name: one for one in columns}
