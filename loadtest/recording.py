@@ -2,7 +2,8 @@
 of the relay.
 
 `make bench-recording` prints a Markdown table; ARGS=--record also puts it in bench.md. One core, durability `process`: that
-the disk keeps what was written is asked for behind the turns' back, and not here. What is proven a second is in verifying.py.
+the disk keeps what was written is asked for behind the turns' back, and not here. How many are
+proven a second, verifying.py says.
 """
 
 import argparse
