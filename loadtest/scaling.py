@@ -50,8 +50,12 @@ class Curve:
         head = [f"{self.title}: {self.cost}", *(f"{at:,} {self.size}" for at in sizes)]
         lines = [row(head), row(["---"] * len(head))]
         for what, points in self.points.items():
-            lines.append(row([what, *(f"{statistics.median(costs):,.3g}" for _, costs in points)]))
+            lines.append(row([what, *(_figure(statistics.median(costs)) for _, costs in points)]))
         return [*lines, ""]
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _conditions(size: int) -> bytes:
@@ -271,7 +275,7 @@ def drawn(curves: Sequence[Curve]) -> None:
 
 def measure(servers: Servers, direct: Target, sluice: Target, *, short: bool, draw: bool = False) -> list[str]:
     """The lines of all tables."""
-    rounds = 3 if short else 7
+    rounds = 5 if short else 9
     lines = policies(rounds)
     tell("policies done")
     curves = [statements(1 if short else 3)]
