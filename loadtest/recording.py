@@ -19,14 +19,8 @@ from bench import machine, record, row, spread
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from gateway.audit import chain
-from gateway.audit.records import (
-    ColumnsCard,
-    ColumnsInfo,
-    RulingCard,
-    RulingInfo,
-    SessionCard,
-    SessionInfo,
-)
+from gateway.audit.defined import ColumnsCard, RulingCard, SessionCard
+from gateway.audit.records import ColumnsInfo, RulingInfo, SessionInfo
 from workers.audit_log import AuditLog
 
 BEGIN, END = "<!-- recording: begin -->", "<!-- recording: end -->"
