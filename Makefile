@@ -7,7 +7,7 @@ KEEP ?= 0
 ARGS ?=
 
 .PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-lexing \
-	bench-verifying load load-reach storm lint clean
+	bench-recording bench-scaling bench-verifying load load-reach storm lint clean
 
 env: $(STAMP)
 
@@ -75,6 +75,14 @@ bench-classifying: env
 # How many records a second `sluice audit verify` proves. ARGS=--record puts the table in bench.md.
 bench-verifying: env
 	@$(BIN)/python loadtest/verifying.py $(ARGS)
+
+# How costs grow with the policy, statements, results, sessions and workers. ARGS=--record: bench.md and docs/images.
+bench-scaling: env
+	@$(BIN)/python loadtest/scaling.py $(ARGS)
+
+# How many audit records a second a worker writes. ARGS=--record puts the table in bench.md.
+bench-recording: env
+	@$(BIN)/python loadtest/recording.py $(ARGS)
 
 # Locust's users at work on the demo, or where SLUICE_DSN points (docs/load.md); the report is var/load/report.html.
 # ARGS="--users 100 --seconds 60", ARGS=--web for locust's page, ARGS="Analyst SlowReader" for some of the users.

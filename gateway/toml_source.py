@@ -1,12 +1,14 @@
 """TOML texts as typed values, with every mistake told by file, line, key and mend.
 
 `tomllib` gives values without places and `msgspec` gives paths without lines, so the line of a path is looked
-up here by reading the text a second time (TOML 1.0: table headers, keys, and values as far as to their ends).
+up here by reading the text a second time (TOML 1.0: table headers, keys, and values as far as to their ends): once for
+all paths, and by whole lines where a line is plain, since a policy may have tens of thousands of them.
 """
 
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -24,6 +26,13 @@ _TYPES = {
     "object": "table", "str": "string", "int": "whole number", "bool": "true or false", "float": "number",
 }
 _STRING_ENDS = ('"""', "'''", '"', "'")
+_REST = r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)"
+_TEXT = r'"(?!"")[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
+_TEXTS = rf"\[(?:[^\"'\[\]{{}}#\n]*+{_TEXT})*+[^\"'\[\]{{}}#\n]*+\]"
+_WORD = r"[^\"'\[{#\n]++"  # a number, a moment, true or false
+# Whole lines: a header of one bare name, and a bare key with a text, a list of texts, or what needs no quotes.
+_PLAIN_HEADER = re.compile(rf"\[\[([A-Za-z0-9_-]+)\]\]{_REST}")
+_PLAIN_PAIR = re.compile(rf"([A-Za-z0-9_-]+)[ \t]*=[ \t]*(?:{_TEXT}|{_TEXTS}|{_WORD}){_REST}")
 
 
 def parse(text: str, file: str) -> dict[str, Any]:
@@ -123,7 +132,16 @@ def _words(shape: Any, path: Path) -> list[str]:
 
 def line_of(text: str, path: Path) -> int:
     """The 1-based line of the key at `path`, or else of the nearest key or table around it; 0 for none."""
-    lines = _Lines(text).read()
+    return nearest_line(lines_of(text), path)
+
+
+def lines_of(text: str) -> Mapping[Path, int]:
+    """The line of every table and key of a text that `parse` has accepted."""
+    return _Lines(text).read()
+
+
+def nearest_line(lines: Mapping[Path, int], path: Path) -> int:
+    """As `line_of`, where many paths of one text are looked up."""
     while path:
         if path in lines:
             return lines[path]
@@ -139,12 +157,19 @@ class _Lines:
         self.at = 0
         self.lines: dict[Path, int] = {}
         self.counts: dict[Path, int] = {}
+        self._counted, self._breaks = 0, 0  # how far line breaks are counted, and how many there were
 
     def read(self) -> dict[Path, int]:
         table: Path = ()
         while self.at < len(self.text):
             self._blank()
-            if self.text.startswith("[", self.at):
+            if (header := _PLAIN_HEADER.match(self.text, self.at)) is not None:
+                table = self._opened((header[1],), self._line(), array=True)
+                self.at = header.end()
+            elif (pair := _PLAIN_PAIR.match(self.text, self.at)) is not None:
+                self._note((*table, pair[1]), self._line())
+                self.at = pair.end()
+            elif self.text.startswith("[", self.at):
                 table = self._header()
             elif self.at < len(self.text):
                 self._pair(table)
@@ -165,13 +190,19 @@ class _Lines:
             self.lines.setdefault(path[:length], line)
 
     def _line(self) -> int:
-        return self.text.count("\n", 0, self.at) + 1
+        self._breaks += self.text.count("\n", self._counted, self.at)
+        self._counted = self.at
+        return self._breaks + 1
 
     def _header(self) -> Path:
         line, array = self._line(), self.text.startswith("[[", self.at)
         self.at += 2 if array else 1
         names = self._key("]")
         self.at += 2 if array else 1
+        return self._opened(names, line, array=array)
+
+    def _opened(self, names: Sequence[str], line: int, *, array: bool) -> Path:
+        """The path of a table whose header this is; the next entry where it is one of an array."""
         path: Path = ()
         for index, name in enumerate(names):
             path = (*path, name)

@@ -18,12 +18,13 @@ sys.path.insert(0, str(ROOT))
 
 from gateway import scope as scope_module  # noqa: E402 - the checkout's own, installed or not
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable  # noqa: E402
+from gateway.policy.rails import NO_RAILS  # noqa: E402
 from gateway.policy.rights import Rights  # noqa: E402
 from gateway.policy.rules import Grant  # noqa: E402
 from gateway.scope import Scope  # noqa: E402
 
 BEGIN, END = "<!-- deciding: begin -->", "<!-- deciding: end -->"
-NAMES = ("id", "name", "email", "city", "created_at")
+CUSTOMERS = ("id", "name", "email", "city", "created_at")
 PREPARED = b"SELECT id, name, city FROM customers WHERE id = $1 ORDER BY name LIMIT $2"
 TIMES = 20_000
 
@@ -31,14 +32,14 @@ TIMES = 20_000
 def fresh_scope() -> Scope:
     """One table, a grant to read, production."""
     columns = tuple(
-        CatalogColumn(number, name, 25, "email" if name == "email" else None) for number, name in enumerate(NAMES, 1)
+        CatalogColumn(number, name, 25, "email" if name == "email" else None) for number, name in enumerate(CUSTOMERS, 1)
     )
     table = CatalogTable(
         1, "public", "customers", "r", columns, {one.number: one for one in columns}, {one.name: one for one in columns}
     )
     grant = Grant("readers", ("read",))
     rights = Rights(
-        ("key",), None, frozenset(("read",)), frozenset(), (grant,), (), (), (), float("inf"), "shop", "production", 1
+        ("key",), None, frozenset(("read",)), frozenset(), (grant,), NO_RAILS, {}, (), float("inf"), "shop", "production", 1
     )
     return Scope(rights, Catalog(1, {1: table}, {"customers": (table,)}, {}), "", search_path=("public",))
 

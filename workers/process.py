@@ -79,7 +79,7 @@ class _Worker:
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
-        self.shelf = PolicyShelf()
+        self.shelf = PolicyShelf(self._table)
         self.generation = 0
         self.stopped = trio.Event()
         self._told = 0, 0  # the audit's failures and unrecorded statements in the slab
@@ -144,17 +144,17 @@ class _Worker:
     async def _first_policy(self) -> None:
         while not self.generation:
             await trio.lowlevel.wait_readable(self.slot.control)
-            self._hear_all()
+            await self._hear_all()
             self._follow_generation()
 
     async def _control(self, nursery: trio.Nursery) -> None:
         while True:
             await trio.lowlevel.wait_readable(self.slot.control)
-            drain = self._hear_all()
+            drain = await self._hear_all()
             if drain is not None and not self.relay.draining:
                 nursery.start_soon(self._drain, drain.limit_seconds)
 
-    def _hear_all(self) -> Drain | None:
+    async def _hear_all(self) -> Drain | None:
         drain: Drain | None = None
         while True:
             try:
@@ -167,18 +167,24 @@ class _Worker:
             if isinstance(message, Drain):
                 drain = message
             elif isinstance(message, PolicyMessage) and fd is not None:
-                self._take_policy(message, fd)
+                await self._take_policy(message, fd)
             elif isinstance(message, KeysMessage) and fd is not None:
                 self.admissions.keys = self._keys(message, fd)
 
-    def _take_policy(self, message: PolicyMessage, fd: int) -> None:
+    async def _take_policy(self, message: PolicyMessage, fd: int) -> None:
+        """What cannot be used is refused while the old one is in force. A large policy takes a while: turns go on."""
         try:
-            self.shelf.add(fd, message.version, message.size, message.digest)
-            PolicyTable(self.shelf.look(message.version))  # what cannot be used is refused while the old one is in force
+            table = await trio.to_thread.run_sync(self.shelf.read, fd, message.size, message.digest)
         except (NotSealed, ValueError) as fault:
             send(self.slot.control, Failed(str(fault), message.version))
             return
+        self.shelf.put(message.version, table)
         send(self.slot.control, PolicyAck(message.version))
+
+    def _table(self, content: bytes) -> PolicyTable:
+        table = PolicyTable(content)
+        table.prepare(self.slot.settings.databases)
+        return table
 
     def _keys(self, message: KeysMessage, fd: int) -> IssuerKeys:
         try:
@@ -192,7 +198,7 @@ class _Worker:
         generation = self.slot.slab.generation
         if generation == self.generation or generation not in self.shelf:
             return generation == self.generation
-        table = PolicyTable(self.shelf.current(generation))
+        table = self.shelf.current(generation)
         self.generation = generation
         self.admissions.adopt(table, generation)
         if self.relay.links:

@@ -5,9 +5,13 @@ import fcntl
 import hashlib
 import mmap
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+T = TypeVar("T")
 
 
 class NotSealed(Exception):
@@ -62,31 +66,34 @@ def unseal(fd: int, size: int, digest: bytes) -> bytes:
     return content
 
 
-class PolicyShelf:
-    """A worker's versions by number. The generation word says which one is in force; older ones are dropped
-    when it moves."""
+class PolicyShelf(Generic[T]):
+    """A worker's versions by number, as `make` made them of their bytes: once, when they come. The generation word says
+    which one is in force; older ones are dropped when it moves."""
 
-    def __init__(self) -> None:
-        self._versions: dict[int, bytes] = {}
+    def __init__(self, make: Callable[[bytes], T]) -> None:
+        self._make = make
+        self._versions: dict[int, T] = {}
 
-    def add(self, fd: int, version: int, size: int, digest: bytes) -> None:
-        """Check and keep a version; closes `fd` in every case. Raises NotSealed."""
+    def read(self, fd: int, size: int, digest: bytes) -> T:
+        """Check and make a version, which any thread may do; closes `fd` in every case. Raises NotSealed, and what `make`
+        raises."""
         try:
-            self._versions[version] = unseal(fd, size, digest)
+            content = unseal(fd, size, digest)
         finally:
             os.close(fd)
+        return self._make(content)
+
+    def put(self, version: int, policy: T) -> None:
+        """Keep a version until a newer one is in force."""
+        self._versions[version] = policy
 
     def __contains__(self, generation: int) -> bool:
         return generation in self._versions
 
-    def look(self, version: int) -> bytes:
-        """The policy of a version, in force or not."""
-        return self._versions[version]
-
-    def current(self, generation: int) -> bytes:
+    def current(self, generation: int) -> T:
         """The policy of the generation in force. A generation that was never received is our bug (KeyError):
         the word moves after the acks."""
-        content = self._versions[generation]
+        policy = self._versions[generation]
         for old in [version for version in self._versions if version < generation]:
             del self._versions[old]
-        return content
+        return policy

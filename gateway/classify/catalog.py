@@ -95,7 +95,7 @@ class Catalog:
     implicit: tuple[tuple[str, str], ...] = ()
     assigning: tuple[tuple[str, str], ...] = ()
     keys: dict[int, tuple[frozenset[str], ...]] = field(default_factory=dict)  # by oid: columns that no two rows share
-    references: frozenset[tuple[Column, Column]] = frozenset()  # foreign keys: a column and the one that it refers to
+    references: dict[Column, frozenset[Column]] = field(default_factory=dict)  # foreign keys: those that a column refers to
     families: dict[int, frozenset[int]] = field(default_factory=dict)  # by oid: parents and children, itself included
     corrected: frozenset[tuple[int, str]] = frozenset()  # (oid, column) whose label a correction set
     carried: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)  # learned: by names of table and column

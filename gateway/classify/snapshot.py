@@ -72,11 +72,10 @@ def build(
     catalog = _catalog(version, draft, calls)
     for oid, key in keys:
         catalog.keys[oid] = (*catalog.keys.get(oid, ()), key)
-    catalog.references = frozenset(
-        (_named(tables[oid], name), _named(tables[there], other))
-        for (oid, name), (there, other) in references
-        if oid in tables and there in tables
-    )
+    for (oid, name), (there, other) in references:
+        if oid in tables and there in tables:
+            own, known = _named(tables[oid], name), catalog.references
+            known[own] = known.get(own, frozenset()) | {_named(tables[there], other)}
     catalog.primary = _primary(primary, tables, inherits)
     catalog.families, catalog.corrected, catalog.carried = families, frozenset(draft.fixed), carried(learned)
     return catalog

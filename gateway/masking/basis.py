@@ -1,7 +1,7 @@
 """What a principal may not see in one statement: the statement's facts, the rights and the catalogue, put together once."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from gateway.classify.own import NOTHING, Own
 from gateway.classify.system import DERIVED, tells_definitions
 from gateway.masking.masks import BPCHAR, TEXT_TYPES, CellMask, How, constant
 from gateway.policy.rights import Rights
-from gateway.policy.rules import STRICTNESS, RecordKeys, kept_at_most
+from gateway.policy.rules import STRICTNESS, Mask, RecordKeys, kept_at_most
 from parser.facts import Column, Facts, Output, Relation
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
@@ -73,7 +73,7 @@ class MaskBasis:
     origins_tell: bool
     everything: bool
     unmask: frozenset[str]
-    methods: dict[str, tuple[str, int]]
+    masks: Mapping[str, Mask]
     key: bytes = field(repr=False)
     made: frozenset[str] = frozenset()
     own: Own = NOTHING
@@ -100,8 +100,7 @@ class MaskBasis:
             return True
         if source.label == UNKNOWN:
             return False
-        clear = self.methods.get(source.label, ("", 0))[0] == "clear"
-        return clear or source.label in self.unmask or source.name in self.unmask
+        return self.method_of(source.label) == "clear" or source.label in self.unmask or source.name in self.unmask
 
     def origin(self, table_oid: int, number: int) -> Source | None:
         """The label of a result column that is a plain column, by the table oid and column number of RowDescription."""
@@ -174,12 +173,22 @@ class MaskBasis:
     @property
     def shown(self) -> frozenset[str]:
         """The labels whose values the principal may see wherever they stand."""
-        return self.unmask | {label for label, (method, _) in self.methods.items() if method == "clear"}
+        return self.unmask | {label for label, mask in self.masks.items() if mask.method == "clear"}
+
+    def method_of(self, label: str) -> str:
+        """How values of the label are shown."""
+        mask = self.masks.get(label)
+        return "redact" if mask is None else mask.method
+
+    def _kept(self, label: str) -> int:
+        """How many of a value's last characters stay with "partial"."""
+        mask = self.masks.get(label)
+        return 0 if mask is None else kept_at_most(label, mask.keep_last or 0)
 
     def scans(self, sources: Iterable[Source], *, plain: bool) -> bool:
         """Whether hidden sources are looked through cell by cell rather than masked whole: free text as it is stored. Of an
         expression over it (a piece, the reverse) no look could tell what it was made of."""
-        return plain and FREE_TEXT not in self.methods and all(source.label == FREE_TEXT for source in sources)
+        return plain and FREE_TEXT not in self.masks and all(source.label == FREE_TEXT for source in sources)
 
     def is_clean(self, relation: Relation) -> bool:
         """Whether it is a relation of the session's own that holds nothing masked."""
@@ -228,8 +237,7 @@ class MaskBasis:
 
     def method(self, sources: Iterable[Source]) -> tuple[str, int, str]:
         """(with, keep_last, label) of the strictest mask among the sources; at least one."""
-        chosen = [(*self.methods.get(source.label, ("redact", 0)), source.label) for source in sources]
-        least = [(method, kept_at_most(label, keep), label) for method, keep, label in chosen]
+        least = [(self.method_of(label), self._kept(label), label) for label in (source.label for source in sources)]
         method, keep, label = max(least, key=lambda one: (STRICTNESS[one[0]], -one[1], one[2]))
         if method == "clear":  # its own label is clear, another mask brought it here
             return "redact", 0, label
@@ -290,7 +298,7 @@ def basis(
         utility=facts.complete and facts.kinds[:1] == ("SHOW",),
         everything=everything,
         unmask=rights.unmask,
-        methods={label: (mask.method, mask.keep_last or 0) for mask in rights.masks for label in mask.labels},
+        masks=rights.masks,
         key=key,
         made=made,
         own=own,

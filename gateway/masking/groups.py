@@ -58,7 +58,7 @@ def groups(masks: MaskBasis, rights: Rights) -> tuple[Group, ...]:
     touched = {*grouped.pinned, *grouped.divided, *(place for tie in grouped.ties for place in tie)}
     if not all(_is_clear(masks, known, place) for place in touched):
         return ()
-    least = {label: rule.min_group for rule in rights.masks for label in rule.labels if rule.min_group is not None}
+    least = {label: rule.min_group for label, rule in rights.masks.items() if rule.min_group is not None}
     found = (_group(masks, grouped, known, one, least, rights) for one in grouped.aggregates)
     return tuple(one for one in found if one is not None)
 

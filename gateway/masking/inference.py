@@ -73,7 +73,6 @@ def _hidden(use: Use, basis: MaskBasis) -> list[Source]:
 
 def _constrained(columns: Iterable[Column], basis: MaskBasis) -> Iterable[Source]:
     """Labelled columns of unique and foreign keys: those alone can be in conflict with what is stored."""
-    referring = {own for own, _ in basis.catalog.references}
     for column in columns:
         for table in basis.tables(column.relation):
             for each in table.columns:
@@ -83,16 +82,18 @@ def _constrained(columns: Iterable[Column], basis: MaskBasis) -> Iterable[Source
                 if source is None:
                     continue
                 unique = any(each.name in key for key in basis.catalog.keys.get(table.oid, ()))
-                if unique or Column(Relation(table.schema, table.name), each.name) in referring:
+                if unique or Column(Relation(table.schema, table.name), each.name) in basis.catalog.references:
                     yield source
 
 
 def _inference(label: str, rights: Rights) -> str:
-    return next((mask.inference for mask in rights.masks if label in mask.labels), "allow_equality")
+    mask = rights.masks.get(label)
+    return "allow_equality" if mask is None else mask.inference
 
 
 def _budget(label: str, rights: Rights) -> Budget:
-    own = next((mask.max_equality_per_hour for mask in rights.masks if label in mask.labels), None)
+    mask = rights.masks.get(label)
+    own = None if mask is None else mask.max_equality_per_hour
     return Budget(label, "guesses", EQUALITY_PER_HOUR if own is None else own, _HOUR)
 
 
@@ -129,7 +130,7 @@ def _is_made(use: Use, source: Source, basis: MaskBasis) -> bool:
 
 def _hashed(label: str, basis: MaskBasis) -> bool:
     """Whether the values are shown as tokens: equal ones are seen to be equal anyway."""
-    return bool(basis.key) and basis.methods.get(label, ("", 0))[0] == "hash"
+    return bool(basis.key) and basis.method_of(label) == "hash"
 
 
 def _belong_together(use: Use, basis: MaskBasis) -> bool:
@@ -137,10 +138,8 @@ def _belong_together(use: Use, basis: MaskBasis) -> bool:
     left, right = _base(use.columns, basis), _base(use.against, basis)
     if left is not None and right is not None:
         references = basis.catalog.references
-        if left == right or (left, right) in references or (right, left) in references:
-            return True
-        targets = {there for own, there in references if own == left}
-        if any(own == right and there in targets for own, there in references):
+        of_left, of_right = (references.get(own, frozenset()) for own in (left, right))
+        if left == right or right in of_left or left in of_right or not of_left.isdisjoint(of_right):
             return True
     labels = [
         {source.label for source in basis.lineage(Output(columns))} for columns in (use.columns, use.against)

@@ -36,7 +36,7 @@ def label_of(column: Column, basis: MaskBasis) -> str | None:
     (label,) = labels
     held = [table.by_name[column.name] for table in basis.tables(column.relation) if column.name in table.by_name]
     text = bool(held) and all(one.type_oid in TEXT_TYPES for one in held)
-    return label if text and basis.methods.get(label, ("", 0))[0] == "hash" else None
+    return label if text and basis.method_of(label) == "hash" else None
 
 
 def value_of(token: bytes, columns: Sequence[Column], basis: MaskBasis) -> bytes | None:

@@ -120,12 +120,16 @@ def _beyond(finding: Finding, found: list[Finding], facts: Facts) -> Decision:
 def _spoken(grants: tuple[Grant, ...], wanted: tuple[Need, ...]) -> list[Grant]:
     """The grants a statement runs under, that of its strongest need first: for each need that no grant before covers,
     that which allows least, by name."""
-    narrow = sorted(grants, key=lambda one: (max(_STRENGTH.index(word) for word in one.allow), one.name))
     chosen: list[Grant] = []
     for need in wanted:
         if not any(_covers(one, need) for one in chosen):
-            chosen.append(next(one for one in narrow if _covers(one, need)))
-    return chosen or narrow[:1]
+            chosen.append(min((one for one in grants if _covers(one, need)), key=_breadth))
+    return chosen or [min(grants, key=_breadth)]
+
+
+def _breadth(grant: Grant) -> tuple[int, str]:
+    """How much a grant allows, and its name."""
+    return max(_STRENGTH.index(word) for word in grant.allow), grant.name
 
 
 def _covers(grant: Grant, need: Need) -> bool:

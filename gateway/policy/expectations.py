@@ -16,7 +16,7 @@ from gateway.policy.builtin import DEFAULT_DENY
 from gateway.policy.decision import STRICTNESS, Verdict
 from gateway.policy.functions import HARMLESS
 from gateway.policy.rules import Classify, Names, Text
-from gateway.toml_source import Path, convert, fail, line_of, nearest, parse
+from gateway.toml_source import Path, convert, fail, lines_of, nearest, nearest_line, parse
 from parser.plpgsql import Plain
 from parser.routines import ABOUT_DEFINITIONS, COUNTING, PURE
 
@@ -114,7 +114,8 @@ def load(text: str, file: str) -> Expectations:
             if getattr(test, key) and test.expect in ("deny", "hold"):
                 why = f'no column is shown of a statement that meets "{test.expect}"'
                 fail(text, file, ("test", index, key), why, f"take {key} out")
-    lines = tuple(line_of(text, ("test", index)) for index in range(len(read.test)))
+    found = lines_of(text)
+    lines = tuple(nearest_line(found, ("test", index)) for index in range(len(read.test)))
     return Expectations(file, read.test, lines, read.table, read.function)
 
 

@@ -1,10 +1,9 @@
 """Which guardrails of the policy speak of a statement, and which set it a limit.
 
 A statement whose effects cannot be read counts as the worst it could be: every guardrail in force for the session speaks
-of it. Names are matched with all that they reach (`gateway.policy.reach`).
+of it, and the strictest are named. Names are matched with all that they reach (`gateway.policy.reach`).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -14,6 +13,7 @@ from gateway.policy import kinds
 from gateway.policy.affected import counted, estimable
 from gateway.policy.decision import Limit
 from gateway.policy.needs import CALLS_WRITER, Needs
+from gateway.policy.rails import Asked, Rails
 from gateway.policy.reach import Reach, columns, fits_column, fits_function, fits_relation, relations
 from gateway.policy.rules import Guardrail
 from parser.facts import Facts
@@ -53,7 +53,7 @@ class Said:
 def speak(
     facts: Facts,
     needs: Needs,
-    rails: Iterable[Guardrail],
+    rails: Rails,
     catalog: Catalog,
     estimated_rows: int | None = None,
     own: frozenset[str] = frozenset(),
@@ -64,7 +64,8 @@ def speak(
     """
     said = Said()
     seen = _Seen(facts, needs, catalog, own)
-    for rail in rails:
+    asked = Asked(facts, spoken_kinds(facts, needs), seen.relations, seen.columns)
+    for rail in rails.worst(undeclared=bool(mismatch)) if needs.unread else rails.of(asked):
         if rail.intent_mismatch:
             if not mismatch:
                 continue

@@ -14,6 +14,7 @@ from gateway.classify.system import SYSTEM_SCHEMAS
 from parser.facts import Column, Facts, Relation
 
 TEMPORARY = "pg_temp"
+_WILD = re.compile(r"[*?]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,19 @@ def _bases(table: CatalogTable, column: CatalogColumn) -> frozenset[Column] | No
     return frozenset(Column(relation, "*") for relation in behind) | {itself}
 
 
+def is_wild(pattern: str) -> bool:
+    """Whether it has a wildcard."""
+    return "*" in pattern or "?" in pattern
+
+
+def ends(pattern: str) -> tuple[str, str]:
+    """What stands before the first wildcard of a pattern that has one, and behind the last."""
+    parts = _WILD.split(pattern)
+    return parts[0], parts[-1]
+
+
 def _like(pattern: str, name: str) -> bool:
-    return _compiled(pattern).fullmatch(name) is not None
+    return _compiled(pattern).fullmatch(name) is not None if is_wild(pattern) else pattern == name
 
 
 @lru_cache(maxsize=1024)

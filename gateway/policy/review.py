@@ -3,14 +3,15 @@
 Warnings, never errors: a rule may be meant for a database that is still to come.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.classify.catalog import Catalog
+from gateway.classify.catalog import Catalog, CatalogTable
 from gateway.classify.system import DERIVED
 from gateway.classify.vocabulary import PHRASES
+from gateway.policy.decision import STRICTNESS
 from gateway.policy.kinds import unheard
-from gateway.policy.reach import fits_column, fits_function, fits_relation
+from gateway.policy.reach import fits_column, fits_function, fits_relation, is_wild
 from gateway.policy.rights import PRODUCTION
 from gateway.policy.rules import Grant, Guardrail, Policy, kept_at_most
 from gateway.policy.shadows import beaten
@@ -46,6 +47,7 @@ class _Review:
     catalogs: Mapping[str, Catalog]  # by the database's name
     now: float
     found: list[Doubt]
+    stricter: Mapping[str, Sequence[Guardrail]]  # by effect: the guardrails that one of this effect could be beaten by
 
     def doubt(self, rule: str, what: str) -> None:
         file, line = self.policy.places.get(rule, ("", 0))
@@ -55,7 +57,10 @@ class _Review:
 def review(policy: Policy, settings: Settings, catalogs: Mapping[str, Catalog], now: float) -> list[Doubt]:
     """The warnings over all rules. `catalogs`: of the databases that could be reached, by their names; where one of those
     that a rule speaks of is missing, its tables and columns are not looked for. `now`: POSIX seconds."""
-    seen = _Review(policy, settings, catalogs, now, [])
+    stricter = {
+        effect: [one for one in policy.guardrails if STRICTNESS[one.effect] > rank] for effect, rank in STRICTNESS.items()
+    }
+    seen = _Review(policy, settings, catalogs, now, [], stricter)
     for grant in policy.grants:
         _grant(seen, grant)
     for rail in policy.guardrails:
@@ -122,7 +127,7 @@ def _guardrail(seen: _Review, rail: Guardrail) -> None:
         for name in missing:
             never = "it can never match: " if len(missing) == len(names) else ""
             seen.doubt(rail.name, f'{never}no database has the {what} "{name}"')
-    by = beaten(rail, seen.policy.guardrails, all(one.environment.casefold() == PRODUCTION for one in places))
+    by = beaten(rail, seen.stricter[rail.effect], all(one.environment.casefold() == PRODUCTION for one in places))
     if by and places:
         seen.doubt(rail.name, f'it can never decide: "{by}" is stricter and speaks of all that it speaks of')
 
@@ -201,19 +206,30 @@ def _exists(seen: _Review, places: Iterable[Database], has: Callable[[Catalog], 
 
 def _table(pattern: str) -> Callable[[Catalog], bool]:
     return lambda catalog: any(
-        fits_relation(pattern, Relation(one.schema, one.name)) for one in catalog.tables.values()
+        fits_relation(pattern, Relation(one.schema, one.name)) for one in _named(catalog, pattern)
     )
 
 
 def _column(pattern: str) -> Callable[[Catalog], bool]:
+    table = pattern.rpartition(".")[0]
     return lambda catalog: any(
         fits_column(pattern, Column(Relation(one.schema, one.name), column.name))
-        for one in catalog.tables.values()
+        for one in _named(catalog, table)
         for column in one.columns
     )
 
 
 def _function(pattern: str) -> Callable[[Catalog], bool]:
-    return lambda catalog: any(
-        fits_function(pattern, one.schema, one.name) for named in catalog.functions.values() for one in named
-    )
+    name = pattern.partition("(")[0].rpartition(".")[2]
+
+    def has(catalog: Catalog) -> bool:
+        found = catalog.functions.values() if is_wild(name) else (catalog.functions.get(name, ()),)
+        return any(fits_function(pattern, one.schema, one.name) for named in found for one in named)
+
+    return has
+
+
+def _named(catalog: Catalog, pattern: str) -> Iterable[CatalogTable]:
+    """The tables that a pattern may fit: without a wildcard those of its name, of however many there are."""
+    name = pattern.rpartition(".")[2]
+    return catalog.tables.values() if is_wild(name) else catalog.names.get(name, ())

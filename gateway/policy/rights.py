@@ -1,8 +1,10 @@
 """What one principal may do in one database at one moment: the answer of the policy's table at sign-in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.policy.rules import Classify, Grant, Guardrail, Mask, RecordKeys
+from gateway.policy.rails import Rails
+from gateway.policy.rules import Classify, Grant, Mask, RecordKeys
 
 PRODUCTION = "production"
 
@@ -12,7 +14,7 @@ class Rights:
     """Equal `key`s mean equal decisions and masks, whoever the principals are. Hashed and compared by `key`.
 
     `role` is the upstream role to be, None for the database's own user. `until`: POSIX seconds at which the table must
-    be asked again because a grant begins or ends, or inf. `masks` has one entry for each label that a rule speaks of,
+    be asked again because a grant begins or ends, or inf. `masks` has one rule for each label that a rule speaks of,
     the strictest; all other labels are redacted.
     """
 
@@ -21,8 +23,8 @@ class Rights:
     allow: frozenset[str]
     unmask: frozenset[str]
     grants: tuple[Grant, ...]
-    guardrails: tuple[Guardrail, ...]
-    masks: tuple[Mask, ...]
+    guardrails: Rails
+    masks: Mapping[str, Mask]  # by label
     classify: tuple[Classify, ...]
     until: float
     database: str

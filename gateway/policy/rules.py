@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from gateway.errors import ConfigError, ConfigFault
 from gateway.policy.kinds import normalise, why_unknown
-from gateway.toml_source import Path, convert, fail, line_of, parse
+from gateway.toml_source import Path, convert, fail, lines_of, nearest_line, parse
 
 Word = Literal["read", "write", "ddl", "admin", "all"]
 Effect = Literal["deny", "hold", "warn"]
@@ -198,11 +198,12 @@ def load(text: str, file: str) -> Policy:
         *(("approval", one) for one in read.approval),
     ]
     counts: dict[str, int] = {}
+    lines = lines_of(text)
     for kind, rule in named:
         path: Path = (kind, counts.setdefault(kind, 0))
         counts[kind] += 1
         _name(rule.name, path, places, text, file)
-        places[rule.name] = (file, line_of(text, path))
+        places[rule.name] = (file, nearest_line(lines, path))
         _strings(rule, path, text, file)
         if isinstance(rule, Grant):
             _grant(rule, path, text, file)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from gateway.policy.decision import STRICTNESS
 from gateway.policy.kinds import fits
-from gateway.policy.reach import fits_column, fits_function, fits_relation
+from gateway.policy.reach import fits_column, fits_function, fits_relation, is_wild
 from gateway.policy.rules import BUILT_IN, Guardrail
 from parser.facts import Column, Relation
 
@@ -60,7 +60,7 @@ def _all(wide: tuple[str, ...], narrow: tuple[str, ...], covers: Callable[[str, 
 
 def _table(wide: str, narrow: str) -> bool:
     schema, dot, name = narrow.rpartition(".")
-    if _wild(narrow) or (not dot and "." in wide):
+    if is_wild(narrow) or (not dot and "." in wide):
         return False  # a bare name may be of a schema that the wide one does not mean
     return fits_relation(wide, Relation(schema or None, name))
 
@@ -68,7 +68,7 @@ def _table(wide: str, narrow: str) -> bool:
 def _column(wide: str, narrow: str) -> bool:
     table, _, name = narrow.rpartition(".")
     schema, dot, bare = table.rpartition(".")
-    if _wild(narrow) or (not dot and wide.count(".") > narrow.count(".")):
+    if is_wild(narrow) or (not dot and wide.count(".") > narrow.count(".")):
         return False
     return fits_column(wide, Column(Relation(schema or None, bare), name))
 
@@ -76,10 +76,6 @@ def _column(wide: str, narrow: str) -> bool:
 def _function(wide: str, narrow: str) -> bool:
     narrow = narrow.partition("(")[0]
     schema, dot, name = narrow.rpartition(".")
-    if _wild(narrow) or (not dot and "." in wide.partition("(")[0]):
+    if is_wild(narrow) or (not dot and "." in wide.partition("(")[0]):
         return False
     return fits_function(wide, schema or None, name)
-
-
-def _wild(pattern: str) -> bool:
-    return "*" in pattern or "?" in pattern

@@ -3,17 +3,23 @@
 import hashlib
 import math
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
 from gateway.errors import Refusal, Refused, State
 from gateway.identity.principal import Principal
+from gateway.policy.choosing import Choice, listed
 from gateway.policy.compile import FORMAT, Table
+from gateway.policy.rails import RailIndex, Rails
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Classify, Grant, Guardrail
+from gateway.settings import Database
 
 __all__ = ["PolicyTable", "Rights"]
 
+PLACES_MAX = 256  # databases whose rules are kept together; a client may name any where one entry stands for all
+RAILS_MAX = 1024  # different sets of guardrails in one of them
 _ORDER = ("read", "write", "ddl", "admin", "all")
 
 
@@ -31,6 +37,11 @@ class PolicyTable:
         if self._table.format != FORMAT:
             raise ValueError(f"a compiled policy of format {self._table.format}, not {FORMAT}")
         self.digest = hashlib.sha256(data).hexdigest()
+        self._masks = {label: mask for mask in self._table.masks for label in mask.labels}
+        rules: list[Grant | Guardrail] = [*self._table.grants, *self._table.guardrails]
+        self._databases = frozenset(name for rule in rules for name in rule.databases) - {"*"}
+        self._environments = frozenset(name for rule in rules for name in rule.environments) - {"*"}
+        self._places: dict[tuple[str, str], _Place] = {}
 
     @property
     def classify(self) -> tuple[Classify, ...]:
@@ -41,6 +52,11 @@ class PolicyTable:
     def notes(self) -> tuple[str, ...]:
         """What the files ask for that is not enforced, one line each."""
         return self._table.notes
+
+    def prepare(self, databases: Iterable[Database]) -> None:
+        """Works out what these databases need at the first sign-in."""
+        for one in databases:
+            self._place(one.name, one.environment)
 
     def rights(
         self,
@@ -58,24 +74,22 @@ class PolicyTable:
         not count in the session; grants without a role count in every session. Raises Refusal: 28000 when no grant
         lets the principal in, 42501 when none names the wanted role.
         """
-        matching = [one for one in self._table.grants if _lets_in(one, principal, database, environment)]
+        place = self._place(database, environment)
+        matching = place.grants.of(principal)
         grants = [one for one in matching if _begun(one, now) and not _ended(one, now)]
         if not grants:
             raise Refusal(_no_grant(principal, database))
         role = _role(grants, wanted_role)
         counting = tuple(one for one in grants if one.role in ("", role or ""))
-        rails = tuple(
-            one for one in self._table.guardrails if _speaks_of(one, principal, database, environment)
-        )
-        names = tuple(one.name for one in counting), tuple(one.name for one in rails)
+        rails = place.rails(principal)
         return Rights(
-            key=(self.digest, database, environment, role, *names),
+            key=(self.digest, database, environment, role, tuple(one.name for one in counting), rails.own),
             role=role,
             allow=frozenset(word for one in counting for word in one.allow),
             unmask=frozenset(target for one in counting for target in one.unmask),
             grants=counting,
             guardrails=rails,
-            masks=self._table.masks,
+            masks=self._masks,
             classify=self._table.classify,
             until=_until(matching, now),
             database=database,
@@ -84,13 +98,58 @@ class PolicyTable:
             record_keys=self._table.record_keys,
         )
 
+    def _place(self, database: str, environment: str) -> "_Place":
+        """Databases that no rule mentions are alike."""
+        key = (database if database in self._databases else "", environment if environment in self._environments else "")
+        place = self._places.get(key)
+        if place is None:
+            place = _Place(self._table, *key)
+            if len(self._places) >= PLACES_MAX:
+                self._places.clear()
+            self._places[key] = place
+        return place
 
-def _listed(names: Iterable[str], listed: tuple[str, ...]) -> bool:
-    """Whether one of the names is listed; an empty list, or "*" in it, means any, a missing name too."""
-    return not listed or "*" in listed or any(name in listed for name in names)
+
+class _Place:
+    """The rules that may speak in one database."""
+
+    __slots__ = ("_agents", "_own", "_rails", "_shared", "grants")
+
+    def __init__(self, table: Table, database: str, environment: str) -> None:
+        def here(rule: Grant | Guardrail) -> bool:
+            return listed((database,), rule.databases) and listed((environment,), rule.environments)
+
+        self.grants = Choice(filter(here, table.grants), _lets_in)
+        rails = [one for one in table.guardrails if here(one)]
+        self._shared = RailIndex(one for one in rails if _whose(one) == "anybody")
+        self._agents = RailIndex(one for one in rails if _whose(one) == "agents")
+        self._own = Choice((one for one in rails if _whose(one) == "some"), _speaks_of)
+        self._rails: dict[tuple[str, ...], Rails] = {}
+
+    def rails(self, who: Principal) -> Rails:
+        """The guardrails in force for the principal."""
+        own = self._own.of(who)
+        names = (*(("",) if who.actors and self._agents.rails else ()), *(one.name for one in own))
+        known = self._rails.get(names)
+        if known is None:
+            parts = [self._shared, *([self._agents] if who.actors else []), RailIndex(own)]
+            known = Rails(parts, names)
+            if len(self._rails) >= RAILS_MAX:
+                self._rails.clear()
+            self._rails[names] = known
+        return known
 
 
-def _lets_in(grant: Grant, who: Principal, database: str, environment: str) -> bool:
+def _whose(rail: Guardrail) -> Literal["anybody", "agents", "some"]:
+    """Of whom the rule speaks, where it need not be asked about each."""
+    if not all(not names or "*" in names for names in (rail.users, rail.groups)):
+        return "some"
+    if not rail.actors:
+        return "anybody"
+    return "agents" if "*" in rail.actors else "some"
+
+
+def _lets_in(grant: Grant, who: Principal) -> bool:
     if who.actors:
         agents = "*" in grant.actors or all(actor in grant.actors for actor in who.actors)
         if not grant.actors or not agents:
@@ -98,23 +157,16 @@ def _lets_in(grant: Grant, who: Principal, database: str, environment: str) -> b
     elif grant.actors:
         return False  # an agents' grant: its people have grants of their own
     return (
-        _listed((who.user,), grant.users)
-        and _listed(who.groups, grant.groups)
-        and _listed((who.issuer,), grant.issuers)
-        and _listed((database,), grant.databases)
-        and _listed((environment,), grant.environments)
+        listed((who.user,), grant.users)
+        and listed(who.groups, grant.groups)
+        and listed((who.issuer,), grant.issuers)
     )
 
 
-def _speaks_of(rail: Guardrail, who: Principal, database: str, environment: str) -> bool:
-    if rail.actors and not (who.actors and _listed(who.actors, rail.actors)):
+def _speaks_of(rail: Guardrail, who: Principal) -> bool:
+    if rail.actors and not (who.actors and listed(who.actors, rail.actors)):
         return False
-    return (
-        _listed((who.user,), rail.users)
-        and _listed(who.groups, rail.groups)
-        and _listed((database,), rail.databases)
-        and _listed((environment,), rail.environments)
-    )
+    return listed((who.user,), rail.users) and listed(who.groups, rail.groups)
 
 
 def _begun(grant: Grant, now: float) -> bool:
@@ -125,7 +177,7 @@ def _ended(grant: Grant, now: float) -> bool:
     return grant.expires is not None and now >= grant.expires.timestamp()
 
 
-def _until(grants: list[Grant], now: float) -> float:
+def _until(grants: tuple[Grant, ...], now: float) -> float:
     moments = (
         moment.timestamp() for one in grants for moment in (one.not_before, one.expires) if moment is not None
     )

@@ -26,7 +26,7 @@ Places = dict[tuple[int, int], bytes]
 def masks(s: Session) -> Masks:
     """What masks look like to the session's principal."""
     rights = s.scope.rights
-    return masks_of("*" in rights.unmask, rights.masks)
+    return masks_of("*" in rights.unmask, tuple(rights.masks.values()))
 
 
 def in_query(

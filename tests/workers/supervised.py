@@ -29,7 +29,7 @@ MODES = set(sys.argv[3:])
 class Worker:
     def __init__(self, born: Slot) -> None:
         self.slot = born
-        self.shelf = PolicyShelf()
+        self.shelf = PolicyShelf(bytes)
         self.ready = False
         self.keys = born.keys
 
@@ -53,7 +53,7 @@ class Worker:
             return False
         match heard:
             case (PolicyMessage(version, size, digest), int(fd)):
-                self.shelf.add(fd, version, size, digest)
+                self.shelf.put(version, self.shelf.read(fd, size, digest))
                 if "refuse-2" in MODES and version == 2:
                     slot.send(self.slot.control, Failed("this version is not for me", version))
                     return True

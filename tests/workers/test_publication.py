@@ -23,7 +23,7 @@ class Crew:
         self.publisher = Publisher(self.slab, b"one")
         self.seats: list[Seat] = []
         self.ends: list[socket.socket] = []
-        self.shelves = [PolicyShelf() for _ in range(count)]
+        self.shelves = [PolicyShelf(bytes) for _ in range(count)]
         for index in range(count):
             ours, theirs = slot.pair()
             seat = Seat(index, ours, self.slab.row(index), child=Child(2**22 + 1, ours, 0.0))
@@ -37,7 +37,8 @@ class Crew:
         message, fd = heard
         assert isinstance(message, PolicyMessage)
         assert fd is not None
-        self.shelves[index].add(fd, message.version, message.size, message.digest)
+        shelf = self.shelves[index]
+        shelf.put(message.version, shelf.read(fd, message.size, message.digest))
         child = self.seats[index].child
         assert child is not None
         child.acked = message.version

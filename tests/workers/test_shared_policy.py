@@ -75,7 +75,7 @@ def test_another_size_or_digest_is_refused() -> None:
 def test_a_version_travels_over_the_control_socket_and_is_in_force_when_the_word_says_so() -> None:
     slab = Slab(1)
     ours, theirs = slot.pair()
-    shelf = PolicyShelf()
+    shelf = PolicyShelf(bytes)
     for version in (1, 2):
         sealed = seal(b"policy %d" % version)
         slot.send(ours, PolicyMessage(version, sealed.size, sealed.digest), sealed.fd)
@@ -85,7 +85,7 @@ def test_a_version_travels_over_the_control_socket_and_is_in_force_when_the_word
         message, fd = heard
         assert isinstance(message, PolicyMessage)
         assert fd is not None
-        shelf.add(fd, message.version, message.size, message.digest)
+        shelf.put(message.version, shelf.read(fd, message.size, message.digest))
         with pytest.raises(OSError, match="Bad file"):
             os.fstat(fd)
     slab.publish(1)
@@ -99,11 +99,11 @@ def test_a_version_travels_over_the_control_socket_and_is_in_force_when_the_word
 
 
 def test_a_refused_version_leaves_the_shelf_as_it_was() -> None:
-    shelf = PolicyShelf()
+    shelf = PolicyShelf(bytes)
     good = seal(b"good")
-    shelf.add(good.fd, 1, good.size, good.digest)
+    shelf.put(1, shelf.read(good.fd, good.size, good.digest))
     bad = seal(b"bad")
     with pytest.raises(NotSealed):
-        shelf.add(bad.fd, 2, bad.size, good.digest)
+        shelf.put(2, shelf.read(bad.fd, bad.size, good.digest))
     assert 2 not in shelf
     assert shelf.current(1) == b"good"

@@ -53,4 +53,4 @@ def test_keys_and_references_are_named() -> None:
     )  # fmt: skip
     assert catalog.keys == {1: (frozenset({"id"}), frozenset({"id", "x"}))}
     there, here = Column(Relation("public", "b"), "a_id"), Column(Relation("public", "a"), "id")
-    assert catalog.references == {(there, here)}
+    assert catalog.references == {there: {here}}

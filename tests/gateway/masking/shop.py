@@ -8,6 +8,7 @@ from gateway.classify.content import Finding
 from gateway.classify.draft import ColumnRow, RelationRow, ViewRow
 from gateway.classify.snapshot import build
 from gateway.masking.basis import MaskBasis, basis
+from gateway.policy.rails import NO_RAILS
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Mask
 from parser.facts import Facts
@@ -85,8 +86,8 @@ def rights(unmask: Sequence[str] = (), masks: Sequence[Mask] = ()) -> Rights:
         allow=frozenset({"read"}),
         unmask=frozenset(unmask),
         grants=(),
-        guardrails=(),
-        masks=tuple(masks),
+        guardrails=NO_RAILS,
+        masks={label: mask for mask in masks for label in mask.labels},
         classify=(),
         until=float("inf"),
         database="prod",

@@ -25,7 +25,7 @@ def test_the_stricter_mask_wins() -> None:
             ('["iban"]', "partial", ""), ('["dob"]', "null", ""), ('["dob"]', "redact", ""),
         ]
     )  # fmt: skip
-    found = {one.labels[0]: (one.method, one.keep_last) for one in rights(text).masks}
+    found = {one.labels[0]: (one.method, one.keep_last) for one in rights(text).masks.values()}
     assert found == {
         "card": ("partial", 2), "email": ("hash", None), "name": ("redact", None), "iban": ("partial", 4),
         "dob": ("null", None),
@@ -40,7 +40,7 @@ def test_the_stricter_word_on_inference_and_the_lower_number_win() -> None:
             ('["email"]', "max_equality_per_hour = 9"), ('["email", "name"]', "max_equality_per_hour = 7"),
         ]
     )  # fmt: skip
-    found = {one.labels[0]: (one.method, one.inference, one.max_equality_per_hour) for one in rights(text).masks}
+    found = {one.labels[0]: (one.method, one.inference, one.max_equality_per_hour) for one in rights(text).masks.values()}
     assert found == {
         "card": ("redact", "refuse", None), "email": ("redact", "allow_equality", 7),
         "name": ("redact", "allow_equality", 7),

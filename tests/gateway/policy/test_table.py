@@ -6,7 +6,7 @@ import pytest
 
 from gateway.identity.principal import Principal
 from gateway.policy.table import PolicyTable
-from tests.gateway.policy.grants import NOW, grants, refused, rights, who
+from tests.gateway.policy.grants import NOW, SETTINGS, grants, refused, rights, table, who
 
 
 def test_without_a_grant_nobody_gets_in() -> None:
@@ -135,3 +135,24 @@ def test_a_guardrail_speaks_of_whom_it_names(body: str, person: Principal, speak
 def test_other_bytes_are_no_table(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a compiled policy"):
         PolicyTable(data)
+
+
+def test_databases_that_no_rule_mentions_share_what_was_worked_out() -> None:
+    found = table(grants("") + '[[guardrail]]\nname = "r"\neffect = "deny"\nwithout_where = true\ndatabases = ["prod"]\n')
+    found.prepare(SETTINGS.databases)
+    names = ("one", "two", "prod")
+    one, two, prod = (found.rights(who(), name, "staging", NOW, 1) for name in names)
+    assert one.guardrails is two.guardrails
+    assert [len(each.guardrails) for each in (one, prod)] == [0, 1]
+    assert len({each.key for each in (one, two, prod)}) == 3
+
+
+def test_who_is_told_apart_by_a_guardrail_has_rights_of_another_key() -> None:
+    rail = '[[guardrail]]\nname = "r{}"\neffect = "deny"\nwithout_where = true\n{}\n'.format
+    text = grants("", 'actors = ["*"]') + rail(1, "") + rail(2, 'groups = ["a"]') + rail(3, 'actors = ["*"]')
+    people = (who(), who(groups="a"), who(actors="x"), who(groups="a", actors="x"))
+    assert [[one.name for one in rights(text, person).guardrails] for person in people] == [
+        ["r1"], ["r1", "r2"], ["r1", "r3"], ["r1", "r2", "r3"]
+    ]  # fmt: skip
+    assert len({rights(text, person).key for person in people}) == 4
+    assert rights(text, who("bob", "b")).key == rights(text, who("eve", "c d")).key
