@@ -1,10 +1,11 @@
 """The measurement of record: peers side by side on one machine, in sections; each says its goal and what was reached.
 
-`make bench` prints Markdown tables; ARGS=--record also puts them in bench.md; ARGS=--short is a quick look;
-ARGS="--only tpcb,tls" measures these sections alone.
+`make bench` prints Markdown tables and takes three quarters of an hour; ARGS=--record also puts them in bench.md;
+ARGS=--short is a quick look; ARGS="--only tpcb,tls" measures these sections alone.
 """
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -47,7 +48,7 @@ def chosen(text: str) -> list[str]:
 def run(sections: Sequence[str], arguments: Sequence[str], *, short: bool, keep: Callable[[str, str], None]) -> list[str]:
     """Measures them, prints and keeps each as it ends; the names of those that came to nothing."""
     broken = []
-    origin = f"`{command(arguments)}`. {machine()}. {versions()}."
+    origin = f"`{command(arguments)}`. {machine()}; load average before {os.getloadavg()[0]:.1f}. {versions()}."
     with running() as servers:
         for name in sections:
             tell(f"{name} …")

@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import psycopg
 from bulk import PEOPLE, masked_cells, read
 from servers import ROWS, Servers, Target
+from sessions import session
 from tables import Goal, Measure, Sampler, goals_table, rounds_line
 
 PEERS = ("direct", "pgbouncer", "sluice")
 GIGABYTE, SHORT_GIGABYTE = 1_000_000_000, 100_000_000
+COPY_SECONDS_MAX = 300
 LINES = 5000  # in a piece of COPY's data, about 300 KB
 MEASURES = (
     Measure("speed", "MB/s", PEERS, against="direct"),
@@ -78,7 +79,7 @@ def timed(peer: Target, size: int, work: Callable[[], float]) -> dict[str, float
 
 def copied_in(peer: Target, piece: bytes, count: int) -> float:
     """Seconds until the server has said that it has so many pieces."""
-    with psycopg.connect(peer.conninfo(), autocommit=True) as connection:
+    with session(peer, COPY_SECONDS_MAX) as connection:
         cursor = connection.cursor()
         started = time.perf_counter()
         with cursor.copy("copy arrived from stdin") as copy:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import psycopg
-from pgbench import pgbench
+from pgbench import PATIENCE_SECONDS, pgbench
 from servers import Servers, Target
+from sessions import session
 from tables import Failed, Goal, Measure, Sampler, goals_table, rounds_line
 from throughput import clients_of
 
@@ -51,7 +51,7 @@ def pgbench_pipelines(target: Target, options: list[str], clients: int, seconds:
 
 def psycopg_pipelines(target: Target, seconds: int) -> dict[str, float]:
     text, done = ASKED.format("%s"), 0
-    with psycopg.connect(target.conninfo(), autocommit=True) as connection:
+    with session(target, seconds + PATIENCE_SECONDS) as connection:
         started, spent = time.perf_counter(), target.cpu_seconds()
         while (took := time.perf_counter() - started) < seconds:
             with connection.pipeline():

@@ -310,5 +310,6 @@ def wait_until(
 
 @contextmanager
 def running() -> Iterator[Servers]:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that they end with whoever started them
     with Servers() as servers:
         yield servers

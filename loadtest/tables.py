@@ -4,6 +4,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -106,7 +107,7 @@ class Sampler(Generic[Peer]):
         for turn, order in enumerate(interleaved(self.peers, self.rounds)):
             for name, work in works.items():
                 for peer in order:
-                    samples.take(name, peer.name, lambda work=work, peer=peer: work(peer))
+                    samples.take(name, peer.name, partial(work, peer))
             tell(f"round {turn + 1} of {self.rounds} done")
         return samples
 
