@@ -27,6 +27,11 @@ def test_failed_transactions_are_a_failure() -> None:
         rate(OUTPUT.replace("transactions: 0", "transactions: 3"))
 
 
+def test_run_without_a_transaction_says_what_took_its_time() -> None:
+    with pytest.raises(Failed, match="opening the sessions"):
+        rate("number of transactions actually processed: 0\nnumber of failed transactions: 0 (NaN%)\n")
+
+
 def test_output_without_a_rate_is_a_failure_that_shows_it() -> None:
     with pytest.raises(Failed, match="nothing"):
         rate("nothing to say")
