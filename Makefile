@@ -48,7 +48,8 @@ lint: env
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 
-# Peers side by side: direct, pgbouncer, Sluice. ARGS=--short for a quick look; the numbers of record are in bench.md.
+# The measurement of record: direct, pgbouncer, Sluice side by side. ARGS=--short for a quick look, ARGS="--only tpcb,tls" for some
+# sections, ARGS=--record puts them in bench.md.
 bench: env
 	@$(BIN)/python loadtest/bench.py $(ARGS)
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import google_crc32c
 import msgspec
-from bench import machine, record, row, tell
+from machine import machine
+from tables import record, row, tell
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -38,7 +39,6 @@ from workers import audit_index  # noqa: E402
 from workers.audit_search import Search  # noqa: E402
 from workers.audit_trail import chains  # noqa: E402
 
-BEGIN, END = "<!-- asking: begin -->", "<!-- asking: end -->"
 RECORDS = 20_000_000
 SEGMENT = 64 * 1024 * 1024
 PER_SESSION = 400  # statements
@@ -186,7 +186,7 @@ def main() -> None:
         shutil.rmtree(directory)
     print(table)
     if arguments.record:
-        record(table, BEGIN, END)
+        record("asking", table)
 
 
 def measured(directory: Path, wanted: int) -> str:

@@ -12,11 +12,11 @@ import threading
 import time
 from pathlib import Path
 
-from bench import machine, record, row, spread, tell, versions
+from machine import machine, versions
 from servers import ROWS, Servers, Target, running
+from tables import Failed, heading, record, row, spread, tell
 from wire import Client
 
-BEGIN, END = "<!-- bulk: begin -->", "<!-- bulk: end -->"
 COLUMNS = "id, name, email, ssn, city"
 PEOPLE = f"select {COLUMNS} from people"
 WIDE_ROWS = 50_000
@@ -56,13 +56,15 @@ def prepare(servers: Servers, direct: Target) -> None:
     servers.psql(direct, "vacuum analyze")
 
 
-def read(target: Target, sql: str) -> float:
-    """Seconds for an answer, read and thrown away."""
+def read(target: Target, sql: str, bytes_min: int = 0) -> float:
+    """Seconds for an answer, read and thrown away. One below `bytes_min` is not the answer."""
     client = Client(target.port, target.user, "bench", target.password)
     started = time.perf_counter()
-    client.bulk(sql)
+    size = client.bulk(sql)
     took = time.perf_counter() - started
     client.close()
+    if size < bytes_min:
+        raise Failed(f"only {size:,} bytes came")
     return took
 
 
@@ -75,11 +77,16 @@ def first_row(target: Target) -> float:
     return took * 1e3
 
 
+def masked_cells(servers: Servers, direct: Target, target: Target, table: str) -> int:
+    """How many cells of the table's first row are other ones than PostgreSQL's own."""
+    rows = [servers.psql(each, f"select * from {table} limit 1").split("|") for each in (direct, target)]
+    return sum(one != other for one, other in zip(*rows, strict=True))
+
+
 def check_masks(servers: Servers, direct: Target, ann: Target, root: Target) -> None:
     """The comparison is only fair when as many cells change on the way as the table says."""
     for table, masked in (("people", 2), ("wide", len(LABELLED))):
-        rows = [servers.psql(target, f"select * from {table} limit 1").split("|") for target in (direct, ann, root)]
-        differ = [sum(one != other for one, other in zip(rows[0], row, strict=True)) for row in rows[1:]]
+        differ = [masked_cells(servers, direct, target, table) for target in (ann, root)]
         if differ != [masked, 0]:
             sys.exit(f"of {table} {differ[0]} cells are masked, and {differ[1]} for whom all is clear")
     said = servers.psql(ann, "select notes from visits where id % 20 = 0 limit 1000")
@@ -115,7 +122,7 @@ def table(
 ) -> list[str]:
     head = [f"{ROWS:,} rows of ({COLUMNS}), and others", *(f"{name} s" for name in names)]
     head += [*(f"{name} CPU s" for name in names[1:]), "direct / sluice"]
-    lines = [row(head), row(["---"] * len(head))]
+    lines = heading(head)
     for what, _, _ in STATEMENTS:
         ratio = statistics.median(took[what, "direct"]) / statistics.median(took[what, "sluice"])
         cells = [spread(took[what, name], 2) for name in names] + [spread(spent[what, name], 2) for name in names[1:]]
@@ -174,7 +181,7 @@ def main() -> None:
     text = "\n".join([f"{command}.", f"{machine()}. {versions()}.", "", *lines])
     print(text)
     if options.record:
-        record(text, BEGIN, END)
+        record("bulk", text)
 
 
 if __name__ == "__main__":

@@ -22,15 +22,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import BENCH, ROOT, machine, row, tell
 from faker import Faker
+from machine import machine
+from servers import ROOT
+from tables import record, row, tell
 
 sys.path.insert(0, str(ROOT))
 
 from gateway.classify.content import SampledColumn, judge
 from gateway.classify.evidence import Told, decide, sample_kind, spoken
 
-BEGIN, END = "<!-- classifying: begin -->", "<!-- classifying: end -->"
 CACHE = ROOT / ".cache" / "classifying"
 PACKAGES = ("dataprofiler", "scikit-learn", "statsmodels", "vega_datasets")
 TODAY = datetime.date(2026, 1, 1)
@@ -412,9 +413,7 @@ def main() -> None:
         if "presidio" not in name:
             print(*(f"- {name}: {miss}" for miss in score.misses), sep="\n", file=sys.stderr)
     if arguments.record:
-        head, _, rest = BENCH.read_text().partition(BEGIN)
-        _, _, tail = rest.partition(END)
-        BENCH.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}")
+        record("classifying", table)
     below = gates(scores)
     sys.exit("\n".join(below) if below else 0)
 

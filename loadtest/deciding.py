@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import BENCH, machine, row, tell
+from machine import machine
+from tables import record, row, tell
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -23,7 +24,6 @@ from gateway.policy.rights import Rights  # noqa: E402
 from gateway.policy.rules import Grant  # noqa: E402
 from gateway.scope import Scope  # noqa: E402
 
-BEGIN, END = "<!-- deciding: begin -->", "<!-- deciding: end -->"
 CUSTOMERS = ("id", "name", "email", "city", "created_at")
 PREPARED = b"SELECT id, name, city FROM customers WHERE id = $1 ORDER BY name LIMIT $2"
 TIMES = 20_000
@@ -92,10 +92,7 @@ def main() -> None:
     table = "\n".join(lines)
     print(table)
     if arguments.record:
-        text = BENCH.read_text()
-        head, _, rest = text.partition(BEGIN)
-        _, _, tail = rest.partition(END)
-        BENCH.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}")
+        record("deciding", table)
         tell("recorded")
 
 

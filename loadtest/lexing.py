@@ -17,9 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import postgast
-from bench import BENCH, machine, row, tell
+from machine import machine
 from sqlglot import tokens as sqlglot_tokens
 from sqlglot.dialects import Postgres
+from tables import record, row, tell
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -27,7 +28,6 @@ sys.path.insert(0, str(ROOT))
 from parser import tokenizer  # noqa: E402 - the checkout's own, installed or not
 from parser.tokenizer import Tokenizer, tokenize  # noqa: E402
 
-BEGIN, END = "<!-- lexing: begin -->", "<!-- lexing: end -->"
 PLAIN = (
     "SELECT o.id, o.total, c.name, c.email FROM orders o JOIN customers c ON c.id = o.customer_id "
     "WHERE o.status = 'returned' AND o.created_at >= '2026-01-01' AND c.country IN ('DE', 'FR') ORDER BY o.total"
@@ -162,8 +162,7 @@ def main() -> None:
     text = "\n".join([head, f"{machine()}. Python {platform.python_version()}.", "", *lines, "", each_token(rounds), stream])
     print(text)
     if options.record:
-        before, _, rest = BENCH.read_text().partition(BEGIN)
-        BENCH.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+        record("lexing", text)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import BENCH, CLIENTS, machine, pgbench, row, spread
 from destination import DSN, TOKEN
+from machine import machine
+from pgbench import pgbench
 from servers import Target, running
+from tables import heading, record, row, spread
 
-BEGIN, END = "<!-- reach: begin -->", "<!-- reach: end -->"
+CLIENTS = 16
 BUSY = Path(__file__).with_name("busy.py")
 
 
@@ -55,7 +57,7 @@ def locust(target: Target, seconds: int) -> tuple[float, float]:
 def judge(target: Target, seconds: int) -> tuple[float, float]:
     """The same of pgbench."""
     before = os.times()
-    rate = pgbench(target, "simple", seconds)[0]
+    rate = pgbench(target, ["-S"], clients=CLIENTS, seconds=seconds)["tps"]
     after = os.times()
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     return rate, spent / (rate * seconds) * 1e6
@@ -79,8 +81,7 @@ def main() -> None:
         f"`make load-reach`, {chosen.rounds} interleaved rounds of {chosen.seconds} s; median (lowest to highest).",
         machine(),
         "",
-        row([f"{CLIENTS} clients, against", "pgbench -S, tps", "one locust, tps", "locust / pgbench", *OWN]),
-        row(["---"] * 6),
+        *heading([f"{CLIENTS} clients, against", "pgbench -S, tps", "one locust, tps", "locust / pgbench", *OWN]),
     ]
     for name, rounds in asked.items():
         rates, costs, reached, spent = (list(column) for column in zip(*rounds, strict=True))
@@ -91,10 +92,7 @@ def main() -> None:
     table = "\n".join(lines)
     print(table)
     if chosen.record:
-        text = BENCH.read_text()
-        head, _, rest = text.partition(BEGIN)
-        _, _, tail = rest.partition(END)
-        BENCH.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}")
+        record("reach", table)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import machine, record, row, spread
+from machine import machine
+from tables import record, row, spread
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -23,7 +24,6 @@ from gateway.audit.defined import ColumnsCard, RulingCard, SessionCard
 from gateway.audit.records import ColumnsInfo, RulingInfo, SessionInfo
 from workers.audit_log import AuditLog
 
-BEGIN, END = "<!-- recording: begin -->", "<!-- recording: end -->"
 TURNS = (1, 4, 32)  # statements of one turn
 LITERALS = bytes(16)  # the digests of two literals
 PLAN = 4096  # statements whose choices are made beforehand, so that they are not measured
@@ -88,7 +88,7 @@ def main() -> None:
     text = "\n".join([said, machine(), "", *measure(short=options.short)])
     print(text)
     if options.record:
-        record(text, BEGIN, END)
+        record("recording", text)
 
 
 if __name__ == "__main__":

@@ -18,15 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import large_policy
-from bench import machine, programs, record, row, spread, tell, versions
 from deciding import fresh_scope
 from large_policy import LARGE, SMALL
+from machine import machine, versions
 from matplotlib import use
 from matplotlib.figure import Figure
-from servers import POLICY, ROOT, SLUICE, Servers, Target, free_port, running, wait_until
+from servers import POLICY, ROOT, SLUICE, Servers, Target, free_port, programs, running, wait_until
+from tables import record, row, spread, tell
 from wire import Client, WireError
 
-BEGIN, END = "<!-- scaling: begin -->", "<!-- scaling: end -->"
 IMAGE = ROOT / "docs" / "images" / "scaling.png"
 LENGTHS = (100, 1_000, 10_000, 100_000, 1_000_000)  # bytes
 COLUMNS = (1, 5, 20, 100, 500)
@@ -305,7 +305,7 @@ def main() -> None:
     text = "\n".join([f"`make bench-scaling`; medians. {machine()}. {versions()}.", "", *lines])
     print(text)
     if options.record:
-        record(text, BEGIN, END)
+        record("scaling", text)
 
 
 if __name__ == "__main__":

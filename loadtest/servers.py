@@ -16,7 +16,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+from certificates import make_certificate
+from tables import Failed
 
 ROOT = Path(__file__).parents[1]
 SLUICE = (sys.executable, "-m", "workers.cli")
@@ -29,21 +33,21 @@ POLICY = """
 name = "load"
 groups = ["load"]
 actors = ["*"]
-databases = ["bench"]
+databases = ["*"]
 allow = ["read", "write"]
 unmask = ["name"]
 
 [[grant]]
 name = "load by people"
 groups = ["load"]
-databases = ["bench"]
+databases = ["*"]
 allow = ["read", "write"]
 unmask = ["name"]
 
 [[grant]]
 name = "all in clear"
 groups = ["clear"]
-databases = ["bench"]
+databases = ["*"]
 allow = ["read"]
 unmask = ["*"]
 """
@@ -76,16 +80,28 @@ class Target:
     user: str
     password: str
     pids: list[int] = field(default_factory=list)
+    database: str = "bench"
+    tls: bool = False
 
     def environment(self) -> dict[str, str]:
-        named = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": self.user, "PGDATABASE": "bench"}
-        return environment() | named | {"PGPASSWORD": self.password}
+        named = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": self.user, "PGDATABASE": self.database}
+        return environment() | named | {"PGPASSWORD": self.password} | ({"PGSSLMODE": "require"} if self.tls else {})
+
+    def conninfo(self) -> str:
+        """For psycopg. What is signed in here has no character that would need quotes."""
+        return (
+            f"host=127.0.0.1 port={self.port} user={self.user} dbname={self.database} "
+            f"sslmode={'require' if self.tls else 'disable'}" + (f" password={self.password}" if self.password else "")
+        )
 
     def cpu_seconds(self) -> float:
         """User and system time of its processes so far, from /proc/<pid>/stat."""
         total = 0
         for pid in self.pids:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            try:
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except FileNotFoundError:
+                raise Failed(f"a process of {self.name} is gone") from None
             total += int(fields[11]) + int(fields[12])
         return total / TICKS_PER_SECOND
 
@@ -107,6 +123,18 @@ class Servers:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    @cached_property
+    def peers(self) -> dict[str, Target]:
+        """By name, started when first asked for: `direct`, `pgbouncer` where it is installed, `sluice`."""
+        direct = self.postgres()
+        bouncer = self.pgbouncer(direct)
+        ours = self.sluice(direct)
+        return {peer.name: peer for peer in (direct, bouncer, ours) if peer is not None}
+
+    def among(self, names: Sequence[str]) -> list[Target]:
+        """Those of these peers that there are."""
+        return [self.peers[name] for name in names if name in self.peers]
 
     def _private(self, name: str) -> Path:
         folder = self.folder / name
@@ -151,7 +179,7 @@ class Servers:
         )
         port = free_port()
         settings = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off",
-                    "shared_buffers=256MB", "max_connections=300", "autovacuum=off"]  # fmt: skip
+                    "shared_buffers=2GB", "max_connections=1000", "max_wal_size=16GB", "autovacuum=off"]  # fmt: skip
         options = [part for setting in settings for part in ("-c", setting)]
         command = [str(programs() / "postgres"), "-D", str(data), *options]
         process = self._start(command, "postgres.log", cwd="/", **self._as)
@@ -160,10 +188,9 @@ class Servers:
         wait_until(
             lambda: subprocess.run(ready, check=False).returncode == 0, process, self.folder / "postgres.log"
         )
-        self.psql(target, "create role bench login; create database bench owner bench",
+        self.psql(target, "create role bench login; create database bench owner bench; create database tpcb owner bench",
                   user="postgres", database="postgres")  # fmt: skip
-        subprocess.run([str(programs() / "pgbench"), "-i", "-q", "-s", "1"], check=True, capture_output=True,
-                       env=target.environment())  # fmt: skip
+        self.pgbench_tables(target, 1)
         self.psql(target, f"""
             create table people (id int primary key, name text, email text, ssn text, city text);
             insert into people select n, 'Person Number ' || n, 'person' || n || '@mail.example',
@@ -172,6 +199,11 @@ class Servers:
                 (array['Oslo', 'Lima', 'Rome', 'Kyoto'])[1 + n % 4] from generate_series(1, {ROWS}) n;""")  # fmt: skip
         self.psql(target, "vacuum analyze")
         return target
+
+    def pgbench_tables(self, target: Target, scale: int) -> None:
+        """Filled by the server itself; at the end they are vacuumed, which nothing else does here."""
+        command = [str(programs() / "pgbench"), "-i", "-q", "-I", "dtGvp", "-s", str(scale)]
+        subprocess.run(command, check=True, capture_output=True, env=target.environment())
 
     def psql(self, target: Target, sql: str, user: str = "", database: str = "") -> str:
         variables = (
@@ -190,11 +222,15 @@ class Servers:
             return None
         port = free_port()
         folder = self._private("pgbouncer")
+        certificate, key = make_certificate(folder)
+        if self._owner:
+            os.chown(key, self._owner.pw_uid, self._owner.pw_gid)
         (folder / "users.txt").write_text('"bench" ""\n')
         (folder / "pgbouncer.ini").write_text(
-            f"[databases]\nbench = host=127.0.0.1 port={upstream.port} dbname=bench user=bench\n[pgbouncer]\n"
+            f"[databases]\n* = host=127.0.0.1 port={upstream.port} user=bench\n[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
             f"auth_file = {folder}/users.txt\npool_mode = session\ndefault_pool_size = 200\nmax_client_conn = 400\n"
+            f"client_tls_sslmode = allow\nclient_tls_cert_file = {certificate}\nclient_tls_key_file = {key}\n"
             "ignore_startup_parameters = extra_float_digits,options\n"
         )
         process = self._start(
@@ -212,10 +248,14 @@ class Servers:
         text = config.read_text().replace("127.0.0.1:6432", f"127.0.0.1:{port}", 1)
         text = text.replace("127.0.0.1:6480", f"127.0.0.1:{free_port()}", 1)
         text = text.replace('durability = "process"', f'durability = "{durability}"', 1)
-        text = text[: text.index("[[database]]")] + (
-            f'[[database]]\nname = "bench"\nenvironment = "development"\nhost = "127.0.0.1"\nport = {upstream.port}\n'
-            'dbname = "bench"\nuser = "bench"\nsslmode = "disable"\n'
-        )
+        certificate, key = make_certificate(folder)
+        tls = f'tls = "optional"\ntls_cert = "{certificate}"\ntls_key = "{key}"\n'
+        text = text[: text.index("[[database]]")].replace("[gateway]\n", f"[gateway]\n{tls}", 1)
+        for name in ("bench", "tpcb"):
+            text += (
+                f'[[database]]\nname = "{name}"\nenvironment = "development"\nhost = "127.0.0.1"\n'
+                f'port = {upstream.port}\ndbname = "{name}"\nuser = "bench"\nsslmode = "disable"\n'
+            )
         config.write_text(text)
         (folder / "policy.toml").write_text(POLICY)
         self.config = config
@@ -270,5 +310,6 @@ def wait_until(
 
 @contextmanager
 def running() -> Iterator[Servers]:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that they end with whoever started them
     with Servers() as servers:
         yield servers

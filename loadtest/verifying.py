@@ -14,9 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import BENCH, machine, row, tell
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from machine import machine
+from tables import record, row, tell
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -29,7 +30,6 @@ from workers.audit_verify import Trust, prove, usable_processes  # noqa: E402
 from workers.notary import Notary  # noqa: E402
 from workers.notary_log import Signer  # noqa: E402
 
-BEGIN, END = "<!-- verifying: begin -->", "<!-- verifying: end -->"
 CHAINS = 4
 TURN = 4  # statements written in one append
 
@@ -111,10 +111,7 @@ def main() -> None:
     table = "\n".join(lines)
     print(table)
     if arguments.record:
-        text = BENCH.read_text()
-        head, _, rest = text.partition(BEGIN)
-        _, _, tail = rest.partition(END)
-        BENCH.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}")
+        record("verifying", table)
         tell("recorded")
 
 
