@@ -204,7 +204,8 @@ class Servers:
             + (f"idle = host=127.0.0.1 port={idle.port} user=bench pool_size={sessions_max}\n" if idle else "")
             + "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
-            f"auth_file = {folder}/users.txt\npool_mode = session\ndefault_pool_size = 200\nmax_client_conn = {sessions_max}\n"
+            f"auth_file = {folder}/users.txt\npool_mode = session\ndefault_pool_size = 200\n"
+            f"max_client_conn = {sessions_max}\n"
             "ignore_startup_parameters = extra_float_digits,options\n"
         )
         process = self._start(

@@ -1,7 +1,7 @@
 """A stand-in for a PostgreSQL that has thousands of idle sessions, each of which would cost a process of some megabytes.
 
-It signs everybody in with the greeting of the real server and answers every query as `select 1`. The gateway's own connections
-(application_name `sluice`: it reads the catalogue there) are passed on to the real server. Run by loadtest/idle.py:
+It signs everybody in with the greeting of the real server and answers every query as `select 1`. The gateway's own
+connections (application_name `sluice`: it reads the catalogue there) are passed on to the real server.
 `python loadtest/standin.py PORT REAL_PORT`.
 """
 

@@ -44,7 +44,6 @@ log = logging.getLogger("sluice.worker")
 
 HOUSEKEEPING_SECONDS = 0.5
 SYNC_SECONDS = 0.05  # how much of the audit a loss of power may take, with durability `process`
-SIGNING_IN_MAX = 512
 # Statements make objects by the hundred thousand a second and hardly a cycle: Python's own thresholds (700, 10, 10) would
 # have it look for cycles a hundred times a second, and through everything every few seconds.
 COLLECTED = 50_000, 20, 20
@@ -133,7 +132,7 @@ class _Worker:
 
     async def _accept(self) -> None:
         with self.accepting:
-            await sockets.serve(self.slot.listener, self.admissions.welcome, signing_in_max=SIGNING_IN_MAX)
+            await sockets.serve(self.slot.listener, self.admissions.welcome, signing_in_max=sockets.SIGNING_IN_MAX)
         self.slot.listener.close()  # with the supervisor's copy closed too, the kernel turns newcomers away
 
     async def _watch_parent(self) -> None:
@@ -228,11 +227,8 @@ class _Worker:
             await trio.sleep(HOUSEKEEPING_SECONDS)
             self._follow_generation()
             self.relay.cancel_overdue(time.time_ns())
-            now = time.time()
-            for link in list(self.relay.links):
-                self.admissions.check(link, now)
-                if link.session.ending or link.fate is not None or self.relay.draining:
-                    self.relay.look_again(link)
+            self.admissions.check(time.time())
+            self.relay.look_at_endings()
             self._write(self.audit.commit)
             self._promise()
 

@@ -12,7 +12,7 @@ def test_equal_values_are_one_object() -> None:
 
 
 def test_values_that_differ_stay_apart() -> None:
-    assert shared(Target((("a", 1),), "shop", "me", "secret")).password == "secret"  # noqa: S105
+    assert shared(Target((("a", 1),), "shop", "me", "secret")).password == "secret"
     assert shared(Target((("a", 1),), "shop", "me", "other")).password == "other"
 
 
