@@ -96,6 +96,8 @@ class _Worker:
             raise BootFailed(f"audit.dir: {refusal.refused.message}") from refusal
         self._tell_audit()
         self.audit.changed = self._tell_audit
+        self._written = trio.Event()
+        self.audit.wrote = lambda: self._written.set()
         self.relay = Relay(self.audit, slot.row)
         self.desk = CancelDesk(slot.run_dir, slot.index, slot.slots)
         books = LabelBooks(labels_dir(slot.audit_dir), slot.row)
@@ -239,19 +241,26 @@ class _Worker:
             self.slot.positions.post(self.slot.index, position)
 
     async def _sync(self) -> None:
-        """Brings the audit to the disk behind the turns' back (durability `process`)."""
-        lag = 0
+        """Brings the audit to the disk behind the turns' back (durability `process`); sleeps while nothing is written."""
         while True:
+            await self._written.wait()
+            self._written = trio.Event()
             await trio.sleep(SYNC_SECONDS)
-            if lag != self.audit.unsynced:
-                lag = self.audit.unsynced
-                self.slot.row.set(Counter.AUDIT_LAG, lag)
+            self._tell_lag()
             sync = self.audit.begin_sync()
             if sync is not None:
                 await trio.to_thread.run_sync(sync.run)
                 self.audit.end_sync(sync)
                 if sync.fault is not None:
                     log.critical("the audit's disk failed: what it was handed may be lost if the power goes")
+            if self._tell_lag():
+                self._written.set()
+
+    def _tell_lag(self) -> int:
+        """How much of the audit is not known to be on the disk."""
+        lag = self.audit.unsynced
+        self.slot.row.set(Counter.AUDIT_LAG, lag)
+        return lag
 
     def _tell_audit(self) -> None:
         """What `sluice status` says of the audit, and a line in the log when it is another."""
