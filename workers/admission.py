@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import trio
+
 from gateway.audit.defined import SessionCard
 from gateway.audit.literals import Literals
 from gateway.audit.records import SessionInfo
@@ -47,6 +49,7 @@ from workers.upstream import Target, Upstream, connect, send_cancel
 log = logging.getLogger("sluice.admission")
 
 SCOPES_MAX = 1024
+SLICE_SECONDS = 0.005  # for which asking for rights again keeps the worker's other tasks waiting
 NOTHING_MORE: Mapping[str, Any] = {}
 _GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", "Sign in again.")
 _EXPIRED = Refused(State.NOT_SIGNED_IN, "the token behind this session has expired", "Connect again with a new token.")
@@ -385,16 +388,23 @@ class Admissions:
             self._scopes[key] = scope
         return scope
 
-    def check(self, now: float) -> None:
+    async def check(self, now: float) -> None:
         """Ends sessions whose token or right has ended, but for those in which a statement runs: these are looked at again.
-        Called about twice a second; looks at those alone of which time or a new policy says so."""
+        Called about twice a second; looks at those alone of which time or a new policy says so, and lets others run in
+        between, for these may be all."""
         asked, self._asked = self._asked, {}
         asked.update(dict.fromkeys(self._ends.come(now)))
+        began = time.monotonic()
         for link in asked:
+            if link not in self._live:
+                continue
             if link.session.queue:
                 self._asked[link] = None
             elif not link.session.ending:
                 self._ask_again(link, now)
+            if time.monotonic() - began > SLICE_SECONDS:
+                await trio.lowlevel.checkpoint()
+                began = time.monotonic()
 
     def _ask_again(self, link: Link, now: float) -> None:
         session = link.session

@@ -229,7 +229,7 @@ class _Worker:
             await trio.sleep(HOUSEKEEPING_SECONDS)
             self._follow_generation()
             self.relay.cancel_overdue(time.time_ns())
-            self.admissions.check(time.time())
+            await self.admissions.check(time.time())
             self.relay.look_at_endings()
             self._write(self.audit.commit)
             self._promise()

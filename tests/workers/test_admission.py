@@ -293,14 +293,14 @@ async def test_housekeeping_looks_at_no_session_whose_right_goes_on(
         await house.guest(), await house.guest(token=house.token(ends_in=70))
         admissions = house.worker.admissions
         monkeypatch.setattr(admissions, "_ask_again", lambda link, now: seen.append(link))
-        admissions.check(time.time())
+        await admissions.check(time.time())
         assert not seen
-        admissions.check(time.time() + 100)
+        await admissions.check(time.time() + 100)
         assert len(seen) == 1
         seen.clear()
         await house.publish(POLICY)
         admissions.follow_policy()
-        admissions.check(time.time())
+        await admissions.check(time.time())
         assert len(seen) == 2, "a new policy is asked for all"
 
 
