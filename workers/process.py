@@ -97,7 +97,7 @@ class _Worker:
         self._tell_audit()
         self.audit.changed = self._tell_audit
         self._written = trio.Event()
-        self.audit.wrote = lambda: self._written.set()
+        self._sync_due = False  # this event is set, or soon will be
         self.relay = Relay(self.audit, slot.row)
         self.desk = CancelDesk(slot.run_dir, slot.index, slot.slots)
         books = LabelBooks(labels_dir(slot.audit_dir), slot.row)
@@ -117,6 +117,9 @@ class _Worker:
             nursery.start_soon(self.catalogs.keep)
             nursery.start_soon(self.estimates.keep)
             soon = trio.lowlevel.current_trio_token().run_sync_soon  # a turn is no task of trio's
+            self._soon = soon
+            self.audit.wrote = self._wrote
+            self._wrote()
             self.relay.estimate = lambda link, wanted: soon(nursery.start_soon, self._estimate, link, wanted)
             self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
             nursery.start_soon(self._control, nursery)
@@ -244,8 +247,8 @@ class _Worker:
         """Brings the audit to the disk behind the turns' back (durability `process`); sleeps while nothing is written."""
         while True:
             await self._written.wait()
-            self._written = trio.Event()
             await trio.sleep(SYNC_SECONDS)
+            self._written, self._sync_due = trio.Event(), False
             self._tell_lag()
             sync = self.audit.begin_sync()
             if sync is not None:
@@ -254,7 +257,13 @@ class _Worker:
                 if sync.fault is not None:
                     log.critical("the audit's disk failed: what it was handed may be lost if the power goes")
             if self._tell_lag():
-                self._written.set()
+                self._wrote()
+
+    def _wrote(self) -> None:
+        """There may be something to sync. A turn may say so, which is no task of trio's."""
+        if not self._sync_due:
+            self._sync_due = True
+            self._soon(self._written.set)
 
     def _tell_lag(self) -> int:
         """How much of the audit is not known to be on the disk."""
