@@ -6,7 +6,7 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-lexing \
+.PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-idle bench-lexing \
 	bench-recording bench-scaling bench-verifying load load-reach storm lint clean
 
 env: $(STAMP)
@@ -72,6 +72,10 @@ bench-asking: env
 # How well sensitive columns are found, and beside presidio where `pip install -e '.[peers]'` put it. ARGS=--record for bench.md.
 bench-classifying: env
 	@$(BIN)/python loadtest/classifying.py $(ARGS)
+
+# What thousands of idle sessions cost, and what active ones notice of them. ARGS=--short for a quick look; --record for bench.md.
+bench-idle: env
+	@$(BIN)/python loadtest/idle.py $(ARGS)
 
 # How many records a second `sluice audit verify` proves. ARGS=--record puts the table in bench.md.
 bench-verifying: env

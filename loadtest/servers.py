@@ -216,8 +216,16 @@ class Servers:
             command, check=True, env=variables, input=sql, capture_output=True, text=True
         ).stdout.strip()
 
-    def pgbouncer(self, upstream: Target) -> Target | None:
-        """pgbouncer with session pooling, or None where it is not installed."""
+    def stand_in(self, upstream: Target) -> Target:
+        """What stands in for a PostgreSQL with more sessions than this machine has memory for (loadtest/standin.py)."""
+        port = free_port()
+        command = [sys.executable, str(ROOT / "loadtest" / "standin.py"), str(port), str(upstream.port)]
+        process = self._start(command, "standin.log")
+        wait_until(lambda: listens(port), process, self.folder / "standin.log")
+        return Target("stand-in", port, "bench", "", [process.pid])
+
+    def pgbouncer(self, upstream: Target, idle: Target | None = None, sessions_max: int = 400) -> Target | None:
+        """pgbouncer with session pooling, or None where it is not installed. `idle`: what database `idle` means."""
         if PGBOUNCER is None:
             return None
         port = free_port()
@@ -227,9 +235,12 @@ class Servers:
             os.chown(key, self._owner.pw_uid, self._owner.pw_gid)
         (folder / "users.txt").write_text('"bench" ""\n')
         (folder / "pgbouncer.ini").write_text(
-            f"[databases]\n* = host=127.0.0.1 port={upstream.port} user=bench\n[pgbouncer]\n"
+            f"[databases]\n* = host=127.0.0.1 port={upstream.port} user=bench\n"
+            + (f"idle = host=127.0.0.1 port={idle.port} user=bench pool_size={sessions_max}\n" if idle else "")
+            + "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
-            f"auth_file = {folder}/users.txt\npool_mode = session\ndefault_pool_size = 200\nmax_client_conn = 400\n"
+            f"auth_file = {folder}/users.txt\npool_mode = session\ndefault_pool_size = 200\n"
+            f"max_client_conn = {sessions_max}\n"
             f"client_tls_sslmode = allow\nclient_tls_cert_file = {certificate}\nclient_tls_key_file = {key}\n"
             "ignore_startup_parameters = extra_float_digits,options\n"
         )
@@ -239,8 +250,11 @@ class Servers:
         wait_until(lambda: listens(port), process, self.folder / "pgbouncer.log")
         return Target("pgbouncer", port, "bench", "", [process.pid])
 
-    def sluice(self, upstream: Target, durability: str = "process") -> Target:
-        """The gateway with everything on: identity, policy, masking, audit; a worker a core."""
+    def sluice(
+        self, upstream: Target, durability: str = "process", idle: Target | None = None, sessions_max: int = 10_000
+    ) -> Target:
+        """The gateway with everything on: identity, policy, masking, audit; a worker a core. `idle`: what database `idle`
+        means."""
         folder = self.folder / "sluice"
         subprocess.run([*SLUICE, "init", str(folder)], check=True, capture_output=True, env=environment())
         config = folder / "sluice.toml"
@@ -256,6 +270,10 @@ class Servers:
                 f'[[database]]\nname = "{name}"\nenvironment = "development"\nhost = "127.0.0.1"\n'
                 f'port = {upstream.port}\ndbname = "{name}"\nuser = "bench"\nsslmode = "disable"\n'
             )
+        text = text.replace("max_sessions = 10000", f"max_sessions = {sessions_max}", 1)
+        if idle is not None:
+            text += f'[[database]]\nname = "idle"\nhost = "127.0.0.1"\nport = {idle.port}\ndbname = "bench"\n'
+            text += 'user = "bench"\nsslmode = "disable"\n'
         config.write_text(text)
         (folder / "policy.toml").write_text(POLICY)
         self.config = config

@@ -4,9 +4,10 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
+
+import trio
 
 from gateway.audit.defined import SessionCard
 from gateway.audit.literals import Literals
@@ -19,6 +20,7 @@ from gateway.identity.principal import Principal
 from gateway.masking.key_sets import Digester
 from gateway.masking.row_keys import Accounting
 from gateway.policy import startup
+from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable, Rights
 from gateway.scope import Scope
 from gateway.session.declaring import Said, began
@@ -28,11 +30,15 @@ from gateway.session.session import Session
 from gateway.settings import Database
 from workers import tls
 from workers.audit_log import AuditLog
+from workers.budgets import Account
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
+from workers.deadlines import Deadlines
+from workers.descriptors import sessions_room
 from workers.estimates import Estimates, Place
 from workers.links import Link
 from workers.relay import Relay
+from workers.sharing import shared
 from workers.sign_in import Attempt, Claimed, SignedIn, TlsMode, sign_in
 from workers.slab import Counter
 from workers.slot import Slot
@@ -43,6 +49,7 @@ from workers.upstream import Target, Upstream, connect, send_cancel
 log = logging.getLogger("sluice.admission")
 
 SCOPES_MAX = 1024
+SLICE_SECONDS = 0.005  # for which asking for rights again keeps the worker's other tasks waiting
 NOTHING_MORE: Mapping[str, Any] = {}
 _GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", "Sign in again.")
 _EXPIRED = Refused(State.NOT_SIGNED_IN, "the token behind this session has expired", "Connect again with a new token.")
@@ -56,18 +63,30 @@ class Admission:
     database: Database
     target: Target
     rights: Rights
-    parameters: list[tuple[str, str]]
+    parameters: tuple[tuple[str, str], ...]
     card: SessionCard
     session_id: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Live:
-    """What a live session needs to be asked again."""
+    """What a live session needs to be asked again; there may be thousands of them."""
 
+    house: "Admissions"
     admission: Admission
     upstream: Upstream
     secret: bytes
+    link: Link = field(init=False)
+    minute: int = -1  # in which its right ends, where the house looks for it
+
+    def rescope(self, session: Session) -> Scope:
+        return self.house.rescope(self, session)
+
+    def purse(self, budget: Budget) -> Account:
+        return self.house.ledger.purse(self.admission.principal, budget)
+
+    async def cancel(self, address: str) -> None:
+        await self.house.cancel_upstream(self.link, address)
 
 
 class Admissions:
@@ -90,9 +109,13 @@ class Admissions:
         self._desk = desk
         self._catalogs = catalogs
         self._estimates = estimates
-        self._ledger = slot.budgets.ledger(slot.index, slot.row)
+        self.ledger = slot.budgets.ledger(slot.index, slot.row)
         self._scopes: dict[tuple[object, ...], Scope] = {}
         self._live: dict[Link, _Live] = {}
+        self._ends: Deadlines[Link] = Deadlines()  # of the rights behind live sessions
+        self._asked: dict[Link, None] = {}  # sessions whose right is to be asked again as soon as nothing runs in them
+        self._on_closed = self._closed  # one for all
+        self._room = sessions_room()
         self._count = 0
         self._tokens = claims.VerifiedTokens()
         self._literals = Literals(slot.secrets.digest_key)
@@ -110,7 +133,10 @@ class Admissions:
         """From now on this policy decides, in running sessions too."""
         self.table = table
         self.generation = generation
-        self._forget_scopes()
+        for scope in self._scopes.values():
+            scope.stale = True
+        self._scopes.clear()
+        self._asked.update(dict.fromkeys(self._live))
         self._catalogs.reclassify(table.classify)
 
     def catalog_renewed(self, name: str) -> None:
@@ -119,11 +145,7 @@ class Admissions:
             if scope.rights.database == name:
                 scope.stale = True
                 del self._scopes[key]
-
-    def _forget_scopes(self) -> None:
-        for scope in self._scopes.values():
-            scope.stale = True
-        self._scopes.clear()
+        self._asked.update((link, None) for link in self._live if link.database == name)
 
     async def welcome(self, wire: Wire) -> None:
         """A new connection, up to its hand-over to the relay."""
@@ -143,7 +165,7 @@ class Admissions:
             raise Refusal(Refused(State.NO_DATABASE, f'database "{attempt.database}" does not exist'))
         wanted = startup.wanted_role(attempt.params)
         rights = self.table.rights(principal, database.name, database.environment, now, self.generation, wanted)
-        parameters = startup.startup(attempt.params, rights)
+        parameters = shared(tuple(startup.startup(attempt.params, rights)))
         self._count += 1
         session_id = f"{self._audit.chain.label}-s{self._count}"
         card = SessionCard(
@@ -163,15 +185,15 @@ class Admissions:
                 run=principal.run,
             )
         )
-        return Admission(principal, database, self._target(database), rights, parameters, card, session_id)
+        return Admission(principal, shared(database), self._target(database), rights, parameters, card, session_id)
 
     def _target(self, database: Database) -> Target:
-        return target(database, self._slot.secrets, self._slot.folder)
+        return shared(target(database, self._slot.secrets, self._slot.folder))
 
     async def connect(self, admission: Admission) -> Upstream:
         """The server's session for this client; the session is on record when it returns."""
         rights, database = admission.rights, admission.database
-        if not self._slot.row.admit(self._slot.settings.gateway.max_sessions):
+        if not self._slot.row.admit(self._slot.settings.gateway.max_sessions, self._room):
             raise Refusal(Refused(State.TOO_MANY, "too many sessions", "Close one and try again."))
         try:
             await self._catalogs.of(database, self._target(database))
@@ -223,22 +245,25 @@ class Admissions:
 
     def _hand_over(self, signed: SignedIn[Admission]) -> None:
         admission, upstream = signed.admission, signed.upstream
-        live = _Live(admission, upstream, signed.secret)
+        live = _Live(self, admission, upstream, signed.secret)
         session = Session(
             scope=self._scope(admission.rights),
-            rescope=partial(self._rescope, live),
+            rescope=live.rescope,
             chain=self._audit.chain,
             card=admission.card,
             parameters=upstream.parameters,
             frame_bytes_max=self._slot.settings.gateway.message_bytes_max,
-            purse_of=partial(self._ledger.purse, admission.principal),
+            purse_of=live.purse,
             said=Said(admission.principal.intent, began(admission.parameters)),
             replicates=any(name.lower() == "replication" for name, _ in admission.parameters),
         )
-        session.until = self._until(admission)
-        link = Link(session, signed.wire.sock, upstream.sock, admission.database.name, self._closed)
+        link = live.link = Link(session, signed.wire.sock, upstream.sock, admission.database.name, self._on_closed)
         self._live[link] = live
-        self._desk.register(upstream.pid, signed.secret, partial(self.cancel_upstream, link))
+        self._until(live, session, admission.rights)
+        admission.rights = session.scope.rights  # the same, but for when it ends
+        if session.scope.stale:
+            self._asked[link] = None
+        self._desk.register(upstream.pid, signed.secret, live.cancel)
         self._relay.add(link, bytes(signed.wire.buffer), bytes(upstream.buffer))
 
     async def estimate(self, link: Link, wanted: Wanted) -> int:
@@ -252,7 +277,7 @@ class Admissions:
             admission.target,
             admission.rights.role,
             link.session.scope.catalog.version,
-            tuple(admission.parameters),
+            admission.parameters,
         )
         return await self._estimates.rows(place, wanted)
 
@@ -280,6 +305,8 @@ class Admissions:
 
     def _closed(self, link: Link) -> None:
         live = self._live.pop(link)
+        self._ends.drop(link, live.minute)
+        self._asked.pop(link, None)
         self._desk.forget(live.upstream.pid, live.secret)
         self._slot.row.leave()
         session = link.session
@@ -290,7 +317,7 @@ class Admissions:
             time.time_ns(), "session", {"what": "session closed", **counts}, live.admission.card
         )
 
-    def _rescope(self, live: _Live, session: Session) -> Scope:
+    def rescope(self, live: _Live, session: Session) -> Scope:
         """The scope for the policy and catalogue of now. Raises Refusal when the right behind the session is gone."""
         admission = live.admission
         rights = self._rights(admission, time.time())
@@ -298,9 +325,8 @@ class Admissions:
             raise Refusal(_GONE)
         if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
             raise Refusal(_EXPIRED)
-        admission.rights = rights
-        session.until = self._until(admission)
-        return self._scope(
+        self._until(live, session, rights)
+        scope = self._scope(
             rights,
             conforming=session.conforming,
             made=session.made,
@@ -308,10 +334,15 @@ class Admissions:
             moved=session.moved,
             path=session.search_path,
         )
+        admission.rights = scope.rights
+        return scope
 
-    def _until(self, admission: Admission) -> int:
-        ends = min(admission.rights.until, admission.principal.expires + claims.LEEWAY_SECONDS)
-        return int(min(ends, 9e9) * 1e9)
+    def _until(self, live: _Live, session: Session, rights: Rights) -> None:
+        """Notes when these rights, or the token, end."""
+        ends = min(rights.until, live.admission.principal.expires + claims.LEEWAY_SECONDS, 9e9)
+        session.until = int(ends * 1e9)
+        self._ends.drop(live.link, live.minute)
+        live.minute = self._ends.put(live.link, ends)
 
     def _rights(self, admission: Admission, now: float) -> Rights:
         database = admission.database
@@ -357,19 +388,33 @@ class Admissions:
             self._scopes[key] = scope
         return scope
 
-    def check(self, link: Link, now: float) -> None:
-        """Ends a session whose token or right has ended, unless a statement runs: then its next one finds out. Called
-        about twice a second."""
-        live = self._live.get(link)
+    async def check(self, now: float) -> None:
+        """Ends sessions whose token or right has ended, but for those in which a statement runs: these are looked at again.
+        Called about twice a second; looks at those alone of which time or a new policy says so, and lets others run in
+        between, for these may be all."""
+        asked, self._asked = self._asked, {}
+        asked.update(dict.fromkeys(self._ends.come(now)))
+        began = time.monotonic()
+        for link in asked:
+            if link not in self._live:
+                continue
+            if link.session.queue:
+                self._asked[link] = None
+            elif not link.session.ending:
+                self._ask_again(link, now)
+            if time.monotonic() - began > SLICE_SECONDS:
+                await trio.lowlevel.checkpoint()
+                began = time.monotonic()
+
+    def _ask_again(self, link: Link, now: float) -> None:
         session = link.session
-        if live is None or session.ending or session.queue:
-            return
         if session.scope.stale or now * 1e9 >= session.until:
             try:
-                session.scope = self._rescope(live, session)
+                session.scope = self.rescope(self._live[link], session)
             except Refusal as refusal:
                 session.now = int(now * 1e9)
                 session.end(refusal.refused)
+                self._relay.look_again(link)
 
     def _event(self, what: str, card: SessionCard, more: Mapping[str, Any] = NOTHING_MORE) -> None:
         self._audit.chain.event(time.time_ns(), "session", {"what": what, **more}, card)

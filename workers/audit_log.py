@@ -69,6 +69,7 @@ class AuditLog:
         self.failures = 0  # failed commits since the start
         self.health: Health = "ok"
         self.changed: Callable[[], None] = lambda: None  # called when one of these three is another
+        self.wrote: Callable[[], None] = lambda: None  # called when there may be something to sync
         self.closed = False
         self._last: Position | None = None  # of the segment before, and after an orderly end
         now = clock()
@@ -229,6 +230,7 @@ class AuditLog:
             self._disk.sync(self._file)
             self._spoilt = False
         self.chain.committed()
+        self.wrote()
 
     def _astray(self) -> bool:
         """Whether bytes that were never promised may stand in the file, or promised ones may never get to the disk."""

@@ -44,7 +44,6 @@ log = logging.getLogger("sluice.worker")
 
 HOUSEKEEPING_SECONDS = 0.5
 SYNC_SECONDS = 0.05  # how much of the audit a loss of power may take, with durability `process`
-SIGNING_IN_MAX = 512
 # Statements make objects by the hundred thousand a second and hardly a cycle: Python's own thresholds (700, 10, 10) would
 # have it look for cycles a hundred times a second, and through everything every few seconds.
 COLLECTED = 50_000, 20, 20
@@ -97,6 +96,8 @@ class _Worker:
             raise BootFailed(f"audit.dir: {refusal.refused.message}") from refusal
         self._tell_audit()
         self.audit.changed = self._tell_audit
+        self._written = trio.Event()
+        self._sync_due = False  # this event is set, or soon will be
         self.relay = Relay(self.audit, slot.row)
         self.desk = CancelDesk(slot.run_dir, slot.index, slot.slots)
         books = LabelBooks(labels_dir(slot.audit_dir), slot.row)
@@ -116,6 +117,9 @@ class _Worker:
             nursery.start_soon(self.catalogs.keep)
             nursery.start_soon(self.estimates.keep)
             soon = trio.lowlevel.current_trio_token().run_sync_soon  # a turn is no task of trio's
+            self._soon = soon
+            self.audit.wrote = self._wrote
+            self._wrote()
             self.relay.estimate = lambda link, wanted: soon(nursery.start_soon, self._estimate, link, wanted)
             self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
             nursery.start_soon(self._control, nursery)
@@ -133,7 +137,7 @@ class _Worker:
 
     async def _accept(self) -> None:
         with self.accepting:
-            await sockets.serve(self.slot.listener, self.admissions.welcome, signing_in_max=SIGNING_IN_MAX)
+            await sockets.serve(self.slot.listener, self.admissions.welcome, signing_in_max=sockets.SIGNING_IN_MAX)
         self.slot.listener.close()  # with the supervisor's copy closed too, the kernel turns newcomers away
 
     async def _watch_parent(self) -> None:
@@ -228,11 +232,8 @@ class _Worker:
             await trio.sleep(HOUSEKEEPING_SECONDS)
             self._follow_generation()
             self.relay.cancel_overdue(time.time_ns())
-            now = time.time()
-            for link in list(self.relay.links):
-                self.admissions.check(link, now)
-                if link.session.ending or link.fate is not None or self.relay.draining:
-                    self.relay.look_again(link)
+            await self.admissions.check(time.time())
+            self.relay.look_at_endings()
             self._write(self.audit.commit)
             self._promise()
 
@@ -243,19 +244,32 @@ class _Worker:
             self.slot.positions.post(self.slot.index, position)
 
     async def _sync(self) -> None:
-        """Brings the audit to the disk behind the turns' back (durability `process`)."""
-        lag = 0
+        """Brings the audit to the disk behind the turns' back (durability `process`); sleeps while nothing is written."""
         while True:
+            await self._written.wait()
             await trio.sleep(SYNC_SECONDS)
-            if lag != self.audit.unsynced:
-                lag = self.audit.unsynced
-                self.slot.row.set(Counter.AUDIT_LAG, lag)
+            self._written, self._sync_due = trio.Event(), False
+            self._tell_lag()
             sync = self.audit.begin_sync()
             if sync is not None:
                 await trio.to_thread.run_sync(sync.run)
                 self.audit.end_sync(sync)
                 if sync.fault is not None:
                     log.critical("the audit's disk failed: what it was handed may be lost if the power goes")
+            if self._tell_lag():
+                self._wrote()
+
+    def _wrote(self) -> None:
+        """There may be something to sync. A turn may say so, which is no task of trio's."""
+        if not self._sync_due:
+            self._sync_due = True
+            self._soon(self._written.set)
+
+    def _tell_lag(self) -> int:
+        """How much of the audit is not known to be on the disk."""
+        lag = self.audit.unsynced
+        self.slot.row.set(Counter.AUDIT_LAG, lag)
+        return lag
 
     def _tell_audit(self) -> None:
         """What `sluice status` says of the audit, and a line in the log when it is another."""

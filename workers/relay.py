@@ -53,6 +53,7 @@ class Relay:
         self._moved: list[Link] = []  # those through which the catalogue of their database changed
         self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # readable: the wait for sockets shall end
         self._epoll.register(self._woken, _IN)
+        self._lingering: dict[Link, None] = {}  # those that end once their last words have gone
         self.links: dict[Link, None] = {}
         self.draining = False
         self.catalog_moved: Callable[[str], int] = lambda database: 0
@@ -279,6 +280,7 @@ class Relay:
             link.ending_since = link.ending_since or now
             if link.client.backlog:
                 if now - link.ending_since < GOODBYE_NS:
+                    self._lingering[link] = None
                     return False
                 link.fate = "client-gone"
         link.session.close(link.fate or ("unresolved" if link.server.ended else "client-gone"), now)
@@ -316,9 +318,11 @@ class Relay:
         if link not in self.links:
             return
         if link.client.backlog and link.fate is None:
-            return  # its last words were cut short by a full socket: the next turn tries again
+            self._lingering[link] = None
+            return  # its last words were cut short by a full socket: a later turn tries again
         del self.links[link]
         self._again.pop(link, None)
+        self._lingering.pop(link, None)
         for side in (link.server, link.client):
             if not (side.server and side.ended):
                 self._epoll.unregister(side.fd)
@@ -361,6 +365,12 @@ class Relay:
         if link in self.links:
             self._again[link] = None
             self.wake()
+
+    def look_at_endings(self) -> None:
+        """Have the next turn visit those whose clients do not read their last words, in a drain all. Called about twice a
+        second."""
+        for link in list(self.links if self.draining else self._lingering):
+            self.look_again(link)
 
     def cut(self, link: Link, fate: Status) -> None:
         """End the link whatever it does; its outstanding statements get this outcome."""

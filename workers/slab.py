@@ -136,14 +136,15 @@ class Row:
         """Add to a counter."""
         self._words[counter] += count
 
-    def admit(self, sessions_max: int) -> bool:
-        """Count one more session, unless all slots together would then hold more than `sessions_max`.
+    def admit(self, sessions_max: int, own_max: int) -> bool:
+        """Count one more session, unless all slots together would then hold more than `sessions_max`, or this one more
+        than `own_max`.
 
         The session is counted before the sum is taken: two workers racing for the last place may both be
         turned away, never both let in.
         """
         self._words[Counter.SESSIONS] += 1
-        if self._slab.total(Counter.SESSIONS) <= sessions_max:
+        if self._words[Counter.SESSIONS] <= own_max and self._slab.total(Counter.SESSIONS) <= sessions_max:
             return True
         self._words[Counter.SESSIONS] -= 1
         return False

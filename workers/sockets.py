@@ -15,6 +15,7 @@ import trio
 from parser.frames import Frame, cut
 
 RECEIVE_BYTES = 16_384
+SIGNING_IN_MAX = 512  # of a worker
 LINGER_SECONDS = 0.5
 LINGER_BYTES_MAX = 1 << 20
 KEEPALIVE_IDLE_SECONDS = 60

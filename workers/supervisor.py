@@ -19,7 +19,7 @@ from typing import Any
 
 from gateway.errors import ConfigError, Unavailable
 from gateway.policy.difference import difference
-from workers import configuration, listeners, notary_process, spawn
+from workers import configuration, descriptors, listeners, notary_process, spawn
 from workers.audit_recovery import Recoveries, recover_and_tell, recover_at_last
 from workers.budgets import Budgets
 from workers.configuration import Loaded
@@ -430,6 +430,8 @@ def serve(config: Path, workers: int | None = None, main: WorkerMain | None = No
         folder.lock()
         recover_and_tell(loaded.audit_dir)
         slots = workers or loaded.settings.gateway.workers or os.cpu_count() or 1
+        if scarce := descriptors.allow(loaded.settings.gateway.max_sessions, slots):
+            log.warning("%s", scarce)
         return Supervisor(loaded, slots, main or spawn.worker_main(), folder, environ).run()
     except ConfigError as error:
         print(f"sluice: {error}", file=sys.stderr)

@@ -16,6 +16,7 @@ from parser import messages
 from parser.errors import ProtocolError
 from parser.startup import PACKET_BYTES_MAX
 from workers import tls
+from workers.sharing import shared
 from workers.sockets import Closed, Wire, tune
 from workers.upstream_login import LOGIN_FRAME_BYTES_MAX, METHODS, Login, Rejected
 
@@ -81,8 +82,8 @@ class Upstream:
     secret: bytes = field(repr=False)
     minor: int
     status: bytes
-    parameters: list[tuple[str, str]]
-    notices: list[bytes]
+    parameters: tuple[tuple[str, str], ...]
+    notices: tuple[bytes, ...]
 
     @property
     def sock(self) -> socket.socket:
@@ -181,7 +182,7 @@ async def _addresses(target: Target, host: str, port: int) -> list[Address]:
             return []
         found = [(info[0], info[4]) for info in infos]
     return [
-        Address(family, sockaddr, host, target.sslmode, target.sslrootcert, target.connect_timeout)
+        shared(Address(family, sockaddr, host, target.sslmode, target.sslrootcert, target.connect_timeout))
         for family, sockaddr in found
     ]
 
@@ -238,8 +239,8 @@ async def _attempt(target: Target, address: Address, packet: bytes, minor: int, 
         login.secret,
         login.minor,
         login.status,
-        login.parameters,
-        login.notices,
+        shared(tuple(login.parameters)),
+        tuple(login.notices),
     )
 
 

@@ -38,7 +38,7 @@ class Own(NamedTuple):
 
     def uncertain(self) -> "Own":
         """What is left of them when no name is certain."""
-        return Own(carries=self.carries)
+        return Own(carries=self.carries) if self.carries else NOTHING
 
 
 NOTHING = Own()

@@ -6,7 +6,7 @@ on record; when they cannot be recorded, `refuse_staged` replaces every statemen
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.audit.chain import Chain
 from gateway.audit.defined import SessionCard
@@ -115,7 +115,7 @@ class Session:
         rescope: Callable[["Session"], Scope],
         chain: Chain,
         card: SessionCard,
-        parameters: list[tuple[str, str]],
+        parameters: Sequence[tuple[str, str]],
         frame_bytes_max: int,
         purse_of: Purses,
         said: Said | None = None,

@@ -37,8 +37,8 @@ class Temporaries:
 
     def __init__(self) -> None:
         self.own = NOTHING
-        self.lasting: frozenset[str] = frozenset()
-        self._fleeting: frozenset[str] = frozenset()  # those that go with the transaction
+        self.lasting = NOTHING.names
+        self._fleeting = NOTHING.names  # those that go with the transaction
         self._marks: dict[str, frozenset[str]] = {}  # the names there were at each savepoint
         self._views: dict[str, Mark] = {}  # clean ones
         self._doubt = False  # something of the transaction failed or was taken back
@@ -49,7 +49,7 @@ class Temporaries:
         first = facts.kinds[0]
         if ruling.moves_path or first.startswith("DISCARD"):  # code of somebody's own may have done anything to them
             kept = NOTHING if facts.shape.lower() in _FORGETTING else self.own.uncertain()
-            self.own, self.lasting = kept, frozenset()
+            self.own, self.lasting = kept, NOTHING.names
             return
         if first == "SAVEPOINT" and self.own.names and len(self._marks) < SAVEPOINTS_MAX:
             self._marks[facts.shape.split()[-1]] = self.own.names
@@ -117,6 +117,8 @@ class Temporaries:
     def outdated(self, scope: Scope) -> bool:
         """Whether this scope says otherwise of views that were clean: they are so no more."""
         stale = [name for name, mark in self._views.items() if mark != _mark(scope)]
+        if not stale:
+            return False
         for name in stale:
             del self._views[name]
         clean = self.own.clean

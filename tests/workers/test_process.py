@@ -24,10 +24,12 @@ from tests.workers.worker_rig import (
     quiet,
     running_server,
 )
+from workers.audit_disk import Sync
 from workers.audit_trail import ChainFiles
 from workers.embedded import EmbeddedServer
 from workers.process import _Worker
 from workers.shared_policy import seal
+from workers.slab import Counter
 from workers.slot import BootFailed, Drain, Failed, PolicyMessage, send
 
 ROOT = Path(__file__).parents[2]
@@ -168,6 +170,27 @@ async def test_a_worker_that_drains_on_a_full_disk_ends_all_the_same(
                 while not house.exit_codes:
                     await trio.sleep(0.01)
         assert house.exit_codes == [0]
+
+
+@pytest.mark.trio
+async def test_what_is_written_after_a_pause_is_soon_on_the_disk_and_a_sync_that_could_not_be_is_made_up_for(
+    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with housed(tmp_path, server) as house:
+        audit, begun = house.worker.audit, []
+        begin = audit.begin_sync
+
+        def begin_sync() -> Sync | None:
+            begun.append(audit.unsynced)
+            return None if len(begun) == 1 else begin()
+
+        guest = await house.guest()
+        await until(lambda: audit.unsynced == 0, "the sign-in is on the disk")
+        monkeypatch.setattr(audit, "begin_sync", begin_sync)
+        assert await guest.cell("select 1") == "1"
+        await until(lambda: audit.unsynced == 0, "the statement is on the disk")
+        await until(lambda: house.slot.row.get(Counter.AUDIT_LAG) == 0, "that is said")
+        assert len(begun) >= 2
 
 
 @pytest.mark.trio

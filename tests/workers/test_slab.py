@@ -54,16 +54,23 @@ def test_beat_is_the_monotonic_clock() -> None:
 def test_sessions_of_all_slots_together_stay_within_the_limit() -> None:
     slab = Slab(3)
     rows = [slab.row(index) for index in range(3)]
-    assert [rows[number % 3].admit(4) for number in range(6)] == [True] * 4 + [False] * 2
+    assert [rows[number % 3].admit(4, 9) for number in range(6)] == [True] * 4 + [False] * 2
     assert slab.total(Counter.SESSIONS) == 4
     rows[0].leave()
-    assert rows[2].admit(4)
+    assert rows[2].admit(4, 9)
+
+
+def test_a_slot_takes_no_more_sessions_than_it_has_room_for() -> None:
+    slab = Slab(2)
+    assert [slab.row(0).admit(9, 2) for _ in range(3)] == [True, True, False]
+    assert slab.row(1).admit(9, 2), "the other slot has room"
+    assert slab.total(Counter.SESSIONS) == 3
 
 
 def test_a_dead_workers_gauges_are_cleared_and_its_counts_stay() -> None:
     slab = Slab(1)
     row = slab.row(0)
-    assert row.admit(1)
+    assert row.admit(1, 1)
     row.beat()
     row.add(Counter.STATEMENTS, 5)
     row.bump_catalogue("shop")

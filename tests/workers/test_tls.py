@@ -79,3 +79,15 @@ def test_verification_without_roots_fails_closed(tmp_path: Path, sslmode: str) -
     empty.touch()
     with pytest.raises(Unavailable):
         upstream_context(sslmode, str(empty))
+
+
+def test_connections_share_a_context_until_the_file_of_roots_is_another(tmp_path: Path) -> None:
+    first, _ = make_certificate(tmp_path, "localhost")
+    context = upstream_context("verify-full", str(first))
+    assert upstream_context("verify-full", str(first)) is context
+    assert upstream_context("verify-ca", str(first)) is not context
+    other, _ = make_certificate(tmp_path, "other")
+    other.replace(first)
+    renewed = upstream_context("verify-full", str(first))
+    assert renewed is not context
+    assert renewed.get_ca_certs() != context.get_ca_certs()
