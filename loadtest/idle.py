@@ -120,20 +120,26 @@ def active(found: Found, target: Target, folder: Path, rounds: int, seconds: int
 
 
 def look(target: Target, folder: Path, count: int, rounds: int, seconds: int, quiet: float) -> Found:
-    """Active sessions alone, beside idle ones, and alone again: what drifts meanwhile shows in the spread."""
+    """Active sessions beside idle ones, alone, and beside them again: what drifts meanwhile shows in the spread. Memory is
+    measured first and from the first fifth of the sessions on, which take what the processes had left free."""
     found = Found(count)
-    with idle_sessions(target, ACTIVE):
-        rate = pgbench(target, folder, seconds)["tps"] / 2
-    active(found, target, folder, rounds, seconds, rate, idle=False)
-    time.sleep(1)
-    before, kernel_before, alone = memory(target), kernel_memory(), cpu_share(target, quiet)
+    few = count // 5
+    with idle_sessions(target, few):
+        time.sleep(1)
+        before, kernel_before = memory(target), kernel_memory()
+        with idle_sessions(target, count - few):
+            time.sleep(1)
+            found.bytes_each = (memory(target) - before) / (count - few)
+            found.kernel_bytes_each = (kernel_memory() - kernel_before) / (count - few)
     with idle_sessions(target, count):
         time.sleep(1)
-        found.bytes_each = (memory(target) - before) / count
-        found.kernel_bytes_each = (kernel_memory() - kernel_before) / count
-        found.cpu_share = alone, cpu_share(target, quiet)
-        active(found, target, folder, 2 * rounds, seconds, rate, idle=True)
-    active(found, target, folder, rounds, seconds, rate, idle=False)
+        beside = cpu_share(target, quiet)
+        rate = pgbench(target, folder, seconds)["tps"] / 2
+        active(found, target, folder, rounds, seconds, rate, idle=True)
+    found.cpu_share = cpu_share(target, quiet), beside
+    active(found, target, folder, 2 * rounds, seconds, rate, idle=False)
+    with idle_sessions(target, count):
+        active(found, target, folder, rounds, seconds, rate, idle=True)
     return found
 
 

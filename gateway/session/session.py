@@ -414,9 +414,7 @@ class Session:
             card = result.card_with(item.found) if result is not None else None
             duration = (self.now - item.started) // 1000
             affected = ruling.affected(rows) if ruling.changes else None
-            self.chain.outcome(
-                self.now, intent, "ok", rows, item.nbytes, card, command, "", duration, affected
-            )
+            self.chain.outcome(self.now, intent, "ok", rows, item.nbytes, card, command, "", duration, affected)
         item.index = index + 1
         item.nbytes = item.rows_seen = 0
         item.plan, item.found = None, frozenset()
