@@ -69,13 +69,10 @@ def look(sql: bytes) -> tuple[bytes, list[bytes]] | None:
         elif kind == _QUOTE:
             if before in (_WORD, _AND):
                 return None
-            if not quoted:
-                if b"\\" in sql or b"\0" in sql or b"\x01" in sql:
-                    return None
-                quoted = True
             end = _string_end(sql, at)
-            if end < 0:
+            if end < 0 or not (quoted or _plain(sql)):
                 return None
+            quoted = True
             literals.append(sql[at:end])
             parts.append(sql[copied:at])
             parts.append(_STRING)
@@ -93,8 +90,6 @@ def look(sql: bytes) -> tuple[bytes, list[bytes]] | None:
                     return None
             at += 1
         before = kind
-    if quoted and not _is_utf8(sql):
-        return None
     if not parts:
         return sql, literals
     parts.append(sql[copied:])
@@ -141,7 +136,10 @@ def _string_end(sql: bytes, start: i64) -> i64:
     return at + 1 if at >= 0 else -1
 
 
-def _is_utf8(sql: bytes) -> bool:
+def _plain(sql: bytes) -> bool:
+    """Whether its strings hold nothing but text: no escape, no NUL, none of the key's marks."""
+    if b"\\" in sql or b"\0" in sql or b"\x01" in sql:
+        return False
     if not sql.isascii():
         try:
             sql.decode()
