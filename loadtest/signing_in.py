@@ -8,26 +8,33 @@ each.
 import argparse
 import multiprocessing
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from multiprocessing.synchronize import Event
 
 from bench import machine, record, row, spread, tell, versions
 from servers import Servers, Target, running
-from wire import Client
+from wire import Client, WireError
 
 BEGIN, END = "<!-- signing in: begin -->", "<!-- signing in: end -->"
 CLIENTS = (1, 16)
+FAILED = -1
 PASSWORD = "a password to be proven"
 
 
 def sign_in_until(target: Target, over: Event, done: "multiprocessing.SimpleQueue[int]") -> None:
+    """Puts how many it were; FAILED where one did not come in."""
     count = 0
-    while not over.is_set():
-        client = Client(target.port, target.user, "bench", target.password)
-        client.query("SELECT 1")
-        client.close()
-        count += 1
+    try:
+        while not over.is_set():
+            client = Client(target.port, target.user, "bench", target.password)
+            client.query("SELECT 1")
+            client.close()
+            count += 1
+    except (OSError, WireError) as error:
+        print(f"{target.name}: {error}", file=sys.stderr)
+        count = FAILED
     done.put(count)
 
 
@@ -41,10 +48,13 @@ def sign_ins(target: Target, clients: int, seconds: float) -> tuple[float, float
         one.start()
     time.sleep(seconds)
     over.set()
-    count = sum(done.get() for _ in crowd)
+    counts = [done.get() for _ in crowd]
     took, spent = time.perf_counter() - began, target.cpu_seconds() - before
     for one in crowd:
         one.join()
+    if FAILED in counts:
+        sys.exit(f"not every client came in at {target.name}")
+    count = sum(counts)
     return count / took, spent / count * 1e6
 
 
