@@ -8,6 +8,7 @@ from where it stands, which knows all answers. Nothing here refuses anybody, and
 
 import contextlib
 import logging
+import math
 import secrets
 import socket
 import time
@@ -32,7 +33,6 @@ log = logging.getLogger("sluice.doorway")
 
 AT_ONCE_MAX = 64  # accepted in one turn: those who are in shall not wait for a crowd
 PATIENCE_SECONDS = 0.25  # for a packet: after that a task waits for it, with the limits that apply there
-ARRIVALS_MAX = 1024
 
 _HEAD = 4
 _ASK_TOKEN = messages.authentication_cleartext()
@@ -58,7 +58,7 @@ class Doorway:
         self._begun: dict[Wire, Begun] = {}
         self._open = False
         self._soon: Callable[..., None]
-        self._send, self.arrivals = trio.open_memory_channel[Wire](ARRIVALS_MAX)
+        self._send, self.arrivals = trio.open_memory_channel[Wire](math.inf)  # who is there has a descriptor
 
     def begun(self, wire: Wire) -> Begun:
         """How far it had come; to be asked once."""
@@ -218,7 +218,7 @@ class Doorway:
     def _arrive(self, wire: Wire) -> None:
         try:
             self._send.send_nowait(wire)
-        except (trio.WouldBlock, trio.ClosedResourceError, trio.BrokenResourceError):
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
             del self._begun[wire]
             wire.close()
 

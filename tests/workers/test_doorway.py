@@ -1,5 +1,6 @@
 """The short way in: taken when nothing is to be waited for, and never told from the long one by what a client reads."""
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,9 @@ async def test_second_of_a_kind_comes_in_at_once_and_reads_the_same(tmp_path: Pa
         second = await enter(house)
         assert len(seen) == 1
         assert without_key(second) == without_key(first)
+        (link,) = house.worker.relay.links
+        options = (socket.TCP_NODELAY, socket.TCP_KEEPIDLE, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        assert [link.client.sock.getsockopt(socket.IPPROTO_TCP, one) for one in options] == [1, 60, 6, 0]
         assert await second.cell("select 7") == "7"
         assert len(house.events("session opened")) == house.slot.row.get(Counter.SIGN_INS) == 2
         await leave(house, second)
