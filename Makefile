@@ -57,9 +57,9 @@ bench: env
 bench-bulk: env
 	@$(BIN)/python loadtest/bulk.py $(ARGS)
 
-# Sign-ins a second: connect, SELECT 1, close. ARGS=--short for a quick look, ARGS=--record puts the table in bench.md.
+# Sign-ins a second, a section of `make bench` by itself. ARGS=--short for a quick look, ARGS=--record puts it in bench.md.
 bench-signing-in: env
-	@$(BIN)/python loadtest/signing_in.py $(ARGS)
+	@$(BIN)/python loadtest/bench.py --only signing-in $(ARGS)
 
 # Tokenizers side by side, one core. ARGS=--record puts the table in bench.md.
 bench-lexing: env

@@ -233,7 +233,7 @@ class Servers:
         if PGBOUNCER is None:
             return None
         port = free_port()
-        folder = self._private("pgbouncer")
+        folder = self._private("pgbouncer-scram" if password else "pgbouncer")
         certificate, key = make_certificate(folder)
         if self._owner:
             os.chown(key, self._owner.pw_uid, self._owner.pw_gid)
@@ -250,9 +250,9 @@ class Servers:
             "ignore_startup_parameters = extra_float_digits,options\n"
         )
         process = self._start(
-            [PGBOUNCER, str(folder / "pgbouncer.ini")], "pgbouncer.log", cwd="/", **self._as
+            [PGBOUNCER, str(folder / "pgbouncer.ini")], f"{folder.name}.log", cwd="/", **self._as
         )
-        wait_until(lambda: listens(port), process, self.folder / "pgbouncer.log")
+        wait_until(lambda: listens(port), process, self.folder / f"{folder.name}.log")
         return Target("pgbouncer", port, "bench", password, [process.pid])
 
     def sluice(

@@ -121,7 +121,7 @@ class WarmServers:
         self._idle.setdefault(shape, []).append(kept)
 
     def _make_room(self, database: Database, share: int) -> None:
-        same = [kept for kept in self._kept if kept.database.name == database.name]
+        same = self._of(database)
         if len(same) >= share:
             self._drop(same[0])
         elif len(self._kept) >= KEPT_MAX:
@@ -138,12 +138,18 @@ class WarmServers:
                 self._drop(kept)
         return None
 
+    def _of(self, database: Database) -> list[_Kept]:
+        return [kept for kept in self._kept if kept.database.name == database.name]
+
     async def take(self, shape: Shape) -> Upstream | None:
-        """As `ready`, or the one whose reset began first once the server has answered."""
+        """As `ready`. Where all are being reset and there may be more, none: one more connection will be there next time.
+        Else the one whose reset began first, once the server has answered."""
         found = self.ready(shape)
         if found is not None or shape not in self._idle:
             return found
         kept = self._idle[shape][0]
+        if len(self._of(kept.database)) < self.share(kept.database):
+            return None
         self._forget(kept)
         try:
             with trio.fail_after(RESET_SECONDS):

@@ -1,17 +1,24 @@
-"""The table of sign-ins: medians with their spread, and the ratio to pgbouncer where it is there."""
+"""Clients that sign in count what they did, and a peer that turns one away is not measured."""
 
-from signing_in import CLIENTS, table
+import socket
+import threading
 
-
-def test_ratio_is_that_of_the_medians() -> None:
-    rates = {(clients, "pgbouncer"): [100.0, 300.0, 200.0] for clients in CLIENTS}
-    rates |= {(clients, "sluice"): [90.0, 150.0, 100.0] for clients in CLIENTS}
-    spent = {(clients, name): [10.0] for clients in CLIENTS for name in ("pgbouncer", "sluice")}
-    lines = table(["pgbouncer", "sluice"], rates, spent)
-    assert lines[2] == "| 1 client | 200 (100 to 300) | 100 (90 to 150) | 10 (10 to 10) | 10 (10 to 10) | 0.50 |"
-    assert len(lines) == 2 + len(CLIENTS)
+import pytest
+import signing_in
+from servers import Target
+from tables import Failed
 
 
-def test_without_pgbouncer_there_is_no_ratio() -> None:
-    rates = {(clients, "sluice"): [90.0] for clients in CLIENTS}
-    assert table(["sluice"], rates, rates)[2].endswith("| not installed |")
+def test_peer_that_turns_clients_away_is_not_measured(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def turn_away() -> None:
+            listener.accept()[0].close()
+
+        waiter = threading.Thread(target=turn_away)
+        waiter.start()
+        target = Target("sluice", listener.getsockname()[1], "ann", "token")
+        with pytest.raises(Failed, match="not every client came in"):
+            signing_in.sign_ins(target, clients=1, seconds=0.2)
+        waiter.join()
+    assert "sluice: " in capfd.readouterr().err

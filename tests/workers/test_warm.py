@@ -97,8 +97,14 @@ async def test_reset_is_asked_at_the_end_and_its_answer_read_at_the_next_beginni
     assert await bench.taken() is None
 
 
-async def test_session_waits_for_a_reset_that_is_under_way(bench: Bench, autojump_clock: object) -> None:
-    far = bench.give()
+async def test_session_does_not_wait_for_a_reset_where_there_may_be_one_more(bench: Bench) -> None:
+    bench.give()
+    assert await bench.taken() is None
+    assert len(bench.warm) == 1
+
+
+async def test_session_waits_for_a_reset_where_there_may_be_no_more(bench: Bench, autojump_clock: object) -> None:
+    far = bench.give(database=msgspec.structs.replace(DATABASE, pool_size=1))
     found: list[int | None] = []
 
     async def take() -> None:
@@ -247,6 +253,8 @@ async def leave(house: House, guest: Guest, *, goodbye: bool = True) -> None:
         await guest.wire.write_all(messages.TERMINATE)
     guest.wire.close()
     await quiet(house)
+    for kept in list(house.worker.admissions.warm._kept):
+        await until(kept.look, "the server has answered the reset")
 
 
 def process(guest: Guest) -> int:
