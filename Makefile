@@ -7,7 +7,7 @@ KEEP ?= 0
 ARGS ?=
 
 .PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-idle bench-lexing \
-	bench-recording bench-scaling bench-verifying load load-reach storm lint clean
+	bench-recording bench-scaling bench-signing-in bench-verifying load load-reach storm lint clean
 
 env: $(STAMP)
 
@@ -56,6 +56,10 @@ bench: env
 # Large results: masked, unmasked, COPY, wide rows, free text; memory. ARGS=--record puts the table in bench.md.
 bench-bulk: env
 	@$(BIN)/python loadtest/bulk.py $(ARGS)
+
+# Sign-ins a second, a section of `make bench` by itself. ARGS=--short for a quick look, ARGS=--record puts it in bench.md.
+bench-signing-in: env
+	@$(BIN)/python loadtest/bench.py --only signing-in $(ARGS)
 
 # Tokenizers side by side, one core. ARGS=--record puts the table in bench.md.
 bench-lexing: env

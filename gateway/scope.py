@@ -30,6 +30,7 @@ from gateway.masking.travels import is_blind, learned
 from gateway.policy.affected import runs
 from gateway.policy.decide import decide
 from gateway.policy.decision import NO_LIMITS, Decision
+from gateway.policy.lasting import lasting
 from gateway.policy.table import Rights
 from gateway.results import ResultPlan, result
 from parser.compared import Comparisons, compared
@@ -73,6 +74,7 @@ class Ruling:
     declared: Declared | None = None  # that, with what the statement declares itself, as the audit keeps it
     changes: tuple[str, ...] = ()  # tables whose rows it changes; the command tag counts those of the first,
     counted: bool = False  # where it does
+    lasting: bool = False  # the server's session may keep something of it for ever
     _plans: dict[bytes, ResultPlan] = field(default_factory=dict)
 
     def affected(self, rows: int) -> tuple[tuple[str, int], ...] | None:
@@ -395,6 +397,7 @@ class Scope:
             facts, decision, masks, copy, card, refused, None, moves, plain, learns, blind, chosen,
             concerns(masks), owed, adds, keeps_no_keys, said,
         )
+        ruling.lasting = lasting(facts, self.catalog)
         if facts.tags:
             ruling.tags = tuple(pair for pair in facts.tags if not pair[0].startswith(TAG_PREFIX)) or None
         if intent is not None:

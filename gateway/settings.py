@@ -97,6 +97,9 @@ class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sslmode: SslMode = "verify-full"
     sslrootcert: str = ""
     pool: Literal["session"] = "session"
+    pool_size: Annotated[int, Meta(ge=0, le=10_000)] = 20  # connections kept between sessions, over all workers
+    server_idle_timeout: Seconds = 600.0  # … for so long unused
+    server_lifetime: Seconds = 3600.0  # … and so long after their login
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
@@ -182,7 +185,7 @@ def _foresee(tables: dict[str, Any], text: str, file: str) -> None:
             mend = "put it in a file or a variable and name that by password_file or password_env"
             fail(text, file, (*path, "password"), "the password itself is never written here", mend)
         if one.get("pool") in ("transaction", "statement"):
-            why = "only session pooling is there: each client has its own server session"
+            why = "settings, prepared statements and temporary tables do not follow a session from connection to connection"
             fail(text, file, (*path, "pool"), why, 'set pool = "session" or leave it out')
         if "hosts" in one and ("host" in one or "port" in one):
             fail(text, file, (*path, "hosts"), "it stands beside host or port", "keep one of the two ways")

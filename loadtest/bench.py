@@ -15,6 +15,7 @@ import large
 import latency
 import pipelines
 import selects
+import signing_in
 import tls
 import tpcb
 from machine import machine, versions
@@ -34,6 +35,7 @@ SECTIONS: dict[str, Section] = {
     "latency": latency.measure,
     "pipelines": pipelines.measure,
     "large": large.measure,
+    "signing-in": signing_in.measure,
 }
 
 

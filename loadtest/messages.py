@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 PROTOCOL_3_0 = 196608
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 SYNC = b"S\0\0\0\4"
+TERMINATE = b"X\0\0\0\4"
 COPY_DONE = b"c\0\0\0\4"
 HEADER_BYTES = 5
 MESSAGE_BYTES_MAX = 1 << 30  # PostgreSQL sends nothing longer: a length above it is a stream out of step
@@ -146,6 +147,15 @@ def startup(parameters: Mapping[str, str]) -> bytes:
 
 def password(secret: str) -> bytes:
     return message(b"p", secret.encode() + b"\0")
+
+
+def sasl_first(first: bytes) -> bytes:
+    """SASLInitialResponse: SCRAM-SHA-256 is chosen."""
+    return message(b"p", b"SCRAM-SHA-256\0" + struct.pack("!i", len(first)) + first)
+
+
+def sasl(response: bytes) -> bytes:
+    return message(b"p", response)
 
 
 def query(sql: str) -> bytes:

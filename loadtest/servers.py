@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import scram
 from certificates import make_certificate
 from tables import Failed
 
@@ -224,31 +225,35 @@ class Servers:
         wait_until(lambda: listens(port), process, self.folder / "standin.log")
         return Target("stand-in", port, "bench", "", [process.pid])
 
-    def pgbouncer(self, upstream: Target, idle: Target | None = None, sessions_max: int = 400) -> Target | None:
-        """pgbouncer with session pooling, or None where it is not installed. `idle`: what database `idle` means."""
+    def pgbouncer(
+        self, upstream: Target, idle: Target | None = None, sessions_max: int = 400, password: str = ""
+    ) -> Target | None:
+        """pgbouncer with session pooling, or None where it is not installed. `idle`: what database `idle` means. With a
+        password clients prove that they know it (SCRAM)."""
         if PGBOUNCER is None:
             return None
         port = free_port()
-        folder = self._private("pgbouncer")
+        folder = self._private("pgbouncer-scram" if password else "pgbouncer")
         certificate, key = make_certificate(folder)
         if self._owner:
             os.chown(key, self._owner.pw_uid, self._owner.pw_gid)
-        (folder / "users.txt").write_text('"bench" ""\n')
+        (folder / "users.txt").write_text(f'"bench" "{scram.secret(password) if password else ""}"\n')
+        auth_type = "scram-sha-256" if password else "trust"
         (folder / "pgbouncer.ini").write_text(
             f"[databases]\n* = host=127.0.0.1 port={upstream.port} user=bench\n"
             + (f"idle = host=127.0.0.1 port={idle.port} user=bench pool_size={sessions_max}\n" if idle else "")
             + "[pgbouncer]\n"
-            f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = {auth_type}\n"
             f"auth_file = {folder}/users.txt\npool_mode = session\ndefault_pool_size = 200\n"
             f"max_client_conn = {sessions_max}\n"
             f"client_tls_sslmode = allow\nclient_tls_cert_file = {certificate}\nclient_tls_key_file = {key}\n"
             "ignore_startup_parameters = extra_float_digits,options\n"
         )
         process = self._start(
-            [PGBOUNCER, str(folder / "pgbouncer.ini")], "pgbouncer.log", cwd="/", **self._as
+            [PGBOUNCER, str(folder / "pgbouncer.ini")], f"{folder.name}.log", cwd="/", **self._as
         )
-        wait_until(lambda: listens(port), process, self.folder / "pgbouncer.log")
-        return Target("pgbouncer", port, "bench", "", [process.pid])
+        wait_until(lambda: listens(port), process, self.folder / f"{folder.name}.log")
+        return Target("pgbouncer", port, "bench", password, [process.pid])
 
     def sluice(
         self, upstream: Target, durability: str = "process", idle: Target | None = None, sessions_max: int = 10_000

@@ -1,5 +1,6 @@
 """A PostgreSQL client of plain sockets for load: it costs the machine that it shares with the gateway little."""
 
+import contextlib
 import socket
 import ssl
 import time
@@ -7,17 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import messages
 from messages import Answer, Answers, Reader, WireError
+from scram import Proof
 
 __all__ = ["Client", "WireError"]
 
 TIMEOUT_SECONDS = 60
 RECEIVE_BYTES = 1 << 16
 CLEAR_TEXT = b"\0\0\0\3"
+SASL = b"\0\0\0\n"
+SASL_FINAL = b"\0\0\0\x0c"
 SIGNED_IN = b"\0\0\0\0"
 
 
 class Client:
-    """One signed-in session. With a token or a password the server may ask for it in clear text only.
+    """One signed-in session. The server may ask for a token or a password in clear text, or for a proof (SCRAM).
 
     `tls` wraps the connection after SSLRequest; with `tls_optional` a server without TLS is spoken to in clear.
     """
@@ -54,10 +58,22 @@ class Client:
                 raise messages.error(body)
             if kind == b"R" and body == CLEAR_TEXT:
                 self._socket.sendall(messages.password(password))
-            elif kind == b"R" and body[:4] != SIGNED_IN:
-                raise WireError("the server asks for a password in another form than clear text")
+            elif kind == b"R" and body[:4] == SASL:
+                self._prove(password)
+            elif kind == b"R" and body[:4] not in (SASL_FINAL, SIGNED_IN):
+                raise WireError("the server asks for a password in a form that is not spoken here")
+
+    def _prove(self, password: str) -> None:
+        proof = Proof(password)
+        self._socket.sendall(messages.sasl_first(proof.first))
+        kind, body = self._message()
+        if kind == b"E":
+            raise messages.error(body)
+        self._socket.sendall(messages.sasl(proof.final(body[4:])))
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.sendall(messages.TERMINATE)
         self._socket.close()
 
     def _message(self) -> tuple[bytes, bytes]:

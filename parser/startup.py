@@ -52,7 +52,10 @@ class Startup:
 
     def get(self, name: str) -> str | None:
         """The value sent under `name`, None where it was not sent."""
-        return next((value for key, value in self.pairs if key == name), None)
+        for key, value in self.pairs:
+            if key == name:
+                return value
+        return None
 
 
 FirstPacket = SslRequest | GssEncRequest | CancelRequest | Startup

@@ -10,15 +10,10 @@ from typing import Any
 import trio
 
 from gateway.audit.defined import SessionCard
-from gateway.audit.literals import Literals
 from gateway.audit.records import SessionInfo
-from gateway.classify.catalog import Catalog
-from gateway.classify.own import NOTHING, Own
 from gateway.errors import Refusal, Refused, State
 from gateway.identity import claims
 from gateway.identity.principal import Principal
-from gateway.masking.key_sets import Digester
-from gateway.masking.row_keys import Accounting
 from gateway.policy import startup
 from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable, Rights
@@ -38,17 +33,18 @@ from workers.descriptors import sessions_room
 from workers.estimates import Estimates, Place
 from workers.links import Link
 from workers.relay import Relay
+from workers.scopes import Scopes
 from workers.sharing import shared
-from workers.sign_in import Attempt, Claimed, SignedIn, TlsMode, sign_in
+from workers.sign_in import Attempt, Begun, Claimed, SignedIn, TlsMode, sign_in
 from workers.slab import Counter
 from workers.slot import Slot
 from workers.sockets import Wire
 from workers.targets import target
 from workers.upstream import Target, Upstream, connect, send_cancel
+from workers.warm import Shape, WarmServers, end
 
 log = logging.getLogger("sluice.admission")
 
-SCOPES_MAX = 1024
 SLICE_SECONDS = 0.005  # for which asking for rights again keeps the worker's other tasks waiting
 NOTHING_MORE: Mapping[str, Any] = {}
 _GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", "Sign in again.")
@@ -89,6 +85,11 @@ class _Live:
         await self.house.cancel_upstream(self.link, address)
 
 
+def _shape(admission: Admission) -> Shape:
+    role = admission.rights.role
+    return admission.target, (*admission.parameters, *(() if role is None else (("role", role),)))
+
+
 class Admissions:
     """The gate of one worker (workers.sign_in.Gate), and the keeper of its scopes."""
 
@@ -103,14 +104,14 @@ class Admissions:
     ) -> None:
         gateway = slot.settings.gateway
         self._slot = slot
-        self._accounting = Accounting(Digester(slot.secrets.digest_key), slot.settings.audit.row_keys)
         self._audit = audit
         self._relay = relay
         self._desk = desk
         self._catalogs = catalogs
         self._estimates = estimates
+        self.warm = WarmServers(slot.slots)
         self.ledger = slot.budgets.ledger(slot.index, slot.row)
-        self._scopes: dict[tuple[object, ...], Scope] = {}
+        self._scopes = Scopes(slot, catalogs)
         self._live: dict[Link, _Live] = {}
         self._ends: Deadlines[Link] = Deadlines()  # of the rights behind live sessions
         self._asked: dict[Link, None] = {}  # sessions whose right is to be asked again as soon as nothing runs in them
@@ -118,7 +119,6 @@ class Admissions:
         self._room = sessions_room()
         self._count = 0
         self._tokens = claims.VerifiedTokens()
-        self._literals = Literals(slot.secrets.digest_key)
         self.keys = slot.keys
         self.table: PolicyTable
         self.generation = 0
@@ -133,27 +133,47 @@ class Admissions:
         """From now on this policy decides, in running sessions too."""
         self.table = table
         self.generation = generation
-        for scope in self._scopes.values():
-            scope.stale = True
-        self._scopes.clear()
+        self._scopes.adopt(table, generation)
         self._asked.update(dict.fromkeys(self._live))
         self._catalogs.reclassify(table.classify)
 
     def catalog_renewed(self, name: str) -> None:
-        """Scopes made for the old catalogue of this database are asked for anew."""
-        for key, scope in list(self._scopes.items()):
-            if scope.rights.database == name:
-                scope.stale = True
-                del self._scopes[key]
+        """Sessions of this database are decided by its new catalogue."""
+        self._scopes.catalog_renewed(name)
         self._asked.update((link, None) for link in self._live if link.database == name)
 
-    async def welcome(self, wire: Wire) -> None:
+    async def welcome(self, wire: Wire, begun: Begun) -> None:
         """A new connection, up to its hand-over to the relay."""
-        signed = await sign_in(wire, self)
+        signed = await sign_in(wire, self, begun)
         if signed is not None:
-            self._hand_over(signed)
+            self.hand_over(signed)
 
-    async def admit(self, attempt: Attempt) -> Admission:
+    def at_once(self, attempt: Attempt) -> tuple[Admission, Upstream] | None:
+        """As `admit` and `connect`, None where it must be waited for or something stands against it. The session is not on
+        record before `put_on_record`."""
+        if attempt.token not in self._tokens:  # a signature takes its time
+            return None
+        try:
+            admission = self.admit(attempt)
+        except Refusal:
+            return None
+        if not self._catalogs.uses(admission.database.name):
+            return None
+        upstream = self.warm.ready(_shape(admission))
+        if upstream is None:
+            return None
+        if not self._slot.row.admit(self._slot.settings.gateway.max_sessions, self._room):
+            end(upstream)
+            return None
+        self._slot.row.add(Counter.SIGN_INS)
+        self._audit.chain.event(time.time_ns(), "session", {"what": "session opened"}, admission.card)
+        return admission, upstream
+
+    def put_on_record(self) -> None:
+        """Raises Unavailable where the audit cannot be written."""
+        self._audit.commit()
+
+    def admit(self, attempt: Attempt) -> Admission:
         """Who it is and what they may, or a Refusal."""
         if self._relay.draining:
             raise Refusal(Refused(State.STARTING, "the gateway is shutting down", "Connect again."))
@@ -192,15 +212,13 @@ class Admissions:
 
     async def connect(self, admission: Admission) -> Upstream:
         """The server's session for this client; the session is on record when it returns."""
-        rights, database = admission.rights, admission.database
+        database = admission.database
         if not self._slot.row.admit(self._slot.settings.gateway.max_sessions, self._room):
             raise Refusal(Refused(State.TOO_MANY, "too many sessions", "Close one and try again."))
         try:
-            await self._catalogs.of(database, self._target(database))
-            parameters = list(admission.parameters)
-            if rights.role is not None:
-                parameters.append(("role", rights.role))
-            upstream = await connect(admission.target, parameters)
+            if not self._catalogs.uses(database.name):
+                await self._catalogs.of(database, admission.target)
+            upstream = await self._upstream(admission)
         except BaseException:
             self._slot.row.leave()
             raise
@@ -211,6 +229,17 @@ class Admissions:
             self._slot.row.leave()
             await upstream.close()
             raise
+        return upstream
+
+    async def _upstream(self, admission: Admission) -> Upstream:
+        """A connection to the server, kept from a session before or a new one."""
+        target, parameters = shape = _shape(admission)
+        while (upstream := await self.warm.take(shape)) is None:
+            try:
+                return await connect(target, parameters)
+            except Refusal as refusal:
+                if refusal.refused.sqlstate != State.TOO_MANY or not await self.warm.make_place(target):
+                    raise
         return upstream
 
     def turned_away(self, claimed: Claimed, admission: Admission | None, refused: Refused) -> None:
@@ -243,11 +272,11 @@ class Admissions:
             nobody = SessionCard(SessionInfo("", "", address=address))
             self._note("cancel refused", nobody, {"why": "its key is no session's"})
 
-    def _hand_over(self, signed: SignedIn[Admission]) -> None:
+    def hand_over(self, signed: SignedIn[Admission]) -> None:
         admission, upstream = signed.admission, signed.upstream
         live = _Live(self, admission, upstream, signed.secret)
         session = Session(
-            scope=self._scope(admission.rights),
+            scope=self._scopes.of(admission.rights),
             rescope=live.rescope,
             chain=self._audit.chain,
             card=admission.card,
@@ -257,7 +286,12 @@ class Admissions:
             said=Said(admission.principal.intent, began(admission.parameters)),
             replicates=any(name.lower() == "replication" for name, _ in admission.parameters),
         )
-        link = live.link = Link(session, signed.wire.sock, upstream.sock, admission.database.name, self._on_closed)
+        if session.search_path is not None:  # its first statement would ask for this
+            session.scope = self._scopes.of(admission.rights, path=session.search_path)
+        lends = not session.replicates and self.warm.share(admission.database) > 0
+        link = live.link = Link(
+            session, signed.wire.sock, upstream.sock, admission.database.name, self._on_closed, lends=lends
+        )
         self._live[link] = live
         self._until(live, session, admission.rights)
         admission.rights = session.scope.rights  # the same, but for when it ends
@@ -298,10 +332,13 @@ class Admissions:
 
     async def cancel_at(self, upstream: Upstream) -> None:
         """Asks the server to cancel what this session of it runs."""
+        upstream.cancels += 1
         try:
             await send_cancel(upstream.address, upstream.pid, upstream.secret, encrypted=upstream.tls)
-        except Refusal as refusal:
+        except Refusal as refusal:  # it stays counted: it may arrive yet
             log.warning("a cancel request could not be passed on: %s", refusal.refused.message)
+        else:
+            upstream.cancels -= 1
 
     def _closed(self, link: Link) -> None:
         live = self._live.pop(link)
@@ -310,6 +347,8 @@ class Admissions:
         self._desk.forget(live.upstream.pid, live.secret)
         self._slot.row.leave()
         session = link.session
+        if link.kept:
+            self.warm.give(live.admission.database, _shape(live.admission), live.upstream, session.reported)
         self._slot.row.add(Counter.STATEMENTS, session.statements)
         self._slot.row.add(Counter.REFUSED, session.refusals)
         counts = {"statements": session.statements, "refused": session.refusals}
@@ -326,7 +365,7 @@ class Admissions:
         if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
             raise Refusal(_EXPIRED)
         self._until(live, session, rights)
-        scope = self._scope(
+        scope = self._scopes.of(
             rights,
             conforming=session.conforming,
             made=session.made,
@@ -352,41 +391,6 @@ class Admissions:
             )
         except Refusal as refusal:
             raise Refusal(_GONE) from refusal
-
-    def _scope(
-        self,
-        rights: Rights,
-        *,
-        conforming: bool = True,
-        made: frozenset[str] = frozenset(),
-        own: Own = NOTHING,
-        moved: frozenset[str] = frozenset(),
-        path: tuple[str, ...] | None = None,
-    ) -> Scope:
-        catalog = self._catalogs.get(rights.database)
-        if catalog is None:  # forgotten since: nothing is known of any table
-            catalog = Catalog(0, {}, {}, {})
-        key = (rights.key, rights.database, catalog.version, conforming, made, own, moved, path)
-        scope = self._scopes.get(key)
-        if scope is None:
-            if len(self._scopes) >= SCOPES_MAX:
-                self._scopes.pop(next(iter(self._scopes))).stale = True  # its sessions ask again
-            scope = Scope(
-                rights,
-                catalog,
-                self.table.digest,
-                mask_key=self._slot.secrets.mask_key,
-                accounting=self._accounting,
-                strings_conform=conforming,
-                made=made,
-                own=own,
-                moved=moved,
-                search_path=path,
-                literals=self._literals,
-            )
-            scope.stale = rights.generation != self.generation  # a policy came into force during the sign-in
-            self._scopes[key] = scope
-        return scope
 
     async def check(self, now: float) -> None:
         """Ends sessions whose token or right has ended, but for those in which a statement runs: these are looked at again.

@@ -77,6 +77,13 @@ class Catalogs:
         kept = self._kept.get(name)
         return kept.catalog if kept is not None else None
 
+    def uses(self, name: str) -> bool:
+        """Whether the catalogue is there; it counts as used now."""
+        kept = self._kept.pop(name, None)
+        if kept is not None:
+            self._kept[name] = kept
+        return kept is not None and kept.catalog is not None
+
     async def of(self, database: Database, target: Target) -> Catalog:
         """The catalogue of a database, read now if it is not known yet. Raises Refusal when it cannot be read."""
         kept = self._kept.pop(database.name, None) or _Kept(database, target)

@@ -3,8 +3,9 @@
 import resource
 
 from workers.sockets import SIGNING_IN_MAX
+from workers.warm import KEPT_MAX
 
-SPARE = SIGNING_IN_MAX + 128  # for those on their way in, the audit, the gateway's own connections
+SPARE = SIGNING_IN_MAX + KEPT_MAX + 128  # for those on their way in, kept connections, the audit, the gateway's own
 
 
 def needed(sessions: int) -> int:

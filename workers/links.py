@@ -75,11 +75,12 @@ class Side:
 
 
 class Link:
-    """A session with its two sockets. `closed` is called once, after the sockets are."""
+    """A session with its two sockets. `closed` is called once, after the sockets are. With `lends` the server's stays open
+    where the session ended cleanly; `kept` tells."""
 
     __slots__ = (
-        "awaits", "client", "closed", "database", "defined", "ending_since", "estimating", "fate", "resumes", "server",
-        "session",
+        "awaits", "client", "closed", "database", "defined", "ending_since", "estimating", "fate", "kept", "lends",
+        "resumes", "server", "session",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +90,8 @@ class Link:
         server: socket.socket,
         database: str,
         closed: Callable[["Link"], None],
+        *,
+        lends: bool = False,
     ) -> None:
         self.session = session
         self.client = Side(client, server=False)
@@ -96,6 +99,8 @@ class Link:
         self.client.link = self.server.link = self
         self.database = database
         self.closed = closed
+        self.lends = lends
+        self.kept = False
         self.fate: Status | None = None  # how the outstanding statements end, once the link must close
         self.ending_since = 0
         self.awaits = 0  # the change of the catalogue that a held session waits to be read

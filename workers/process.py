@@ -21,6 +21,7 @@ from workers.audit_log import AuditLog
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
 from workers.configuration import unpack_key_files
+from workers.doorway import Doorway
 from workers.estimates import Estimates
 from workers.learned import LabelBooks, labels_dir
 from workers.links import Link
@@ -104,6 +105,7 @@ class _Worker:
         self.catalogs = Catalogs(slot.slab, slot.row, books, self._catalog_renewed)
         self.estimates = Estimates()
         self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates)
+        self.doorway = Doorway(slot.listener, self.relay, self.admissions)
         self.relay.catalog_moved = self.catalogs.moved
         self.relay.learn = self.catalogs.learn
         self.relay.follow_policy = self._follow
@@ -136,9 +138,18 @@ class _Worker:
         return 0
 
     async def _accept(self) -> None:
-        with self.accepting:
-            await sockets.serve(self.slot.listener, self.admissions.welcome, signing_in_max=sockets.SIGNING_IN_MAX)
+        try:
+            with self.accepting:
+                self.doorway.open()
+                await sockets.attend(
+                    self.doorway.arrivals, self._welcome, signing_in_max=sockets.SIGNING_IN_MAX
+                )
+        finally:
+            self.doorway.close()
         self.slot.listener.close()  # with the supervisor's copy closed too, the kernel turns newcomers away
+
+    async def _welcome(self, wire: sockets.Wire) -> None:
+        await self.admissions.welcome(wire, self.doorway.begun(wire))
 
     async def _watch_parent(self) -> None:
         """The supervisor's death is ours: nobody would restart or drain us."""
@@ -234,6 +245,8 @@ class _Worker:
             self.relay.cancel_overdue(time.time_ns())
             await self.admissions.check(time.time())
             self.relay.look_at_endings()
+            self.admissions.warm.tidy()
+            self.doorway.tidy()
             self._write(self.audit.commit)
             self._promise()
 
@@ -285,6 +298,7 @@ class _Worker:
     async def _drain(self, limit_seconds: float) -> None:
         self.accepting.cancel()
         self.relay.draining = True
+        self.admissions.warm.close()
         for link in list(self.relay.links):
             self.relay.look_again(link)
         with trio.move_on_after(limit_seconds):
@@ -320,6 +334,7 @@ class _Worker:
 
     def finish(self) -> None:
         """Ends what is left when nobody turns any more."""
+        self.admissions.warm.close()
         self.relay.close()
         self._record_system("worker stopped")
         self._write(self.audit.close)

@@ -18,6 +18,7 @@ from gateway.audit.records import Status
 from gateway.classify.learned import Learned
 from gateway.errors import Refused, State, Unavailable
 from gateway.session.inflight import Wanted
+from gateway.session.leaving import clean
 from gateway.session.session import Session
 from workers.audit_log import AuditLog
 from workers.links import Link, Side
@@ -54,6 +55,9 @@ class Relay:
         self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # readable: the wait for sockets shall end
         self._epoll.register(self._woken, _IN)
         self._lingering: dict[Link, None] = {}  # those that end once their last words have gone
+        self._watched: set[int] = set()  # sockets that are no session's
+        self._rings: list[int] = []  # those of them with something to say
+        self.rung: Callable[[list[int]], None] = lambda fds: None
         self.links: dict[Link, None] = {}
         self.draining = False
         self.catalog_moved: Callable[[str], int] = lambda database: 0
@@ -62,6 +66,18 @@ class Relay:
         # Both only begin something, and what they began calls `estimated` or `cancelled` later.
         self.estimate: Callable[[Link, Wanted], None] = lambda link, wanted: None
         self.cancel: Callable[[Link], None] = lambda link: None
+
+    def watch(self, fd: int) -> None:
+        """Has `rung` called at the end of a turn in which somebody at the door, or the door itself, has something to say."""
+        if fd not in self._watched:
+            self._watched.add(fd)
+            self._epoll.register(fd, _IN)
+
+    def unwatch(self, fd: int) -> None:
+        """Before it is closed or waited for by a task."""
+        if fd in self._watched:
+            self._watched.discard(fd)
+            self._epoll.unregister(fd)
 
     def add(self, link: Link, client_early: bytes, server_early: bytes) -> None:
         """Takes over a signed-in session. The bytes were received before the hand-over."""
@@ -121,6 +137,9 @@ class Relay:
             self._deliver(link)
         for link in closing:
             self._close(link)
+        if self._rings:
+            rings, self._rings = self._rings, []
+            self.rung(rings)
         if not self._beaten <= now < self._beaten + BEAT_NS:
             self._beaten = now
             self._row.beat()
@@ -135,7 +154,10 @@ class Relay:
         for fd, mask in events:
             side = sides.get(fd)
             if side is None:
-                os.eventfd_read(self._woken)
+                if fd == self._woken:
+                    os.eventfd_read(fd)
+                else:
+                    self._rings.append(fd)
                 continue
             touched[side.link] = None
             if mask & _OUT and not side.drain():
@@ -223,6 +245,8 @@ class Relay:
 
     def _forward(self, link: Link) -> None:
         parts = link.session.to_server
+        if link.kept:
+            parts.clear()  # its Terminate
         if parts and not link.server.send(parts):
             parts.clear()  # the database is gone: what it said last is still to be read
 
@@ -283,6 +307,9 @@ class Relay:
                     self._lingering[link] = None
                     return False
                 link.fate = "client-gone"
+        if link.lends and not link.server.ended and not link.server.backlog:
+            link.kept = link.fate in (None, "client-gone") and not self.draining and clean(link.session)
+            link.lends = False  # closing makes every session look clean
         link.session.close(link.fate or ("unresolved" if link.server.ended else "client-gone"), now)
         return True
 
@@ -318,6 +345,7 @@ class Relay:
         if link not in self.links:
             return
         if link.client.backlog and link.fate is None:
+            link.kept = False
             self._lingering[link] = None
             return  # its last words were cut short by a full socket: a later turn tries again
         del self.links[link]
@@ -327,7 +355,8 @@ class Relay:
             if not (side.server and side.ended):
                 self._epoll.unregister(side.fd)
             del self._sides[side.fd]
-            side.sock.close()
+            if not (side.server and link.kept):
+                side.sock.close()
         link.closed(link)
 
     def release(self, database: str, changes: int) -> None:

@@ -19,7 +19,7 @@ from gateway.errors import Refusal, Refused, State, Unavailable
 from parser import messages, startup
 from parser.errors import ProtocolError
 from parser.startup import CancelRequest, FirstPacket, GssEncRequest, SslRequest, Startup
-from workers.sockets import Closed, Wire, tune
+from workers.sockets import Closed, Wire, tune, untimed
 from workers.tls import ALPN
 from workers.upstream import Upstream
 
@@ -69,7 +69,7 @@ class Gate(Protocol[A]):
     tls_context: ssl.SSLContext | None
     login_seconds: float
 
-    async def admit(self, attempt: Attempt) -> A:
+    def admit(self, attempt: Attempt) -> A:
         """The verified identity. Raises Refusal."""
 
     async def connect(self, admission: A) -> Upstream:
@@ -116,27 +116,36 @@ FIRST_PACKETS: dict[Door, tuple[type[FirstPacket], ...]] = {
 }
 
 
-async def sign_in(wire: Wire, gate: Gate[A]) -> SignedIn[A] | None:
+@dataclass(slots=True)
+class Begun:
+    """How far a sign-in has come: where it stands, and its StartupMessage once the token was asked for."""
+
+    door: Door = Door.FRESH
+    packet: Startup | None = None
+
+
+async def sign_in(wire: Wire, gate: Gate[A], begun: Begun | None = None) -> SignedIn[A] | None:
     """Takes a new connection to its ReadyForQuery. None: the client did not come in and `wire` is closed.
 
     Never raises for what a client or a server did; an unexpected error is logged and ends this connection.
     """
     waits_for_us = False
-    claimed = Claimed(wire.address)
+    begun = begun or Begun()
+    claimed = Claimed(wire.address, packet=begun.packet)
     admission: A | None = None
     try:
         tune(wire.sock, gate.login_seconds)
         with trio.move_on_after(gate.login_seconds) as deadline:
-            entry = await _enter(wire, gate, claimed)
+            entry = await _enter(wire, gate, claimed, begun)
             if entry is not None:
-                attempt = _attempt(wire, *entry)
+                attempt = attempt_of(wire, *entry)
                 waits_for_us = True
-                admission = await gate.admit(attempt)
+                admission = gate.admit(attempt)
                 upstream = await gate.connect(admission)
                 waits_for_us = False
                 try:
                     secret = await _greet(wire, upstream, attempt.minor)
-                    tune(wire.sock)
+                    untimed(wire.sock)
                 except BaseException:
                     await upstream.close()
                     gate.lost(admission)
@@ -176,18 +185,17 @@ async def _refuse(wire: Wire, refused: Refused) -> None:
     wire.close()
 
 
-async def _enter(wire: Wire, gate: Gate[A], claimed: Claimed) -> tuple[Startup, str] | None:
+async def _enter(
+    wire: Wire, gate: Gate[A], claimed: Claimed, begun: Begun
+) -> tuple[Startup, str] | None:
     """The StartupMessage and the token. None where the connection is over and nothing is to be said."""
-    packet = await _first_packet(wire, gate)
+    packet = begun.packet
     if packet is None:
-        return None
-    claimed.packet, claimed.tls = packet, wire.tls
-    if gate.tls == "required" and not wire.tls:
-        why = Refused(State.NOT_SIGNED_IN, "TLS is required", "Connect with sslmode=require or stronger.")
-        raise Refusal(why)
-    if packet.negotiate:
-        await wire.write_all(messages.negotiate_protocol_version(packet.minor, packet.extensions))
-    await wire.write_all(messages.authentication_cleartext())
+        packet = await _first_packet(wire, gate, begun.door)
+        if packet is None:
+            return None
+        claimed.packet, claimed.tls = packet, wire.tls
+        await _ask_token(wire, gate, packet)
     while not wire.buffer:
         if not await wire.receive():
             return None
@@ -199,15 +207,23 @@ async def _enter(wire: Wire, gate: Gate[A], claimed: Claimed) -> tuple[Startup, 
     return (packet, messages.read_password(body)) if kind == b"p" else None
 
 
-async def _first_packet(wire: Wire, gate: Gate[A]) -> Startup | None:
+async def _ask_token(wire: Wire, gate: Gate[A], packet: Startup) -> None:
+    if gate.tls == "required" and not wire.tls:
+        why = Refused(State.NOT_SIGNED_IN, "TLS is required", "Connect with sslmode=require or stronger.")
+        raise Refusal(why)
+    if packet.negotiate:
+        await wire.write_all(messages.negotiate_protocol_version(packet.minor, packet.extensions))
+    await wire.write_all(messages.authentication_cleartext())
+
+
+async def _first_packet(wire: Wire, gate: Gate[A], door: Door) -> Startup | None:
     """Answers encryption and cancel requests until the StartupMessage. None where the connection is over."""
     first = b""
     with trio.move_on_after(FIRST_BYTE_SECONDS):
         first = await wire.peek()
     if not first:
         return None
-    door = Door.FRESH
-    if first == TLS_RECORD_HANDSHAKE:  # TLS without asking; only with ALPN is it meant for this protocol
+    if first == TLS_RECORD_HANDSHAKE and door is Door.FRESH:  # without asking; only with ALPN is it meant for us
         if gate.tls == "off" or not await _encrypt(wire, gate, alpn=True):
             return None
         door = Door.ENCRYPTED
@@ -248,7 +264,8 @@ async def _encrypt(wire: Wire, gate: Gate[A], *, alpn: bool) -> bool:
     return not alpn or wire.sock.selected_alpn_protocol() == ALPN
 
 
-def _attempt(wire: Wire, packet: Startup, token: str) -> Attempt:
+def attempt_of(wire: Wire, packet: Startup, token: str) -> Attempt:
+    """What the client has said of itself."""
     user = packet.get("user") or ""
     return Attempt(
         user=user,
@@ -265,11 +282,5 @@ async def _greet(wire: Wire, upstream: Upstream, minor: int) -> bytes:
     """Says what the server said, in its order and words, but with a cancel key of our own, which is
     returned."""
     secret = secrets.token_bytes(32 if minor >= 2 else 4)
-    greeting = [messages.authentication_ok()]
-    greeting += [messages.parameter_status(name, value) for name, value in upstream.parameters]
-    if upstream.secret:
-        greeting.append(messages.backend_key_data(upstream.pid, secret))
-    greeting += upstream.notices
-    greeting.append(messages.ready_for_query(upstream.status))
-    await wire.write_all(b"".join(greeting))
+    await wire.write_all(upstream.greeting(secret))
     return secret

@@ -21,7 +21,6 @@ LINGER_BYTES_MAX = 1 << 20
 KEEPALIVE_IDLE_SECONDS = 60
 KEEPALIVE_INTERVAL_SECONDS = 10
 KEEPALIVE_PROBES = 6
-ACCEPT_PAUSE_SECONDS = 0.1  # long enough not to spin, short enough to recover within a second
 
 # The process or the machine is out of something: new connections wait in the kernel's queue until it is
 # there again.
@@ -49,6 +48,12 @@ def tune(sock: socket.socket, user_timeout_seconds: float = 0.0) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout_seconds * 1000))
+
+
+def untimed(sock: socket.socket) -> None:
+    """Takes the bound on unacknowledged bytes away, which is for sign-in alone."""
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
 
 
 class Wire:
@@ -182,9 +187,12 @@ class Wire:
 
     def close(self) -> None:
         """Closes at once. Closing twice does nothing."""
-        if self.sock.fileno() < 0:
-            return
-        trio.lowlevel.notify_closing(self.sock)
+        if self.sock.fileno() >= 0:
+            trio.lowlevel.notify_closing(self.sock)
+            self.drop()
+
+    def drop(self) -> None:
+        """As `close`, where no task waits for this socket: a turn of the relay is outside of trio."""
         if isinstance(self.sock, ssl.SSLSocket):
             self._say_goodbye(self.sock)
         self.sock.close()
@@ -215,17 +223,16 @@ def _address(sock: socket.socket) -> str:
     return f"{name[0]}:{name[1]}" if sock.family == socket.AF_INET else "unix"
 
 
-async def serve(
-    listener: socket.socket, handler: Callable[[Wire], Awaitable[None]], *, signing_in_max: int
+async def attend(
+    arrivals: trio.MemoryReceiveChannel[Wire], handler: Callable[[Wire], Awaitable[None]], *, signing_in_max: int
 ) -> None:
-    """Accepts for ever and runs `handler` for each connection in a task of its own.
+    """Runs `handler` for each connection that arrives in a task of its own, for ever.
 
     `handler` signs a client in, hands it to the relay, and *returns*: whoever is still in it counts as
     signing in. Beyond `signing_in_max` of them the oldest is cut off, since honest clients are through in
     milliseconds and those that hold on are the ones that want to starve the others. An exception ends its
     own connection only.
     """
-    listener.setblocking(False)
     waiting: dict[int, trio.CancelScope] = {}  # in the order of arrival
     count = 0
 
@@ -245,31 +252,29 @@ async def serve(
             waiting.pop(number, None)
 
     async with trio.open_nursery() as nursery:
-        while True:
-            sock = await _accept(listener)
-            if sock is None:
-                continue
+        async for wire in arrivals:
             if len(waiting) >= signing_in_max:
                 waiting.pop(next(iter(waiting))).cancel()
             count += 1
             waiting[count] = scope = trio.CancelScope()
-            nursery.start_soon(run, Wire(sock), count, scope)
-            await trio.lowlevel.checkpoint()  # a full queue must not keep the others waiting
+            nursery.start_soon(run, wire, count, scope)
 
 
-async def _accept(listener: socket.socket) -> socket.socket | None:
-    """The next connection, or None after a pause where it could not be taken."""
-    try:
-        sock, _ = listener.accept()
-        return sock
-    except BlockingIOError:
-        await trio.lowlevel.wait_readable(listener)
-    except OSError as error:
-        if error.errno in _EXHAUSTED:
-            log.warning("no new connections for the moment: %s", error.strerror)
-            await trio.sleep(ACCEPT_PAUSE_SECONDS)
-        elif error.errno == errno.EBADF:
-            raise
-        else:
-            await trio.lowlevel.checkpoint()  # that connection broke while it waited in the queue
-    return None
+class Exhausted(Exception):
+    """No descriptor or no memory is left for a new connection."""
+
+
+def accept(listener: socket.socket) -> socket.socket | None:
+    """The next connection, None where none waits. Raises Exhausted."""
+    while True:
+        try:
+            return listener.accept()[0]
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                log.warning("no new connections for the moment: %s", error.strerror)
+                raise Exhausted from error
+            if error.errno == errno.EBADF:
+                raise
+            # Else that connection broke while it waited in the queue.

@@ -5,8 +5,10 @@ Nothing is taken from PG* variables or from files of a home folder: a Target say
 
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import trio
@@ -84,6 +86,14 @@ class Upstream:
     status: bytes
     parameters: tuple[tuple[str, str], ...]
     notices: tuple[bytes, ...]
+    began: float = field(default_factory=time.monotonic)
+    cancels: int = 0  # under way to it, or never known to have arrived: one may still hit whatever it runs next
+
+    def greeting(self, secret: bytes) -> bytes:
+        """What a client reads whose session this is: the server's words in its order, but a cancel key of our own."""
+        key = messages.backend_key_data(self.pid, secret) if self.secret else b""
+        ready = messages.ready_for_query(self.status)
+        return b"".join((_told(self.parameters), key, *self.notices, ready))
 
     @property
     def sock(self) -> socket.socket:
@@ -138,6 +148,12 @@ class Upstream:
         except Closed:
             pass
         self.wire.close()
+
+
+@lru_cache(maxsize=256)
+def _told(parameters: tuple[tuple[str, str], ...]) -> bytes:
+    told = [messages.parameter_status(name, value) for name, value in parameters]
+    return b"".join((messages.authentication_ok(), *told))
 
 
 def _unavailable(message: str) -> Unavailable:

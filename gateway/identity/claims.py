@@ -79,12 +79,16 @@ class VerifiedTokens:
     def __len__(self) -> int:
         return len(self._principals)
 
+    def __contains__(self, token: str) -> bool:
+        """Whether it was verified before, so that verifying it again is a look."""
+        return _digest(token) in self._principals
+
     def verify(self, token: str, user: str, keys: IssuerKeys, now: float) -> Principal:
         """As `verify` above, remembering. Another `keys` object forgets everything."""
         if keys is not self._keys:
             self._keys = keys
             self._principals.clear()
-        digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        digest = _digest(token)
         known = self._principals.pop(digest, None)
         if known is None or known.expires <= now or known.user != user:
             known = verify(token, user, keys, now)
@@ -92,6 +96,10 @@ class VerifiedTokens:
         if len(self._principals) > self._limit:
             self._principals.popitem(last=False)
         return known
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
 def _refuse(why: str, hint: str = _NEW_TOKEN) -> NoReturn:

@@ -200,7 +200,7 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
         raise ProtocolError("more results than statements")
     command, rows = _command(frame)
     if item.broken is not None and item.ask == Ask.QUERY:
-        s.settle_broken(item)
+        bounds.cut_off(s, item)
         return b""
     limit = item.limit
     if item.broken is not None or (limit is not None and (item.converted or rows > limit.most)):

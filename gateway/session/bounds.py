@@ -220,6 +220,19 @@ def passed(s: Session, item: Item, rows: int, nbytes: int) -> bool:
     return False
 
 
+def cut_off(s: Session, item: Item) -> None:
+    """The item's current statement completed, but its result was not delivered to the end."""
+    intent, broken = item.intents[item.index], item.broken
+    assert broken is not None
+    if intent:
+        duration = (s.now - item.started) // 1000
+        sqlstate = str(broken.sqlstate)
+        s.chain.outcome(s.now, intent, "refused", item.rows_seen, item.nbytes, None, "", sqlstate, duration)
+    item.index += 1
+    item.nbytes = item.rows_seen = 0
+    item.plan, item.found = None, frozenset()
+
+
 def _used_up(budget: Budget) -> Refused:
     return Refused(
         State.BUDGET,

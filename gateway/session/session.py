@@ -67,6 +67,7 @@ class Session:
         "flushed",
         "foreign_text",
         "held",
+        "lasting",
         "late",
         "learns",
         "lexing_doubt", "lexing_moved", "limits",
@@ -83,6 +84,7 @@ class Session:
         "queue",
         "refusals",
         "replicates",
+        "reported",
         "rescope",
         "said",
         "scope",
@@ -164,9 +166,12 @@ class Session:
         self.purses: dict[Budget, Purse] = {}
         self.said = said if said is not None else Said()
         self.replicates = replicates  # it may be a walsender, which knows no extended messages
+        self.lasting = False  # the server's session may keep something of it that DISCARD ALL does not take back
+        self.reported: dict[str, str] = {}  # ParameterStatus since it began
         self._begin(scope)
         for name, value in parameters:
             self.parameter(name, value)
+        self.reported.clear()
         self.lexing_moved = False  # what it said at sign-in is where it began
 
     def _begin(self, scope: Scope) -> None:
@@ -285,6 +290,7 @@ class Session:
 
     def parameter(self, name: str, value: str) -> None:
         """ParameterStatus: the server's word on how it reads text."""
+        self.reported[name] = value
         if name == "standard_conforming_strings":
             self.conforming = value == "on"  # the next statement asks for a scope of that reading
             self.lexing_moved = True
@@ -369,6 +375,7 @@ class Session:
             if not ruling.basis.inert or (ruling.basis.unproven and self.tainted is None):
                 self.tainted = ruling.basis
             if refused is None:
+                self.lasting = self.lasting or ruling.lasting
                 if not ruling.plain and ruling.decision.limits.budgets:
                     bounds.meter(self, item, ruling)
                 if self.temporaries.own.clean and "write" in ruling.facts.effects:
@@ -419,20 +426,6 @@ class Session:
         item.nbytes = item.rows_seen = 0
         item.plan, item.found = None, frozenset()
         self.answered = self.now
-
-    def settle_broken(self, item: Item) -> None:
-        """The item's current statement completed, but its result was not delivered to the end."""
-        intent, broken = item.intents[item.index], item.broken
-        assert broken is not None
-        if intent:
-            duration = (self.now - item.started) // 1000
-            sqlstate = str(broken.sqlstate)
-            self.chain.outcome(
-                self.now, intent, "refused", item.rows_seen, item.nbytes, None, "", sqlstate, duration
-            )
-        item.index += 1
-        item.nbytes = item.rows_seen = 0
-        item.plan, item.found = None, frozenset()
 
     def settle_failure(self, item: Item, status: Status, sqlstate: str) -> None:
         """The item's current statement failed so; those after it did not run."""

@@ -49,6 +49,9 @@ user = "sluice"
 password_file = "prod.password"
 sslmode = "require"
 pool = "session"
+pool_size = 7
+server_idle_timeout = 30
+server_lifetime = 300.5
 
 [[database]]
 name = "*"
@@ -83,6 +86,9 @@ def test_the_whole_file_of_the_contract_is_read() -> None:
     assert found.issuers[0].key_file == "local-issuer.pub"
     assert found.databases[0].sslmode == "require"
     assert found.databases[0].dbname == "shop"
+    prod, star = found.databases
+    assert (prod.pool_size, prod.server_idle_timeout, prod.server_lifetime) == (7, 30, 300.5)
+    assert (star.pool_size, star.server_idle_timeout, star.server_lifetime) == (20, 600, 3600)
 
 
 def test_an_empty_file_has_the_defaults() -> None:
@@ -158,6 +164,9 @@ def test_clients_must_use_tls_by_default_unless_listen_is_loopback() -> None:
         ('[gateway]\ntls_cert = "c"\n', 2, "gateway.tls_cert", "set both or none"),
         ('[gateway]\ntrusted_proxies = ["10/8", "x"]\n', 2, "gateway.trusted_proxies", "10.0.0.0/8"),
         ("[gateway]\nproxy_protocol = true\n", 2, "gateway.proxy_protocol", "false"),
+        (DATABASE + "server_lifetime = nan\n", 4, "database[0].server_lifetime", "> 0"),
+        (DATABASE + "server_idle_timeout = 0\n", 4, "database[0].server_idle_timeout", "> 0"),
+        (DATABASE + "pool_size = -1\n", 4, "database[0].pool_size", ">= 0"),
         (DATABASE + 'pool = "transaction"\n', 4, "database[0].pool", 'pool = "session"'),
         (DATABASE + 'password = "secret"\n', 4, "database[0].password", "password_file or password_env"),
         (DATABASE + 'password_env = "PW"\n', 4, "database[0].password_env", "set it in the environment"),

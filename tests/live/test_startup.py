@@ -99,8 +99,9 @@ def test_session_leaves_nothing_to_the_next_one(gateway: Gateway) -> None:
         assert connection.execute("select to_regclass('pg_temp.leftover')").fetchone() == (None,)
 
 
-def test_upstream_session_ends_with_its_client(postgres: Postgres, gateway: Gateway) -> None:
+def test_upstream_session_that_is_in_a_transaction_ends_with_its_client(postgres: Postgres, gateway: Gateway) -> None:
     connection = gateway.connect("dev", application_name="ends with me")
+    connection.execute("begin")
     with postgres.connect(autocommit=True) as admin:
         count = "select count(*) from pg_stat_activity where application_name = 'ends with me'"
         assert admin.execute(count).fetchone() == (1,)

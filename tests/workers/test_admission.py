@@ -362,26 +362,6 @@ async def test_a_policy_that_comes_during_a_sign_in_decides_its_first_statement(
 # --- scopes -----------------------------------------------------------------------------------------
 
 
-async def test_equal_rights_share_a_scope_and_the_number_of_scopes_is_bounded(
-    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(admission, "SCOPES_MAX", 4)
-    async with housed(tmp_path, server) as house:
-        first, second = await house.guest("ada"), await house.guest("bob")
-        scopes = {id(link.session.scope) for link in house.worker.relay.links}
-        assert len(scopes) == 1
-        maker = await house.guest(groups=("analysts",))
-        for number in range(10):  # each makes its own table, and so reads names its own way
-            assert error_free(await maker.ask(f"create temp table own_{number} (n int)"))
-            assert error_free(await maker.ask(f"select n from own_{number}"))
-            assert len(house.worker.admissions._scopes) <= 4
-        assert await first.cell("select 1") == await second.cell("select 1") == "1"
-
-
-def error_free(seen: list[tuple[bytes, bytes]]) -> bool:
-    return all(kind != b"E" for kind, _ in seen)
-
-
 async def test_a_new_catalogue_makes_sessions_ask_for_new_scopes(
     tmp_path: Path, server: EmbeddedServer
 ) -> None:

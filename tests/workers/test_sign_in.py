@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 from gateway.errors import Refusal, Refused, State, Unavailable
 from parser import messages
 from parser.messages import frame
-from tests.workers.wire_rig import PASSWORD, Server, listen, make_certificate, postgres_15
+from tests.workers.wire_rig import PASSWORD, Server, attended, listen, make_certificate, postgres_15
 from workers.sign_in import Attempt, Claimed, SignedIn, TlsMode, sign_in
-from workers.sockets import Closed, Wire, serve
+from workers.sockets import Closed, Wire
 from workers.tls import server_context
 from workers.upstream import Address, Target, Upstream, connect, send_cancel
 
@@ -59,7 +59,7 @@ class FakeGate:
     turned: list[tuple[str, str | None, str]] = field(default_factory=list)
     secret: bytes = b"1234"
 
-    async def admit(self, attempt: Attempt) -> str:
+    def admit(self, attempt: Attempt) -> str:
         self.attempts.append(attempt)
         if self.refuse is not None:
             raise self.refuse
@@ -583,7 +583,7 @@ class RealGate:
     login_seconds: float = 10.0
     keys: dict[tuple[int, bytes], Upstream] = field(default_factory=dict)
 
-    async def admit(self, attempt: Attempt) -> Attempt:
+    def admit(self, attempt: Attempt) -> Attempt:
         if attempt.token != TOKEN:
             raise Refusal(Refused(State.BAD_TOKEN, "the token is not valid"))
         return attempt
@@ -628,7 +628,7 @@ async def gateway(gate: RealGate) -> AsyncIterator[int]:
                 nursery.start_soon(copy, signed.upstream.wire, signed.wire)
 
         with listen() as listener:
-            nursery.start_soon(partial(serve, listener, handler, signing_in_max=100))
+            nursery.start_soon(partial(attended, listener, handler, signing_in_max=100))
             yield listener.getsockname()[1]
             nursery.cancel_scope.cancel()
 

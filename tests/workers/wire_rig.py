@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 
 from workers.embedded import EmbeddedServer
+from workers.sockets import Wire, accept, attend
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 PASSWORD = "pässword with 'quotes'"
@@ -127,6 +129,19 @@ def listen() -> socket.socket:
     listener.listen(128)
     listener.setblocking(False)
     return listener
+
+
+async def attended(
+    listener: socket.socket, handler: Callable[[Wire], Awaitable[None]], *, signing_in_max: int
+) -> None:
+    """Runs `handler` for each connection that the listener gets, for ever."""
+    send, arrivals = trio.open_memory_channel[Wire](100)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(attend, arrivals, handler, signing_in_max=signing_in_max))
+        while True:
+            await trio.lowlevel.wait_readable(listener)
+            while (sock := accept(listener)) is not None:
+                await send.send(Wire(sock))
 
 
 @asynccontextmanager

@@ -1,0 +1,273 @@
+"""The short way in: taken when nothing is to be waited for, and never told from the long one by what a client reads."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from gateway.errors import State
+from parser import messages
+from tests.workers.relay_rig import no_file_grows, until
+from tests.workers.worker_rig import Guest, House, error_state, housed, quiet, running_server
+from workers import doorway
+from workers.embedded import EmbeddedServer
+from workers.sign_in import Begun
+from workers.slab import Counter
+from workers.sockets import Exhausted, Wire
+
+pytestmark = pytest.mark.trio
+
+STARTUP = messages.startup_message([("user", "ada"), ("database", "shop")])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedServer]:
+    with running_server() as running:
+        yield running
+
+
+TOKENS: dict[Path, str] = {}
+
+
+def token_of(house: House) -> str:
+    """The same each time: a token that was not seen before goes the long way."""
+    return TOKENS.setdefault(house.folder, house.token())
+
+
+async def enter(house: House) -> Guest:
+    return await house.guest(token=token_of(house))
+
+
+def long_ways(house: House) -> list[Begun]:
+    """How far those had come who went the long way; filled as they do."""
+    seen: list[Begun] = []
+    welcome = house.worker.admissions.welcome
+
+    async def watched(wire: Wire, begun: Begun) -> None:
+        seen.append(begun)
+        await welcome(wire, begun)
+
+    house.worker.admissions.welcome = watched  # type: ignore[method-assign]
+    return seen
+
+
+async def leave(house: House, guest: Guest) -> None:
+    await guest.wire.write_all(messages.TERMINATE)
+    guest.wire.close()
+    await quiet(house)
+
+
+async def warmed(house: House) -> Guest:
+    """Somebody who came and went, so that a connection is kept."""
+    guest = await enter(house)
+    await leave(house, guest)
+    (kept,) = house.worker.admissions.warm._kept
+    await until(kept.look, "the server has answered the reset")
+    return guest
+
+
+def without_key(guest: Guest) -> list[tuple[bytes, bytes]]:
+    return [(kind, body) for kind, body in guest.greeting if kind != b"K"]
+
+
+async def test_second_of_a_kind_comes_in_at_once_and_reads_the_same(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        seen = long_ways(house)
+        first = await warmed(house)
+        assert len(seen) == 1
+        second = await enter(house)
+        assert len(seen) == 1
+        assert without_key(second) == without_key(first)
+        (link,) = house.worker.relay.links
+        options = (socket.TCP_NODELAY, socket.TCP_KEEPIDLE, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        assert [link.client.sock.getsockopt(socket.IPPROTO_TCP, one) for one in options] == [1, 60, 6, 0]
+        assert await second.cell("select 7") == "7"
+        assert len(house.events("session opened")) == house.slot.row.get(Counter.SIGN_INS) == 2
+        await leave(house, second)
+        assert house.slot.slab.total(Counter.SESSIONS) == 0
+        assert len(house.events("session closed")) == 2
+
+
+async def test_psql_that_asks_for_encryption_first_comes_in_at_once_too(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server) as house:
+        seen = long_ways(house)
+        await warmed(house)
+        guest = await house.knock()
+        await guest.wire.write_all(messages.SSL_REQUEST)
+        assert await guest.wire.read_exactly(1) == b"N"
+        await guest.wire.write_all(STARTUP)
+        await guest.replies(b"R")
+        await guest.wire.write_all(messages.password_message(token_of(house)))
+        assert (await guest.replies())[-1] == (b"Z", b"I")
+        assert len(seen) == 1
+
+
+async def test_packets_in_parts_come_in_the_long_way(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        seen = long_ways(house)
+        await warmed(house)
+        guest = await house.knock()
+        token = messages.password_message(token_of(house))
+        for part in (STARTUP[:3], STARTUP[3:40], STARTUP[40:]):
+            await guest.wire.write_all(part)
+            await trio.testing.wait_all_tasks_blocked()
+        await guest.replies(b"R")
+        for part in (token[:1], token[1:9], token[9:]):
+            await guest.wire.write_all(part)
+            await trio.testing.wait_all_tasks_blocked()
+        assert (await guest.replies())[-1] == (b"Z", b"I")
+        assert len(seen) == 2
+
+
+async def test_token_in_parts_goes_on_where_it_stands(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        seen = long_ways(house)
+        await warmed(house)
+        guest = await house.knock()
+        await guest.wire.write_all(STARTUP)
+        await guest.replies(b"R")
+        token = messages.password_message(token_of(house))
+        await guest.wire.write_all(token[:20])
+        await until(lambda: len(seen) == 2, "it goes the long way")
+        assert seen[1].packet is not None
+        await guest.wire.write_all(token[20:])
+        assert (await guest.replies())[-1] == (b"Z", b"I")
+
+
+async def test_all_that_a_client_sends_ahead_is_served(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        await warmed(house)
+        guest = await house.knock()
+        await guest.wire.write_all(STARTUP + messages.password_message(token_of(house)) + messages.query("select 7"))
+        await guest.replies(b"R")
+        assert (await guest.replies())[-1] == (b"Z", b"I")
+        assert [kind for kind, _ in await guest.replies()] == [b"T", b"D", b"C", b"Z"]
+
+
+@pytest.mark.parametrize(
+    ("first", "state"),
+    [
+        (messages.SSL_REQUEST + messages.SSL_REQUEST, State.PROTOCOL),
+        (b"\0\0\0\x08\0\2\0\0", State.FEATURE),
+        (b"\0\0\0\x08\0\3\0\0", State.PROTOCOL),
+        (b"GET / HTTP/1.1\r\n\r\n", State.PROTOCOL),
+    ],
+)
+async def test_other_first_packets_get_their_answer(
+    tmp_path: Path, server: EmbeddedServer, first: bytes, state: State
+) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.knock()
+        await guest.wire.write_all(first)
+        assert error_state(await guest.replies(b"E")) == state
+
+
+async def test_second_request_for_encryption_has_no_place(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.knock()
+        for answer in (b"N", b"E"):
+            await guest.wire.write_all(messages.SSL_REQUEST)
+            assert await guest.wire.read_exactly(1) == answer
+
+
+async def test_refused_sign_in_is_refused_and_recorded_once(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        await warmed(house)
+        token = house.token(groups=("strangers",))
+        for refused, state in (("junk", State.BAD_TOKEN), (token, State.NOT_SIGNED_IN), (token, State.NOT_SIGNED_IN)):
+            assert (await house.guest(token=refused)).refused == state
+        assert len(house.events("sign-in refused")) == 3
+        assert len(house.worker.admissions.warm) == 1
+
+
+async def test_nobody_comes_in_at_once_without_a_record(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        await warmed(house)
+        with no_file_grows():
+            guest = await enter(house)
+            assert guest.refused == State.AUDIT
+        assert house.slot.slab.total(Counter.SESSIONS) == 0
+        assert len(house.worker.admissions.warm) == 0
+        await until(lambda: house.worker.audit.health == "ok", "the audit can be written again")
+        assert await (await enter(house)).cell("select 1") == "1"
+
+
+async def test_last_place_is_given_once(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server, gateway="max_sessions = 1") as house:
+        await warmed(house)
+        first = await enter(house)
+        assert (await enter(house)).refused == State.TOO_MANY
+        await leave(house, first)
+        assert await (await enter(house)).cell("select 1") == "1"
+
+
+async def test_who_says_nothing_is_given_to_a_task_and_sent_away_in_time(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server, gateway="login_seconds = 0.5") as house:
+        seen = long_ways(house)
+        silent, half = await house.knock(), await house.knock()
+        await half.wire.write_all(STARTUP)
+        began = time.monotonic()
+        assert (await half.replies())[-1] == (b"", b"")
+        assert (await silent.replies())[-1] == (b"", b"")
+        assert time.monotonic() - began < 4
+        assert len(seen) == 2
+
+
+async def test_who_leaves_at_the_door_costs_nothing(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        await warmed(house)
+        for said in (b"", STARTUP[:5], STARTUP):
+            guest = await house.knock()
+            await guest.wire.write_all(said)
+            guest.wire.close()
+        await until(lambda: not house.worker.doorway._callers, "the door is free")
+        assert await (await enter(house)).cell("select 1") == "1"
+
+
+async def test_door_opens_again_when_descriptors_are_there(
+    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with housed(tmp_path, server) as house:
+        tries: list[object] = []
+
+        def exhausted(listener: object) -> None:
+            tries.append(listener)
+            raise Exhausted
+
+        with monkeypatch.context() as patched:
+            patched.setattr(doorway, "accept", exhausted)
+            guest = await house.knock()
+            await until(lambda: len(tries) > 1, "it was tried again")
+        assert len(tries) < 10
+        await guest.wire.write_all(STARTUP)
+        assert [kind for kind, _ in await guest.replies(b"R")] == [b"R"]
+
+
+async def test_each_of_a_crowd_gets_a_connection_of_its_own(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        seen = long_ways(house)
+        crowd = [await enter(house) for _ in range(8)]
+        for guest in crowd:
+            await guest.wire.write_all(messages.TERMINATE)
+            guest.wire.close()
+        await quiet(house)
+        for kept in list(house.worker.admissions.warm._kept):
+            await until(kept.look, "the server has answered the reset")
+        before = len(seen)
+        guests: list[Guest] = []
+
+        async def come() -> None:
+            guests.append(await enter(house))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(8):
+                nursery.start_soon(come)
+        assert len(seen) == before
+        assert len({await guest.cell("select pg_backend_pid()") for guest in guests}) == 8
