@@ -43,6 +43,7 @@ COMPILED = [
     "gateway/session/describing.py",
     "gateway/session/disclosing.py",
     "gateway/session/failures.py",
+    "gateway/session/guarding.py",
     "gateway/session/inflight.py",
     "gateway/session/names.py",
     "gateway/session/paths.py",

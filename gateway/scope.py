@@ -46,6 +46,7 @@ DECLARED_MAX = 64  # declarations under which one text is remembered
 
 _NAMING = frozenset({"search_path", "role", "session_authorization", "*"})
 _LEXING = frozenset({"standard_conforming_strings", "client_encoding", "names", SETTING}) | _NAMING
+_READS = frozenset({"read"})
 _ROWS_ALONE = frozenset({"read", "write"})  # effects that leave it alone what names mean
 _COMPILED = frozenset({"internal", "c"})  # only a superuser makes such functions
 
@@ -63,6 +64,7 @@ class Ruling:
     tags: Tags | None  # what the audit keeps of the text's comments
     moves_path: bool  # once it has run, unqualified names may mean something else
     plain: bool  # it may run as it is: nothing limits it, waits for an estimate, warns, or moves what names mean
+    only_reads: bool  # nothing of the session is another when it has run
     learns: tuple[Learned, ...] = ()  # labels that other columns get when it runs
     blind: bool = False  # … and those of the catalogue of now would be better ones
     groups: tuple[Group, ...] = ()  # aggregates that may be shown where the text sent keeps small groups back
@@ -394,7 +396,7 @@ class Scope:
         blind = bool(brings) and is_blind(facts, masks, learns)
         chosen = groups(masks, self.rights) if facts.grouped is not None else ()
         ruling = Ruling(
-            facts, decision, masks, copy, card, refused, None, moves, plain, learns, blind, chosen,
+            facts, decision, masks, copy, card, refused, None, moves, plain, facts.effects == _READS, learns, blind, chosen,
             concerns(masks), owed, adds, keeps_no_keys, said,
         )
         ruling.lasting = lasting(facts, self.catalog)

@@ -13,6 +13,7 @@ import select
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from gateway.audit.records import Status
 from gateway.classify.learned import Learned
@@ -29,9 +30,9 @@ log = logging.getLogger("sluice.relay")
 BEAT_NS = 50_000_000  # between words that the turn goes round
 GOODBYE_NS = 5_000_000_000  # a client that does not read its last words is cut off after this long
 
-_IN = select.EPOLLIN | select.EPOLLRDHUP
-_OUT = select.EPOLLOUT
-_READABLE = _IN | select.EPOLLHUP | select.EPOLLERR
+_IN: Final = select.EPOLLIN | select.EPOLLRDHUP
+_OUT: Final = select.EPOLLOUT
+_READABLE: Final = _IN | select.EPOLLHUP | select.EPOLLERR
 
 
 def _forgets(database: str, learned: list[Learned], *, certain: bool) -> None:

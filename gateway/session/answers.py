@@ -6,7 +6,6 @@ Frames that pass unchanged are handed on as one run of the received bytes; only 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from librt.strings import read_i32_be
@@ -37,6 +36,9 @@ _READY: Final = 90
 _ROW_DESCRIPTION: Final = 84
 _BIND_COMPLETE: Final = 50
 _MARK = MARK.encode()
+
+COMMANDS_MAX: Final = 1024  # command tags that are remembered; full, the memory starts anew
+_COMMANDS: Final[dict[bytes, tuple[str, int]]] = {}
 
 Handler = Callable[["Session", bytes], bytes | None]  # None: pass unchanged
 
@@ -215,7 +217,7 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
 
 def _succeeded(s: Session, item: Item, ruling: Ruling, command: str, rows: int) -> None:
     s.settle_success(item, command, rows)
-    if ruling.facts.effects != _READ:
+    if not ruling.only_reads:
         s.changed_by(ruling.facts)
         s.temporaries.completed(ruling, s.scope)
         s.said.completed(ruling.facts)
@@ -224,13 +226,15 @@ def _succeeded(s: Session, item: Item, ruling: Ruling, command: str, rows: int) 
         s.temporaries.completed(ruling, s.scope)
 
 
-_READ = frozenset({"read"})
-
-
-@lru_cache(maxsize=1024)
 def _command(frame: bytes) -> tuple[str, int]:
-    command, rows = command_rows(frame[5:])
-    return command, rows or 0
+    """The tag's words and its count, 0 where it has none."""
+    known = _COMMANDS.get(frame)
+    if known is None:
+        command, rows = command_rows(frame[5:])
+        if len(_COMMANDS) >= COMMANDS_MAX:
+            _COMMANDS.clear()
+        known = _COMMANDS[frame] = command, rows or 0
+    return known
 
 
 def _empty_query(s: Session, frame: bytes) -> bytes | None:
@@ -254,9 +258,11 @@ def _portal_suspended(s: Session, frame: bytes) -> bytes | None:
 
 
 def _ready(s: Session, frame: bytes) -> bytes | None:
-    if not s.queue or s.queue[0].ask not in RESYNC:
+    if not s.queue:
         raise ProtocolError("an answer to nothing that was asked")
     item = s.queue[0]
+    if item.ask != Ask.QUERY and item.ask not in RESYNC:
+        raise ProtocolError("an answer to nothing that was asked")
     if item.ask == Ask.FUNCTION and item.ruling is not None:
         s.settle_success(item, "FUNCTION CALL", 0)
     answer: bytes | None = b"" if item.own else None

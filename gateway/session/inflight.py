@@ -33,7 +33,7 @@ class Ask:
 
 RESYNC = frozenset({Ask.QUERY, Ask.SYNC, Ask.FUNCTION})  # answered by ReadyForQuery, even after an error
 
-_NOTHING: Final[frozenset[Found]] = frozenset()
+NOTHING: Final[frozenset[Found]] = frozenset()
 ROWS_UNKNOWN = 1 << 62  # the estimate of a statement whose estimate cannot be had: more than any limit
 
 
@@ -127,7 +127,7 @@ class Item:
     statement: Statement | None = None
     portal: Portal | None = None
     plan: ResultPlan | None = None
-    found: frozenset[Found] = _NOTHING  # in cells of its current result that nobody labelled
+    found: frozenset[Found] = NOTHING  # in cells of its current result that nobody labelled
     groups: tuple[Group, ...] = ()  # that the text which the server has was guarded for
     unaccounted: frozenset[tuple[int, str, str]] = frozenset()  # (intent, table, why) whose keys were said to be not known
     returned: frozenset[tuple[int, str]] = frozenset()  # (intent, table) whose changed rows' keys are on record

@@ -20,7 +20,7 @@ from gateway.scope import Ruling, Scope, Script
 from gateway.session import answers, bounds, disclosing, failures, paths, understand
 from gateway.session.budgets import Purse, Purses
 from gateway.session.declaring import Said
-from gateway.session.inflight import Item, Wanted
+from gateway.session.inflight import NOTHING, Item, Wanted
 from gateway.session.names import Names
 from gateway.session.returning import Permits
 from gateway.session.temporaries import Temporaries
@@ -424,7 +424,7 @@ class Session:
             self.chain.outcome(self.now, intent, "ok", rows, item.nbytes, card, command, "", duration, affected)
         item.index = index + 1
         item.nbytes = item.rows_seen = 0
-        item.plan, item.found = None, frozenset()
+        item.plan, item.found = None, NOTHING
         self.answered = self.now
 
     def settle_failure(self, item: Item, status: Status, sqlstate: str) -> None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _NAME_FRAME_BYTES_MAX = 65536  # Describe, Execute, Close: names only
 _QUERY: Final = 81
+_NUL: Final = b"\0"
 COPY_DATA_BYTES_MAX = 0x3FFFFFFF  # PostgreSQL's own limit on a large message
 
 REFUSED_QUERY = query("sluice_refused")  # a syntax error
@@ -126,11 +127,11 @@ def _query(s: Session, frame: bytes) -> bool:
         return False
     if s.skipping:
         return True
-    if frame.find(0, 5) != len(frame) - 1:
+    sql = frame[5:-1]
+    if len(frame) < 6 or frame[-1] != 0 or _NUL in sql:
         raise ProtocolError("a Query holds one string")
     if s.path_doubt and paths.asks(s):
         return False
-    sql = frame[5:-1]
     script = script_of(s, sql)
     if s.behind and s.copies_blindly(script):
         return False
