@@ -397,9 +397,8 @@ class Scope:
         chosen = groups(masks, self.rights) if facts.grouped is not None else ()
         ruling = Ruling(
             facts, decision, masks, copy, card, refused, None, moves, plain, facts.effects == _READS, learns, blind, chosen,
-            concerns(masks), owed, adds, keeps_no_keys, said,
+            concerns(masks), owed, adds, keeps_no_keys, said, lasting=lasting(facts, self.catalog),
         )
-        ruling.lasting = lasting(facts, self.catalog)
         if facts.tags:
             ruling.tags = tuple(pair for pair in facts.tags if not pair[0].startswith(TAG_PREFIX)) or None
         if intent is not None:

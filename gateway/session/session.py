@@ -166,8 +166,6 @@ class Session:
         self.purses: dict[Budget, Purse] = {}
         self.said = said if said is not None else Said()
         self.replicates = replicates  # it may be a walsender, which knows no extended messages
-        self.lasting = False  # the server's session may keep something of it that DISCARD ALL does not take back
-        self.reported: dict[str, str] = {}  # ParameterStatus since it began
         self._begin(scope)
         for name, value in parameters:
             self.parameter(name, value)
@@ -176,6 +174,8 @@ class Session:
 
     def _begin(self, scope: Scope) -> None:
         """How texts are read and what holds them back, before anything was said."""
+        self.lasting = False  # the server's session may keep something of it that DISCARD ALL does not take back
+        self.reported: dict[str, str] = {}  # ParameterStatus since it began
         self.conforming = True
         self.encoding_safe = True
         self.foreign_text = False  # what the client reads is not UTF-8, and may be more than ASCII

@@ -73,7 +73,7 @@ class FakeGate:
         ours, theirs = socket.socketpair()
         self.servers.append(theirs)
         address = Address(socket.AF_UNIX, "", "", "disable", None, 1.0)
-        return Upstream(Wire(ours), address, 4242, self.secret, 0, b"I", list(PARAMETERS), [NOTICE])
+        return Upstream(Wire(ours), address, 4242, self.secret, 0, b"I", tuple(PARAMETERS), (NOTICE,))
 
     def turned_away(self, claimed: Claimed, admission: str | None, refused: Refused) -> None:
         self.turned.append((claimed.get("user"), admission, str(refused.sqlstate)))

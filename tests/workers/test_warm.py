@@ -49,7 +49,7 @@ class Bench:
         near, far = loopback()
         far.settimeout(5)
         address = Address(socket.AF_INET, far.getsockname(), "127.0.0.1", "disable", None, 1.0)
-        upstream = Upstream(Wire(near), address, len(self.upstreams), b"key", 0, b"I", [], [])
+        upstream = Upstream(Wire(near), address, len(self.upstreams), b"key", 0, b"I", (), ())
         for name, value in changes.items():
             setattr(upstream, name, value)
         self.upstreams.append(upstream)
