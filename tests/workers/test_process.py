@@ -1,5 +1,6 @@
 """A whole worker: its start, its policies, its drain, and what it does where the audit cannot be written."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from tests.workers.worker_rig import (
     quiet,
     running_server,
 )
-from workers.audit_disk import Sync
+from workers.audit_disk import Disk
 from workers.audit_trail import ChainFiles
 from workers.embedded import EmbeddedServer
 from workers.process import _Worker
@@ -178,15 +179,17 @@ async def test_what_is_written_after_a_pause_is_soon_on_the_disk_and_a_sync_that
 ) -> None:
     async with housed(tmp_path, server) as house:
         audit, begun = house.worker.audit, []
-        begin = audit.begin_sync
+        duplicate = Disk.duplicate
 
-        def begin_sync() -> Sync | None:
+        def none_is_free_at_first(disk: Disk, file: int) -> int:
             begun.append(audit.unsynced)
-            return None if len(begun) == 1 else begin()
+            if len(begun) == 1:
+                raise OSError(errno.EMFILE, "no descriptor is free")
+            return duplicate(disk, file)
 
         guest = await house.guest()
         await until(lambda: audit.unsynced == 0, "the sign-in is on the disk")
-        monkeypatch.setattr(audit, "begin_sync", begin_sync)
+        monkeypatch.setattr(Disk, "duplicate", none_is_free_at_first)
         assert await guest.cell("select 1") == "1"
         await until(lambda: audit.unsynced == 0, "the statement is on the disk")
         await until(lambda: house.slot.row.get(Counter.AUDIT_LAG) == 0, "that is said")
@@ -199,7 +202,7 @@ async def test_an_idle_worker_gives_signs_of_life(tmp_path: Path, server: Embedd
         beats = set()
 
         def beat() -> bool:
-            beats.add(house.slot.row.get(0))
+            beats.add(house.slot.row.get(Counter.BEAT))
             return len(beats) > 3
 
         await until(beat, "the heart beats with nobody there")

@@ -19,6 +19,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from workers import status
 from workers.audit_trail import read_all
+from workers.descriptors import needed
 from workers.init import init
 
 SUPERVISED = Path(__file__).with_name("supervised.py")
@@ -254,7 +255,7 @@ def test_a_worker_that_does_not_acknowledge_is_replaced_and_the_policy_comes_int
 
 def test_a_limit_on_open_files_that_is_too_low_for_the_sessions_is_said_at_the_start(gateway: Gateway) -> None:
     gateway.start(before=("sh", "-c", 'ulimit -n 1000 && exec "$@"', "sh"))
-    gateway.said("gateway.max_sessions = 10000 wants a limit of 20640 open files and it is 1000")
+    gateway.said(f"gateway.max_sessions = 10000 wants a limit of {needed(10_000)} open files and it is 1000")
 
 
 def test_changed_settings_are_left_for_a_restart(gateway: Gateway) -> None:
