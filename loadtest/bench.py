@@ -11,9 +11,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import idle
 import large
 import latency
 import pipelines
+import recording
+import scaling
 import selects
 import signing_in
 import tls
@@ -36,6 +39,9 @@ SECTIONS: dict[str, Section] = {
     "pipelines": pipelines.measure,
     "large": large.measure,
     "signing-in": signing_in.measure,
+    "idle": idle.measure,
+    "recording": recording.measure,
+    "scaling": scaling.measure,
 }
 
 

@@ -21,7 +21,7 @@ CLEAR, OTHERS = (Goal(0.95),), (Goal(0.9),)
 
 
 def measure(servers: Servers, *, short: bool) -> list[str]:
-    rounds = 1 if short else 5
+    rounds = 1 if short else 3
     peers = servers.among(PEERS)
     direct, ours = servers.peers["direct"], servers.peers["sluice"]
     root = replace(ours, user="root", password=servers.token("root", groups="clear"))

@@ -23,7 +23,7 @@ from large_policy import LARGE, SMALL
 from machine import machine, versions
 from matplotlib import use
 from matplotlib.figure import Figure
-from servers import POLICY, ROOT, SLUICE, Servers, Target, free_port, programs, running, wait_until
+from servers import POLICY, ROOT, SLUICE, Servers, Target, free_port, programs, wait_until
 from tables import record, row, spread, tell
 from wire import Client, WireError
 
@@ -273,8 +273,14 @@ def drawn(curves: Sequence[Curve]) -> None:
     figure.savefig(IMAGE, dpi=110, metadata={"Software": None})
 
 
-def measure(servers: Servers, direct: Target, sluice: Target, *, short: bool, draw: bool = False) -> list[str]:
-    """The lines of all tables."""
+def measure(_: object, *, short: bool, draw: bool = False) -> list[str]:
+    """The lines of all tables. With servers of its own, for it changes their policy."""
+    with Servers() as servers:
+        direct = servers.postgres()
+        return table(servers, direct, servers.sluice(direct), short=short, draw=draw)
+
+
+def table(servers: Servers, direct: Target, sluice: Target, *, short: bool, draw: bool) -> list[str]:
     rounds = 5 if short else 9
     lines = policies(rounds)
     tell("policies done")
@@ -299,9 +305,7 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="put the tables in bench.md and the curves in docs/images")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: parser.exit(143))  # what was started ends too
-    with running() as servers:
-        direct = servers.postgres()
-        lines = measure(servers, direct, servers.sluice(direct), short=options.short, draw=options.record)
+    lines = measure(None, short=options.short, draw=options.record)
     text = "\n".join([f"`make bench-scaling`; medians. {machine()}. {versions()}.", "", *lines])
     print(text)
     if options.record:

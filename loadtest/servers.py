@@ -130,7 +130,7 @@ class Servers:
         """By name, started when first asked for: `direct`, `pgbouncer` where it is installed, `sluice`."""
         direct = self.postgres()
         bouncer = self.pgbouncer(direct)
-        ours = self.sluice(direct)
+        ours = self.sluice(direct, workers=1)  # as many processes that serve as pgbouncer has
         return {peer.name: peer for peer in (direct, bouncer, ours) if peer is not None}
 
     def among(self, names: Sequence[str]) -> list[Target]:
@@ -256,10 +256,15 @@ class Servers:
         return Target("pgbouncer", port, "bench", password, [process.pid])
 
     def sluice(
-        self, upstream: Target, durability: str = "process", idle: Target | None = None, sessions_max: int = 10_000
+        self,
+        upstream: Target,
+        durability: str = "process",
+        idle: Target | None = None,
+        sessions_max: int = 10_000,
+        workers: int = 0,
     ) -> Target:
-        """The gateway with everything on: identity, policy, masking, audit; a worker a core. `idle`: what database `idle`
-        means."""
+        """The gateway with everything on: identity, policy, masking, audit; a worker a core where no number is given.
+        `idle`: what database `idle` means."""
         folder = self.folder / "sluice"
         subprocess.run([*SLUICE, "init", str(folder)], check=True, capture_output=True, env=environment())
         config = folder / "sluice.toml"
@@ -282,7 +287,8 @@ class Servers:
         config.write_text(text)
         (folder / "policy.toml").write_text(POLICY)
         self.config = config
-        process = self._start([*SLUICE, "serve", "--config", str(config)], "sluice.log")
+        number = ["--workers", str(workers)] if workers else []
+        process = self._start([*SLUICE, "serve", "--config", str(config), *number], "sluice.log")
         log = self.folder / "sluice.log"
         wait_until(
             lambda: any(line.startswith("ready ") for line in log.read_text().splitlines()), process, log

@@ -16,7 +16,7 @@ CLIENTS = (16, 64)
 
 
 def measure(servers: Servers, *, short: bool) -> list[str]:
-    rounds, seconds = (1, 2) if short else (5, 6)
+    rounds, seconds = (1, 2) if short else (3, 5)
     folder = with_tls()
     if folder is None:
         return [f"Not measured: no pgbench below {PROGRAMS} whose libpq has TLS."]

@@ -13,7 +13,7 @@ DATABASE = "tpcb"
 
 
 def measure(servers: Servers, *, short: bool) -> list[str]:
-    rounds, seconds = (1, 2) if short else (5, 10)
+    rounds, seconds = (1, 2) if short else (3, 8)
     direct, *peers = (replace(peer, database=DATABASE) for peer in servers.among(("direct", *PEERS)))
     servers.pgbench_tables(direct, SCALE)
 
