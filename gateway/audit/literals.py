@@ -10,8 +10,10 @@ of the literal.
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from struct import Struct
 from typing import Final
+
+from librt.strings import read_i16_be, read_i32_be
+from mypy_extensions import i64
 
 from parser.facts import LITERALS_MAX
 
@@ -20,8 +22,6 @@ NULL: Final = bytes(DIGEST_BYTES)
 _VALUES_MAX: Final = 4096  # values whose digests are remembered; full, the memory starts anew
 _VALUE_BYTES_MAX: Final = 64  # of such a value
 
-_U16: Final = Struct("!H").unpack_from
-_I32: Final = Struct("!i").unpack_from
 # pg_type.oid: bool; int8, int2, int4, oid; bytea is another thing; text, name, json, xml, unknown, bpchar, varchar; uuid.
 _BOOL: Final = 16
 _SIGNED: Final = frozenset((20, 21, 23))
@@ -89,20 +89,20 @@ class Literals:
         """Those of a Bind's parameters, LITERALS_MAX at most. `values`: what follows both names in it; `types`: what follows
         the text in its Parse, and `described`: the server's ParameterDescription (its body), b"" where none came. b"" for
         what is no such message: the server will refuse it."""
-        size = len(values)
+        size: i64 = len(values)
         if size < 4:
             return b""
-        formats: int = _U16(values, 0)[0]
+        formats = i64(read_i16_be(values, 0)) & 0xFFFF
         at = 2 + 2 * formats
         if at + 2 > size:
             return b""
-        count: int = _U16(values, at)[0]
+        count = i64(read_i16_be(values, at)) & 0xFFFF
         at += 2
         found: list[bytes] = []
-        for number in range(min(count, LITERALS_MAX)):
+        for number in range(min(int(count), LITERALS_MAX)):
             if at + 4 > size:
                 return b""
-            length: int = _I32(values, at)[0]
+            length = i64(read_i32_be(values, at))
             at += 4
             if length < 0:
                 found.append(NULL)
@@ -111,7 +111,7 @@ class Literals:
                 return b""
             value = values[at : at + length]
             at += length
-            binary = formats and values[3 + 2 * (number if formats > 1 and number < formats else 0)] == 1
+            binary = formats > 0 and values[3 + 2 * (number if formats > 1 and number < formats else 0)] == 1
             found.append(self.one(_text_form(value, _type_of(number, types, described)) if binary else value))
         return b"".join(found)
 
@@ -121,7 +121,7 @@ def _type_of(number: int, types: bytes, described: bytes) -> int:
     at = 2 + 4 * number
     for told in (described, types):
         if at + 4 <= len(told):
-            oid: int = _I32(told, at)[0]
+            oid = int(read_i32_be(told, at))
             if oid:
                 return oid
     return 0

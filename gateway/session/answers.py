@@ -35,7 +35,7 @@ _COMMAND_COMPLETE: Final = 67
 _READY: Final = 90
 _ROW_DESCRIPTION: Final = 84
 _BIND_COMPLETE: Final = 50
-_MARK = MARK.encode()
+_MARK: Final = MARK.encode()
 
 COMMANDS_MAX: Final = 1024  # command tags that are remembered; full, the memory starts anew
 _COMMANDS: Final[dict[bytes, tuple[str, int]]] = {}
@@ -295,7 +295,7 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
     return answer
 
 
-_IN_TRANSACTION = ord("T")
+_IN_TRANSACTION: Final = ord("T")
 
 
 def _parameter_status(s: Session, frame: bytes) -> bytes | None:
@@ -354,7 +354,7 @@ def _function_result(s: Session, frame: bytes) -> bytes | None:
     return None if item.ruling.basis.inert else _NULL_RESULT
 
 
-_NULL_RESULT = build(b"V", NULL_CELL)  # nothing is known of the function but its number
+_NULL_RESULT: Final = build(b"V", NULL_CELL)  # nothing is known of the function but its number
 _HANDLERS: dict[int, Handler] = {
     ord("1"): _parse_complete,
     ord("3"): _close_complete,

@@ -11,7 +11,7 @@ delivered and the server is asked to cancel it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import Refused, State
 from gateway.masking.inference import entries, told
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from gateway.scope import Ruling, Script
     from gateway.session.session import Session
 
-REFUSED_EXTENDED = parse("sluice_refused", "sluice_refused")  # a syntax error, read before its name is looked at
-REFUSED_UNNAMED = parse("", "sluice_refused")  # a failing Parse of the unnamed statement also ends the one before
-SYNC = build(b"S")
-FLUSH = build(b"H")
-_BIND_UNNAMED = build(b"B", b"\0\0" + bytes(6))  # no parameters, every result column as text
-_DESCRIBE_UNNAMED = build(b"D", b"P\0")
-_CLOSE_UNNAMED = build(b"C", b"S\0")
-_EXECUTE_UNNAMED = execute("")
-_READING = frozenset({"read", "session"})
-_ABOUT_SESSION = frozenset({"session"})
-_OVER_VALUES = frozenset(("21", "22", "23"))  # classes of SQLSTATE: cardinality, data, constraints
-_KEYS = {
+REFUSED_EXTENDED: Final = parse("sluice_refused", "sluice_refused")  # a syntax error, read before its name is looked at
+REFUSED_UNNAMED: Final = parse("", "sluice_refused")  # a failing Parse of the unnamed statement also ends the one before
+SYNC: Final = build(b"S")
+FLUSH: Final = build(b"H")
+_BIND_UNNAMED: Final = build(b"B", b"\0\0" + bytes(6))  # no parameters, every result column as text
+_DESCRIBE_UNNAMED: Final = build(b"D", b"P\0")
+_CLOSE_UNNAMED: Final = build(b"C", b"S\0")
+_EXECUTE_UNNAMED: Final = execute("")
+_READING: Final = frozenset({"read", "session"})
+_ABOUT_SESSION: Final = frozenset({"session"})
+_OVER_VALUES: Final = frozenset(("21", "22", "23"))  # classes of SQLSTATE: cardinality, data, constraints
+_KEYS: Final = {
     "rows": "max_rows_per_hour",
     "bytes": "max_bytes_per_hour",
     "statements": "max_statements_per_minute",
 }
 
-SEVERAL = Refused(
+SEVERAL: Final = Refused(
     State.DENIED,
     "the rows that a statement changes are limited here, so it cannot be sent together with others",
     "Send this statement in a message of its own.",

@@ -6,7 +6,7 @@ data is dropped. What was handed on before is not stored: a COPY that fails has 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.masking.written_back import CopyWatch, refusal
 from gateway.session.masked_input import masks
@@ -15,7 +15,7 @@ from parser.messages import frame
 if TYPE_CHECKING:
     from gateway.session.session import Session
 
-_COPY_FAIL = frame(b"f", b"a masked value\0")
+_COPY_FAIL: Final = frame(b"f", b"a masked value\0")
 
 
 def pass_on(s: Session, data: bytes) -> bytes:

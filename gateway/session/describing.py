@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.session.inflight import Ask, Portal, Statement
-from gateway.session.names import Ambiguous
+from gateway.session.names import Ambiguous, name_end
 from parser.errors import ProtocolError
 from parser.messages import frame as build
 
@@ -29,7 +29,7 @@ def describe(s: Session, frame: bytes) -> bool:
         return False
     if s.skipping:
         return True
-    if len(frame) < 7 or frame[5] not in b"SP" or frame.find(0, 6) != len(frame) - 1:
+    if len(frame) < 7 or frame[5] not in b"SP" or name_end(frame, 6) != len(frame) - 1:
         raise ProtocolError("a Describe names a statement or a portal")
     name = frame[6:-1]
     portal: Portal | None = None

@@ -7,7 +7,7 @@ for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.masking.key_sets import not_known, sets
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from gateway.session.inflight import Item
     from gateway.session.session import Session
 
-_COPY_DATA = 100
-_COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY")  # command tags that tell how many rows were changed
-_LINE_FEED = 10
-_SHOWN = (False,)
-FOREIGN_TEXT = "text in an encoding other than UTF8"
-NOT_RETURNED = "the statement did not return the keys of the rows it changed"
-BEFORE = "the statement was prepared before its keys were wanted, or could be"
-TOO_LONG = "a row was too long to be read whole"
-UNREAD = "a key was not in a form that is known (DateStyle other than ISO?)"
+_COPY_DATA: Final = 100
+_COUNTED: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY")  # command tags that tell how many rows were changed
+_LINE_FEED: Final = 10
+_SHOWN: Final = (False,)
+FOREIGN_TEXT: Final = "text in an encoding other than UTF8"
+NOT_RETURNED: Final = "the statement did not return the keys of the rows it changed"
+BEFORE: Final = "the statement was prepared before its keys were wanted, or could be"
+TOO_LONG: Final = "a row was too long to be read whole"
+UNREAD: Final = "a key was not in a form that is known (DateStyle other than ISO?)"
 
 
 def shown(

@@ -34,6 +34,8 @@ class Ask:
 RESYNC = frozenset({Ask.QUERY, Ask.SYNC, Ask.FUNCTION})  # answered by ReadyForQuery, even after an error
 
 NOTHING: Final[frozenset[Found]] = frozenset()
+_NO_KEYS: Final[frozenset[tuple[int, str, str]]] = frozenset()
+_NONE_RETURNED: Final[frozenset[tuple[int, str]]] = frozenset()
 ROWS_UNKNOWN = 1 << 62  # the estimate of a statement whose estimate cannot be had: more than any limit
 
 
@@ -127,10 +129,10 @@ class Item:
     statement: Statement | None = None
     portal: Portal | None = None
     plan: ResultPlan | None = None
-    found: frozenset[Found] = NOTHING  # in cells of its current result that nobody labelled
+    found: frozenset[Found]  # in cells of its current result that nobody labelled
     groups: tuple[Group, ...] = ()  # that the text which the server has was guarded for
-    unaccounted: frozenset[tuple[int, str, str]] = frozenset()  # (intent, table, why) whose keys were said to be not known
-    returned: frozenset[tuple[int, str]] = frozenset()  # (intent, table) whose changed rows' keys are on record
+    unaccounted: frozenset[tuple[int, str, str]]  # (intent, table, why) whose keys were said to be not known
+    returned: frozenset[tuple[int, str]]  # (intent, table) whose changed rows' keys are on record
     unkept = ""  # why such keys are not known, where that is not in its ruling
     nbytes = 0
     rows_seen = 0  # of a result whose rows are budgeted
@@ -147,6 +149,8 @@ class Item:
         self.ask = ask
         self.epoch = epoch
         self.started = started
+        self.found = NOTHING
+        self.unaccounted, self.returned = _NO_KEYS, _NONE_RETURNED
 
     @property
     def ruling(self) -> Ruling | None:

@@ -9,6 +9,9 @@ ours may be one of its own. Only short ASCII names are kept: they mean the same 
 """
 
 from dataclasses import replace
+from typing import Final
+
+from mypy_extensions import i64
 
 from gateway.errors import Refused, State
 from gateway.scope import Scope
@@ -16,22 +19,34 @@ from gateway.session.inflight import Item, Portal, Statement
 from parser.facts import Facts
 
 NAMES_MAX = 10_000  # statements, portals and cursors of one session, each
-TEXT_BYTES_MAX = 16 * 1024 * 1024  # prepared texts of one session, together
-NAME_BYTES_MAX = 63
+TEXT_BYTES_MAX: Final = 16 * 1024 * 1024  # prepared texts of one session, together
+NAME_BYTES_MAX: Final = 63
 
-NO_STATEMENT = Refused("26000", "this prepared statement does not exist", "Prepare it in this session first.")
-NO_PORTAL = Refused("34000", "this portal does not exist", "Bind it in this transaction first.")
-_FULL = Refused(
+NO_STATEMENT: Final = Refused("26000", "this prepared statement does not exist", "Prepare it in this session first.")
+NO_PORTAL: Final = Refused("34000", "this portal does not exist", "Bind it in this transaction first.")
+_FULL: Final = Refused(
     State.BUDGET,
     "this session holds too many prepared statements, portals or cursors",
     "Close or deallocate those that are no longer needed.",
 )
-_UNCERTAIN = Refused(
+_UNCERTAIN: Final = Refused(
     State.FEATURE,
     f"names of prepared statements and portals have at most {NAME_BYTES_MAX} characters, all of them ASCII",
     "Give it a shorter name in ASCII.",
 )
-_WITH_HOLD = " with hold for "
+_WITH_HOLD: Final = " with hold for "
+
+
+def name_end(frame: bytes, start: int) -> int:
+    """Where the name ends that begins there: the place of its NUL, -1 where there is none. Names are short, and calling
+    `find` costs more than looking at their bytes."""
+    at: i64 = start
+    size: i64 = len(frame)
+    while at < size:
+        if i64(frame[at]) == 0:
+            return at
+        at += 1
+    return -1
 
 
 class Ambiguous(Exception):
@@ -142,7 +157,8 @@ class Names:
     def drop_portal(self, name: bytes) -> None:
         """CloseComplete or CLOSE."""
         self._portals.pop(name, None)
-        self._cursors.pop(name.decode("utf-8", "replace"), None)
+        if self._cursors:
+            self._cursors.pop(name.decode("utf-8", "replace"), None)
 
     def settle(self, facts: Facts) -> None:
         """A statement on names has completed."""
@@ -194,7 +210,7 @@ class Names:
 
     def objection(self, name: bytes, text_bytes: int) -> Refused | None:
         """Why one more thing of this name cannot be kept."""
-        if not name.isascii() or len(name) > NAME_BYTES_MAX:
+        if name and (not name.isascii() or len(name) > NAME_BYTES_MAX):
             return _UNCERTAIN
         if (
             len(self._statements) + len(self._prepared) + len(self._pending_statements) >= NAMES_MAX

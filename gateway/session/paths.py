@@ -9,7 +9,7 @@ What triggers and row security policies do to it is not seen on servers before 1
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.session.inflight import Ask
 from parser.errors import ProtocolError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gateway.scope import Ruling
     from gateway.session.session import Session
 
-_NAME = b"sluice_path\0"
-_ASKING = (
+_NAME: Final = b"sluice_path\0"
+_ASKING: Final = (
     parse("sluice_path", "SHOW search_path"),
     build(b"B", _NAME * 2 + bytes(6)),
     build(b"E", _NAME + bytes(4)),
@@ -29,8 +29,8 @@ _ASKING = (
     build(b"C", b"S" + _NAME),
     build(b"S"),
 )
-_ASKED = (Ask.PARSE, Ask.BIND, Ask.EXECUTE, Ask.CLOSE, Ask.CLOSE, Ask.SYNC)
-_ABORTED = ord("E")
+_ASKED: Final = (Ask.PARSE, Ask.BIND, Ask.EXECUTE, Ask.CLOSE, Ask.CLOSE, Ask.SYNC)
+_ABORTED: Final = ord("E")
 
 
 def asks(s: Session) -> bool:

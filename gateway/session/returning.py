@@ -7,7 +7,7 @@ long as nothing is heard that may change the answer. In an open pipeline it is a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.errors import Refused
 from gateway.masking import added_keys
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from gateway.scope import Ruling, Scope
     from gateway.session.session import Session
 
-_NAME = b"sluice_keys\0"
-_ASKING = (
+_NAME: Final = b"sluice_keys\0"
+_ASKING: Final = (
     build(b"B", _NAME * 2 + bytes(6)),
     build(b"E", _NAME + bytes(4)),
     build(b"C", b"P" + _NAME),
     build(b"C", b"S" + _NAME),
 )
-_SYNC = build(b"S")
-NO_DATA = build(b"n")
-_ABORTED = ord("E")
-_RAN_BEFORE = "55000"  # object_not_in_prerequisite_state
+_SYNC: Final = build(b"S")
+NO_DATA: Final = build(b"n")
+_ABORTED: Final = ord("E")
+_RAN_BEFORE: Final = "55000"  # object_not_in_prerequisite_state
 
-TOGETHER = "the statement was sent together with others"
-NOT_ASKED = "the server could not be asked whether the statement may return them"
-NO_END = "the end of the statement's text was not found"
-FOREIGN_NAME = "its table, alias or key has a name that the session's client_encoding may write in another way"
+TOGETHER: Final = "the statement was sent together with others"
+NOT_ASKED: Final = "the server could not be asked whether the statement may return them"
+NO_END: Final = "the end of the statement's text was not found"
+FOREIGN_NAME: Final = "its table, alias or key has a name that the session's client_encoding may write in another way"
 
 
 class Permits:

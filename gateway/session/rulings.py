@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.audit.literals import DIGEST_BYTES
 from gateway.errors import Refused
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from gateway.scope import Ruling, Script
     from gateway.session.session import Session
 
-_RUNNING = frozenset({Ask.QUERY, Ask.EXECUTE, Ask.FUNCTION})
-_UNKNOWN_FACTS = Facts(
+_RUNNING: Final = frozenset({Ask.QUERY, Ask.EXECUTE, Ask.FUNCTION})
+_UNKNOWN_FACTS: Final = Facts(
     kinds=("UNKNOWN",),
     effects=frozenset({"read", "write", "ddl", "privilege", "session", "unsafe-io", "procedural"}),
     complete=False,

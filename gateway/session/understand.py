@@ -18,7 +18,7 @@ from gateway.session import bounds, copy_in, guarding, masked_input, paths, retu
 from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_UNNAMED
 from gateway.session.describing import describe, describe_hidden
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
-from gateway.session.names import NAME_BYTES_MAX, NO_PORTAL, NO_STATEMENT, Ambiguous
+from gateway.session.names import NAME_BYTES_MAX, NO_PORTAL, NO_STATEMENT, Ambiguous, name_end
 from gateway.session.rulings import (
     asks_estimate,
     declared,
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from gateway.scope import Ruling, Script
     from gateway.session.session import Session
 
-_NAME_FRAME_BYTES_MAX = 65536  # Describe, Execute, Close: names only
+_NAME_FRAME_BYTES_MAX: Final = 65536  # Describe, Execute, Close: names only
 _QUERY: Final = 81
 _NUL: Final = b"\0"
-COPY_DATA_BYTES_MAX = 0x3FFFFFFF  # PostgreSQL's own limit on a large message
+COPY_DATA_BYTES_MAX: Final = 0x3FFFFFFF  # PostgreSQL's own limit on a large message
 
-REFUSED_QUERY = query("sluice_refused")  # a syntax error
+REFUSED_QUERY: Final = query("sluice_refused")  # a syntax error
 
 
 def failing_frame(ask: int) -> bytes:
@@ -222,13 +222,13 @@ def _parse(s: Session, frame: bytes) -> bool:
         return False
     if s.skipping:
         return True
-    name_end = frame.find(0, 5)
-    text_end = frame.find(0, name_end + 1)
-    if name_end < 0 or text_end < 0:
+    behind = name_end(frame, 5)
+    text_end = frame.find(0, behind + 1)
+    if behind < 0 or text_end < 0:
         raise ProtocolError("a Parse holds a name, a text and types")
     if s.path_doubt and paths.asks(s):
         return False
-    name, sql, types = frame[5:name_end], frame[name_end + 1 : text_end], frame[text_end + 1 :]
+    name, sql, types = frame[5:behind], frame[behind + 1 : text_end], frame[text_end + 1 :]
     script = script_of(s, sql)
     if not script.plain and script.refused is None and not returning.ready(s, script.rulings):
         return False
@@ -262,11 +262,11 @@ def _bind(s: Session, frame: bytes) -> bool:
         return True
     if s.path_doubt and paths.asks(s):
         return False
-    portal_end = frame.find(0, 5)
-    name_end = frame.find(0, portal_end + 1)
-    if portal_end < 0 or name_end < 0:
+    portal_end = name_end(frame, 5)
+    behind = name_end(frame, portal_end + 1)
+    if portal_end < 0 or behind < 0:
         raise ProtocolError("a Bind holds a portal's and a statement's name")
-    name = frame[portal_end + 1 : name_end]
+    name = frame[portal_end + 1 : behind]
     try:
         statement = s.names.statement(name, s.epoch)
         facts = s.names.prepared(name.decode("utf-8", "replace"), s.scope) if statement is None else None
@@ -287,11 +287,11 @@ def _bind(s: Session, frame: bytes) -> bool:
             s.to_server.append(REFUSED_EXTENDED)
             return True
     item.portal = Portal(item.name, statement)
-    if len(frame) > name_end + 7:  # it has parameters or formats
-        item.portal.literals = with_parameters(s, statement, frame[name_end + 1 :])
+    if len(frame) > behind + 7:  # it has parameters or formats
+        item.portal.literals = with_parameters(s, statement, frame[behind + 1 :])
     item.rulings = statement.script.rulings
     if not statement.script.plain and (wants_estimate(item.rulings) or bounds.counts_entries(item.rulings)):
-        item.portal.values = frame[name_end + 1 :]
+        item.portal.values = frame[behind + 1 :]
     s.names.ask_portal(item)
     s.to_server.append(returning.bind(frame, statement) if statement.added else frame)
     return True
@@ -302,10 +302,10 @@ def _execute(s: Session, frame: bytes) -> bool:
         return False
     if s.skipping:
         return True
-    name_end = frame.find(0, 5)
-    if name_end < 0 or name_end != len(frame) - 5:
+    behind = name_end(frame, 5)
+    if behind < 0 or behind != len(frame) - 5:
         raise ProtocolError("an Execute holds a portal's name and a row count")
-    name = frame[5:name_end]
+    name = frame[5:behind]
     try:
         portal = s.names.portal(name, s.epoch)
         facts = s.names.cursor(name.decode("utf-8", "replace")) if portal is None else None
@@ -368,7 +368,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
 def _close(s: Session, frame: bytes) -> bool:
     if s.skipping:
         return True
-    if len(frame) < 7 or frame[5] not in b"SP" or frame.find(0, 6) != len(frame) - 1:
+    if len(frame) < 7 or frame[5] not in b"SP" or name_end(frame, 6) != len(frame) - 1:
         raise ProtocolError("a Close names a statement or a portal")
     item = s.ask(Ask.CLOSE)
     item.name = frame[6:-1][:NAME_BYTES_MAX]
@@ -438,7 +438,7 @@ _HANDLERS: dict[int, Callable[[Session, bytes], bool]] = {
     ord("f"): _copy_end,
     ord("X"): _terminate,
 }
-_IN_COPY = frozenset(b"dcfSHX")
+_IN_COPY: Final = frozenset(b"dcfSHX")
 
 
 @lru_cache

@@ -1,10 +1,12 @@
 """Names mean what the server has answered: never an older thing, never another's, never too many."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.session import names as names_module
 from gateway.session.inflight import Ask, Item, Portal, Statement
-from gateway.session.names import NAMES_MAX, TEXT_BYTES_MAX, Ambiguous, Names
+from gateway.session.names import NAMES_MAX, TEXT_BYTES_MAX, Ambiguous, Names, name_end
 from gateway.session.understand import REFUSED_EXTENDED, REFUSED_QUERY
 from parser.facts import Facts
 from parser.messages import bind, close, command_complete, describe, execute, frame, parse, query
@@ -307,3 +309,8 @@ def test_cursor_of_sql_is_executed_as_a_portal() -> None:
     said = rig.say(EMAIL, SECRET_ROW, frame(b"s"), IN_TRANSACTION)
     assert SECRET not in b"".join(said)
     assert kinds(cut(rig.to_client)) == b"CCZDsZ"
+
+
+@given(st.binary(max_size=80), st.integers(0, 90))
+def test_names_end_at_their_first_nul(frame: bytes, start: int) -> None:
+    assert name_end(frame, start) == frame.find(0, start)
