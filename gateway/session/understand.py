@@ -127,8 +127,10 @@ def _query(s: Session, frame: bytes) -> bool:
         return False
     if s.skipping:
         return True
+    if len(frame) < 6 or frame[-1] != 0:
+        raise ProtocolError("a Query holds one string")
     sql = frame[5:-1]
-    if len(frame) < 6 or frame[-1] != 0 or _NUL in sql:
+    if _NUL in sql:
         raise ProtocolError("a Query holds one string")
     if s.path_doubt and paths.asks(s):
         return False

@@ -132,7 +132,8 @@ def world() -> Iterator[World]:
                 maker.execute(DATABASE.read_text())
             for name in ("corpus", "twin"):
                 admin.execute(f"CREATE DATABASE {name} TEMPLATE pristine")
-        common = {"dbname": "corpus", "user": "sluice_plain"}
+        # What a session left behind is looked for when it has ended.
+        common = {"dbname": "corpus", "user": "sluice_plain", "pool_size": 0}
         databases = {"prod": common | {"environment": "production"}, "dev": common}
         for gateway in serving(Gateway(database_entries(server, databases), POLICY)):
             made = World(server, gateway)
