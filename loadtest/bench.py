@@ -45,6 +45,9 @@ SECTIONS: dict[str, Section] = {
 }
 
 
+LONG = ("idle", "scaling")  # these take minutes however few their rounds: a quick look leaves them out
+
+
 def chosen(text: str) -> list[str]:
     """The sections of `--only`, in the order of the table."""
     names = [name.strip() for name in text.split(",")]
@@ -79,12 +82,13 @@ def command(arguments: Sequence[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="few rounds, few cases, a small gigabyte: under 3 minutes")
-    parser.add_argument("--only", type=chosen, default=list(SECTIONS), help="sections, with commas between")
+    parser.add_argument("--short", action="store_true", help="few rounds, few cases, a small gigabyte, no crowds: some 3 minutes")
+    parser.add_argument("--only", type=chosen, help="sections, with commas between")
     parser.add_argument("--record", action="store_true", help="put the tables in bench.md")
     options = parser.parse_args()
     keep = record if options.record else lambda name, text: None
-    if broken := run(options.only, sys.argv[1:], short=options.short, keep=keep):
+    sections = options.only or [name for name in SECTIONS if not (options.short and name in LONG)]
+    if broken := run(sections, sys.argv[1:], short=options.short, keep=keep):
         sys.exit(f"not measured: {', '.join(broken)}")
 
 
