@@ -82,7 +82,7 @@ def command(arguments: Sequence[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="few rounds, few cases, a small gigabyte, no crowds: some 3 minutes")
+    parser.add_argument("--short", action="store_true", help="few rounds, few cases, no crowds: some 3 minutes")
     parser.add_argument("--only", type=chosen, help="sections, with commas between")
     parser.add_argument("--record", action="store_true", help="put the tables in bench.md")
     options = parser.parse_args()
