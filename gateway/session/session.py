@@ -21,6 +21,7 @@ from gateway.session import answers, bounds, disclosing, failures, paths, unders
 from gateway.session.budgets import Purse, Purses
 from gateway.session.declaring import Said
 from gateway.session.inflight import NOTHING, Item, Wanted
+from gateway.session.lent import Lent
 from gateway.session.names import Names
 from gateway.session.returning import Permits
 from gateway.session.temporaries import Temporaries
@@ -69,7 +70,7 @@ class Session:
         "held",
         "lasting",
         "late",
-        "learns",
+        "learns", "lent",
         "lexing_doubt", "lexing_moved", "limits",
         "made",
         "moved",
@@ -166,6 +167,7 @@ class Session:
         self.purses: dict[Budget, Purse] = {}
         self.said = said if said is not None else Said()
         self.replicates = replicates  # it may be a walsender, which knows no extended messages
+        self.lent: Lent | None = None  # the connection of now, where it has one for a transaction at a time
         self._begin(scope)
         for name, value in parameters:
             self.parameter(name, value)
@@ -310,10 +312,14 @@ class Session:
             self.names.forget_sql()  # it may have made and ended any name
         elif facts.named is not None:
             self.names.settle(facts)
+            if self.lent is not None and facts.named.action == "deallocate":
+                self.lent.clear()
         if "procedural" in facts.effects or ("ddl" in facts.effects and not self._concerns_own(facts)):
             self.catalog_moved = True
         if "*" not in self.scope.rights.unmask:
             self._defined(facts)
+        if facts.settings and self.lent is not None:
+            self.lent.local = True
         for setting in facts.settings:
             if setting.name in ("role", "session_authorization"):
                 self.user_schema = None
