@@ -350,6 +350,10 @@ class Scope:
         """The ruling over the only statement of its text."""
         return self._rule(facts, rows, self.made, self.moved, self._own, (), said)
 
+    def _decide(self, facts: Facts, rows: int | None, own: Own, intent: Declaration | None) -> Decision:
+        decision = decide(facts, self.rights, self.catalog, rows, own.names, intent)
+        return carried(decision, facts, self.catalog) if self._pooled else decision
+
     def _rule(
         self,
         facts: Facts,
@@ -361,9 +365,7 @@ class Scope:
         said: Declaration | None = None,
     ) -> Ruling:
         intent = combined(of_tags(facts.tags), said) if facts.tags else said
-        decision = decide(facts, self.rights, self.catalog, rows, own.names, intent)
-        if self._pooled:
-            decision = carried(decision, facts, self.catalog)
+        decision = self._decide(facts, rows, own, intent)
         masks = basis(
             facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved,
             accounting=self._accounting,

@@ -172,8 +172,7 @@ class Lending:
         if link not in pool.waiting:
             borrower.since = time.monotonic()
             pool.waiting[link] = borrower
-            if len(pool.waiting) == 1:
-                self._serve(pool)
+            self._serve(pool)
             if borrower.has is not None or session.ending:
                 return True
         session.client_rest += data
@@ -183,6 +182,8 @@ class Lending:
     def _serve(self, pool: _Pool) -> None:
         """Lends what is free to those who wait, in their order; for others more are opened."""
         share = self._share(pool.database)
+        if not pool.waiting or (not pool.free and pool.count >= share):
+            return
         wanted: Counter[Shape] = Counter()
         for link, borrower in list(pool.waiting.items()):
             if not pool.free and pool.count >= share:
@@ -243,7 +244,7 @@ class Lending:
     def settle(self, link: Link) -> None:
         """Takes the connection back where the session's transaction is over."""
         borrower = link.borrower
-        if borrower is None or borrower.has is None or link.fate is not None or link.session.ending:
+        if borrower is None or borrower.has is None or link.resumes or link.fate is not None or link.session.ending:
             return
         if not link.server.ended and not link.server.backlog and clean(link.session):
             self._relay.detach(link)

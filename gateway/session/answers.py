@@ -296,7 +296,7 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
         s.tainted = None
         s.said.settled()
     s.temporaries.settled(ended=s.status == 73)
-    if s.search_path is None:
+    if s.search_path is None or s.path_moved:
         paths.settled(s)
     return answer
 
