@@ -261,6 +261,8 @@ def _database(
             fail(text, file, (*path, "hosts", index), str(error), mend)
     if one.name == "*" and one.dbname:
         fail(text, file, (*path, "dbname"), 'the entry "*" passes the name on', "take dbname out")
+    if one.pool == "transaction" and not one.pool_size:
+        fail(text, file, (*path, "pool_size"), "no connection could be lent", "give a number of connections")
     dbname = one.dbname or ("" if one.name == "*" else one.name)
     sslmode = one.sslmode
     if "sslmode" not in given:

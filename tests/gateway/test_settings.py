@@ -167,6 +167,7 @@ def test_clients_must_use_tls_by_default_unless_listen_is_loopback() -> None:
         (DATABASE + "server_lifetime = nan\n", 4, "database[0].server_lifetime", "> 0"),
         (DATABASE + "server_idle_timeout = 0\n", 4, "database[0].server_idle_timeout", "> 0"),
         (DATABASE + "pool_size = -1\n", 4, "database[0].pool_size", ">= 0"),
+        (DATABASE + 'pool = "transaction"\npool_size = 0\n', 5, "database[0].pool_size", "number of connections"),
         (DATABASE + 'pool = "statement"\n', 4, "database[0].pool", 'pool = "transaction"'),
         (DATABASE + 'password = "secret"\n', 4, "database[0].password", "password_file or password_env"),
         (DATABASE + 'password_env = "PW"\n', 4, "database[0].password_env", "set it in the environment"),
