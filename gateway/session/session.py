@@ -167,7 +167,6 @@ class Session:
         self.purses: dict[Budget, Purse] = {}
         self.said = said if said is not None else Said()
         self.replicates = replicates  # it may be a walsender, which knows no extended messages
-        self.lent: Lent | None = None  # the connection of now, where it has one for a transaction at a time
         self._begin(scope)
         for name, value in parameters:
             self.parameter(name, value)
@@ -206,6 +205,7 @@ class Session:
         self.wanted: Wanted | None = None  # the client's next frame waits for this estimate; the relay takes it
         self.estimate: int | None = None  # of the client's next frame
         self.counted: Limit | None = None  # on the rows that it changes, in place of an estimate
+        self.lent: Lent | None = None  # the connection of now, where it has one for a transaction at a time
         self.answered = 0  # POSIX nanoseconds of the last completed statement
 
     @property
