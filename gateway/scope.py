@@ -31,6 +31,7 @@ from gateway.policy.affected import runs
 from gateway.policy.decide import decide
 from gateway.policy.decision import NO_LIMITS, Decision
 from gateway.policy.lasting import lasting
+from gateway.policy.pooled import carried
 from gateway.policy.table import Rights
 from gateway.results import ResultPlan, result
 from parser.compared import Comparisons, compared
@@ -141,7 +142,8 @@ class Scope:
 
     __slots__ = (
         "_accounting", "_by_key", "_by_text", "_known", "_listening", "_literals", "_looked", "_mask_key", "_own",
-        "_resolved", "catalog", "made", "moved", "own", "policy_hash", "rights", "search_path", "stale", "strings_conform",
+        "_pooled", "_resolved", "catalog", "made", "moved", "own", "policy_hash", "rights", "search_path", "stale",
+        "strings_conform",
     )  # fmt: skip
 
     def __init__(
@@ -158,6 +160,7 @@ class Scope:
         search_path: tuple[str, ...] | None = None,
         accounting: Accounting | None = None,
         literals: Literals | None = None,
+        pooled: bool = False,
     ) -> None:
         self.rights = rights
         self.catalog = catalog
@@ -174,6 +177,7 @@ class Scope:
         self._mask_key = mask_key
         self._accounting = accounting
         self._literals = literals  # None: nothing is kept of them
+        self._pooled = pooled  # a session has its connection for one transaction
         self.strings_conform = strings_conform
         self._by_key: dict[bytes, Script] = {}
         self._by_text: dict[bytes, Script] = {}
@@ -336,7 +340,7 @@ class Scope:
             literal_counts=counts if any(counts) else None,
             refused=next((ruling.refused for ruling in rulings if ruling.refused is not None), None),
             named=any(facts.named is not None for facts in statements),
-            unsettling=any(_unsettles(facts) for facts in statements),
+            unsettling=any(_unsettles(facts) or (self._pooled and facts.settings) for facts in statements),
             takes_copy=any(facts.copy is not None and facts.copy.target == "stdin" for facts in statements),
             plain=all(ruling.plain for ruling in rulings),
             said=before,
@@ -345,6 +349,10 @@ class Scope:
     def _alone(self, facts: Facts, rows: int | None = None, said: Declaration | None = None) -> Ruling:
         """The ruling over the only statement of its text."""
         return self._rule(facts, rows, self.made, self.moved, self._own, (), said)
+
+    def _decide(self, facts: Facts, rows: int | None, own: Own, intent: Declaration | None) -> Decision:
+        decision = decide(facts, self.rights, self.catalog, rows, own.names, intent)
+        return carried(decision, facts, self.catalog) if self._pooled else decision
 
     def _rule(
         self,
@@ -357,7 +365,7 @@ class Scope:
         said: Declaration | None = None,
     ) -> Ruling:
         intent = combined(of_tags(facts.tags), said) if facts.tags else said
-        decision = decide(facts, self.rights, self.catalog, rows, own.names, intent)
+        decision = self._decide(facts, rows, own, intent)
         masks = basis(
             facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved,
             accounting=self._accounting,

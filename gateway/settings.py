@@ -96,7 +96,7 @@ class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password_env: str = ""
     sslmode: SslMode = "verify-full"
     sslrootcert: str = ""
-    pool: Literal["session"] = "session"
+    pool: Literal["session", "transaction"] = "session"  # for how long a client has a connection
     pool_size: Annotated[int, Meta(ge=0, le=10_000)] = 20  # connections kept between sessions, over all workers
     server_idle_timeout: Seconds = 600.0  # … for so long unused
     server_lifetime: Seconds = 3600.0  # … and so long after their login
@@ -184,9 +184,9 @@ def _foresee(tables: dict[str, Any], text: str, file: str) -> None:
         if "password" in one:
             mend = "put it in a file or a variable and name that by password_file or password_env"
             fail(text, file, (*path, "password"), "the password itself is never written here", mend)
-        if one.get("pool") in ("transaction", "statement"):
-            why = "settings, prepared statements and temporary tables do not follow a session from connection to connection"
-            fail(text, file, (*path, "pool"), why, 'set pool = "session" or leave it out')
+        if one.get("pool") == "statement":
+            why = "a transaction of several statements needs one connection for all of them"
+            fail(text, file, (*path, "pool"), why, 'set pool = "transaction" or "session"')
         if "hosts" in one and ("host" in one or "port" in one):
             fail(text, file, (*path, "hosts"), "it stands beside host or port", "keep one of the two ways")
 
@@ -261,6 +261,8 @@ def _database(
             fail(text, file, (*path, "hosts", index), str(error), mend)
     if one.name == "*" and one.dbname:
         fail(text, file, (*path, "dbname"), 'the entry "*" passes the name on', "take dbname out")
+    if one.pool == "transaction" and not one.pool_size:
+        fail(text, file, (*path, "pool_size"), "no connection could be lent", "give a number of connections")
     dbname = one.dbname or ("" if one.name == "*" else one.name)
     sslmode = one.sslmode
     if "sslmode" not in given:

@@ -31,6 +31,7 @@ from workers.catalogs import Catalogs
 from workers.deadlines import Deadlines
 from workers.descriptors import sessions_room
 from workers.estimates import Estimates, Place
+from workers.lending import Borrower, Lending
 from workers.links import Link
 from workers.relay import Relay
 from workers.scopes import Scopes
@@ -110,6 +111,7 @@ class Admissions:
         self._catalogs = catalogs
         self._estimates = estimates
         self.warm = WarmServers(slot.slots)
+        self.lending = Lending(relay, slot.slots)
         self.ledger = slot.budgets.ledger(slot.index, slot.row)
         self._scopes = Scopes(slot, catalogs)
         self._live: dict[Link, _Live] = {}
@@ -157,7 +159,7 @@ class Admissions:
             admission = self.admit(attempt)
         except Refusal:
             return None
-        if not self._catalogs.uses(admission.database.name):
+        if not self._catalogs.uses(admission.database.name) or admission.database.pool == "transaction":
             return None
         upstream = self.warm.ready(_shape(admission))
         if upstream is None:
@@ -234,6 +236,8 @@ class Admissions:
     async def _upstream(self, admission: Admission) -> Upstream:
         """A connection to the server, kept from a session before or a new one."""
         target, parameters = shape = _shape(admission)
+        if admission.database.pool == "transaction":
+            return await self.lending.greeting(admission.database, shape)
         while (upstream := await self.warm.take(shape)) is None:
             try:
                 return await connect(target, parameters)
@@ -288,9 +292,13 @@ class Admissions:
         )
         if session.search_path is not None:  # its first statement would ask for this
             session.scope = self._scopes.of(admission.rights, path=session.search_path)
-        lends = not session.replicates and self.warm.share(admission.database) > 0
+        borrower = None
+        if admission.database.pool == "transaction":
+            borrower = Borrower(admission.database, _shape(admission), upstream.parameters)
+        lends = borrower is not None or (not session.replicates and self.warm.share(admission.database) > 0)
+        sock = upstream.sock if borrower is None else None
         link = live.link = Link(
-            session, signed.wire.sock, upstream.sock, admission.database.name, self._on_closed, lends=lends
+            session, signed.wire.sock, sock, admission.database.name, self._on_closed, lends=lends, borrower=borrower
         )
         self._live[link] = live
         self._until(live, session, admission.rights)
@@ -328,7 +336,11 @@ class Admissions:
     def running(self, link: Link) -> Upstream | None:
         """The server's session, where a statement is outstanding in it."""
         live = self._live.get(link)
-        return live.upstream if live is not None and link.session.queue else None
+        if live is None or not link.session.queue:
+            return None
+        if link.borrower is None:
+            return live.upstream
+        return link.borrower.has.upstream if link.borrower.has is not None else None
 
     async def cancel_at(self, upstream: Upstream) -> None:
         """Asks the server to cancel what this session of it runs."""
@@ -347,7 +359,9 @@ class Admissions:
         self._desk.forget(live.upstream.pid, live.secret)
         self._slot.row.leave()
         session = link.session
-        if link.kept:
+        if link.borrower is not None:
+            self.lending.gone(link)
+        elif link.kept:
             self.warm.give(live.admission.database, _shape(live.admission), live.upstream, session.reported)
         self._slot.row.add(Counter.STATEMENTS, session.statements)
         self._slot.row.add(Counter.REFUSED, session.refusals)

@@ -1,12 +1,19 @@
 """A session with its two sockets, as the relay serves it."""
 
+from __future__ import annotations
+
+import select
 import socket
 import ssl
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gateway.audit.records import Status
 from gateway.session.inflight import Wanted
 from gateway.session.session import Session
+
+if TYPE_CHECKING:
+    from workers.lending import Borrower
 
 RECEIVE_BYTES_MIN = 8192
 RECEIVE_BYTES_MAX = 262144
@@ -74,32 +81,57 @@ class Side:
         return True
 
 
+class _Nowhere(Side):
+    """In place of the server's side, while a session has none."""
+
+    def __init__(self) -> None:
+        self.fd = -1
+        self.server = True
+        self.tls = False
+        self.backlog = bytearray()
+        self.interest = select.EPOLLIN | select.EPOLLRDHUP  # what the relay looks for, so that it leaves it alone
+        self.ended = False
+
+    def send(self, parts: list[bytes]) -> bool:
+        """Only a Terminate is ever sent, and there is nothing to end."""
+        parts.clear()
+        return True
+
+
+NO_SERVER = _Nowhere()
+
+
 class Link:
     """A session with its two sockets. `closed` is called once, after the sockets are. With `lends` the server's stays open
     where the session ended cleanly; `kept` tells."""
 
     __slots__ = (
-        "awaits", "client", "closed", "database", "defined", "ending_since", "estimating", "fate", "kept", "lends",
-        "resumes", "server", "session",
+        "awaits", "borrower", "client", "closed", "database", "defined", "ending_since", "estimating", "fate", "kept",
+        "lends", "resumes", "server", "session",
     )  # fmt: skip
 
     def __init__(
         self,
         session: Session,
         client: socket.socket,
-        server: socket.socket,
+        server: socket.socket | None,
         database: str,
-        closed: Callable[["Link"], None],
+        closed: Callable[[Link], None],
         *,
         lends: bool = False,
+        borrower: Borrower | None = None,
     ) -> None:
         self.session = session
         self.client = Side(client, server=False)
-        self.server = Side(server, server=True)
-        self.client.link = self.server.link = self
+        self.client.link = self
+        self.server: Side = NO_SERVER
+        if server is not None:
+            self.server = Side(server, server=True)
+            self.server.link = self
         self.database = database
         self.closed = closed
         self.lends = lends
+        self.borrower = borrower  # of a connection for a transaction at a time
         self.kept = False
         self.fate: Status | None = None  # how the outstanding statements end, once the link must close
         self.ending_since = 0

@@ -123,6 +123,8 @@ class _Worker:
             self.audit.wrote = self._wrote
             self._wrote()
             self.relay.estimate = lambda link, wanted: soon(nursery.start_soon, self._estimate, link, wanted)
+            lending = self.admissions.lending
+            lending.begin = lambda database, shape: soon(nursery.start_soon, lending.open, database, shape)
             self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
             nursery.start_soon(self._control, nursery)
             nursery.start_soon(self._housekeeping)
@@ -246,6 +248,7 @@ class _Worker:
             await self.admissions.check(time.time())
             self.relay.look_at_endings()
             self.admissions.warm.tidy()
+            self.admissions.lending.tidy()
             self.doorway.tidy()
             self._write(self.audit.commit)
             self._promise()
@@ -299,6 +302,7 @@ class _Worker:
         self.accepting.cancel()
         self.relay.draining = True
         self.admissions.warm.close()
+        self.admissions.lending.close()
         for link in list(self.relay.links):
             self.relay.look_again(link)
         with trio.move_on_after(limit_seconds):
@@ -336,6 +340,7 @@ class _Worker:
         """Ends what is left when nobody turns any more and no task runs."""
         self.audit.wrote = lambda: None
         self.admissions.warm.close()
+        self.admissions.lending.close()
         self.relay.close()
         self._record_system("worker stopped")
         self._write(self.audit.close)

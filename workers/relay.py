@@ -22,7 +22,7 @@ from gateway.session.inflight import Wanted
 from gateway.session.leaving import clean
 from gateway.session.session import Session
 from workers.audit_log import AuditLog
-from workers.links import Link, Side
+from workers.links import NO_SERVER, Link, Side
 from workers.slab import Counter, Row
 
 log = logging.getLogger("sluice.relay")
@@ -67,6 +67,9 @@ class Relay:
         # Both only begin something, and what they began calls `estimated` or `cancelled` later.
         self.estimate: Callable[[Link, Wanted], None] = lambda link, wanted: None
         self.cancel: Callable[[Link], None] = lambda link: None
+        # For links that borrow: whether the client's bytes may go on now; what is to be given back is.
+        self.lend: Callable[[Link, bytes], bool] = lambda link, data: True
+        self.settle: Callable[[Link], None] = lambda link: None
 
     def watch(self, fd: int) -> None:
         """Has `rung` called at the end of a turn in which somebody at the door, or the door itself, has something to say."""
@@ -83,6 +86,8 @@ class Relay:
     def add(self, link: Link, client_early: bytes, server_early: bytes) -> None:
         """Takes over a signed-in session. The bytes were received before the hand-over."""
         for side, early in ((link.client, client_early), (link.server, server_early)):
+            if side is NO_SERVER:
+                continue
             side.sock.setblocking(False)
             self._sides[side.fd] = side
             self._epoll.register(side.fd, _IN)
@@ -91,6 +96,19 @@ class Relay:
                 self._early[side] = early
         self.links[link] = None
         self.look_again(link)
+
+    def attach(self, link: Link, side: Side) -> None:
+        """Lends it a connection."""
+        side.link, link.server = link, side
+        self._sides[side.fd] = side
+        self._epoll.register(side.fd, _IN)
+        side.interest = _IN
+
+    def detach(self, link: Link) -> None:
+        """Takes its connection away. Not while events of the turn still name it."""
+        self._epoll.unregister(link.server.fd)
+        del self._sides[link.server.fd]
+        link.server = NO_SERVER
 
     def fileno(self) -> int:
         """Readable when there is something to serve."""
@@ -115,6 +133,8 @@ class Relay:
         for link, data in asked:  # understand
             try:
                 session = link.session
+                if link.borrower is not None and not self.lend(link, data):
+                    continue
                 session.client(data, now)
                 if session.wanted is not None and session.wanted is not link.estimating:
                     link.estimating = session.wanted
@@ -323,6 +343,8 @@ class Relay:
         client, server = link.client, link.server
         if client.backlog or server.backlog or link.session.waiting or client.interest != _IN or server.interest != _IN:
             self._balance(link)
+        if link.borrower is not None:
+            self.settle(link)
 
     def _balance(self, link: Link) -> None:
         """Backpressure: who has not read what we hold for it stops the reading of the other side."""
@@ -336,7 +358,7 @@ class Relay:
             if side.server:
                 return
             wants &= ~_IN
-        if wants != side.interest:
+        if wants != side.interest and side is not NO_SERVER:
             side.interest = wants
             self._epoll.modify(side.fd, wants)
             if side.tls and wants & _IN:
@@ -352,7 +374,7 @@ class Relay:
         del self.links[link]
         self._again.pop(link, None)
         self._lingering.pop(link, None)
-        for side in (link.server, link.client):
+        for side in (link.client,) if link.server is NO_SERVER else (link.server, link.client):
             if not (side.server and side.ended):
                 self._epoll.unregister(side.fd)
             del self._sides[side.fd]

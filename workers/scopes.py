@@ -21,6 +21,7 @@ class Scopes:
         self._mask_key = slot.secrets.mask_key
         self._accounting = Accounting(Digester(slot.secrets.digest_key), slot.settings.audit.row_keys)
         self._literals = Literals(slot.secrets.digest_key)
+        self._settings = slot.settings
         self._scopes: dict[tuple[object, ...], Scope] = {}
         self.table: PolicyTable
         self.generation = 0
@@ -61,6 +62,7 @@ class Scopes:
         if scope is None:
             if len(self._scopes) >= SCOPES_MAX:
                 self._scopes.pop(next(iter(self._scopes))).stale = True
+            database = self._settings.database(rights.database)
             scope = Scope(
                 rights,
                 catalog,
@@ -73,6 +75,7 @@ class Scopes:
                 moved=moved,
                 search_path=path,
                 literals=self._literals,
+                pooled=database is not None and database.pool == "transaction",
             )
             scope.stale = rights.generation != self.generation  # a policy came into force during the sign-in
             self._scopes[key] = scope

@@ -6,6 +6,7 @@ anything (manual, section 36.7), unless it is opaque PL/pgSQL, which may call wh
 harmless counts as the worst it may do: a body in any language can run any statement.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from gateway.classify.catalog import Catalog, CatalogFunction
@@ -59,16 +60,26 @@ _TYPES = frozenset(
 )
 
 
-
 def power(schema: str | None, name: str, catalog: Catalog) -> Power:
     """What a call may do at worst; without a schema any function of the name may be meant.
 
     Functions whose effects the parser knows by name are "read" here unless a user's own function shares the name. A body
     that was read counts as what it does and all that it calls.
     """
+    return _follow({(schema, name)}, catalog)[0]
+
+
+def called(functions: Iterable[tuple[str | None, str]], catalog: Catalog) -> frozenset[str]:
+    """The names of all functions that run where these are called, as far as bodies were read."""
+    return frozenset(name for _, name in _follow(set(functions), catalog)[1])
+
+
+def _follow(
+    waiting: set[tuple[str | None, str]], catalog: Catalog
+) -> tuple[Power, set[tuple[str | None, str]]]:
+    """What calling these may do at worst, and all that is called then."""
     found: set[Power] = {"read"}
     met: set[tuple[str | None, str]] = set()
-    waiting = {(schema, name)}
     while waiting:
         call = waiting.pop()
         met.add(call)
@@ -87,7 +98,7 @@ def power(schema: str | None, name: str, catalog: Catalog) -> Power:
                 waiting |= {each for each in inner if _meant(each, catalog)} - met
             else:
                 found.add(_power(one))
-    return max(found, key=_RANK.__getitem__)
+    return max(found, key=_RANK.__getitem__), met
 
 
 def _of_plain(body: Plain, catalog: Catalog) -> set[tuple[str | None, str]]:

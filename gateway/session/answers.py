@@ -15,7 +15,7 @@ from gateway.masking.added_keys import MARK
 from gateway.masking.kernels import data_rows_end
 from gateway.masking.masks import NULL_CELL
 from gateway.masking.rows import COMPILED, run_end
-from gateway.session import bounds, paths, returning, rows_out
+from gateway.session import bounds, paths, renaming, returning, rows_out
 from gateway.session.asked import asked, describing, oldest, running
 from gateway.session.failures import copy_over, failed, in_our_words, noticed
 from gateway.session.inflight import RESYNC, Ask, Item
@@ -127,6 +127,8 @@ def _pass(s: Session, data: bytes) -> bytes:
 def _parse_complete(s: Session, frame: bytes) -> bytes | None:
     item = asked(s, Ask.PARSE)
     s.queue.popleft()
+    if s.lent is not None:
+        renaming.confirmed(item)
     if item.own or item.leads is not None:
         return b""
     s.names.confirm_statement(item)
@@ -175,6 +177,8 @@ def _no_data(s: Session, frame: bytes) -> bytes | None:
 def _described(s: Session, item: Item, description: bytes) -> bytes | None:
     if item.portal is not None:
         item.portal.description = description or b"\0\0"
+    elif s.lent is not None:
+        renaming.described(item, description)
     s.queue.popleft()
     if item.hidden or (item.leads is not None and not description):
         return b""
@@ -184,10 +188,12 @@ def _described(s: Session, item: Item, description: bytes) -> bytes | None:
 
 
 def _parameter_description(s: Session, frame: bytes) -> bytes | None:
-    statement = asked(s, Ask.DESCRIBE_STATEMENT).statement
-    if statement is not None:
-        statement.described = frame[5:]
-    return None
+    item = asked(s, Ask.DESCRIBE_STATEMENT)
+    if item.statement is not None:
+        item.statement.described = frame[5:]
+    if item.prepared is not None:
+        item.prepared.parameters = frame[5:]
+    return b"" if item.own else None
 
 
 def _command_complete(s: Session, frame: bytes) -> bytes | None:
@@ -290,7 +296,7 @@ def _ready(s: Session, frame: bytes) -> bytes | None:
         s.tainted = None
         s.said.settled()
     s.temporaries.settled(ended=s.status == 73)
-    if s.search_path is None:
+    if s.search_path is None or s.path_moved:
         paths.settled(s)
     return answer
 

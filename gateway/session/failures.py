@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.audit.records import Status
 from gateway.errors import Refused, State
 from gateway.masking.plan import scrub
-from gateway.session import bounds, guarding
+from gateway.session import bounds, guarding, renaming
 from gateway.session.inflight import RESYNC, Ask, Item
 from parser.messages import error_response
 
@@ -26,6 +26,9 @@ def failed(s: Session, frame: bytes) -> bytes | None:
     if not s.queue:
         return _scrubbed(s, None, frame)
     item = s.queue[0]
+    if s.lent is not None:
+        frame = renaming.failed(s.lent, item, frame)
+        body = frame[5:]
     if item.ask == Ask.SYNC:  # a deferred constraint that fails at the implicit commit
         s.settle_failure(item, "error", _sqlstate(body))
         item.held = b""
@@ -45,7 +48,9 @@ def failed(s: Session, frame: bytes) -> bytes | None:
     if item.converted or (dropped_sync and (s.skipping or item.ask == Ask.QUERY)):
         bounds.resync(s)
     # Of what the gateway asked for itself nothing is told, but that a pipeline of the client's is broken.
-    return b"" if item.own and not s.skipping and not fatal else answer
+    if item.own and not s.skipping and not fatal:
+        return b""
+    return frame if answer is None and s.lent is not None else answer
 
 
 def _verdict(item: Item, sqlstate: str) -> tuple[Status, str, Refused | None]:
@@ -106,6 +111,8 @@ def _skip(s: Session) -> None:
         if item.ask == Ask.SYNC:
             return
         s.names.abandon(item)
+        if s.lent is not None:
+            renaming.abandoned(s.lent, item)
         s.settle_failure(item, "not-run", "")
         s.queue.popleft()
     s.skipping = True

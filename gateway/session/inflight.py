@@ -12,6 +12,7 @@ from gateway.policy.decision import Budget, Limit
 from gateway.results import ResultPlan
 from gateway.scope import Ruling, Scope, Script
 from gateway.session.budgets import Purse
+from gateway.session.lent import Key, Prepared
 from parser.compared import Comparisons
 from parser.facts import Facts
 
@@ -63,8 +64,8 @@ class Statement:
     """
 
     __slots__ = (
-        "_scope", "added", "adds", "compared", "described", "groups", "literals", "reading", "script", "sql", "types",
-        "unkept",
+        "_scope", "added", "adds", "compared", "described", "groups", "key", "literals", "reading", "script", "sent", "sql",
+        "told", "turn", "types", "unkept",
     )  # fmt: skip
 
     def __init__(self, sql: bytes, script: Script, scope: Scope, *, as_text: bool = True) -> None:
@@ -76,6 +77,12 @@ class Statement:
         self.adds: Addition | None = None  # what was put behind that text,
         self.added = 0  # with how many columns
         self.unkept = ""  # why keys of rows that it changes are not known, where that is not in its ruling
+        # Where connections are lent for a transaction: what the server was sent behind the name, what it was prepared as at
+        # which lending, and the description of its columns that the client was given.
+        self.sent = b""
+        self.key: Key = (b"", None)
+        self.turn: object = None
+        self.told: bytes | None = None
         self.script = script
         self.compared: tuple[Scope, Comparisons | None] | None = None  # of its parameters, once that was asked
         self._scope = scope
@@ -143,6 +150,8 @@ class Item:
     held = b""  # its CommandComplete, kept until the commit has gone well
     purses: tuple[tuple[Purse, Budget], ...] = ()  # what its rows and bytes are charged to
     broken: Refused | None = None  # a budget ran out in its result: whatever the server answers, this is said
+    prepared: Prepared | None = None  # what it makes, names, describes or closes on a connection that is lent
+    known_as = b""  # the client's name for that
     overdue: Refused | None = None  # it runs for too long and is being cancelled: this is said of that
 
     def __init__(self, ask: int, epoch: int, started: int) -> None:

@@ -21,6 +21,7 @@ from gateway.session import answers, bounds, disclosing, failures, paths, unders
 from gateway.session.budgets import Purse, Purses
 from gateway.session.declaring import Said
 from gateway.session.inflight import NOTHING, Item, Wanted
+from gateway.session.lent import Lent
 from gateway.session.names import Names
 from gateway.session.returning import Permits
 from gateway.session.temporaries import Temporaries
@@ -69,7 +70,7 @@ class Session:
         "held",
         "lasting",
         "late",
-        "learns",
+        "learns", "lent",
         "lexing_doubt", "lexing_moved", "limits",
         "made",
         "moved",
@@ -204,6 +205,7 @@ class Session:
         self.wanted: Wanted | None = None  # the client's next frame waits for this estimate; the relay takes it
         self.estimate: int | None = None  # of the client's next frame
         self.counted: Limit | None = None  # on the rows that it changes, in place of an estimate
+        self.lent: Lent | None = None  # the connection of now, where it has one for a transaction at a time
         self.answered = 0  # POSIX nanoseconds of the last completed statement
 
     @property
@@ -310,10 +312,14 @@ class Session:
             self.names.forget_sql()  # it may have made and ended any name
         elif facts.named is not None:
             self.names.settle(facts)
+            if self.lent is not None and facts.named.action == "deallocate":
+                self.lent.clear()
         if "procedural" in facts.effects or ("ddl" in facts.effects and not self._concerns_own(facts)):
             self.catalog_moved = True
         if "*" not in self.scope.rights.unmask:
             self._defined(facts)
+        if facts.settings and self.lent is not None:
+            self.lent.local = True
         for setting in facts.settings:
             if setting.name in ("role", "session_authorization"):
                 self.user_schema = None

@@ -14,11 +14,11 @@ from mypy_extensions import i64
 
 from gateway.errors import Refused
 from gateway.masking.written_back import suspicious
-from gateway.session import bounds, copy_in, guarding, masked_input, paths, returning
+from gateway.session import bounds, copy_in, guarding, masked_input, paths, renaming, returning
 from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_UNNAMED
-from gateway.session.describing import describe, describe_hidden
+from gateway.session.describing import close, describe, describe_hidden
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
-from gateway.session.names import NAME_BYTES_MAX, NO_PORTAL, NO_STATEMENT, Ambiguous, name_end
+from gateway.session.names import NO_PORTAL, NO_STATEMENT, Ambiguous, name_end
 from gateway.session.rulings import (
     asks_estimate,
     declared,
@@ -253,7 +253,11 @@ def _parse(s: Session, frame: bytes) -> bool:
     s.names.ask_statement(item)
     if not script.plain:
         frame = returning.parse(s, frame, item)
-    s.to_server.append(guarding.parse(s, frame, item))
+    frame = guarding.parse(s, frame, item)
+    if s.lent is not None:
+        renaming.parse(s, s.lent, frame, item)
+    else:
+        s.to_server.append(frame)
     return True
 
 
@@ -276,9 +280,13 @@ def _bind(s: Session, frame: bytes) -> bool:
         return False
     if facts is not None:
         statement = Statement.of_facts(facts, s.scope)
+    if s.lent is not None and statement is not None and not renaming.ready(s, s.lent, name, statement):
+        return False
     item = s.ask(Ask.BIND)
     item.name = frame[5:portal_end]
     item.refused = s.names.objection(item.name, 0) if statement is not None else NO_STATEMENT
+    if s.lent is not None and statement is not None and item.refused is None:
+        item.refused = renaming.objection(s.lent, name, statement)
     if statement is None or item.refused is not None:
         s.to_server.append(REFUSED_EXTENDED)
         return True
@@ -295,7 +303,10 @@ def _bind(s: Session, frame: bytes) -> bool:
     if not statement.script.plain and (wants_estimate(item.rulings) or bounds.counts_entries(item.rulings)):
         item.portal.values = frame[behind + 1 :]
     s.names.ask_portal(item)
-    s.to_server.append(returning.bind(frame, statement) if statement.added else frame)
+    frame = returning.bind(frame, statement) if statement.added else frame
+    if s.lent is not None:
+        frame = renaming.named(s.lent, frame, portal_end + 1, statement, item)
+    s.to_server.append(frame)
     return True
 
 
@@ -367,18 +378,6 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
     return True
 
 
-def _close(s: Session, frame: bytes) -> bool:
-    if s.skipping:
-        return True
-    if len(frame) < 7 or frame[5] not in b"SP" or name_end(frame, 6) != len(frame) - 1:
-        raise ProtocolError("a Close names a statement or a portal")
-    item = s.ask(Ask.CLOSE)
-    item.name = frame[6:-1][:NAME_BYTES_MAX]
-    item.statement_kind = frame[5] == 83
-    s.to_server.append(frame)
-    return True
-
-
 def _sync(s: Session, frame: bytes) -> bool:
     if len(frame) != 5:
         raise ProtocolError("a Sync is empty")
@@ -431,7 +430,7 @@ _HANDLERS: dict[int, Callable[[Session, bytes], bool]] = {
     ord("B"): _bind,
     ord("D"): describe,
     ord("E"): _execute,
-    ord("C"): _close,
+    ord("C"): close,
     ord("F"): _function_call,
     ord("S"): _sync,
     ord("H"): _flush,

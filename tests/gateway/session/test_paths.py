@@ -103,6 +103,23 @@ def test_rollback_takes_the_path_back() -> None:
     assert kinds(rig.again()) == b"PBECCS"
 
 
+def test_path_of_set_local_ends_with_the_commit() -> None:
+    rig = Rig(ALL, tells_path=False)
+    rig.ask(query("begin"))
+    rig.say(*answer(b"public"))
+    rig.again()
+    rig.say(command_complete("BEGIN"), IN_TRANSACTION)
+    rig.ask(query("set local search_path to hr"))
+    rig.say(SET, IN_TRANSACTION)
+    rig.ask(SELECT)
+    rig.say(*answer(b"hr")[:-1], IN_TRANSACTION)
+    rig.again()
+    rig.say(VALUE, DONE, IN_TRANSACTION)
+    rig.ask(query("commit"))
+    rig.say(command_complete("COMMIT"), READY)
+    assert b"SHOW search_path" in rig.ask(SELECT)[0]
+
+
 def test_what_the_server_reports_is_believed_without_asking() -> None:
     rig = Rig(READ)
     assert rig.session.search_path == ("public",)
