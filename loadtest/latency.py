@@ -18,7 +18,7 @@ OPTIONS = ("-S", "-M", "prepared", "--random-seed", "7")
 
 
 def measure(servers: Servers, *, short: bool) -> list[str]:
-    rounds, seconds = (1, 2) if short else (3, 6)
+    rounds, seconds = (1, 2) if short else (3, 5)
     peers = servers.among(("direct", *PEERS))
     works = {"1 client, one after the other": timed(1, seconds)}
     for clients in (1, 16):

@@ -21,7 +21,7 @@ MEASURES = (
 
 
 def measure(servers: Servers, *, short: bool) -> list[str]:
-    rounds, seconds = (1, 2) if short else (3, 5)
+    rounds, seconds = (1, 2) if short else (3, 4)
     script = servers.folder / "pipeline.sql"
     script.write_text(
         "\n".join(

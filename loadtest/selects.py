@@ -13,7 +13,7 @@ SHORT_CASES = tuple((mode, clients) for mode, clients in CASES if clients == 16 
 
 
 def measure(servers: Servers, *, short: bool) -> list[str]:
-    rounds, seconds = (1, 2) if short else (3, 5)
+    rounds, seconds = (1, 2) if short else (3, 4)
     works = {
         f"-M {mode}, {clients_of(clients)}": partial(
             pgbench, options=["-S", "-M", mode], clients=clients, seconds=seconds

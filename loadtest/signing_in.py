@@ -20,7 +20,7 @@ BROKEN = -1
 
 
 def measure(servers: Servers, *, short: bool) -> list[str]:
-    rounds, seconds = (1, 2) if short else (3, 6)
+    rounds, seconds = (1, 2) if short else (3, 5)
     bouncer = servers.pgbouncer(servers.peers["direct"], password=PASSWORD)
     peers = [*([bouncer] if bouncer else []), servers.peers["sluice"]]
 
