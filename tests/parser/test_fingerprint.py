@@ -22,15 +22,6 @@ def shaped(sql: str) -> str:
     return shape(tokenize(sql.encode(), comments=True))
 
 
-def bones(sql: bytes, standard: bool) -> list[tuple[Kind, str]] | None:
-    """The tokens without the values of literals; None where the text has no tokens."""
-    try:
-        tokens = tokenize(sql, standard_conforming_strings=standard)
-    except LexError:
-        return None
-    return [(token.kind, "" if token.kind in LITERALS else token.text) for token in tokens]
-
-
 # --- shape ---
 
 

@@ -84,7 +84,8 @@ def test_path_is_not_asked_for_inside_an_open_pipeline() -> None:
     assert rig.session.search_path is None
 
 
-def test_rollback_takes_the_path_back() -> None:
+def in_hr() -> Rig:
+    """A session in a transaction that has moved its path, and has been told so; a SELECT waits."""
     rig = Rig(ALL, tells_path=False)
     rig.ask(query("begin"))
     rig.say(*answer(b"public"))
@@ -94,6 +95,11 @@ def test_rollback_takes_the_path_back() -> None:
     rig.say(SET, IN_TRANSACTION)
     rig.ask(SELECT)
     rig.say(*answer(b"hr")[:-1], IN_TRANSACTION)
+    return rig
+
+
+def test_rollback_takes_the_path_back() -> None:
+    rig = in_hr()
     assert rig.session.search_path == ("hr",)
     rig.again()
     rig.say(VALUE, DONE, IN_TRANSACTION)
@@ -104,15 +110,7 @@ def test_rollback_takes_the_path_back() -> None:
 
 
 def test_path_of_set_local_ends_with_the_commit() -> None:
-    rig = Rig(ALL, tells_path=False)
-    rig.ask(query("begin"))
-    rig.say(*answer(b"public"))
-    rig.again()
-    rig.say(command_complete("BEGIN"), IN_TRANSACTION)
-    rig.ask(query("set local search_path to hr"))
-    rig.say(SET, IN_TRANSACTION)
-    rig.ask(SELECT)
-    rig.say(*answer(b"hr")[:-1], IN_TRANSACTION)
+    rig = in_hr()
     rig.again()
     rig.say(VALUE, DONE, IN_TRANSACTION)
     rig.ask(query("commit"))
