@@ -86,6 +86,7 @@ def test_200_sessions_over_4_connections_see_their_own_rows_and_no_clear_value(s
         for session, _, _ in sessions:
             session.close()
 
+    wait_for("what other tests have opened on the server to end", lambda: connections(postgres) <= SIZE + 1)
     threads = [threading.Thread(target=crowd, args=(number,)) for number in range(10)]
     for one in threads:
         one.start()
