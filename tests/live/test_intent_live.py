@@ -50,7 +50,7 @@ def test_agent_that_declared_a_read_may_not_write(gateway: Gateway) -> None:
     assert write["declared"]["mismatch"] == ["writes"]
     assert write["rules"][0] == "agents do as they declare"
     assert (outcome["status"], outcome["sqlstate"], outcome["affected"]) == ("refused", "42501", {})
-    (free,), (done,) = of(gateway, "update customers", "--decision", "allow")
+    (free,), (done,) = of(gateway, "update customers", "--decision", "allow", "--actor", "agent-7")
     assert free["declared"] is None
     assert done["affected"] == {"public.customers": 1}
     assert EMAIL not in json.dumps(gateway.audit())
