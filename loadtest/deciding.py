@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from gateway import scope as scope_module  # noqa: E402 - the checkout's own, installed or not
 from gateway.classify.catalog import Catalog, CatalogColumn, CatalogTable  # noqa: E402
-from gateway.policy.rails import NO_RAILS  # noqa: E402
+from gateway.policy.rails import Rails  # noqa: E402
 from gateway.policy.rights import Rights  # noqa: E402
 from gateway.policy.rules import Grant  # noqa: E402
 from gateway.scope import Scope  # noqa: E402
@@ -39,7 +39,7 @@ def fresh_scope() -> Scope:
     )
     grant = Grant("readers", ("read",))
     rights = Rights(
-        ("key",), None, frozenset(("read",)), frozenset(), (grant,), NO_RAILS, {}, (), float("inf"), "shop", "production", 1
+        ("key",), None, frozenset(("read",)), frozenset(), (grant,), Rails(()), {}, (), float("inf"), "shop", "production", 1
     )
     return Scope(rights, Catalog(1, {1: table}, {"customers": (table,)}, {}), "", search_path=("public",))
 

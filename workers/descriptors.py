@@ -5,7 +5,9 @@ import resource
 from workers.sockets import SIGNING_IN_MAX
 from workers.warm import KEPT_MAX
 
-SPARE = SIGNING_IN_MAX + KEPT_MAX + 128  # for those on their way in, kept connections, the audit, the gateway's own
+# For those at the door and those on their way in (a server's connection is opened for these), kept connections, the audit,
+# the gateway's own.
+SPARE = 3 * SIGNING_IN_MAX + KEPT_MAX + 128
 
 
 def needed(sessions: int) -> int:

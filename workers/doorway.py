@@ -7,7 +7,6 @@ from where it stands, which knows all answers. Nothing here refuses anybody, and
 """
 
 import contextlib
-import logging
 import math
 import secrets
 import socket
@@ -25,11 +24,9 @@ from parser.startup import PACKET_BYTES_MAX, Startup
 from workers.admission import Admission, Admissions
 from workers.relay import Relay
 from workers.sign_in import TOKEN_FRAME_BYTES_MAX, Attempt, Begun, Door, SignedIn, attempt_of
-from workers.sockets import RECEIVE_BYTES, Exhausted, Wire, accept, tune, untimed
+from workers.sockets import RECEIVE_BYTES, SIGNING_IN_MAX, Exhausted, Wire, accept, tune, untimed
 from workers.upstream import Upstream
 from workers.warm import end
-
-log = logging.getLogger("sluice.doorway")
 
 AT_ONCE_MAX = 64  # accepted in one turn: those who are in shall not wait for a crowd
 PATIENCE_SECONDS = 0.25  # for a packet: after that a task waits for it, with the limits that apply there
@@ -111,6 +108,8 @@ class Doorway:
                 return
             if sock is None:
                 return
+            if len(self._callers) >= SIGNING_IN_MAX:  # there the oldest of too many is cut off
+                self._long_way(next(iter(self._callers.values())))
             caller = _Caller(Wire(sock), time.monotonic())
             self._callers[sock.fileno()] = caller
             self._relay.watch(sock.fileno())
@@ -165,7 +164,12 @@ class Doorway:
             packet = caller.begun.packet
             assert packet is not None
             attempt = attempt_of(caller.wire, packet, token)
-            found = self._at_once(attempt)
+            try:
+                found = self._admissions.at_once(attempt)
+            except AssertionError:
+                raise
+            except Exception:  # the long way asks the same, and says what of it can be told
+                found = None
             if found is None:
                 self._long_way(caller)
             else:
@@ -180,15 +184,6 @@ class Doorway:
             return
         for caller, attempt, admission, upstream in admitted:
             self._greet(caller, attempt, admission, upstream)
-
-    def _at_once(self, attempt: Attempt) -> tuple[Admission, Upstream] | None:
-        try:
-            return self._admissions.at_once(attempt)
-        except AssertionError:
-            raise
-        except Exception:
-            log.exception("a sign-in from %s could not be done at once", attempt.address)
-            return None
 
     def _greet(self, caller: _Caller, attempt: Attempt, admission: Admission, upstream: Upstream) -> None:
         wire = caller.wire

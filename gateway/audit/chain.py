@@ -171,8 +171,9 @@ class Chain:
             self._put(_INTENT, now_ns, _encode(said))
         else:
             tags = None
+            body = self._packer.intent(seq, now_ns, session.number, ruling.number, literals)
             self.seq = seq
-            self._frame(self._packer.intent(seq, now_ns, session.number, ruling.number, literals))
+            self._frame(body)
         self._open[seq] = Open(now_ns, session, ruling, tags, approval, "", literals, declared)
         self._intents.append(seq)
         return seq
@@ -194,7 +195,7 @@ class Chain:
         words without counts where the caller has them, `affected` the rows changed by table. 0, and nothing
         written, where the intent has an outcome already or was itself lost.
         """
-        opened = self._open.pop(intent, None)
+        opened = self._open.get(intent)
         if opened is None:
             return 0
         number = 0
@@ -203,14 +204,16 @@ class Chain:
                 self._define(records.COLUMNS, columns, columns.info, now_ns)
             number = columns.number
         if affected is None and command.isascii() and len(command) <= _TEXT_MAX:
-            self.seq = seq = self.seq + 1
+            seq = self.seq + 1
             body = self._packer.outcome(
                 seq, now_ns, intent, status, rows, nbytes, number, command, sqlstate, duration_us
             )
+            self.seq = seq
             self._frame(body)
         else:
             said = _Outcome(intent, status, rows, nbytes, number, command, sqlstate, duration_us, affected)
             seq = self._put(_OUTCOME, now_ns, _encoded(said))
+        del self._open[intent]  # only now: what cannot be packed leaves the intent open, and no number unused
         answer = (opened, now_ns, intent, status, rows, nbytes, columns, command, sqlstate, duration_us, affected)
         self._answered.append(answer)
         return seq

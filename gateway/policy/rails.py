@@ -169,6 +169,3 @@ class _Names:
 
 def _bare(name: str) -> str:
     return name.rpartition(".")[2]
-
-
-NO_RAILS = Rails(())

@@ -38,6 +38,7 @@ _BIND_COMPLETE: Final = 50
 _MARK: Final = MARK.encode()
 
 COMMANDS_MAX: Final = 1024  # command tags that are remembered; full, the memory starts anew
+_TAG_BYTES_MAX: Final = 64  # of such a message; PostgreSQL's own tags are shorter
 _COMMANDS: Final[dict[bytes, tuple[str, int]]] = {}
 
 Handler = Callable[["Session", bytes], bytes | None]  # None: pass unchanged
@@ -239,7 +240,9 @@ def _command(frame: bytes) -> tuple[str, int]:
         command, rows = command_rows(frame[5:])
         if len(_COMMANDS) >= COMMANDS_MAX:
             _COMMANDS.clear()
-        known = _COMMANDS[frame] = command, rows or 0
+        known = command, rows or 0
+        if len(frame) <= _TAG_BYTES_MAX:
+            _COMMANDS[frame] = known
     return known
 
 

@@ -17,7 +17,7 @@ from gateway.errors import Refused, State
 from gateway.masking.inference import entries, told
 from gateway.policy.decision import Budget, Limit
 from gateway.session.budgets import Purse
-from gateway.session.inflight import Ask, Item, Portal, Statement
+from gateway.session.inflight import NOTHING, Ask, Item, Portal, Statement
 from parser.messages import execute, parse
 from parser.messages import frame as build
 
@@ -230,7 +230,7 @@ def cut_off(s: Session, item: Item) -> None:
         s.chain.outcome(s.now, intent, "refused", item.rows_seen, item.nbytes, None, "", sqlstate, duration)
     item.index += 1
     item.nbytes = item.rows_seen = 0
-    item.plan, item.found = None, frozenset()
+    item.plan, item.found = None, NOTHING
 
 
 def _used_up(budget: Budget) -> Refused:

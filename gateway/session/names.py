@@ -39,14 +39,14 @@ _WITH_HOLD: Final = " with hold for "
 
 def name_end(frame: bytes, start: int) -> int:
     """Where the name ends that begins there: the place of its NUL, -1 where there is none. Names are short, and calling
-    `find` costs more than looking at their bytes."""
+    `find` costs more than looking at their bytes; what is longer than a name can be is left to it."""
     at: i64 = start
-    size: i64 = len(frame)
-    while at < size:
+    end: i64 = min(len(frame), start + NAME_BYTES_MAX + 1)
+    while at < end:
         if i64(frame[at]) == 0:
             return at
         at += 1
-    return -1
+    return frame.find(0, at)
 
 
 class Ambiguous(Exception):

@@ -14,7 +14,7 @@ HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 def soft() -> Iterator[int]:
     """A limit as shells set it, which may be lifted."""
     before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    low = 1024
+    low = 2048
     resource.setrlimit(resource.RLIMIT_NOFILE, (low, hard))
     yield low
     resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))

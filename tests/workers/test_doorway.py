@@ -139,6 +139,24 @@ async def test_token_in_parts_goes_on_where_it_stands(tmp_path: Path, server: Em
         assert (await guest.replies())[-1] == (b"Z", b"I")
 
 
+async def test_of_too_many_at_the_door_the_oldest_waits_for_a_task(
+    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorway, "SIGNING_IN_MAX", 2)
+    monkeypatch.setattr(doorway, "PATIENCE_SECONDS", 60.0)
+    async with housed(tmp_path, server) as house:
+        seen = long_ways(house)
+        guests = [await house.knock() for _ in range(4)]
+        for guest in guests:
+            await guest.wire.write_all(STARTUP)
+            await guest.replies(b"R")
+        assert len(house.worker.doorway._callers) == 2
+        assert len(seen) == 2
+        for guest in guests:
+            await guest.wire.write_all(messages.password_message(token_of(house)))
+            assert (await guest.replies())[-1] == (b"Z", b"I")
+
+
 async def test_all_that_a_client_sends_ahead_is_served(tmp_path: Path, server: EmbeddedServer) -> None:
     async with housed(tmp_path, server) as house:
         await warmed(house)

@@ -142,6 +142,17 @@ def test_an_outcome_is_given_once(disk: Disk) -> None:
     assert answer(disk.chain, 999) == 0
 
 
+def test_what_cannot_be_packed_leaves_the_intent_open_and_uses_no_number(disk: Disk) -> None:
+    chain = disk.chain
+    intent = chain.intent(1, session(), ruling())
+    before = chain.seq
+    with pytest.raises((OverflowError, ValueError)):  # compiled or interpreted
+        chain.outcome(2, intent, "ok", 1 << 70, 0, None, "SELECT", "", 0)
+    assert (chain.seq, chain.open_intents) == (before, 1)
+    assert chain.outcome(3, intent, "unresolved", 0, 0, None, "", "", 0) == before + 1
+    assert chain.open_intents == 0
+
+
 @pytest.mark.parametrize("abandon", [False, True])
 def test_a_failed_batch_withdraws_intents_and_says_outcomes_again(disk: Disk, abandon: bool) -> None:
     who, what = session(), ruling()

@@ -8,7 +8,7 @@ from gateway.classify.content import Finding
 from gateway.classify.draft import ColumnRow, RelationRow, ViewRow
 from gateway.classify.snapshot import build
 from gateway.masking.basis import MaskBasis, basis
-from gateway.policy.rails import NO_RAILS
+from gateway.policy.rails import Rails
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Mask
 from parser.facts import Facts
@@ -86,7 +86,7 @@ def rights(unmask: Sequence[str] = (), masks: Sequence[Mask] = ()) -> Rights:
         allow=frozenset({"read"}),
         unmask=frozenset(unmask),
         grants=(),
-        guardrails=NO_RAILS,
+        guardrails=Rails(()),
         masks={label: mask for mask in masks for label in mask.labels},
         classify=(),
         until=float("inf"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.classify.catalog import Catalog
 from gateway.policy.guardrails import speak
 from gateway.policy.needs import needs
-from gateway.policy.rails import NAMED_MAX, NO_RAILS, Asked, RailIndex, Rails
+from gateway.policy.rails import NAMED_MAX, Asked, RailIndex, Rails
 from gateway.policy.rules import Guardrail
 from parser.facts import Facts
 from parser.statements import read
@@ -79,8 +79,8 @@ def test_parts_are_one_row_of_rules_by_name() -> None:
     assert [rail.name for rail in found] == list("abcde")
     assert len(found) == 5
     assert said(of("SELECT 1"), found) == list("abcde")
-    assert not NO_RAILS
-    assert said(of("SELECT 1"), NO_RAILS) == []
+    assert not Rails(())
+    assert said(of("SELECT 1"), Rails(())) == []
 
 
 def test_over_what_cannot_be_read_the_strictest_are_named_and_not_all_of_ten_thousand() -> None:
