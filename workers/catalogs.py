@@ -172,7 +172,10 @@ class Catalogs:
     def _rouse(self) -> None:
         """Has `keep` look again. A turn of the relay, which is no task of trio's, may ask for it."""
         if self._trio is not None:
-            self._trio.run_sync_soon(lambda: self._wake.set(), idempotent=True)
+            self._trio.run_sync_soon(self._woken, idempotent=True)
+
+    def _woken(self) -> None:
+        self._wake.set()
 
     def _moved(self, kept: _Kept) -> bool:
         return kept.stale or kept.changes != self._slab.catalogue_changes(kept.key)

@@ -26,9 +26,7 @@ _EDGE = rb"[\t\n\r,;|:\"]"  # what a cell of COPY's text and csv formats begins 
 COMPILED: Final = not __file__.endswith(".py")
 _UNDERSCORE, _BRACKET, _ANGLE, _STAR = b"_[<*"
 _BATCH_BYTES = 32768  # of small messages, looked at together
-
-
-_SMALL_BYTES: Final = 512
+_SMALL_BYTES: Final = 512  # in which a look at each byte is quicker than several searches
 
 
 def suspicious(data: bytes) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.masking.tokens import mint
-from gateway.masking.written_back import CopyWatch, Masks, masks_of, refusal, suspicious, writes
+from gateway.masking.written_back import CopyWatch, Masks, _in_one_pass, masks_of, refusal, suspicious, writes
 from gateway.policy.rules import Mask
 from tests.gateway.masking.shop import catalog, facts, rights
 
@@ -24,6 +24,20 @@ def test_masks_are_known_by_their_form(value: bytes) -> None:
     assert HIDDEN.in_value(value)
     assert HIDDEN.in_text(b"select '" + value + b"'")
     assert EVERYTHING.in_value(value) is (b"tok" in value.lower())
+
+
+PIECES = st.sampled_from(
+    (*MASKED, *WHOLE, *CLEAR, b"tok", b"_", b"TOK_", b"Tok_", b"*", b"**", b"[", b"<", b"redacted", b"'", b"\0", b"\xff")
+)
+
+
+@given(st.lists(PIECES, max_size=6).map(b"".join))
+def test_each_way_of_looking_finds_the_same(data: bytes) -> None:
+    small, long = data[:500], data + b" " * 600  # the second is too long to be looked through byte by byte
+    bracket = min((at for at in (small.find(b"["), small.find(b"<")) if at >= 0), default=len(small))
+    named = small.find(b"redacted", bracket) >= 0
+    assert _in_one_pass(small) is (b"tok_" in small or b"TOK_" in small or b"****" in small or named)
+    assert suspicious(long) or not _in_one_pass(data)
 
 
 @pytest.mark.parametrize("value", CLEAR)
