@@ -21,10 +21,11 @@ from parser import messages, startup
 from parser.errors import ProtocolError
 from parser.frames import cut
 from parser.startup import PACKET_BYTES_MAX, Startup
-from workers.admission import Admission, Admissions
+from workers.admission import Admissions
 from workers.relay import Relay
 from workers.sign_in import TOKEN_FRAME_BYTES_MAX, Attempt, Begun, Door, SignedIn, attempt_of
 from workers.sockets import RECEIVE_BYTES, SIGNING_IN_MAX, Exhausted, Wire, accept, tune, untimed
+from workers.standing import Admission, Standing
 from workers.upstream import Upstream
 from workers.warm import end
 
@@ -47,10 +48,13 @@ class _Caller:
 class Doorway:
     """The door of one worker. `arrivals` are those who go the long way; `begun` tells how far they have come."""
 
-    def __init__(self, listener: socket.socket, relay: Relay, admissions: Admissions) -> None:
+    def __init__(
+        self, listener: socket.socket, relay: Relay, admissions: Admissions, standing: Standing
+    ) -> None:
         self._listener = listener
         self._relay = relay
         self._admissions = admissions
+        self._standing = standing
         self._callers: dict[int, _Caller] = {}
         self._begun: dict[Wire, Begun] = {}
         self._open = False
@@ -198,7 +202,7 @@ class Doorway:
             wire.drop()
             return
         wire.buffer.clear()
-        self._admissions.hand_over(SignedIn(wire, upstream, admission, attempt, secret))
+        self._standing.begin(SignedIn(wire, upstream, admission, attempt, secret))
 
     def _leave(self, caller: _Caller) -> None:
         fd = caller.wire.fileno()

@@ -40,6 +40,7 @@ from workers.slot import (
     receive,
     send,
 )
+from workers.standing import Standing
 
 log = logging.getLogger("sluice.worker")
 
@@ -104,8 +105,9 @@ class _Worker:
         books = LabelBooks(labels_dir(slot.audit_dir), slot.row)
         self.catalogs = Catalogs(slot.slab, slot.row, books, self._catalog_renewed)
         self.estimates = Estimates()
-        self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates)
-        self.doorway = Doorway(slot.listener, self.relay, self.admissions)
+        self.standing = Standing(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates)
+        self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs, self.standing)
+        self.doorway = Doorway(slot.listener, self.relay, self.admissions, self.standing)
         self.relay.catalog_moved = self.catalogs.moved
         self.relay.learn = self.catalogs.learn
         self.relay.follow_policy = self._follow
@@ -123,7 +125,7 @@ class _Worker:
             self.audit.wrote = self._wrote
             self._wrote()
             self.relay.estimate = lambda link, wanted: soon(nursery.start_soon, self._estimate, link, wanted)
-            lending = self.admissions.lending
+            lending = self.standing.lending
             lending.begin = lambda database, shape: soon(nursery.start_soon, lending.open, database, shape)
             self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
             nursery.start_soon(self._control, nursery)
@@ -217,7 +219,8 @@ class _Worker:
             return generation == self.generation
         table = self.shelf.current(generation)
         self.generation = generation
-        self.admissions.adopt(table, generation)
+        self.standing.adopt(table, generation)
+        self.catalogs.reclassify(table.classify)
         if self.relay.links:
             self._record_system("policy in force")
         return True
@@ -229,14 +232,14 @@ class _Worker:
         return followed
 
     async def _estimate(self, link: Link, wanted: Wanted) -> None:
-        self.relay.estimated(link, wanted, await self.admissions.estimate(link, wanted))
+        self.relay.estimated(link, wanted, await self.standing.estimate(link, wanted))
 
     async def _cancel(self, link: Link) -> None:
-        await self.admissions.cancel_upstream(link)
+        await self.standing.cancel_upstream(link)
         self.relay.cancelled(link)
 
     def _catalog_renewed(self, name: str, changes: int) -> None:
-        self.admissions.catalog_renewed(name)
+        self.standing.catalog_renewed(name)
         self.relay.release(name, changes)
 
     async def _housekeeping(self) -> None:
@@ -245,10 +248,10 @@ class _Worker:
             await trio.sleep(HOUSEKEEPING_SECONDS)
             self._follow_generation()
             self.relay.cancel_overdue(time.time_ns())
-            await self.admissions.check(time.time())
+            await self.standing.check(time.time())
             self.relay.look_at_endings()
-            self.admissions.warm.tidy()
-            self.admissions.lending.tidy()
+            self.standing.warm.tidy()
+            self.standing.lending.tidy()
             self.doorway.tidy()
             self._write(self.audit.commit)
             self._promise()
@@ -301,8 +304,8 @@ class _Worker:
     async def _drain(self, limit_seconds: float) -> None:
         self.accepting.cancel()
         self.relay.draining = True
-        self.admissions.warm.close()
-        self.admissions.lending.close()
+        self.standing.warm.close()
+        self.standing.lending.close()
         for link in list(self.relay.links):
             self.relay.look_again(link)
         with trio.move_on_after(limit_seconds):
@@ -311,9 +314,9 @@ class _Worker:
         with trio.move_on_after(1.0):
             async with trio.open_nursery() as nursery:
                 for link in list(self.relay.links):
-                    upstream = self.admissions.running(link)
+                    upstream = self.standing.running(link)
                     if upstream is not None:
-                        nursery.start_soon(self.admissions.cancel_at, upstream)
+                        nursery.start_soon(self.standing.cancel_at, upstream)
                     link.session.now = time.time_ns()
                     link.session.end(
                         Refused(State.SHUTDOWN, "the gateway is shutting down and did not wait longer", "Connect again.")
@@ -327,7 +330,7 @@ class _Worker:
         self.audit.chain.event(
             time.time_ns(),
             "system",
-            {"what": what, "generation": self.generation, "policy": self.admissions.table.digest},
+            {"what": what, "generation": self.generation, "policy": self.standing.table.digest},
         )
         self._write(self.audit.commit)
 
@@ -339,8 +342,8 @@ class _Worker:
     def finish(self) -> None:
         """Ends what is left when nobody turns any more and no task runs."""
         self.audit.wrote = lambda: None
-        self.admissions.warm.close()
-        self.admissions.lending.close()
+        self.standing.warm.close()
+        self.standing.lending.close()
         self.relay.close()
         self._record_system("worker stopped")
         self._write(self.audit.close)

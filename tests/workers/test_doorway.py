@@ -64,7 +64,7 @@ async def warmed(house: House) -> Guest:
     """Somebody who came and went, so that a connection is kept."""
     guest = await enter(house)
     await leave(house, guest)
-    (kept,) = house.worker.admissions.warm._kept
+    (kept,) = house.worker.standing.warm._kept
     await until(kept.look, "the server has answered the reset")
     return guest
 
@@ -200,7 +200,7 @@ async def test_refused_sign_in_is_refused_and_recorded_once(tmp_path: Path, serv
         for refused, state in (("junk", State.BAD_TOKEN), (token, State.NOT_SIGNED_IN), (token, State.NOT_SIGNED_IN)):
             assert (await house.guest(token=refused)).refused == state
         assert len(house.events("sign-in refused")) == 3
-        assert len(house.worker.admissions.warm) == 1
+        assert len(house.worker.standing.warm) == 1
 
 
 async def test_nobody_comes_in_at_once_without_a_record(tmp_path: Path, server: EmbeddedServer) -> None:
@@ -210,7 +210,7 @@ async def test_nobody_comes_in_at_once_without_a_record(tmp_path: Path, server: 
             guest = await enter(house)
             assert guest.refused == State.AUDIT
         assert house.slot.slab.total(Counter.SESSIONS) == 0
-        assert len(house.worker.admissions.warm) == 0
+        assert len(house.worker.standing.warm) == 0
         await until(lambda: house.worker.audit.health == "ok", "the audit can be written again")
         assert await (await enter(house)).cell("select 1") == "1"
 
@@ -276,7 +276,7 @@ async def test_each_of_a_crowd_gets_a_connection_of_its_own(tmp_path: Path, serv
             await guest.wire.write_all(messages.TERMINATE)
             guest.wire.close()
         await quiet(house)
-        for kept in list(house.worker.admissions.warm._kept):
+        for kept in list(house.worker.standing.warm._kept):
             await until(kept.look, "the server has answered the reset")
         before = len(seen)
         guests: list[Guest] = []

@@ -30,7 +30,7 @@ async def test_equal_rights_share_a_scope_and_the_number_of_scopes_is_bounded(
         for number in range(10):  # each makes its own table, and so reads names its own way
             assert error_free(await maker.ask(f"create temp table own_{number} (n int)"))
             assert error_free(await maker.ask(f"select n from own_{number}"))
-            assert len(house.worker.admissions._scopes) <= 4
+            assert len(house.worker.standing._scopes) <= 4
         assert await first.cell("select 1") == await second.cell("select 1") == "1"
 
 

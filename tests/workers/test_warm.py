@@ -253,7 +253,7 @@ async def leave(house: House, guest: Guest, *, goodbye: bool = True) -> None:
         await guest.wire.write_all(messages.TERMINATE)
     guest.wire.close()
     await quiet(house)
-    for kept in list(house.worker.admissions.warm._kept):
+    for kept in list(house.worker.standing.warm._kept):
         await until(kept.look, "the server has answered the reset")
 
 
@@ -334,7 +334,7 @@ async def test_session_that_leaves_something_open_or_behind_is_not_handed_on(
         first = await house.guest()
         await first.ask(sql)
         await leave(house, first)
-        assert len(house.worker.admissions.warm) == 0
+        assert len(house.worker.standing.warm) == 0
         assert process(await house.guest()) != process(first)
 
 
@@ -346,7 +346,7 @@ async def test_client_that_leaves_in_the_middle_of_an_answer_ends_its_servers_se
         await first.wire.write_all(messages.query("select pg_sleep(0.2)"))
         await until(lambda: next(iter(house.worker.relay.links)).session.queue, "it runs")
         await leave(house, first, goodbye=False)
-        assert len(house.worker.admissions.warm) == 0
+        assert len(house.worker.standing.warm) == 0
 
 
 async def test_key_of_an_earlier_session_cancels_nothing(tmp_path: Path, server: EmbeddedServer) -> None:
@@ -377,6 +377,6 @@ async def test_process_that_the_server_ended_is_not_handed_on(tmp_path: Path, se
 async def test_drain_ends_the_kept_connections(tmp_path: Path, server: EmbeddedServer) -> None:
     async with housed(tmp_path, server) as house:
         await leave(house, await house.guest())
-        assert len(house.worker.admissions.warm) == 1
+        assert len(house.worker.standing.warm) == 1
         await house.worker._drain(1.0)
-        assert len(house.worker.admissions.warm) == 0
+        assert len(house.worker.standing.warm) == 0

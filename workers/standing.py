@@ -1,0 +1,297 @@
+"""The sessions that are in: handed to the relay, asked again when the right behind them may have moved, and ended."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from gateway.audit.defined import SessionCard
+from gateway.errors import Refusal, Refused, State
+from gateway.identity import claims
+from gateway.identity.principal import Principal
+from gateway.policy.decision import Budget
+from gateway.policy.table import PolicyTable, Rights
+from gateway.scope import Scope
+from gateway.session.declaring import Said, began
+from gateway.session.failures import running
+from gateway.session.inflight import ROWS_UNKNOWN, Wanted
+from gateway.session.session import Session
+from gateway.settings import Database
+from workers.audit_log import AuditLog
+from workers.budgets import Account
+from workers.cancels import CancelDesk
+from workers.catalogs import Catalogs
+from workers.deadlines import Deadlines
+from workers.estimates import Estimates, Place
+from workers.lending import Borrower, Lending
+from workers.links import Link
+from workers.relay import Relay
+from workers.scopes import Scopes
+from workers.sign_in import SignedIn
+from workers.slab import Counter
+from workers.slot import Slot
+from workers.upstream import Target, Upstream, send_cancel
+from workers.warm import Shape, WarmServers
+
+log = logging.getLogger("sluice.standing")
+
+SLICE_SECONDS = 0.005  # for which asking for rights again keeps the worker's other tasks waiting
+NOTHING_MORE: Mapping[str, Any] = {}
+_GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", "Sign in again.")
+_EXPIRED = Refused(State.NOT_SIGNED_IN, "the token behind this session has expired", "Connect again with a new token.")
+
+
+@dataclass(slots=True)
+class Admission:
+    """A verified sign-in: who, where to, with which rights, and the parameters for the server's start-up packet."""
+
+    principal: Principal
+    database: Database
+    target: Target
+    rights: Rights
+    parameters: tuple[tuple[str, str], ...]
+    card: SessionCard
+    session_id: str
+
+
+@dataclass(slots=True, eq=False)
+class _Live:
+    """What a live session needs to be asked again; there may be thousands of them."""
+
+    house: "Standing"
+    admission: Admission
+    upstream: Upstream
+    secret: bytes
+    link: Link = field(init=False)
+    minute: int = -1  # in which its right ends, where the house looks for it
+
+    def rescope(self, session: Session) -> Scope:
+        return self.house.rescope(self, session)
+
+    def purse(self, budget: Budget) -> Account:
+        return self.house.ledger.purse(self.admission.principal, budget)
+
+    async def cancel(self, address: str) -> None:
+        await self.house.cancel_upstream(self.link, address)
+
+
+def shape_of(admission: Admission) -> Shape:
+    role = admission.rights.role
+    return admission.target, (*admission.parameters, *(() if role is None else (("role", role),)))
+
+class Standing:
+    """The live sessions of one worker."""
+
+    def __init__(
+        self,
+        slot: Slot,
+        audit: AuditLog,
+        relay: Relay,
+        desk: CancelDesk,
+        catalogs: Catalogs,
+        estimates: Estimates,
+    ) -> None:
+        self._slot = slot
+        self._audit = audit
+        self._relay = relay
+        self._desk = desk
+        self._estimates = estimates
+        self.warm = WarmServers(slot.slots)
+        self.lending = Lending(relay, slot.slots)
+        self.ledger = slot.budgets.ledger(slot.index, slot.row)
+        self._scopes = Scopes(slot, catalogs)
+        self._live: dict[Link, _Live] = {}
+        self._ends: Deadlines[Link] = Deadlines()  # of the rights behind live sessions
+        self._asked: dict[Link, None] = {}  # sessions whose right is to be asked again as soon as nothing runs in them
+        self._on_closed = self._closed  # one for all
+        self.table: PolicyTable
+        self.generation = 0
+
+    def adopt(self, table: PolicyTable, generation: int) -> None:
+        """From now on this policy decides, in running sessions too."""
+        self.table = table
+        self.generation = generation
+        self._scopes.adopt(table, generation)
+        self._asked.update(dict.fromkeys(self._live))
+
+    def catalog_renewed(self, name: str) -> None:
+        """Sessions of this database are decided by its new catalogue."""
+        self._scopes.catalog_renewed(name)
+        self._asked.update((link, None) for link in self._live if link.database == name)
+
+    def begin(self, signed: SignedIn[Admission]) -> None:
+        """A client that was greeted is the relay's from now on."""
+        admission, upstream = signed.admission, signed.upstream
+        live = _Live(self, admission, upstream, signed.secret)
+        session = Session(
+            scope=self._scopes.of(admission.rights),
+            rescope=live.rescope,
+            chain=self._audit.chain,
+            card=admission.card,
+            parameters=upstream.parameters,
+            frame_bytes_max=self._slot.settings.gateway.message_bytes_max,
+            purse_of=live.purse,
+            said=Said(admission.principal.intent, began(admission.parameters)),
+            replicates=any(name.lower() == "replication" for name, _ in admission.parameters),
+        )
+        if session.search_path is not None:  # its first statement would ask for this
+            session.scope = self._scopes.of(admission.rights, path=session.search_path)
+        borrower = None
+        if admission.database.pool == "transaction":
+            borrower = Borrower(admission.database, shape_of(admission), upstream.parameters)
+        lends = borrower is not None or (not session.replicates and self.warm.share(admission.database) > 0)
+        sock = upstream.sock if borrower is None else None
+        link = live.link = Link(
+            session, signed.wire.sock, sock, admission.database.name, self._on_closed, lends=lends, borrower=borrower
+        )
+        self._live[link] = live
+        self._until(live, session, admission.rights)
+        admission.rights = session.scope.rights  # the same, but for when it ends
+        if session.scope.stale:
+            self._asked[link] = None
+        self._desk.register(upstream.pid, signed.secret, live.cancel)
+        self._relay.add(link, bytes(signed.wire.buffer), bytes(upstream.buffer))
+
+    async def estimate(self, link: Link, wanted: Wanted) -> int:
+        """The planner's estimate for a statement of this session."""
+        live = self._live.get(link)
+        if live is None:
+            return ROWS_UNKNOWN  # it ended meanwhile
+        admission = live.admission
+        place = Place(
+            admission.database.name,
+            admission.target,
+            admission.rights.role,
+            link.session.scope.catalog.version,
+            admission.parameters,
+        )
+        return await self._estimates.rows(place, wanted)
+
+    async def cancel_upstream(self, link: Link, address: str = "") -> None:
+        """Asks the server to cancel what the session runs, if it runs anything. `address`: of the client that wants it, ""
+        where the gateway does."""
+        upstream = self.running(link)
+        if upstream is not None:
+            if address:
+                card = self._live[link].admission.card
+                note(self._audit, "cancel requested", card, {"address": address, "intent": running(link.session)})
+            await self.cancel_at(upstream)
+
+    def running(self, link: Link) -> Upstream | None:
+        """The server's session, where a statement is outstanding in it."""
+        live = self._live.get(link)
+        if live is None or not link.session.queue:
+            return None
+        if link.borrower is None:
+            return live.upstream
+        return link.borrower.has.upstream if link.borrower.has is not None else None
+
+    async def cancel_at(self, upstream: Upstream) -> None:
+        """Asks the server to cancel what this session of it runs."""
+        upstream.cancels += 1
+        try:
+            await send_cancel(upstream.address, upstream.pid, upstream.secret, encrypted=upstream.tls)
+        except Refusal as refusal:  # it stays counted: it may arrive yet
+            log.warning("a cancel request could not be passed on: %s", refusal.refused.message)
+        else:
+            upstream.cancels -= 1
+
+    def _closed(self, link: Link) -> None:
+        live = self._live.pop(link)
+        self._ends.drop(link, live.minute)
+        self._asked.pop(link, None)
+        self._desk.forget(live.upstream.pid, live.secret)
+        self._slot.row.leave()
+        session = link.session
+        if link.borrower is not None:
+            self.lending.gone(link)
+        elif link.kept:
+            self.warm.give(live.admission.database, shape_of(live.admission), live.upstream, session.reported)
+        self._slot.row.add(Counter.STATEMENTS, session.statements)
+        self._slot.row.add(Counter.REFUSED, session.refusals)
+        counts = {"statements": session.statements, "refused": session.refusals}
+        self._audit.chain.event(
+            time.time_ns(), "session", {"what": "session closed", **counts}, live.admission.card
+        )
+
+    def rescope(self, live: _Live, session: Session) -> Scope:
+        """The scope for the policy and catalogue of now. Raises Refusal when the right behind the session is gone."""
+        admission = live.admission
+        try:
+            rights = self.rights(admission.principal, admission.database, time.time(), admission.rights.role)
+        except Refusal as refusal:
+            raise Refusal(_GONE) from refusal
+        if rights.role != admission.rights.role:
+            raise Refusal(_GONE)
+        if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
+            raise Refusal(_EXPIRED)
+        self._until(live, session, rights)
+        scope = self._scopes.of(
+            rights,
+            conforming=session.conforming,
+            made=session.made,
+            own=session.own,
+            moved=session.moved,
+            path=session.search_path,
+        )
+        admission.rights = scope.rights
+        return scope
+
+    def _until(self, live: _Live, session: Session, rights: Rights) -> None:
+        """Notes when these rights, or the token, end."""
+        ends = min(rights.until, live.admission.principal.expires + claims.LEEWAY_SECONDS, 9e9)
+        session.until = int(ends * 1e9)
+        self._ends.drop(live.link, live.minute)
+        live.minute = self._ends.put(live.link, ends)
+
+    def rights(self, principal: Principal, database: Database, now: float, wanted_role: str | None) -> Rights:
+        """What the principal may do there by the policy in force. Raises Refusal."""
+        return self.table.rights(principal, database.name, database.environment, now, self.generation, wanted_role)
+
+    async def check(self, now: float) -> None:
+        """Ends sessions whose token or right has ended, but for those in which a statement runs: these are looked at again.
+        Called about twice a second; looks at those alone of which time or a new policy says so, and lets others run in
+        between, for these may be all."""
+        asked, self._asked = self._asked, {}
+        asked.update(dict.fromkeys(self._ends.come(now)))
+        began = time.monotonic()
+        for link in asked:
+            if link not in self._live:
+                continue
+            if link.session.queue:
+                self._asked[link] = None
+            elif not link.session.ending:
+                self._ask_again(link, now)
+            if time.monotonic() - began > SLICE_SECONDS:
+                await trio.lowlevel.checkpoint()
+                began = time.monotonic()
+
+    def _ask_again(self, link: Link, now: float) -> None:
+        session = link.session
+        if session.scope.stale or now * 1e9 >= session.until:
+            try:
+                session.scope = self.rescope(self._live[link], session)
+            except Refusal as refusal:
+                session.now = int(now * 1e9)
+                session.end(refusal.refused)
+                self._relay.look_again(link)
+
+
+def put(audit: AuditLog, what: str, card: SessionCard, more: Mapping[str, Any] = NOTHING_MORE) -> None:
+    """Puts an event of a session on record. Raises Unavailable where the audit cannot be written."""
+    audit.chain.event(time.time_ns(), "session", {"what": what, **more}, card)
+    audit.commit()
+
+
+def note(audit: AuditLog, what: str, card: SessionCard, more: Mapping[str, Any]) -> None:
+    """As `put`, where nothing hangs on the record. While the audit cannot be written it waits there."""
+    audit.chain.event(time.time_ns(), "session", {"what": what, **more}, card)
+    if audit.health != "ok":
+        return
+    try:
+        audit.commit()
+    except Refusal as refusal:
+        log.error("the audit cannot be written: %s", refusal.refused.message)
