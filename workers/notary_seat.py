@@ -1,58 +1,34 @@
 """The notary as the supervisor sees it: started, told, heard, started again when it died."""
 
 import contextlib
-import logging
-import os
-import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from gateway.audit.records import EventKind, encode_bounded
 from workers import notary_link
+from workers.companion import Companion
 from workers.notary_link import Finish, Happened, Message, Report, Reread
-from workers.slot import pair
-from workers.spawn import Closable, fork
 
 FACTS_BYTES: Final = 32 * 1024  # of one event, so that it always fits the socket
 HELD: Final = 1000  # messages kept while it cannot be told; the oldest go first
-RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.2, 10.0
-STEADY_SECONDS: Final = 5.0
-END_SECONDS: Final = 1.0
 FINISH_SECONDS: Final = 10.0  # for the last signatures, when all workers have ended
-log = logging.getLogger("sluice")
 
 
 class NotarySeat:
     """`main` is what the notary's process runs, given its end of the control socket; its result is the exit code."""
 
     def __init__(self, main: Callable[[socket.socket], int]) -> None:
-        self._main = main
-        self.pid = 0  # 0: none runs
-        self.control: socket.socket | None = None
-        self._started = self._retry_at = 0.0
-        self._retry_seconds = RETRY_SECONDS_MIN
+        self.process = Companion("notary", main)
         self._waiting: deque[Message] = deque(maxlen=HELD)
         self._unheard: deque[Message] = deque(maxlen=HELD)  # told to this one, and not yet on record
         self._heard = 0
         self._report: Report | None = None
-        self._finish_by: float | None = None
-        self.restarts = 0
-
-    def start(self, parent_fd: int, not_for_child: Iterable[Closable], now: float) -> None:
-        """Forks it."""
-        ours, theirs = pair()
-        self.pid = fork(lambda: self._main(theirs), parent_fd, [ours, *not_for_child])
-        theirs.close()
-        self.control, self._started = ours, now
-
-    def due(self, now: float) -> bool:
-        """Whether it should run and does not."""
-        return not self.pid and now >= self._retry_at and self._finish_by is None
+        self._finish_by = 0.0
 
     def happened(self, kind: EventKind, what: str, **facts: Any) -> None:
         """Something for the record of the gateway itself. Never waits. What the operator asked for is `by` a "signal": the
@@ -75,22 +51,24 @@ class NotarySeat:
 
     def finish(self, now: float) -> bool:
         """Asks it, once, to sign the rest and to end; True when it has ended, or had its time."""
-        if self._finish_by is None:
+        if not self.process.ending:
+            self.process.ending = True
             self._finish_by = now + FINISH_SECONDS
             self._tell(Finish())
-        return not self.pid or now >= self._finish_by
+        return not self.process.pid or now >= self._finish_by
 
     def turn(self) -> None:
         """Hears what it says, and tells what waits."""
-        if self.control is None:
+        control = self.process.control
+        if control is None:
             return
         with contextlib.suppress(OSError):
-            while (message := notary_link.receive(self.control)) is not None:
+            while (message := notary_link.receive(control)) is not None:
                 if isinstance(message, Report):
                     self._hear(message)
         while self._waiting:
             try:
-                self.control.send(notary_link.encode(self._waiting[0]))
+                control.send(notary_link.encode(self._waiting[0]))
             except OSError:  # it does not read, or has ended
                 return
             told = self._waiting.popleft()
@@ -99,32 +77,16 @@ class NotarySeat:
 
     def buried(self, pid: int, code: int, now: float) -> bool:
         """Whether this dead child was the notary; a successor is then due, later and later."""
-        if pid != self.pid:
-            return False
-        self.turn()  # its last words
-        self._forget()
-        if self._finish_by is None or code:
-            log.error("the notary ended with %s", f"signal {-code}" if code < 0 else f"exit code {code}")
-            self.restarts += 1
-        if now - self._started > STEADY_SECONDS:
-            self._retry_seconds = RETRY_SECONDS_MIN
-        self._retry_at = now + self._retry_seconds
-        self._retry_seconds = min(RETRY_SECONDS_MAX, self._retry_seconds * 2)
-        return True
+        if pid == self.process.pid:
+            self.turn()  # its last words
+            self._remember()
+        return self.process.buried(pid, code, now)
 
     def end(self) -> None:
         """Leave nobody behind; what it was told it may still write."""
-        if not self.pid:
-            return
-        self.finish(0.0)
-        give_up = time.monotonic() + END_SECONDS
-        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
-            if time.monotonic() > give_up:
-                os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-                break
-            time.sleep(0.01)
-        self._forget()
+        if self.process.pid:
+            self.finish(0.0)
+        self.process.end()
 
     def describe(self) -> dict[str, Any]:
         """For `sluice status`: when the trail was last signed (seconds ago, None for never), and what is wrong."""
@@ -140,17 +102,14 @@ class NotarySeat:
             "alarm": report.alarm or None,
         }
 
-    def _forget(self) -> None:
+    def _remember(self) -> None:
         """What it did not put on record its successor is told again."""
         self._waiting.extendleft(reversed(self._unheard))
         self._unheard.clear()
         self._heard = 0
-        if self.control is not None:
-            self.control.close()
-        self.control, self.pid = None, 0
 
     def _state(self) -> str:
-        return "signing" if self.pid else "gone"
+        return "signing" if self.process.pid else "gone"
 
     def _tell(self, message: Message) -> None:
         self._waiting.append(message)

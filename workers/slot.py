@@ -1,7 +1,5 @@
 """What the supervisor gives a worker, and the words they exchange over the control socket afterwards."""
 
-import array
-import os
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +8,13 @@ import msgspec
 
 from gateway.identity.keys import IssuerKeys
 from gateway.settings import Settings
+from workers import control as control_socket
 from workers.budgets import Budgets
 from workers.configuration import Secrets
 from workers.positions import Positions
 from workers.slab import Row, Slab
 
 BOOT_FAILED = 3  # exit code of a worker that cannot start: it would fail again, so the supervisor stops
-_MESSAGE_BYTES_MAX = 65536
 
 
 class PolicyMessage(msgspec.Struct, tag="policy", frozen=True):
@@ -100,39 +98,13 @@ class Slot:
         return self.folder / name
 
 
-def pair() -> tuple[socket.socket, socket.socket]:
-    """The supervisor's and the worker's end of a control socket, both non-blocking, record boundaries
-    kept."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setblocking(False)
-    theirs.setblocking(False)
-    return ours, theirs
-
-
 def send(control: socket.socket, message: Message, fd: int | None = None) -> None:
     """Send one message, with a descriptor beside it if given. Raises OSError (BlockingIOError when the peer
     does not read)."""
-    ancillary = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
-    control.sendmsg([msgspec.msgpack.encode(message)], ancillary)
+    control_socket.send(control, msgspec.msgpack.encode(message), fd)
 
 
 def receive(control: socket.socket) -> tuple[Message, int | None] | None:
-    """The next message and its descriptor (owned by the caller); None at the end of file. Raises
-    BlockingIOError when there is none yet.
-
-    With trio: `await trio.lowlevel.wait_readable(slot.control)` before it.
-    """
-    data, ancillary, flags, _ = control.recvmsg(
-        _MESSAGE_BYTES_MAX, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
-    )
-    fds = array.array("i")
-    for level, kind, body in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            fds.frombytes(body[: len(body) - len(body) % fds.itemsize])
-    if not data:
-        return None
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or len(fds) > 1:
-        for fd in fds:
-            os.close(fd)
-        raise OSError("a control message was cut short")
-    return _decoder.decode(data), fds[0] if fds else None
+    """The next message and its descriptor, as `workers.control.receive`."""
+    heard = control_socket.receive(control)
+    return None if heard is None else (_decoder.decode(heard[0]), heard[1])

@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 
+from gateway.settings import Settings
 from workers.run_folder import RunFolder
+from workers.slab import AUDIT_HEALTH, Counter, Slab
 
 _SOCKET = "status.sock"
 _ASK_SECONDS = 5.0
@@ -44,6 +46,25 @@ class StatusSocket:
     def close(self) -> None:
         """Stop answering."""
         self._listening.close()
+
+
+def audit(slab: Slab) -> dict[str, Any]:
+    """How the audit is in all workers."""
+    return {
+        "state": AUDIT_HEALTH[slab.worst(Counter.AUDIT_HEALTH)],
+        "lag_bytes": slab.total(Counter.AUDIT_LAG),
+        "failures": slab.total(Counter.AUDIT_FAILURES),
+        "unrecorded": slab.total(Counter.AUDIT_UNRECORDED),
+    }
+
+
+def databases(slab: Slab, settings: Settings) -> list[dict[str, Any]]:
+    """The databases, and when each was last reached and last not (POSIX seconds, 0 for never)."""
+    found = []
+    for one in settings.databases:
+        reached, failed = slab.health(one.name)
+        found.append({"name": one.name, "environment": one.environment, "reached": reached, "failed": failed})
+    return found
 
 
 def ask(run_dir: Path) -> dict[str, Any]:

@@ -19,18 +19,21 @@ from typing import Any
 
 from gateway.errors import ConfigError, Unavailable
 from gateway.policy.difference import difference
-from workers import configuration, descriptors, listeners, notary_process, spawn
+from workers import admin_process, configuration, descriptors, listeners, notary_process, spawn, status
+from workers.admin_link import Told
+from workers.admin_seat import AdminSeat
 from workers.audit_recovery import Recoveries, recover_and_tell, recover_at_last
 from workers.budgets import Budgets
 from workers.configuration import Loaded
+from workers.control import pair
 from workers.notary_seat import NotarySeat
 from workers.positions import Positions
 from workers.publication import Publisher
 from workers.run_folder import AlreadyRunning, RunFolder
 from workers.seat import Child, Seat
 from workers.shared_policy import seal
-from workers.slab import AUDIT_HEALTH, Counter, Slab
-from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, pair, receive
+from workers.slab import Counter, Slab
+from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, receive
 from workers.spawn import Closable, Descriptor, WorkerMain, fork, fork_worker
 from workers.status import StatusSocket
 from workers.systemd import Notifier
@@ -75,9 +78,9 @@ class Supervisor:
         self._notary = NotarySeat(
             lambda control: notary_process.serve(control, self._loaded, self._positions, environ)
         )
-        self._parent_read, self._parent_write = (
-            os.pipe()
-        )  # never written: its end tells workers that we are gone
+        self._admin = AdminSeat(lambda control: admin_process.serve(control, self._loaded, environ))
+        self._companions = self._notary.process, self._admin.process
+        self._parent_read, self._parent_write = os.pipe()  # never written: its end tells workers that we are gone
         self._status_socket = StatusSocket(folder)
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -85,6 +88,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_signals)
         self._selector.register(self._status_socket, selectors.EVENT_READ, self._on_status)
+        self._admin.process.watch(self._selector, self._hear_admin)
         self._recoveries = Recoveries()
         self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
         self._reload_wanted = False
@@ -107,6 +111,7 @@ class Supervisor:
             while self._drain_deadline is None or any(seat.child for seat in self._seats):
                 last = self._turn(last)
             self._recoveries.finish(self._loaded.audit_dir, DRAIN_GRACE_SECONDS)
+            self._admin.end()
             while not self._notary.finish(last):  # when all has been said that is to be signed
                 last = self._turn(last)
             return 0
@@ -123,8 +128,9 @@ class Supervisor:
         self._reap(now)
         self._watch(now)
         self._notary.turn()
-        if self._notary.due(now):
-            self._notary.start(self._parent_read, self._not_for(None), now)
+        for companion in self._companions:
+            if companion.due(now):
+                companion.start(self._parent_read, self._not_for(None), now)
         if self._drain_deadline is None:
             self._announce()
             self._restart(now)
@@ -177,7 +183,7 @@ class Supervisor:
                 if other.child:
                     held.append(other.child.control)
         held += [self._selector, self._status_socket, self._wake_read, self._wake_write]
-        held += [self._notary.control] if self._notary.control else []
+        held += [each.control for each in self._companions if each.control]
         held += [Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
         return [*held, self._folder]
 
@@ -195,6 +201,8 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             if self._notary.buried(pid, code, now):
                 self._recover()
+                continue
+            if self._admin.process.buried(pid, code, now):
                 continue
             for seat in self._seats:
                 if seat.child and seat.child.pid == pid:
@@ -260,6 +268,7 @@ class Supervisor:
                 seat.child.kill(signal.SIGKILL)
                 os.waitpid(seat.child.pid, 0)
                 seat.child = None
+        self._admin.end()
         self._notary.end()
 
     # -- what is said to us
@@ -291,6 +300,13 @@ class Supervisor:
                     self._notary.happened("policy", "policy refused", worker=seat.index, why=text)
                     self._notifier.ready(self._summary())
 
+    def _hear_admin(self) -> None:
+        for message, fd in self._admin.hear():
+            if fd is not None:
+                os.close(fd)
+            if isinstance(message, Told):
+                self._notary.happened(message.kind, **message.data)
+
     def _forget(self, child: Child) -> None:
         """Listen no longer to a control socket whose other end is closed: it would be readable for ever."""
         child.listening = False
@@ -305,7 +321,19 @@ class Supervisor:
                 self._drain()
 
     def _on_status(self) -> None:
-        self._status_socket.answer(self._describe(time.monotonic()))
+        now = time.monotonic()
+        self._status_socket.answer(
+            {
+                "state": self._state(now),
+                "pid": os.getpid(),
+                "uptime_seconds": round(now - self._started, 1),
+                "addresses": [self._address],
+                "policy": {"generation": self._slab.generation, "sha256": self._publisher.sealed.digest.hex()},
+                "audit": {"dir": str(self._loaded.audit_dir), **status.audit(self._slab), **self._notary.describe()},
+                "workers": [seat.describe(now) for seat in self._seats],
+                "databases": status.databases(self._slab, self._loaded.settings),
+            }
+        )
 
     # -- what the operator asked for
 
@@ -345,6 +373,7 @@ class Supervisor:
                 "system", "keys reloaded", issuers=sorted(fresh.loaded.key_files), by="signal"
             )
         self._notary.reread()
+        self._admin.reread()
         self._changes = difference(running.policy, fresh.loaded.policy)
         self._publisher.begin(fresh.loaded.policy, self._seats)
 
@@ -379,37 +408,6 @@ class Supervisor:
         if not self._announced:
             return "starting"
         return "ready" if self._live(now) and not self._storming(now) else "not ready"
-
-    def _describe(self, now: float) -> dict[str, Any]:
-        settings = self._loaded.settings
-        return {
-            "state": self._state(now),
-            "pid": os.getpid(),
-            "uptime_seconds": round(now - self._started, 1),
-            "addresses": [self._address],
-            "policy": {"generation": self._slab.generation, "sha256": self._publisher.sealed.digest.hex()},
-            "audit": self._audit(),
-            "workers": [seat.describe(now) for seat in self._seats],
-            "databases": [
-                {"name": database.name, "environment": database.environment, **self._health(database.name)}
-                for database in settings.databases
-            ],
-        }
-
-    def _audit(self) -> dict[str, Any]:
-        total = self._slab.total
-        return {
-            "dir": str(self._loaded.audit_dir),
-            "state": AUDIT_HEALTH[self._slab.worst(Counter.AUDIT_HEALTH)],
-            "lag_bytes": total(Counter.AUDIT_LAG),
-            "failures": total(Counter.AUDIT_FAILURES),
-            "unrecorded": total(Counter.AUDIT_UNRECORDED),
-            **self._notary.describe(),
-        }
-
-    def _health(self, database: str) -> dict[str, int]:
-        reached, failed = self._slab.health(database)
-        return {"reached": reached, "failed": failed}
 
 
 def _note(number: int, frame: FrameType | None) -> None:

@@ -34,6 +34,7 @@ SLUICE_PASSWORD = f"upstream{QUOTE}s own secret"
 COMMAND = (sys.executable, "-m", "workers.cli")
 READY_SECONDS = 30
 NOTARY = "sluice-notary"
+ADMIN = "sluice-admin"
 
 HBA = (
     "host all sluice_md5 127.0.0.1/32 md5",
@@ -370,8 +371,8 @@ class Gateway:
         return (self.folder / "serve.err").read_text()[-4000:]
 
     def workers(self) -> list[int]:
-        """Process ids of the supervisor's living children, but for the notary."""
-        return self._children(lambda name: name != NOTARY)
+        """Process ids of the supervisor's living children, but for the notary and the admin process."""
+        return self._children(lambda name: name not in (NOTARY, ADMIN))
 
     def notary(self) -> int:
         """The notary's process id."""

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from workers import notary_link
+from workers.control import pair
 from workers.notary_link import Finish, Happened, Operators, Report, Reread
 from workers.run_folder import RunFolder
-from workers.slot import pair
 
 
 def test_messages_arrive_as_they_were_sent() -> None:

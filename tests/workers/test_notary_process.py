@@ -53,7 +53,7 @@ class Host:
 
     def start(self) -> None:
         parent, _ = os.pipe()
-        self.seat.start(parent, [Inherited(self.log)], time.monotonic())
+        self.seat.process.start(parent, [Inherited(self.log)], time.monotonic())
 
     def write(self, count: int) -> None:
         for number in range(count):
@@ -69,23 +69,23 @@ class Host:
         give_up = time.monotonic() + PATIENCE
         while not true():
             assert time.monotonic() < give_up, f"{what}: {self.seat.describe()}"
-            assert self.seat.control is not None
-            select.select([self.seat.control], [], [], 0.05)
+            assert self.seat.process.control is not None
+            select.select([self.seat.process.control], [], [], 0.05)
             self.seat.turn()
 
     def finish(self) -> int:
         self.seat.finish(time.monotonic())
-        _, status = os.waitpid(self.seat.pid, 0)
+        _, status = os.waitpid(self.seat.process.pid, 0)
         code = os.waitstatus_to_exitcode(status)
-        self.seat.buried(self.seat.pid, code, time.monotonic())
+        self.seat.buried(self.seat.process.pid, code, time.monotonic())
         return code
 
     def end(self) -> None:
-        if self.seat.pid:
-            os.kill(self.seat.pid, signal.SIGKILL)
-            os.waitpid(self.seat.pid, 0)
-        if self.seat.control is not None:
-            self.seat.control.close()
+        if self.seat.process.pid:
+            os.kill(self.seat.process.pid, signal.SIGKILL)
+            os.waitpid(self.seat.process.pid, 0)
+        if self.seat.process.control is not None:
+            self.seat.process.control.close()
         if not self.log.closed:
             self.log.close()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from workers import notary_link, notary_seat, spawn
+from workers import companion, notary_link, notary_seat, spawn
 from workers.notary_link import Finish, Happened, Message, Report
 from workers.notary_seat import NotarySeat
 
@@ -46,24 +46,24 @@ def seats() -> Iterator[Callable[[Callable[[socket.socket], int]], NotarySeat]]:
 
     yield make
     for seat in made:
-        if seat.pid:
-            os.kill(seat.pid, signal.SIGKILL)
-            os.waitpid(seat.pid, 0)
-        if seat.control is not None:
-            seat.control.close()
+        if seat.process.pid:
+            os.kill(seat.process.pid, signal.SIGKILL)
+            os.waitpid(seat.process.pid, 0)
+        if seat.process.control is not None:
+            seat.process.control.close()
 
 
 def start(seat: NotarySeat, now: float) -> None:
     parent, _ = os.pipe()
-    seat.start(parent, [], now)
+    seat.process.start(parent, [], now)
 
 
 def heard(seat: NotarySeat, text: str) -> None:
-    assert seat.control is not None
+    assert seat.process.control is not None
     give_up = time.monotonic() + PATIENCE
     while seat.describe()["notary"] != text:
         assert time.monotonic() < give_up, seat.describe()
-        select.select([seat.control], [], [], 1)
+        select.select([seat.process.control], [], [], 1)
         seat.turn()
 
 
@@ -80,10 +80,10 @@ def test_it_is_told_what_happened_before_and_after_its_start(
     heard(seat, "before,policy in force,Reread")
     assert not seat.finish(105.0)
     heard(seat, "before,policy in force,Reread,Finish")
-    _, status = os.waitpid(seat.pid, 0)
-    assert seat.buried(seat.pid, os.waitstatus_to_exitcode(status), 106.0)
+    _, status = os.waitpid(seat.process.pid, 0)
+    assert seat.buried(seat.process.pid, os.waitstatus_to_exitcode(status), 106.0)
     assert seat.finish(106.0)
-    assert not seat.due(1000.0)
+    assert not seat.process.due(1000.0)
 
 
 def test_what_was_not_put_on_record_is_told_to_the_successor(
@@ -94,42 +94,20 @@ def test_what_was_not_put_on_record_is_told_to_the_successor(
     seat.happened("system", "lost with the first")
     heard(seat, "lost with the first")
     seat.happened("system", "and this")
-    os.kill(seat.pid, signal.SIGKILL)
-    os.waitpid(seat.pid, 0)
-    assert seat.buried(seat.pid, -9, 1.0)
-    seat._main = echo
+    os.kill(seat.process.pid, signal.SIGKILL)
+    os.waitpid(seat.process.pid, 0)
+    assert seat.buried(seat.process.pid, -9, 1.0)
+    seat.process._main = echo
     start(seat, 2.0)
     seat.turn()
     seat.happened("system", "and more")
     heard(seat, "lost with the first,and this,and more")
-    os.kill(seat.pid, signal.SIGKILL)
-    os.waitpid(seat.pid, 0)
-    assert seat.buried(seat.pid, -9, 3.0)
+    os.kill(seat.process.pid, signal.SIGKILL)
+    os.waitpid(seat.process.pid, 0)
+    assert seat.buried(seat.process.pid, -9, 3.0)
     start(seat, 4.0)
     seat.happened("system", "the only one")
     heard(seat, "the only one")
-
-
-def test_successor_of_one_that_keeps_dying_comes_later_and_later(
-    seats: Callable[[Callable[[socket.socket], int]], NotarySeat],
-) -> None:
-    seat = seats(lambda control: 3)
-    now, waited = 100.0, []
-    for _ in range(8):
-        assert seat.due(now)
-        start(seat, now)
-        assert not seat.due(now)
-        pid = seat.pid
-        os.waitpid(pid, 0)
-        assert not seat.buried(pid + 1, 3, now)
-        assert seat.buried(pid, 3, now)
-        at = now
-        while not seat.due(now):
-            now += 0.05
-        waited.append(round(now - at, 1))
-    assert waited == sorted(waited)
-    assert notary_seat.RETRY_SECONDS_MAX / 2 < waited[-1] <= notary_seat.RETRY_SECONDS_MAX + 0.1
-    assert seat.restarts == 8
 
 
 def test_more_than_can_be_kept_loses_the_oldest(
@@ -140,10 +118,10 @@ def test_more_than_can_be_kept_loses_the_oldest(
     for number in range(3 * notary_seat.HELD):
         seat.happened("system", f"event {number}", facts="x" * 1000)
     assert len(seat._waiting) == notary_seat.HELD
-    os.kill(seat.pid, signal.SIGKILL)
-    os.waitpid(seat.pid, 0)
-    seat.buried(seat.pid, -9, 1.0)
-    seat._main = echo
+    os.kill(seat.process.pid, signal.SIGKILL)
+    os.waitpid(seat.process.pid, 0)
+    seat.buried(seat.process.pid, -9, 1.0)
+    seat.process._main = echo
     start(seat, 2.0)
     give_up = time.monotonic() + PATIENCE
     while seat._waiting:
@@ -154,13 +132,13 @@ def test_more_than_can_be_kept_loses_the_oldest(
 def test_one_that_does_not_end_is_ended(
     seats: Callable[[Callable[[socket.socket], int]], NotarySeat], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notary_seat, "END_SECONDS", 0.05)
+    monkeypatch.setattr(companion, "END_SECONDS", 0.05)
     seat = seats(lambda control: time.sleep(60) or 0)
     start(seat, 0.0)
     seat.end()
-    assert seat.pid == 0
+    assert seat.process.pid == 0
     quick = seats(echo)
     start(quick, 0.0)
-    monkeypatch.setattr(notary_seat, "END_SECONDS", PATIENCE)
+    monkeypatch.setattr(companion, "END_SECONDS", PATIENCE)
     quick.end()
-    assert quick.pid == 0
+    assert quick.process.pid == 0

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from workers import slot
+from workers import control
 from workers.seat import ABORT_SECONDS, BOOT_SECONDS, STALE_SECONDS, STEADY_SECONDS, Child, Seat
 from workers.slab import Counter, Slab
 from workers.slot import Drain
@@ -19,7 +19,7 @@ def seat():
 
 
 def child(ready_at: float | None = None, started: float = 1000.0, pid: int = 0) -> Child:
-    ours, theirs = slot.pair()
+    ours, theirs = control.pair()
     theirs.close()
     ours.close()
     return Child(pid, ours, started, ready_at)
@@ -73,7 +73,7 @@ def test_an_empty_seat_is_described_as_gone(seat: Seat) -> None:
 
 def test_a_worker_that_never_reads_is_killed_and_a_dead_one_is_left_to_the_reaper() -> None:
     with subprocess.Popen(["sleep", "60"]) as process:
-        ours, theirs = slot.pair()
+        ours, theirs = control.pair()
         deaf = Child(process.pid, ours, 0.0)
         for _ in range(100_000):
             deaf.tell(Drain(1.0))

@@ -27,12 +27,13 @@ from tests.workers.relay_rig import PATIENCE_SECONDS, turns, until
 from workers.audit_trail import read_all
 from workers.budgets import Budgets
 from workers.configuration import Secrets
+from workers.control import pair
 from workers.embedded import EmbeddedServer, free_port, wheel_programs
 from workers.positions import Positions
 from workers.process import _Worker
 from workers.shared_policy import seal
 from workers.slab import Slab
-from workers.slot import Failed, Message, PolicyAck, PolicyMessage, Ready, Slot, pair, receive, send
+from workers.slot import Failed, Message, PolicyAck, PolicyMessage, Ready, Slot, receive, send
 from workers.sockets import Closed, Wire
 
 KEY = Ed25519PrivateKey.generate()

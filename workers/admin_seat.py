@@ -1,0 +1,43 @@
+"""The admin process as the supervisor sees it."""
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+
+from workers import admin_link
+from workers.admin_link import Message, Reread
+from workers.companion import Companion
+
+
+class AdminSeat:
+    """`main` is what the admin process runs, given its end of the control socket; its result is the exit code. What it
+    missed while it was not there it reads for itself when it starts."""
+
+    def __init__(self, main: Callable[[socket.socket], int]) -> None:
+        self.process = Companion("admin process", main)
+
+    def hear(self) -> Iterator[tuple[Message, int | None]]:
+        """What it has said, and the descriptors beside that, which are the caller's."""
+        control = self.process.control
+        with contextlib.suppress(OSError):
+            while control is not None:
+                heard = admin_link.receive(control)
+                if heard is None:
+                    return self.process.deaf()
+                yield heard
+
+    def reread(self) -> None:
+        """Files were read again."""
+        self.tell(Reread())
+
+    def tell(self, message: Message, fd: int | None = None) -> None:
+        """Never waits. One that does not read has stopped, and is none of the supervisor's cares."""
+        if self.process.control is not None:
+            with contextlib.suppress(OSError):
+                admin_link.send(self.process.control, message, fd)
+
+    def end(self) -> None:
+        """Leave nobody behind."""
+        if self.process.control is not None:
+            self.process.control.shutdown(socket.SHUT_RDWR)  # it reads the end, and ends
+        self.process.end()
