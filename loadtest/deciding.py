@@ -39,8 +39,9 @@ def fresh_scope() -> Scope:
     )
     grant = Grant("readers", ("read",))
     rights = Rights(
-        ("key",), None, frozenset(("read",)), frozenset(), (grant,), Rails(()), {}, (), float("inf"), "shop", "production", 1
-    )
+        ("key",), None, frozenset(("read",)), frozenset(), frozenset(), ((grant,),), Rails(()), {}, (), float("inf"), "shop",
+        "production", 1,
+    )  # fmt: skip
     return Scope(rights, Catalog(1, {1: table}, {"customers": (table,)}, {}), "", search_path=("public",))
 
 

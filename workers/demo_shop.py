@@ -25,15 +25,15 @@ analyze;
 
 POLICY = """
 [[grant]]
-name = "analysts read the shop"
+name = "analysts work in the shop"
 groups = ["analysts"]
 databases = ["shop"]
-allow = ["read"]
+allow = ["read", "write"]
 granted_by = "data-lead@example.com"
 reason = "DEMO-1"
 
 [[grant]]
-name = "agents help analysts"        # an agent that acts for an analyst; its writes are held below
+name = "agents help analysts"        # never with more than the analyst may; writes are held below
 groups = ["analysts"]
 actors = ["*"]
 databases = ["shop"]

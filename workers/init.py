@@ -57,8 +57,7 @@ POLICY_TOML = """\
 
 [[grant]]
 name = "analysts read production"
-groups = ["analysts"]            # any of users, groups, actors, issuers; empty means any
-# actors = ["*"]                 # agents too; without it people only
+groups = ["analysts"]            # any of users, groups, issuers; empty means any
 databases = ["prod"]             # or environments = ["production"]; ["*"] is every database
 allow = ["read"]                 # read | write | ddl | admin | all
 # role = "app_ro"                # the server's role (default: the database's user)
@@ -66,6 +65,13 @@ unmask = []                      # labels or columns seen in clear: ["email", "p
 granted_by = "you@example.com"
 reason = "first steps"
 # expires = 2030-01-01T00:00:00Z
+
+# [[grant]]                      # an agent may do what its own grant and that of its person both allow
+# name = "agents read for analysts"
+# groups = ["analysts"]          # for whom
+# actors = ["*"]                 # which agents; a grant without actors is a person's own
+# databases = ["prod"]
+# allow = ["read"]
 
 # [[guardrail]]
 # name = "no destructive DDL in production"

@@ -73,6 +73,7 @@ class MaskBasis:
     origins_tell: bool
     everything: bool
     unmask: frozenset[str]
+    unmask_as: frozenset[tuple[str, str]]  # columns in clear as long as they carry the label
     masks: Mapping[str, Mask]
     key: bytes = field(repr=False)
     made: frozenset[str] = frozenset()
@@ -100,7 +101,9 @@ class MaskBasis:
             return True
         if source.label == UNKNOWN:
             return False
-        return self.method_of(source.label) == "clear" or source.label in self.unmask or source.name in self.unmask
+        if self.method_of(source.label) == "clear" or source.label in self.unmask or source.name in self.unmask:
+            return True
+        return (source.name, source.label) in self.unmask_as
 
     def origin(self, table_oid: int, number: int) -> Source | None:
         """The label of a result column that is a plain column, by the table oid and column number of RowDescription."""
@@ -298,6 +301,7 @@ def basis(
         utility=facts.complete and facts.kinds[:1] == ("SHOW",),
         everything=everything,
         unmask=rights.unmask,
+        unmask_as=rights.unmask_as,
         masks=rights.masks,
         key=key,
         made=made,

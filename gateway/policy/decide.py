@@ -14,6 +14,7 @@ from gateway.policy.intents import mismatch
 from gateway.policy.needs import CALLS_WRITER, Need, Needs, needs
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Grant
+from gateway.policy.sides import Side
 from parser.facts import Facts
 
 _STRENGTH = ("read", "write", "ddl", "admin", "all")
@@ -65,8 +66,8 @@ def _decided(
             return _refuse("deny", finding, found, facts)
     for need in needed.wanted:
         if not rights.may(need.word):
-            return _ungranted(need, facts)
-    grants = _spoken(rights.grants, needed.wanted)
+            return _ungranted(need, facts, rights)
+    grants = _spoken(rights.sides, needed.wanted)
     uncounted = _uncounted(facts, needed, grants)
     if uncounted is not None:
         return _beyond(uncounted, found, facts)
@@ -105,8 +106,11 @@ def _words(finding: Finding) -> str:
     return f"{rule}: {finding.words}" if finding.words else rule
 
 
-def _ungranted(need: Need, facts: Facts) -> Decision:
-    message = f'denied by "{builtin.DEFAULT_DENY}": the statement {need.what}, and no grant here allows {need.word}'
+def _ungranted(need: Need, facts: Facts, rights: Rights) -> Decision:
+    whose = ""
+    if len(rights.sides) > 1:
+        whose = " of the agent's" if any(_covers(one, need) for one in rights.sides[-1]) else " of the user's own"
+    message = f'denied by "{builtin.DEFAULT_DENY}": the statement {need.what}, and no grant{whose} here allows {need.word}'
     refused = Refused(State.DENIED, message, need.hint, builtin.DEFAULT_DENY)
     return Decision("deny", (builtin.DEFAULT_DENY,), facts, None, refused)
 
@@ -117,9 +121,16 @@ def _beyond(finding: Finding, found: list[Finding], facts: Facts) -> Decision:
     return Decision("deny", (finding.rule, *(one.rule for one in found)), facts, None, refused)
 
 
-def _spoken(grants: tuple[Grant, ...], wanted: tuple[Need, ...]) -> list[Grant]:
-    """The grants a statement runs under, that of its strongest need first: for each need that no grant before covers,
-    that which allows least, by name."""
+def _spoken(sides: tuple[Side, ...], wanted: tuple[Need, ...]) -> list[Grant]:
+    """The grants a statement runs under, those of each side: an agent's before the person's."""
+    if len(sides) == 1:
+        return _of_side(sides[0], wanted)
+    return list({one.name: one for side in sides for one in _of_side(side, wanted)}.values())
+
+
+def _of_side(grants: Side, wanted: tuple[Need, ...]) -> list[Grant]:
+    """That of the statement's strongest need first: for each need that no grant before covers, that which allows least,
+    by name."""
     chosen: list[Grant] = []
     for need in wanted:
         if not any(_covers(one, need) for one in chosen):

@@ -24,7 +24,7 @@ def explain(decided: Iterable[tuple[Facts, Decision]], rights: Rights, catalog: 
         "environment": rights.environment,
         "role": rights.role,
         "allow": sorted(rights.allow),
-        "unmask": sorted(rights.unmask),
+        "unmask": sorted((*rights.unmask, *(f"{column} as {label}" for column, label in rights.unmask_as))),
         "grants": [one.name for one in rights.grants],
         "statements": [_statement(facts, decision, rights, catalog) for facts, decision in decided],
     }

@@ -82,6 +82,8 @@ def _grant(seen: _Review, grant: Grant) -> None:
         seen.doubt(grant.name, f"it can never match any more: it ended on {grant.expires:%Y-%m-%d}")
     elif places:
         _bounded(seen, grant, places)
+        if grant.actors:
+            _agents(seen, grant, places)
     labels = _LABELS | {rule.label for rule in seen.policy.classify}
     for target in grant.unmask:
         if target == "*":
@@ -94,6 +96,37 @@ def _grant(seen: _Review, grant: Grant) -> None:
             seen.doubt(grant.name, f'unmask: "{target}" names no column: write "schema.table.column"')
         elif not _exists(seen, places, _column(target)):
             seen.doubt(grant.name, f'unmask: no database has the column "{target}"')
+
+
+def _agents(seen: _Review, grant: Grant, places: list[Database]) -> None:
+    """An agents' grant allows what its people may do themselves: without a grant of theirs it does nothing."""
+    theirs = [
+        one
+        for one in seen.policy.grants
+        if not one.actors
+        and _same_people(grant, one)
+        and (one.expires is None or one.expires.timestamp() > seen.now)
+        and any(place in places for place in _places(seen, one))
+    ]
+    if not theirs:
+        seen.doubt(grant.name, "it can never count: none of its people have a grant of their own there")
+        return
+    allowed = {word for one in theirs for word in one.allow}
+    idle = [word for word in grant.allow if word not in allowed]
+    if idle and "all" not in (*allowed, *grant.allow):  # "all": whatever they may themselves
+        seen.doubt(grant.name, f"allow: {', '.join(idle)} can never count: none of its people may do so themselves there")
+
+
+def _same_people(one: Grant, other: Grant) -> bool:
+    """Whether both may speak of one person. Which users are in which groups is not known."""
+    return all(
+        _overlap(mine, theirs)
+        for mine, theirs in ((one.users, other.users), (one.groups, other.groups), (one.issuers, other.issuers))
+    )
+
+
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return not one or not other or "*" in one or "*" in other or not set(one).isdisjoint(other)
 
 
 def _bounded(seen: _Review, grant: Grant, places: list[Database]) -> None:
@@ -187,7 +220,7 @@ def _meet(grant: Grant, rail: Guardrail) -> bool:
     if rail.actors and not grant.actors:
         return False
     return all(
-        not one or not other or "*" in one or "*" in other or not set(one).isdisjoint(other)
+        _overlap(one, other)
         for one, other in (
             (grant.users, rail.users),
             (grant.groups, rail.groups),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.policy.rails import Rails
 from gateway.policy.rules import Classify, Grant, Mask, RecordKeys
+from gateway.policy.sides import Side
 
 PRODUCTION = "production"
 
@@ -16,13 +17,18 @@ class Rights:
     `role` is the upstream role to be, None for the database's own user. `until`: POSIX seconds at which the table must
     be asked again because a grant begins or ends, or inf. `masks` has one rule for each label that a rule speaks of,
     the strictest; all other labels are redacted.
+
+    `sides` has the grants that count, of each side whose rights meet here: of a person's session that one alone, of an
+    agent's those of each agent of the chain, outermost first, and those of the person. `allow` and `unmask` are what all
+    sides have; `unmask_as` has columns that are seen in clear as long as they carry the label.
     """
 
     key: tuple[object, ...]
     role: str | None
     allow: frozenset[str]
     unmask: frozenset[str]
-    grants: tuple[Grant, ...]
+    unmask_as: frozenset[tuple[str, str]]  # column and label
+    sides: tuple[Side, ...]
     guardrails: Rails
     masks: Mapping[str, Mask]  # by label
     classify: tuple[Classify, ...]
@@ -37,6 +43,11 @@ class Rights:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """The grants of all sides, each once."""
+        return tuple({one.name: one for side in self.sides for one in side}.values())
 
     @property
     def production(self) -> bool:

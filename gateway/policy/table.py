@@ -3,6 +3,8 @@
 import hashlib
 import math
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
 from typing import Literal
 
 import msgspec
@@ -14,13 +16,13 @@ from gateway.policy.compile import FORMAT, Table
 from gateway.policy.rails import RailIndex, Rails
 from gateway.policy.rights import Rights
 from gateway.policy.rules import Classify, Grant, Guardrail
+from gateway.policy.sides import Side, role, under, unmasked, words
 from gateway.settings import Database
 
 __all__ = ["PolicyTable", "Rights"]
 
 PLACES_MAX = 256  # databases whose rules are kept together; a client may name any where one entry stands for all
 RAILS_MAX = 1024  # different sets of guardrails in one of them
-_ORDER = ("read", "write", "ddl", "admin", "all")
 
 
 class PolicyTable:
@@ -69,29 +71,34 @@ class PolicyTable:
     ) -> Rights:
         """What the principal may do in the database at `now` (POSIX seconds).
 
+        An agent's rights are what the person's own grants and those of each agent of the chain have in common.
+
         `wanted_role` is the role that the client's start-up packet asks for. Of several roles that grants name it
         selects one; without it the role whose grants allow most is taken, ties by name. Grants with another role do
         not count in the session; grants without a role count in every session. Raises Refusal: 28000 when no grant
         lets the principal in, 42501 when none names the wanted role.
         """
         place = self._place(database, environment)
-        matching = place.grants.of(principal)
-        grants = [one for one in matching if _begun(one, now) and not _ended(one, now)]
-        if not grants:
-            raise Refusal(_no_grant(principal, database))
-        role = _role(grants, wanted_role)
-        counting = tuple(one for one in grants if one.role in ("", role or ""))
+        matching = place.sides(principal)
+        sides = [tuple([one for one in side if _begun(one, now) and not _ended(one, now)]) for side in matching]
+        if not all(sides):
+            raise Refusal(_no_grant(principal, sides, database))
+        chosen = role(sides, wanted_role, principal, database)
+        counting = _distinct([under(side, chosen) for side in sides])
+        unmask, unmask_as = unmasked(counting)
         rails = place.rails(principal)
+        names = tuple([tuple([one.name for one in side]) for side in counting])
         return Rights(
-            key=(self.digest, database, environment, role, tuple(one.name for one in counting), rails.own),
-            role=role,
-            allow=frozenset(word for one in counting for word in one.allow),
-            unmask=frozenset(target for one in counting for target in one.unmask),
-            grants=counting,
+            key=(self.digest, database, environment, chosen, names, rails.own),
+            role=chosen,
+            allow=words(counting),
+            unmask=unmask,
+            unmask_as=unmask_as,
+            sides=counting,
             guardrails=rails,
             masks=self._masks,
             classify=self._table.classify,
-            until=_until(matching, now),
+            until=_until(chain.from_iterable(matching), now),
             database=database,
             environment=environment,
             generation=generation,
@@ -113,18 +120,25 @@ class PolicyTable:
 class _Place:
     """The rules that may speak in one database."""
 
-    __slots__ = ("_agents", "_own", "_rails", "_shared", "grants")
+    __slots__ = ("_agents", "_delegated", "_own", "_people", "_rails", "_shared")
 
     def __init__(self, table: Table, database: str, environment: str) -> None:
         def here(rule: Grant | Guardrail) -> bool:
             return listed((database,), rule.databases) and listed((environment,), rule.environments)
 
-        self.grants = Choice(filter(here, table.grants), _lets_in)
+        grants = [one for one in table.grants if here(one)]
+        self._people = Choice((one for one in grants if not one.actors), _selects)
+        self._delegated = Choice((one for one in grants if one.actors), _selects)
         rails = [one for one in table.guardrails if here(one)]
         self._shared = RailIndex(one for one in rails if _whose(one) == "anybody")
         self._agents = RailIndex(one for one in rails if _whose(one) == "agents")
         self._own = Choice((one for one in rails if _whose(one) == "some"), _speaks_of)
         self._rails: dict[tuple[str, ...], Rails] = {}
+
+    def sides(self, who: Principal) -> list[Side]:
+        """The grants of each agent of the chain, outermost first, that are about this person, and his own, last."""
+        found = [self._delegated.of(replace(who, actors=(actor,))) for actor in who.actors]
+        return [*found, self._people.of(who)]
 
     def rails(self, who: Principal) -> Rails:
         """The guardrails in force for the principal."""
@@ -149,15 +163,11 @@ def _whose(rail: Guardrail) -> Literal["anybody", "agents", "some"]:
     return "agents" if "*" in rail.actors else "some"
 
 
-def _lets_in(grant: Grant, who: Principal) -> bool:
-    if who.actors:
-        agents = "*" in grant.actors or all(actor in grant.actors for actor in who.actors)
-        if not grant.actors or not agents:
-            return False
-    elif grant.actors:
-        return False  # an agents' grant: its people have grants of their own
+def _selects(grant: Grant, who: Principal) -> bool:
+    """Whether it is a grant of the person's, or, of an agents' grant, of this agent's for him."""
     return (
-        listed((who.user,), grant.users)
+        (not grant.actors or listed(who.actors, grant.actors))
+        and listed((who.user,), grant.users)
         and listed(who.groups, grant.groups)
         and listed((who.issuer,), grant.issuers)
     )
@@ -177,30 +187,25 @@ def _ended(grant: Grant, now: float) -> bool:
     return grant.expires is not None and now >= grant.expires.timestamp()
 
 
-def _until(grants: tuple[Grant, ...], now: float) -> float:
+def _until(grants: Iterable[Grant], now: float) -> float:
     moments = (
         moment.timestamp() for one in grants for moment in (one.not_before, one.expires) if moment is not None
     )
     return min((moment for moment in moments if moment > now), default=math.inf)
 
 
-def _role(grants: list[Grant], wanted: str | None) -> str | None:
-    """The upstream role of the session, None for the database's own user."""
-    most: dict[str, int] = {}
-    for one in grants:
-        rank = max(_ORDER.index(word) for word in one.allow)
-        most[one.role] = max(most.get(one.role, -1), rank)
-    if wanted is not None:
-        if wanted not in most:
-            message = f'no grant gives the role "{wanted}" here'
-            roles = ", ".join(sorted(role for role in most if role))
-            hint = f"Ask for one of: {roles}." if roles else "Leave the role out."
-            raise Refusal(Refused(State.DENIED, message, hint))
-        return wanted
-    return min(most, key=lambda role: (-most[role], role)) or None
+def _distinct(sides: list[Side]) -> tuple[Side, ...]:
+    """Agents of one chain may have the same grants."""
+    return tuple(sides) if len(sides) < 3 else tuple(dict.fromkeys(sides))
 
 
-def _no_grant(who: Principal, database: str) -> Refused:
-    through = f" through {' for '.join(who.actors)}" if who.actors else ""
-    message = f'no grant lets user "{who.user}"{through} into database "{database}"'
-    return Refused(State.NOT_SIGNED_IN, message, "Connect to a database you have a grant for.")
+def _no_grant(who: Principal, sides: list[Side], database: str) -> Refused:
+    """`sides`: those of the agents, outermost first, and the person's."""
+    hint = "Connect to a database you have a grant for."
+    if not sides[-1]:
+        message = f'no grant lets user "{who.user}" into database "{database}"'
+    else:
+        actor = next(actor for actor, side in zip(who.actors, sides[:-1], strict=True) if not side)
+        message = f'agent "{actor}" has no grant for database "{database}" that is about user "{who.user}"'
+        hint = "Connect to a database that the agent has a grant for, or without the agent."
+    return Refused(State.NOT_SIGNED_IN, message, hint)

@@ -125,6 +125,12 @@ actors = ["*"]
 databases = ["dev"]
 allow = ["read", "write"]
 
+[[grant]]
+name = "writers write development"
+groups = ["writers"]
+databases = ["dev"]
+allow = ["read", "write"]
+
 [[guardrail]]
 name = "agents do as they declare"
 actors = ["*"]

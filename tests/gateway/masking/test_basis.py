@@ -1,5 +1,7 @@
 """What a statement's facts, the rights and the catalogue together say may be shown."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.classify.resolver import Resolver
@@ -7,7 +9,7 @@ from gateway.masking.basis import Source, basis
 from gateway.policy.rules import Mask
 from parser.facts import Column, Output, Relation
 from parser.statements import read
-from tests.gateway.masking.shop import CUSTOMERS, basis_of, catalog, rights
+from tests.gateway.masking.shop import CUSTOMERS, basis_of, catalog, facts, rights
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,15 @@ def test_column_that_no_relation_has_is_unknown() -> None:
 def test_only_unmask_everything_shows_the_unknown() -> None:
     assert not basis_of("select 1", ["unknown", "email"]).visible(Source("x", "unknown"))
     assert basis_of("select 1", ["*"]).visible(Source("x", "unknown"))
+
+
+def test_a_column_is_seen_in_clear_as_long_as_it_carries_the_label() -> None:
+    some = replace(rights(), unmask_as=frozenset({("public.customers.email", "email"), ("public.customers.phone", "card")}))
+    seen = basis(facts("select 1"), some, catalog())
+    assert seen.visible(Source("public.customers.email", "email"))
+    assert not seen.visible(Source("public.customers.email", "name"))
+    assert not seen.visible(Source("public.customers.phone", "phone"))
+    assert not seen.visible(Source("public.contacts.email", "email"))
 
 
 def test_origin_by_oid_and_number() -> None:

@@ -7,7 +7,7 @@ from gateway.identity.principal import Principal
 from gateway.policy import choosing
 from gateway.policy.choosing import Choice, listed
 from gateway.policy.rules import Grant
-from gateway.policy.table import _lets_in
+from gateway.policy.table import _selects
 from tests.gateway.policy.grants import who
 
 some = st.lists(st.sampled_from(("a", "b", "c", "*")), max_size=2).map(tuple)
@@ -21,9 +21,9 @@ people = st.builds(
 
 @given(st.lists(rules, max_size=5), st.lists(people, max_size=6))
 def test_a_choice_is_what_asking_each_rule_gives(grants: list[Grant], asking: list[Principal]) -> None:
-    choice = Choice(grants, _lets_in)
+    choice = Choice(grants, _selects)
     for person in (*asking, *asking):
-        assert choice.of(person) == tuple(one for one in grants if _lets_in(one, person))
+        assert choice.of(person) == tuple(one for one in grants if _selects(one, person))
 
 
 def test_those_whom_no_rule_tells_apart_are_asked_about_once() -> None:
@@ -42,7 +42,7 @@ def test_those_whom_no_rule_tells_apart_are_asked_about_once() -> None:
 def test_the_memory_is_bounded(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(choosing, "KINDS_MAX", 2)
     grants = [Grant(user, ("read",), users=(user,)) for user in "abc"]
-    choice = Choice(grants, _lets_in)
+    choice = Choice(grants, _selects)
     for user in "abcabc":
         assert [one.name for one in choice.of(who(user))] == [user]
         assert len(choice._known) <= 2

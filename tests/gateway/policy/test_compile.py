@@ -121,5 +121,8 @@ def test_the_order_of_rules_and_files_never_matters(
         return
     assert given_rights.until > NOW
     assert len({one.role for one in given_rights.grants if one.role}) <= 1
-    assert all(bool(one.actors) == bool(person.actors) for one in given_rights.grants)
-    assert given_rights.allow == {word for one in given_rights.grants for word in one.allow}
+    *agents, own = given_rights.sides
+    assert bool(agents) == bool(person.actors)
+    assert not any(one.actors for one in own)
+    assert all(one.actors for side in agents for one in side)
+    assert given_rights.allow <= {word for one in own for word in one.allow} | {"all"} or "all" in given_rights.allow

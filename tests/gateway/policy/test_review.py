@@ -110,9 +110,34 @@ def test_an_entry_for_all_databases_takes_every_other_name() -> None:
     ],
 )
 def test_a_grant_of_changes_is_bounded_by_a_guardrail_or_a_limit(grant: str, rail: str, bounded: bool) -> None:
-    found = doubts(f"{WRITER}{grant}\n{RAIL}{rail}\n")
+    found = [one for one in doubts(f"{WRITER}{grant}\n{RAIL}{rail}\n") if "never count" not in one.what]
     assert bool(found) != bounded
     assert all("nothing bounds it" in one.what for one in found)
+
+
+AGENTS = '[[grant]]\nname = "agents"\nactors = ["*"]\nmax_rows_per_hour = 5\n'
+NONE_OF_THEIRS = "it can never count: none of its people have a grant of their own there"
+NOT_THEMSELVES = "allow: write can never count: none of its people may do so themselves there"
+
+
+@pytest.mark.parametrize(
+    ("agents", "people", "what"),
+    [
+        ('allow = ["read"]', 'allow = ["read"]', ""),
+        ('allow = ["read", "write"]', 'allow = ["read"]', NOT_THEMSELVES),
+        ('allow = ["read", "write"]', 'allow = ["all"]\ndatabases = ["prod"]', ""),
+        ('allow = ["all"]', 'allow = ["read"]', ""),
+        ('allow = ["read"]', 'allow = ["read"]\nactors = ["x"]', NONE_OF_THEIRS),
+        ('allow = ["read"]\ndatabases = ["dev"]', 'allow = ["read"]\ndatabases = ["prod"]', NONE_OF_THEIRS),
+        ('allow = ["read"]\ngroups = ["a"]', 'allow = ["read"]\ngroups = ["b"]', NONE_OF_THEIRS),
+        ('allow = ["read"]\ngroups = ["a"]', 'allow = ["read"]\nusers = ["b"]', ""),
+        ('allow = ["read"]', 'allow = ["read"]\nexpires = 2026-05-01T00:00:00Z', NONE_OF_THEIRS),
+    ],
+)
+def test_an_agents_grant_counts_as_far_as_one_of_its_peoples_does(agents: str, people: str, what: str) -> None:
+    text = f'{AGENTS}{agents}\n[[grant]]\nname = "people"\nmax_rows_per_hour = 5\n{people}\n'
+    found = [one for one in doubts(text) if one.rule == "agents"]
+    assert [one.what for one in found] == ([what] if what else [])
 
 
 def test_a_warning_bounds_nothing() -> None:
