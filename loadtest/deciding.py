@@ -40,7 +40,7 @@ def fresh_scope() -> Scope:
     grant = Grant("readers", ("read",))
     rights = Rights(
         ("key",), None, frozenset(("read",)), frozenset(), frozenset(), ((grant,),), Rails(()), {}, (), float("inf"), "shop",
-        "production", 1,
+        "production", 1, frozenset(("read",)),
     )  # fmt: skip
     return Scope(rights, Catalog(1, {1: table}, {"customers": (table,)}, {}), "", search_path=("public",))
 

@@ -9,9 +9,11 @@ from gateway.audit.defined import SessionCard
 from gateway.audit.records import SessionInfo
 from gateway.errors import Refusal, Refused, State
 from gateway.identity import claims
+from gateway.identity.principal import Principal
 from gateway.policy import startup
 from gateway.settings import Database
 from workers import tls
+from workers.admitted import Admission, shape_of
 from workers.audit_log import AuditLog
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
@@ -22,7 +24,7 @@ from workers.sign_in import Attempt, Begun, Claimed, TlsMode, sign_in
 from workers.slab import Counter
 from workers.slot import Slot
 from workers.sockets import Wire
-from workers.standing import Admission, Standing, note, put, shape_of
+from workers.standing import Standing, note, put
 from workers.targets import target
 from workers.upstream import Target, Upstream, connect
 from workers.warm import end
@@ -49,6 +51,7 @@ class Admissions:
         self._desk = desk
         self._catalogs = catalogs
         self._standing = standing
+        standing.identify = self.identify
         self._warm = standing.warm
         self._room = sessions_room()
         self._count = 0
@@ -60,6 +63,10 @@ class Admissions:
         self.login_seconds = gateway.login_seconds
         if gateway.tls != "off":
             self.tls_context = tls.server_context(str(slot.path(gateway.tls_cert)), str(slot.path(gateway.tls_key)))
+
+    def identify(self, token: str) -> Principal:
+        """Whose token it is, whoever brings it. Raises Refusal."""
+        return self._tokens.verify(token, None, self.keys, time.time())
 
     async def welcome(self, wire: Wire, begun: Begun) -> None:
         """A new connection, up to its hand-over to the relay."""

@@ -22,10 +22,11 @@ from parser.errors import ProtocolError
 from parser.frames import cut
 from parser.startup import PACKET_BYTES_MAX, Startup
 from workers.admission import Admissions
+from workers.admitted import Admission
 from workers.relay import Relay
 from workers.sign_in import TOKEN_FRAME_BYTES_MAX, Attempt, Begun, Door, SignedIn, attempt_of
 from workers.sockets import RECEIVE_BYTES, SIGNING_IN_MAX, Exhausted, Wire, accept, tune, untimed
-from workers.standing import Admission, Standing
+from workers.standing import Standing
 from workers.upstream import Upstream
 from workers.warm import end
 

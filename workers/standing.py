@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +20,13 @@ from gateway.session.failures import running
 from gateway.session.inflight import ROWS_UNKNOWN, Wanted
 from gateway.session.session import Session
 from gateway.settings import Database
+from workers.admitted import Admission, shape_of
 from workers.audit_log import AuditLog
 from workers.budgets import Account
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
 from workers.deadlines import Deadlines
+from workers.end_users import EndUsers, House
 from workers.estimates import Estimates, Place
 from workers.lending import Borrower, Lending
 from workers.links import Link
@@ -33,8 +35,8 @@ from workers.scopes import Scopes
 from workers.sign_in import SignedIn
 from workers.slab import Counter
 from workers.slot import Slot
-from workers.upstream import Target, Upstream, send_cancel
-from workers.warm import Shape, WarmServers
+from workers.upstream import Upstream, send_cancel
+from workers.warm import WarmServers
 
 log = logging.getLogger("sluice.standing")
 
@@ -44,43 +46,30 @@ _GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", 
 _EXPIRED = Refused(State.NOT_SIGNED_IN, "the token behind this session has expired", "Connect again with a new token.")
 
 
-@dataclass(slots=True)
-class Admission:
-    """A verified sign-in: who, where to, with which rights, and the parameters for the server's start-up packet."""
-
-    principal: Principal
-    database: Database
-    target: Target
-    rights: Rights
-    parameters: tuple[tuple[str, str], ...]
-    card: SessionCard
-    session_id: str
-
-
 @dataclass(slots=True, eq=False)
 class _Live:
     """What a live session needs to be asked again; there may be thousands of them."""
 
     house: "Standing"
-    admission: Admission
+    admission: Admission  # whose session it is
     upstream: Upstream
     secret: bytes
     link: Link = field(init=False)
+    now: Admission = field(init=False)  # whom it works for: others, where it is of a shared account
     minute: int = -1  # in which its right ends, where the house looks for it
+
+    def __post_init__(self) -> None:
+        self.now = self.admission
 
     def rescope(self, session: Session) -> Scope:
         return self.house.rescope(self, session)
 
     def purse(self, budget: Budget) -> Account:
-        return self.house.ledger.purse(self.admission.principal, budget)
+        return self.house.ledger.purse(self.now.principal, budget)
 
     async def cancel(self, address: str) -> None:
         await self.house.cancel_upstream(self.link, address)
 
-
-def shape_of(admission: Admission) -> Shape:
-    role = admission.rights.role
-    return admission.target, (*admission.parameters, *(() if role is None else (("role", role),)))
 
 class Standing:
     """The live sessions of one worker."""
@@ -107,6 +96,7 @@ class Standing:
         self._ends: Deadlines[Link] = Deadlines()  # of the rights behind live sessions
         self._asked: dict[Link, None] = {}  # sessions whose right is to be asked again as soon as nothing runs in them
         self._on_closed = self._closed  # one for all
+        self.identify: Callable[[str], Principal]  # whose token it is; raises Refusal
         self.table: PolicyTable
         self.generation = 0
 
@@ -136,6 +126,7 @@ class Standing:
             purse_of=live.purse,
             said=Said(admission.principal.intent, began(admission.parameters)),
             replicates=any(name.lower() == "replication" for name, _ in admission.parameters),
+            people=self._people(live) if admission.rights.names_persons else None,
         )
         if session.search_path is not None:  # its first statement would ask for this
             session.scope = self._scopes.of(admission.rights, path=session.search_path)
@@ -154,6 +145,26 @@ class Standing:
             self._asked[link] = None
         self._desk.register(upstream.pid, signed.secret, live.cancel)
         self._relay.add(link, bytes(signed.wire.buffer), bytes(upstream.buffer))
+
+    def _people(self, live: _Live) -> EndUsers:
+        admission = live.admission
+        database, role = admission.database, admission.rights.role or ""
+
+        def rights(principal: Principal) -> Rights:
+            return self.rights(principal, database, time.time(), role)
+
+        def scope(rights: Rights) -> Scope:
+            return self._scope(live.link.session, rights)
+
+        def works_for(other: Admission) -> None:
+            live.now = other
+            self._until(live, live.link.session, other.rights)
+
+        def event(what: str, card: SessionCard, more: Mapping[str, Any]) -> None:
+            self._audit.chain.event(time.time_ns(), "session", {"what": what, **more}, card)
+
+        house = House(self.identify, rights, scope, works_for, event)
+        return EndUsers(house, admission, self._scopes.of(admission.rights))
 
     async def estimate(self, link: Link, wanted: Wanted) -> int:
         """The planner's estimate for a statement of this session."""
@@ -176,7 +187,7 @@ class Standing:
         upstream = self.running(link)
         if upstream is not None:
             if address:
-                card = self._live[link].admission.card
+                card = self._live[link].now.card
                 note(self._audit, "cancel requested", card, {"address": address, "intent": running(link.session)})
             await self.cancel_at(upstream)
 
@@ -219,9 +230,9 @@ class Standing:
 
     def rescope(self, live: _Live, session: Session) -> Scope:
         """The scope for the policy and catalogue of now. Raises Refusal when the right behind the session is gone."""
-        admission = live.admission
+        admission = live.now
         try:
-            rights = self.rights(admission.principal, admission.database, time.time(), admission.rights.role)
+            rights = self.rights(admission.principal, admission.database, time.time(), admission.rights.role or "")
         except Refusal as refusal:
             raise Refusal(_GONE) from refusal
         if rights.role != admission.rights.role:
@@ -229,7 +240,12 @@ class Standing:
         if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
             raise Refusal(_EXPIRED)
         self._until(live, session, rights)
-        scope = self._scopes.of(
+        scope = self._scope(session, rights)
+        admission.rights = scope.rights
+        return scope
+
+    def _scope(self, session: Session, rights: Rights) -> Scope:
+        return self._scopes.of(
             rights,
             conforming=session.conforming,
             made=session.made,
@@ -237,12 +253,10 @@ class Standing:
             moved=session.moved,
             path=session.search_path,
         )
-        admission.rights = scope.rights
-        return scope
 
     def _until(self, live: _Live, session: Session, rights: Rights) -> None:
         """Notes when these rights, or the token, end."""
-        ends = min(rights.until, live.admission.principal.expires + claims.LEEWAY_SECONDS, 9e9)
+        ends = min(rights.until, live.now.principal.expires + claims.LEEWAY_SECONDS, 9e9)
         session.until = int(ends * 1e9)
         self._ends.drop(live.link, live.minute)
         live.minute = self._ends.put(live.link, ends)

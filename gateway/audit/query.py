@@ -260,6 +260,7 @@ def _who(info: SessionInfo) -> dict[str, Any]:
         "token_id": info.token_id,
         "model": info.model,
         "run": info.run,
+        "account": info.account,
     }
 
 

@@ -54,6 +54,7 @@ class SessionInfo(msgspec.Struct, array_like=True, frozen=True):
     token_id: str = ""
     model: str = ""  # which model the agent says it is, and which run or task it is on: from its token's claims
     run: str = ""
+    account: str = ""  # the shared account whose session it is, where that works for the user
 
 
 class GrantInfo(msgspec.Struct, array_like=True, frozen=True):

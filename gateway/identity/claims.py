@@ -31,11 +31,11 @@ _NEW_TOKEN = "Get a new token and give it as the password."  # noqa: S105 - a hi
 _OWN_TOKEN = "Give a token of a configured issuer as the password."  # noqa: S105 - a hint
 
 
-def verify(token: str, user: str, keys: IssuerKeys, now: float) -> Principal:
+def verify(token: str, user: str | None, keys: IssuerKeys, now: float) -> Principal:
     """The principal behind `token`, signing in as `user` (the start-up packet's) at `now` (POSIX seconds).
 
     Raises Refusal (28P01); the text says what is wrong without quoting the token. The user claim and `user`
-    must be the same text in NFC, with upper and lower case told apart.
+    must be the same text in NFC, with upper and lower case told apart; None: whoever it is the token of.
     """
     header, claims = _read(token)
     found = _key(header, claims, keys)
@@ -50,7 +50,7 @@ def verify(token: str, user: str, keys: IssuerKeys, now: float) -> Principal:
     if issuer.user_claim == "email" and claims.get("email_verified") is False:
         _refuse("the token's e-mail address is not verified", "Verify the address at the issuer.")
     named = _name(claims.get(issuer.user_claim), "the user claim")
-    if named != unicodedata.normalize("NFC", user):
+    if user is not None and named != unicodedata.normalize("NFC", user):
         _refuse("the token belongs to another user", "Connect as the user the token was issued to.")
     token_id = claims.get("jti")
     actor = claims.get(issuer.actor_claim)
@@ -83,14 +83,14 @@ class VerifiedTokens:
         """Whether it was verified before, so that verifying it again is a look."""
         return _digest(token) in self._principals
 
-    def verify(self, token: str, user: str, keys: IssuerKeys, now: float) -> Principal:
+    def verify(self, token: str, user: str | None, keys: IssuerKeys, now: float) -> Principal:
         """As `verify` above, remembering. Another `keys` object forgets everything."""
         if keys is not self._keys:
             self._keys = keys
             self._principals.clear()
         digest = _digest(token)
         known = self._principals.pop(digest, None)
-        if known is None or known.expires <= now or known.user != user:
+        if known is None or known.expires <= now or (user is not None and known.user != user):
             known = verify(token, user, keys, now)
         self._principals[digest] = known
         if len(self._principals) > self._limit:

@@ -18,3 +18,4 @@ class Principal:
     model: str = ""  # which model the agent says it is, and which run or task it is on
     run: str = ""
     intent: Declaration | None = None  # what it says that it is about to do
+    account: "Principal | None" = None  # whose session it is, where that works for this one (gateway.identity.end_user)

@@ -19,7 +19,7 @@ from gateway.policy.rules import (
 )
 from gateway.settings import Settings
 
-FORMAT = 4  # of the table's bytes; a table of another format is refused
+FORMAT = 5  # of the table's bytes; a table of another format is refused
 T = TypeVar("T", bound=msgspec.Struct)
 KEEP_LAST = 4  # characters that "partial" leaves where a mask does not say
 

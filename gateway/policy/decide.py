@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refused, State
+from gateway.identity import end_user
 from gateway.identity.declaration import Declaration
 from gateway.policy import builtin, guardrails
 from gateway.policy.affected import counted
@@ -60,6 +61,8 @@ def _decided(
         built_in = builtin.speak(facts, needed, catalog, estimated_rows)
         said.found += built_in.found
         said.waiting += built_in.waiting
+    if (refused := end_user.misplaced(facts)) is not None:
+        return Decision("deny", (end_user.RULE,), facts, None, refused)
     found = said.found
     for finding in found:
         if finding.effect == "deny":
@@ -107,6 +110,8 @@ def _words(finding: Finding) -> str:
 
 
 def _ungranted(need: Need, facts: Facts, rights: Rights) -> Decision:
+    if rights.nobody:
+        return Decision("deny", (end_user.RULE,), facts, None, end_user.NOBODY)
     whose = ""
     if len(rights.sides) > 1:
         whose = " of the agent's" if any(_covers(one, need) for one in rights.sides[-1]) else " of the user's own"

@@ -20,7 +20,11 @@ class Rights:
 
     `sides` has the grants that count, of each side whose rights meet here: of a person's session that one alone, of an
     agent's those of each agent of the chain, outermost first, and those of the person. `allow` and `unmask` are what all
-    sides have; `unmask_as` has columns that are seen in clear as long as they carry the label.
+    sides have; `unmask_as` has columns that are seen in clear as long as they carry the label. Of a person behind a shared
+    account the account's sides come before his own.
+
+    `lasting`: the words of all that the session may do for anybody; `nobody`: a grant counts for named persons alone, and
+    nobody is named.
     """
 
     key: tuple[object, ...]
@@ -36,6 +40,8 @@ class Rights:
     database: str
     environment: str
     generation: int
+    lasting: frozenset[str]
+    nobody: bool = False
     record_keys: tuple[RecordKeys, ...] = ()
 
     def __eq__(self, other: object) -> bool:
@@ -61,9 +67,14 @@ class Rights:
 
     @property
     def reads_only(self) -> bool:
-        """Whether nothing but reading is allowed. Sessions then run read-only on the server too: what hides behind
-        operators, casts, domains, views and functions cannot change rows there."""
-        return self.allow <= {"read"}
+        """Whether nothing but reading is allowed, to anybody whom the session may work for. Sessions then run read-only on
+        the server too: what hides behind operators, casts, domains, views and functions cannot change rows there."""
+        return self.lasting <= {"read"}
+
+    @property
+    def names_persons(self) -> bool:
+        """Whether the session may name persons whom it works for."""
+        return any(one.end_user is not None for one in self.grants)
 
     @property
     def replication(self) -> bool:

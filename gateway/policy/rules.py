@@ -20,6 +20,7 @@ Word = Literal["read", "write", "ddl", "admin", "all"]
 Effect = Literal["deny", "hold", "warn"]
 Method = Literal["redact", "partial", "hash", "null", "clear"]
 Inference = Literal["refuse", "allow_equality", "allow"]
+EndUser = Literal["allowed", "required"]
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 Names = tuple[Text, ...]
 Count = Annotated[int, Meta(ge=1, le=2**53)]
@@ -67,6 +68,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who may come in where, to do what. Empty selectors mean any, but `actors`: empty means people only.
 
     A grant with `actors` is for agents: every actor of the chain must be listed, or the list holds "*".
+    `end_user`: a session under it may name the person whom it works for ("allowed"), or does nothing before ("required").
     """
 
     name: Text
@@ -81,6 +83,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unmask: Names = ()
     granted_by: str = ""
     reason: str = ""
+    end_user: EndUser | None = None
     not_before: When | None = None
     expires: When | None = None
     max_rows_per_hour: Count | None = None

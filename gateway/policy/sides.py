@@ -46,7 +46,8 @@ def unmasked(sides: Sequence[Side]) -> tuple[frozenset[str], frozenset[tuple[str
 
 
 def role(sides: Sequence[Side], wanted: str | None, who: Principal, database: str) -> str | None:
-    """The upstream role that all sides may have, None for the database's own user.
+    """The upstream role that all sides may have, None for the database's own user; `wanted` "" asks for
+    that.
 
     A side may have the roles that its grants name; where one of them names none, every role. Of several that is taken under
     which the most is allowed; then one that the first side names, then by name. Raises Refusal (42501) where there is none.
@@ -59,7 +60,7 @@ def role(sides: Sequence[Side], wanted: str | None, who: Principal, database: st
             roles = ", ".join(sorted(name for name in fitting if name))
             hint = f"Ask for one of: {roles}." if roles else "Leave the role out."
             raise Refusal(Refused(State.DENIED, message, hint))
-        return wanted
+        return wanted or None
     if not fitting:
         raise Refusal(_no_role(sides, who, database))
     first = frozenset(one.role for one in sides[0] if one.role) if len(sides) > 1 else frozenset()
@@ -68,10 +69,11 @@ def role(sides: Sequence[Side], wanted: str | None, who: Principal, database: st
 
 def _no_role(sides: Sequence[Side], who: Principal, database: str) -> Refused:
     *agents, person = (" or ".join(sorted({f'"{one.role}"' if one.role else "none" for one in side})) for side in sides)
-    through = " for ".join(f'"{actor}"' for actor in who.actors)
+    others = [f'agent "{actor}"' for actor in who.actors]
+    others += [f'account "{who.account.user}"'] if who.account is not None else []
     message = (
-        f'no role fits user "{who.user}" and agent {through} in database "{database}": '
-        f"the grants of the user name {person}, those of the agent {', '.join(dict.fromkeys(agents))}"
+        f'no role fits user "{who.user}" and {" for ".join(others)} in database "{database}": '
+        f"the grants of the user name {person}, the others {', '.join(dict.fromkeys(agents))}"
     )
     return Refused(State.DENIED, message, "Connect to another database, or without the agent.")
 

@@ -71,7 +71,8 @@ class PolicyTable:
     ) -> Rights:
         """What the principal may do in the database at `now` (POSIX seconds).
 
-        An agent's rights are what the person's own grants and those of each agent of the chain have in common.
+        An agent's rights are what the person's own grants and those of each agent of the chain have in common; so are those
+        of a person behind a shared account, with the account's grants that speak of such persons.
 
         `wanted_role` is the role that the client's start-up packet asks for. Of several roles that grants name it
         selects one; without it the role whose grants allow most is taken, ties by name. Grants with another role do
@@ -79,22 +80,28 @@ class PolicyTable:
         lets the principal in, 42501 when none names the wanted role.
         """
         place = self._place(database, environment)
-        matching = place.sides(principal)
-        sides = [tuple([one for one in side if _begun(one, now) and not _ended(one, now)]) for side in matching]
-        if not all(sides):
-            raise Refusal(_no_grant(principal, sides, database))
+        matching = [*place.sides(principal), *place.lent(principal.account)]
+        active = [tuple([one for one in side if _begun(one, now) and not _ended(one, now)]) for side in matching]
+        if not all(active):
+            raise Refusal(_no_grant(principal, active, database))
+        person = len(principal.actors)
+        account = active[person + 1 :]
+        sides = [*active[:person], *account, active[person]]
         chosen = role(sides, wanted_role, principal, database)
         counting = _distinct([under(side, chosen) for side in sides])
+        alone = principal.account is None
         unmask, unmask_as = unmasked(counting)
         rails = place.rails(principal)
         names = tuple([tuple([one.name for one in side]) for side in counting])
         return Rights(
-            key=(self.digest, database, environment, chosen, names, rails.own),
+            key=(self.digest, database, environment, chosen, names, alone, rails.own),
             role=chosen,
-            allow=words(counting),
+            allow=words([_for_itself(side) for side in counting] if alone else counting),
             unmask=unmask,
             unmask_as=unmask_as,
             sides=counting,
+            lasting=words([under(side, chosen) for side in account] or counting),
+            nobody=alone and any(one.end_user == "required" for side in counting for one in side),
             guardrails=rails,
             masks=self._masks,
             classify=self._table.classify,
@@ -140,13 +147,21 @@ class _Place:
         found = [self._delegated.of(replace(who, actors=(actor,))) for actor in who.actors]
         return [*found, self._people.of(who)]
 
+    def lent(self, account: Principal | None) -> list[Side]:
+        """The grants by which a shared account works for others."""
+        sides = self.sides(account) if account is not None else []
+        return [tuple([one for one in side if one.end_user is not None]) for side in sides]
+
     def rails(self, who: Principal) -> Rails:
         """The guardrails in force for the principal."""
-        own = self._own.of(who)
-        names = (*(("",) if who.actors and self._agents.rails else ()), *(one.name for one in own))
+        own, agents = self._own.of(who), bool(who.actors)
+        if who.account is not None:
+            own = tuple(dict.fromkeys((*own, *self._own.of(who.account))))
+            agents = agents or bool(who.account.actors)
+        names = (*(("",) if agents and self._agents.rails else ()), *(one.name for one in own))
         known = self._rails.get(names)
         if known is None:
-            parts = [self._shared, *([self._agents] if who.actors else []), RailIndex(own)]
+            parts = [self._shared, *([self._agents] if agents else []), RailIndex(own)]
             known = Rails(parts, names)
             if len(self._rails) >= RAILS_MAX:
                 self._rails.clear()
@@ -199,13 +214,22 @@ def _distinct(sides: list[Side]) -> tuple[Side, ...]:
     return tuple(sides) if len(sides) < 3 else tuple(dict.fromkeys(sides))
 
 
+def _for_itself(side: Side) -> Side:
+    """Without the grants that are for named persons alone."""
+    return tuple([one for one in side if one.end_user != "required"])
+
+
 def _no_grant(who: Principal, sides: list[Side], database: str) -> Refused:
-    """`sides`: those of the agents, outermost first, and the person's."""
+    """`sides`: those of the agents, outermost first, the person's, and those of the account behind which he is."""
     hint = "Connect to a database you have a grant for."
-    if not sides[-1]:
+    missing = [not side for side in sides].index(True)
+    if not sides[len(who.actors)]:
         message = f'no grant lets user "{who.user}" into database "{database}"'
-    else:
-        actor = next(actor for actor, side in zip(who.actors, sides[:-1], strict=True) if not side)
-        message = f'agent "{actor}" has no grant for database "{database}" that is about user "{who.user}"'
+    elif missing < len(who.actors):
+        message = f'agent "{who.actors[missing]}" has no grant for database "{database}" that is about user "{who.user}"'
         hint = "Connect to a database that the agent has a grant for, or without the agent."
+    else:
+        assert who.account is not None, "there are no other sides"
+        message = f'account "{who.account.user}" has no grant to work for others in database "{database}"'
+        hint = "Sign in as yourself."
     return Refused(State.NOT_SIGNED_IN, message, hint)

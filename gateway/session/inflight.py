@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import Refused
+from gateway.identity.end_user import Named
 from gateway.masking.added_keys import Addition
 from gateway.masking.groups import Group
 from gateway.masking.looks import Found
@@ -64,8 +65,8 @@ class Statement:
     """
 
     __slots__ = (
-        "_scope", "added", "adds", "compared", "described", "groups", "key", "literals", "reading", "script", "sent", "sql",
-        "told", "turn", "types", "unkept",
+        "_scope", "added", "adds", "compared", "described", "groups", "key", "literals", "named", "reading", "script",
+        "sent", "sql", "told", "turn", "types", "unkept",
     )  # fmt: skip
 
     def __init__(self, sql: bytes, script: Script, scope: Scope, *, as_text: bool = True) -> None:
@@ -84,6 +85,7 @@ class Statement:
         self.turn: object = None
         self.told: bytes | None = None
         self.script = script
+        self.named: Named | None = None  # whom its text names as the person behind a shared account
         self.compared: tuple[Scope, Comparisons | None] | None = None  # of its parameters, once that was asked
         self._scope = scope
         self.reading = scope.strings_conform if as_text else None  # None: its facts alone tell what it is

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.audit.literals import DIGEST_BYTES
 from gateway.errors import Refused
-from gateway.session import paths
+from gateway.session import acting, paths
 from gateway.session.inflight import ROWS_UNKNOWN, Ask, Statement, Wanted
 from parser.facts import LITERALS_MAX, Facts
 
@@ -64,7 +64,8 @@ def script_of(s: Session, sql: bytes) -> Script:
 def declared(s: Session, script: Script) -> Script:
     """The rulings under what the session has declared."""
     said = s.said.now
-    return script if said is script.said else s.scope.declaring(script, said)
+    script = script if said is script.said else s.scope.declaring(script, said)
+    return script if s.objection is None else acting.objected(script, s.objection)
 
 
 def with_parameters(s: Session, statement: Statement, values: bytes) -> tuple[bytes, ...]:

@@ -17,7 +17,8 @@ from gateway.masking.basis import MaskBasis, moved_names
 from gateway.masking.written_back import CopyWatch
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
-from gateway.session import answers, bounds, disclosing, failures, paths, understand
+from gateway.session import acting, answers, bounds, disclosing, failures, paths, understand
+from gateway.session.acting import Acting, People
 from gateway.session.budgets import Purse, Purses
 from gateway.session.declaring import Said
 from gateway.session.inflight import NOTHING, Item, Wanted
@@ -45,7 +46,7 @@ class Session:
     """One client session and its upstream session, without their sockets. See the module."""
 
     __slots__ = (
-        "answered",
+        "acting", "answered",
         "behind",
         "bounded",
         "cancelling",
@@ -62,9 +63,7 @@ class Session:
         "counted",
         "drop_pass",
         "encoding_safe",
-        "ending",
-        "epoch",
-        "estimate",
+        "ending", "epoch", "estimate",
         "flushed",
         "foreign_text",
         "held",
@@ -72,11 +71,8 @@ class Session:
         "late",
         "learns", "lent",
         "lexing_doubt", "lexing_moved", "limits",
-        "made",
-        "moved",
-        "names",
-        "now",
-        "open_epoch",
+        "made", "moved", "names", "now",
+        "objection", "open_epoch",
         "own",
         "path_doubt", "path_moved", "path_reported",
         "permits",
@@ -124,11 +120,14 @@ class Session:
         said: Said | None = None,
         *,
         replicates: bool = False,
+        people: People | None = None,
     ) -> None:
         self.scope = scope
         self.rescope = rescope  # a scope for the policy and catalogue of now; raises Refusal when the right is gone
         self.chain = chain
         self.card = card
+        self.acting = Acting(people) if people is not None else None  # it may work for others
+        self.objection: Refused | None = None  # to the text that is being read
         self.limits = understand.limits(frame_bytes_max)
         self.names = Names()
         self.queue: deque[Item] = deque()
@@ -136,22 +135,19 @@ class Session:
         self.to_server: list[bytes] = []
         self.to_client: list[bytes] = []
         self.client_rest = bytearray()  # the beginning of a frame, or frames that wait
-        self.client_need = 0  # bytes of client_rest below which looking again is useless
+        self.client_need = self.server_need = 0  # bytes of the rest below which looking again is useless
         self.client_pass = 0  # bytes of a long CopyData still to be handed on as they come
         self.drop_pass = False  # … or dropped, as its head was
         self.server_rest = bytearray()
-        self.server_need = 0
         self.server_pass = 0
         self.now = 0  # POSIX nanoseconds of this turn
         self.epoch = 0  # counts resynchronisation points sent
         self.status = ord("I")  # as ReadyForQuery last said
         self.skipping = False  # after an error: the server discards until Sync
-        self.copy_in = False  # COPY data of the client is handed on
-        self.copy_open = False  # the server has said that it takes it
+        self.copy_in = self.copy_open = False  # COPY data of the client is handed on; the server has said that it takes it
         self.copy_ended_early = 0  # ends of COPY data sent before the server said so
-        self.copy_both = False
+        self.copy_both = self.copy_sync_dropped = False
         self.watch: CopyWatch | None = None  # looks for masks in it
-        self.copy_sync_dropped = False
         self.late: Item | None = None  # a refused COPY FROM STDIN whose data is being swallowed
         self.until = 1 << 63  # POSIX nanoseconds at which the right must be asked again
         self.held = False  # the relay wants the client's next statements to wait (a catalogue is being read)
@@ -318,8 +314,11 @@ class Session:
             self.catalog_moved = True
         if "*" not in self.scope.rights.unmask:
             self._defined(facts)
-        if facts.settings and self.lent is not None:
-            self.lent.local = True
+        if facts.settings:
+            if self.lent is not None:
+                self.lent.local = True
+            if self.acting is not None:
+                acting.settled(self, self.acting, facts)
         for setting in facts.settings:
             if setting.name in ("role", "session_authorization"):
                 self.user_schema = None

@@ -5,7 +5,6 @@ Each handler returns True when it consumed its frame, False when the frame must 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +13,8 @@ from mypy_extensions import i64
 
 from gateway.errors import Refused
 from gateway.masking.written_back import suspicious
-from gateway.session import bounds, copy_in, guarding, masked_input, paths, renaming, returning
+from gateway.session import acting, bounds, copy_in, guarding, masked_input, paths, renaming, returning
+from gateway.session.acting import Handler
 from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_UNNAMED
 from gateway.session.describing import close, describe, describe_hidden
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
@@ -72,6 +72,7 @@ def feed(s: Session, data: bytes) -> None:
     at: i64 = 0
     size: i64 = len(data)
     limits = s.limits
+    handlers = _HANDLERS if s.acting is None else _ACTING
     s.client_need = 5
     while size - at >= 5:
         kind = data[at]
@@ -96,11 +97,10 @@ def feed(s: Session, data: bytes) -> None:
             s.client_need = end - at
             break
         frame = data if end - at == size else data[at:end]
-        if not (_query(s, frame) if kind == _QUERY else _HANDLERS[kind](s, frame)):
+        if not (_query(s, frame) if kind == _QUERY and handlers is _HANDLERS else handlers[kind](s, frame)):
             _wait(s)
             break
-        s.flushed = False
-        s.estimate = s.counted = None
+        s.flushed, s.estimate, s.counted = False, None, None
         at = end
         if s.ending:
             return
@@ -424,7 +424,7 @@ def _terminate(s: Session, frame: bytes) -> bool:
     return True
 
 
-_HANDLERS: dict[int, Callable[[Session, bytes], bool]] = {
+_HANDLERS: dict[int, Handler] = {
     ord("Q"): _query,
     ord("P"): _parse,
     ord("B"): _bind,
@@ -439,6 +439,7 @@ _HANDLERS: dict[int, Callable[[Session, bytes], bool]] = {
     ord("f"): _copy_end,
     ord("X"): _terminate,
 }
+_ACTING: dict[int, Handler] = _HANDLERS | acting.handlers(_query, _parse, _bind, _execute)
 _IN_COPY: Final = frozenset(b"dcfSHX")
 
 

@@ -131,6 +131,22 @@ groups = ["writers"]
 databases = ["dev"]
 allow = ["read", "write"]
 
+[[grant]]
+name = "dashboards work for people"
+users = ["dashboards"]
+databases = ["dev"]
+allow = ["read", "write"]
+unmask = ["*"]
+end_user = "allowed"
+
+[[grant]]
+name = "kiosks work for people alone"
+users = ["kiosk"]
+databases = ["dev"]
+allow = ["read", "write"]
+unmask = ["*"]
+end_user = "required"
+
 [[guardrail]]
 name = "agents do as they declare"
 actors = ["*"]

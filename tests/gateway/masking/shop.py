@@ -94,6 +94,7 @@ def rights(unmask: Sequence[str] = (), masks: Sequence[Mask] = ()) -> Rights:
         database="prod",
         environment="production",
         generation=1,
+        lasting=frozenset({"read"}),
     )
 
 

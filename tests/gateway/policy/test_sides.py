@@ -1,12 +1,14 @@
 """What several sides' grants allow together is what each of them allows, and never more with a grant less."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Refusal
+from gateway.identity.principal import Principal
 from gateway.policy.compile import compile
 from gateway.policy.rules import Grant, Policy
 from gateway.policy.sides import unmasked, words
@@ -92,7 +94,7 @@ def test_where_no_role_fits_both_sides_the_refusal_names_them() -> None:
     text = grants('role = "a"', f'role = "b"\n{AGENT}', f'role = "c"\n{AGENT}')
     assert refused(text, who(actors="x")) == (
         "42501",
-        'no role fits user "alice" and agent "x" in database "prod": the grants of the user name "a", those of the agent '
+        'no role fits user "alice" and agent "x" in database "prod": the grants of the user name "a", the others '
         '"b" or "c"',
     )
     for wanted in ("a", "b", "d"):
@@ -162,3 +164,80 @@ def test_sides_are_those_of_the_moment() -> None:
     assert made.rights(who(actors="x"), "prod", "production", NOW, 1).allow == {"read"}
     with pytest.raises(Refusal, match="agent"):
         made.rights(who(actors="x"), "prod", "production", NOW + 2 * 86400, 1)
+
+
+# --- a person behind a shared account ---
+
+DESK = """
+[[grant]]
+name = "desk"
+users = ["desk"]
+allow = ["read", "write"]
+unmask = ["email"]
+role = "app"
+end_user = "{}"
+[[grant]]
+name = "desk itself"
+users = ["desk"]
+allow = ["read", "ddl"]
+unmask = ["*"]
+role = "app"
+[[grant]]
+name = "people"
+groups = ["people"]
+allow = ["read", "ddl"]
+unmask = ["email", "phone"]
+"""
+
+
+def behind(account: Principal, name: str = "ann", groups: str = "people") -> Principal:
+    return replace(who(name, groups=groups), account=account)
+
+
+def test_a_person_behind_an_account_has_what_his_grants_and_those_for_persons_have_in_common() -> None:
+    policy = DESK.format("allowed")
+    alone, named = rights(policy, who("desk")), rights(policy, behind(who("desk")), "app")
+    assert (alone.allow, alone.unmask, alone.role) == ({"read", "write", "ddl"}, {"*", "email"}, "app")
+    assert (named.allow, named.unmask, named.role) == ({"read"}, {"email"}, "app")
+    assert [one.name for one in named.grants] == ["desk", "people"]
+    assert alone.key != named.key
+    assert alone.names_persons
+    assert not rights(policy, who("ann", groups="people")).names_persons
+
+
+def test_who_works_for_named_persons_alone_may_nothing_under_that_grant() -> None:
+    policy = DESK.format("required")
+    alone = rights(policy, who("desk"))
+    assert (alone.allow, alone.nobody) == ({"read", "ddl"}, True)
+    named = rights(policy, behind(who("desk")), "app")
+    assert (named.allow, named.nobody) == ({"read"}, False)
+
+
+def test_a_session_that_may_write_for_somebody_is_not_read_only_at_the_server() -> None:
+    policy = DESK.format("required")
+    assert not rights(policy, who("desk")).reads_only
+    assert not rights(policy, behind(who("desk")), "app").reads_only
+    readers = policy.replace(', "write"', "").replace(', "ddl"', "")
+    assert rights(readers, who("desk")).reads_only
+    assert rights(readers, behind(who("desk")), "app").reads_only
+
+
+@pytest.mark.parametrize(
+    ("policy", "person", "message"),
+    [
+        (DESK.format("allowed"), behind(who("desk"), groups="strangers"), 'no grant lets user "ann" into'),
+        (DESK.replace("end_user", "#"), behind(who("desk")), 'account "desk" has no grant to work for others'),
+        (DESK.format("allowed"), behind(who("ann", groups="people")), 'account "ann" has no grant to work for others'),
+    ],
+)
+def test_a_side_that_lacks_a_grant_is_named(policy: str, person: Principal, message: str) -> None:
+    state, said = refused(policy, person)
+    assert state == "28000"
+    assert message in said
+
+
+def test_guardrails_of_the_account_and_of_the_person_both_speak() -> None:
+    rails = '[[guardrail]]\nname = "r{0}"\neffect = "deny"\nwithout_where = true\n{1}\n'
+    bodies = {"d": 'users = ["desk"]', "a": 'users = ["ann"]', "x": 'actors = ["*"]', "o": 'users = ["o"]'}
+    policy = DESK.format("allowed") + "".join(rails.format(*one) for one in bodies.items())
+    assert set(rights(policy, behind(who("desk")), "app").guardrails.own) == {"rd", "ra"}
