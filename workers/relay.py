@@ -282,7 +282,7 @@ class Relay:
         if session.catalog_moved and session.status == 73:
             session.catalog_moved = False
             self._moved.append(link)
-            session.held = "*" not in session.scope.rights.unmask  # what comes next may name what is new
+            session.held = not session.sees_all  # what comes next may name what is new
             session.behind = not session.held
         if session.waiting and not session.queue:
             self._again[link] = None
@@ -316,7 +316,7 @@ class Relay:
     def _hold_others(self, link: Link) -> None:
         """What others prepared may mean something else from now on: their next statements wait for the catalogue too."""
         for other in self.links:
-            if other.database == link.database and "*" not in other.session.scope.rights.unmask:
+            if other.database == link.database and not other.session.sees_all:
                 other.session.held, other.awaits = True, link.awaits
 
     def _ends(self, link: Link, now: int) -> bool:

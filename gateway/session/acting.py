@@ -168,6 +168,7 @@ def become(s: Session, acting: Acting, person: Person) -> None:
     acting.now = person
     acting.people.becomes(person)
     s.card, s.scope, s.until, s.purses = person.card, person.scope, person.until, person.purses
+    s.temporaries.pass_on()
 
 
 def objected(script: Script, refused: Refused) -> Script:

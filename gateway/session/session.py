@@ -153,12 +153,10 @@ class Session:
         self.held = False  # the relay wants the client's next statements to wait (a catalogue is being read)
         self.behind = False  # … those alone that copy or rename what no catalogue shows yet
         self.waiting = False  # client_rest holds a frame that depends on an outstanding answer
-        self.unsettled = False  # an outstanding statement may change how later ones are read
-        self.flushed = False
+        self.unsettled = self.flushed = False  # an outstanding statement may change how later ones are read; Flush was sent
         self.learns: list[Learned] = []  # labels that must be in force before what is staged may leave
         self.seen: list[Learned] = []  # labels of columns in whose cells they were seen; the relay takes and clears them
-        self.ending = False  # close once what is buffered has gone
-        self.server_said_last = False
+        self.ending = self.server_said_last = False  # close once what is buffered has gone
         self.purse_of = purse_of
         self.purses: dict[Budget, Purse] = {}
         self.said = said if said is not None else Said()
@@ -203,6 +201,11 @@ class Session:
         self.counted: Limit | None = None  # on the rows that it changes, in place of an estimate
         self.lent: Lent | None = None  # the connection of now, where it has one for a transaction at a time
         self.answered = 0  # POSIX nanoseconds of the last completed statement
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether nothing is ever hidden from whoever reads its results."""
+        return self.acting is None and "*" in self.scope.rights.unmask
 
     @property
     def idle(self) -> bool:
@@ -312,7 +315,7 @@ class Session:
                 self.lent.clear()
         if "procedural" in facts.effects or ("ddl" in facts.effects and not self._concerns_own(facts)):
             self.catalog_moved = True
-        if "*" not in self.scope.rights.unmask:
+        if not self.sees_all:
             self._defined(facts)
         if facts.settings:
             if self.lent is not None:

@@ -114,6 +114,11 @@ class Temporaries:
         """A statement is about to put labelled values into a relation of the session's making."""
         self.own = self.own.carrying(one.table, one.label, lasting=not one.sure)
 
+    def pass_on(self) -> None:
+        """Somebody else reads them from now on: what hid nothing of its writer may hide something of the next."""
+        if self.own.clean:
+            self.own = self.own._replace(clean=frozenset())
+
     def outdated(self, scope: Scope) -> bool:
         """Whether this scope says otherwise of views that were clean: they are so no more."""
         stale = [name for name, mark in self._views.items() if mark != _mark(scope)]

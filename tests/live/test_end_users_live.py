@@ -103,6 +103,18 @@ def test_a_comment_names_the_person_of_its_own_statement_alone(
     assert all("sluice_user_token" not in str(one) for one in intents)
 
 
+def test_what_the_account_copied_in_clear_is_masked_for_the_person_behind_it(gateway: Gateway, wim: str) -> None:
+    with account(gateway) as connection:
+        clear = mail(connection)
+        connection.execute("create temp table kept as select id, email as remark from customers")
+        connection.execute("create temp table orders as select id, email as item from customers")
+        become(connection, wim)
+        for text in ("select remark from kept", "select item from orders", "table kept", "table orders"):
+            rows = connection.execute(text).fetchall()
+            assert rows
+            assert clear not in str(rows), text
+
+
 def test_no_token_reaches_the_server(gateway: Gateway, postgres: Postgres, wim: str) -> None:
     with account(gateway) as connection, postgres.connect("shop", autocommit=True) as watcher:
         pid = connection.info.backend_pid
