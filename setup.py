@@ -38,6 +38,7 @@ COMPILED = [
     "gateway/scope.py",
     "gateway/session/asked.py",
     "gateway/session/bounds.py",
+    "gateway/session/changing.py",
     "gateway/session/declaring.py",
     "gateway/session/copy_in.py",
     "gateway/session/describing.py",

@@ -17,6 +17,7 @@ from gateway.masking.masks import NULL_CELL
 from gateway.masking.rows import COMPILED, run_end
 from gateway.session import bounds, paths, renaming, returning, rows_out
 from gateway.session.asked import asked, describing, oldest, running
+from gateway.session.changing import changed_by
 from gateway.session.failures import copy_over, failed, in_our_words, noticed
 from gateway.session.inflight import RESYNC, Ask, Item
 from gateway.session.understand import REFUSED_QUERY
@@ -225,7 +226,7 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
 def _succeeded(s: Session, item: Item, ruling: Ruling, command: str, rows: int) -> None:
     s.settle_success(item, command, rows)
     if not ruling.only_reads:
-        s.changed_by(ruling.facts)
+        changed_by(s, ruling.facts)
         s.temporaries.completed(ruling, s.scope)
         s.said.completed(ruling.facts)
     if not ruling.plain and paths.moves(s, (ruling,)):

@@ -13,11 +13,11 @@ from gateway.audit.defined import SessionCard
 from gateway.audit.records import Status
 from gateway.classify.learned import Learned
 from gateway.errors import Refusal, Refused, State
-from gateway.masking.basis import MaskBasis, moved_names
+from gateway.masking.basis import MaskBasis
 from gateway.masking.written_back import CopyWatch
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
-from gateway.session import acting, answers, bounds, disclosing, failures, paths, understand
+from gateway.session import answers, bounds, disclosing, failures, paths, understand
 from gateway.session.acting import Acting, People
 from gateway.session.budgets import Purse, Purses
 from gateway.session.declaring import Said
@@ -27,7 +27,6 @@ from gateway.session.names import Names
 from gateway.session.returning import Permits
 from gateway.session.temporaries import Temporaries
 from parser.errors import ProtocolError
-from parser.facts import Facts
 from parser.messages import error_response, notice_response
 
 # Encodings whose characters may end in a byte that looks like ASCII (manual, section 23.3.1): the server would read
@@ -35,11 +34,6 @@ from parser.messages import error_response, notice_response
 _UNSAFE_ENCODINGS = frozenset({"SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "MULE_INTERNAL"})
 
 _OWN_TEXT = frozenset({"UTF8", "SQL_ASCII"})
-
-_LEXING_SAFE = {
-    "standard_conforming_strings": frozenset({"on", "true", "yes", "1"}),
-    "client_encoding": frozenset({"utf8", "utf-8", "unicode", "latin1", "sql_ascii"}),
-}
 
 
 class Session:
@@ -304,57 +298,6 @@ class Session:
             self.search_path = None
             if not self.queue:
                 paths.settled(self)
-
-    def changed_by(self, facts: Facts) -> None:
-        """What a completed statement changes in the session."""
-        if not facts.complete or "procedural" in facts.effects:
-            self.names.forget_sql()  # it may have made and ended any name
-        elif facts.named is not None:
-            self.names.settle(facts)
-            if self.lent is not None and facts.named.action == "deallocate":
-                self.lent.clear()
-        if "procedural" in facts.effects or ("ddl" in facts.effects and not self._concerns_own(facts)):
-            self.catalog_moved = True
-        if not self.sees_all:
-            self._defined(facts)
-        if facts.settings:
-            if self.lent is not None:
-                self.lent.local = True
-            if self.acting is not None:
-                acting.settled(self, self.acting, facts)
-        for setting in facts.settings:
-            if setting.name in ("role", "session_authorization"):
-                self.user_schema = None
-            elif setting.name == "*":
-                if "DISCARD" in facts.kinds[0]:
-                    self.names.forget_statements()
-                self.lexing_doubt = True
-            else:
-                name = "client_encoding" if setting.name == "names" else setting.name
-                safe = _LEXING_SAFE.get(name)
-                if safe is not None and (setting.value is None or setting.value.lower() not in safe):
-                    self.lexing_doubt = True
-
-    def _concerns_own(self, facts: Facts) -> bool:
-        """Whether it defines or changes temporary relations alone, which nobody else's catalogue needs."""
-        if not facts.complete or any(relation.schema != "pg_temp" for relation in facts.creates):
-            return False
-        targets = facts.writes
-        own = all(one.schema == "pg_temp" or (not one.schema and one.name in self.temporaries.own.names) for one in targets)
-        return own and bool(targets or facts.creates)
-
-    def _defined(self, facts: Facts) -> None:
-        """Which names the catalogue does not know rightly after this statement."""
-        renamed = any(kind.endswith(" RENAME TO") for kind in facts.kinds)
-        own = renamed and any(relation.name in self.made for relation in facts.writes)
-        made = {relation.name for relation in facts.creates if own or relation.schema == "pg_temp"}
-        if not made <= self.made:
-            self.made = self.made | made
-        if "ddl" in facts.effects:
-            changed = {relation.name for relation in facts.creates} | moved_names(facts)
-            changed -= made | self.temporaries.own.names
-            if not changed <= self.moved:
-                self.moved = self.moved | changed
 
     def catalog_read(self) -> None:
         """The catalogue is that of after its last transaction."""
