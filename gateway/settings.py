@@ -206,6 +206,9 @@ def _gateway(gateway: Gateway, given: Mapping[str, Any], text: str, file: str) -
             fail(text, file, ("gateway", key), str(error), 'write it as "127.0.0.1:6432" or "[::1]:6432"')
         if key == "listen" and "tls" not in given and not is_local(host):
             gateway = msgspec.structs.replace(gateway, tls="required")
+        if key == "admin" and not is_local(host) and not gateway.tls_cert:
+            why = "operators' tokens would cross the network in clear"
+            fail(text, file, ("gateway", key), why, "set tls_cert and tls_key, or listen on 127.0.0.1 only")
     for key in ("drain_seconds", "login_seconds"):
         if not math.isfinite(getattr(gateway, key)):
             fail(text, file, ("gateway", key), "it is not a length of time", "give a number of seconds")

@@ -66,7 +66,10 @@ class Admissions:
 
     def identify(self, token: str) -> Principal:
         """Whose token it is, whoever brings it. Raises Refusal."""
-        return self._tokens.verify(token, None, self.keys, time.time())
+        now = time.time()
+        principal = self._tokens.verify(token, None, self.keys, now)
+        self._standing.refuse_barred(principal, now)
+        return principal
 
     async def welcome(self, wire: Wire, begun: Begun) -> None:
         """A new connection, up to its hand-over to the relay."""

@@ -62,6 +62,11 @@ class Loaded:
     audit_dir: Path
     run_dir: Path  # beside the audit: lock, status and cancel sockets
 
+    @property
+    def state_dir(self) -> Path:
+        """What the gateway itself keeps beside the audit, and needs again when it starts."""
+        return self.audit_dir.parent / "state"
+
 
 def find(config: str | None, environ: Mapping[str, str]) -> Path:
     """The configuration's path: `--config`, else ./sluice.toml, else SLUICE_CONFIG. Raises ConfigError when

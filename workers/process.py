@@ -25,12 +25,14 @@ from workers.doorway import Doorway
 from workers.estimates import Estimates
 from workers.learned import LabelBooks, labels_dir
 from workers.links import Link
+from workers.orders import Orders
 from workers.relay import Relay
 from workers.shared_policy import NotSealed, PolicyShelf, unseal
 from workers.slab import AUDIT_HEALTH, Counter
 from workers.slot import (
     BootFailed,
     Drain,
+    ErrandMessage,
     Failed,
     KeysMessage,
     PolicyAck,
@@ -107,6 +109,7 @@ class _Worker:
         self.estimates = Estimates()
         self.standing = Standing(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates)
         self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs, self.standing)
+        self.orders = Orders(slot, self.standing)
         self.doorway = Doorway(slot.listener, self.relay, self.admissions, self.standing)
         self.relay.catalog_moved = self.catalogs.moved
         self.relay.learn = self.catalogs.learn
@@ -115,6 +118,7 @@ class _Worker:
 
     async def main(self) -> int:
         async with trio.open_nursery() as nursery:
+            self._answers = nursery
             nursery.start_soon(self._watch_parent)
             await self._first_policy()
             await nursery.start(self.desk.serve)
@@ -128,6 +132,7 @@ class _Worker:
             lending = self.standing.lending
             lending.begin = lambda database, shape: soon(nursery.start_soon, lending.open, database, shape)
             self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
+            self.standing.begin_cancel = lambda upstream: soon(nursery.start_soon, self.standing.cancel_at, upstream)
             nursery.start_soon(self._control, nursery)
             nursery.start_soon(self._housekeeping)
             nursery.start_soon(self._sync)
@@ -185,6 +190,10 @@ class _Worker:
             message, fd = heard
             if isinstance(message, Drain):
                 drain = message
+            elif isinstance(message, ErrandMessage):
+                links = self.orders.begin(message, fd)
+                if links is not None:
+                    self._answers.start_soon(self.orders.finish, message, links)
             elif isinstance(message, PolicyMessage) and fd is not None:
                 await self._take_policy(message, fd)
             elif isinstance(message, KeysMessage) and fd is not None:

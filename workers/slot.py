@@ -6,11 +6,13 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.identity.barred import Bar
 from gateway.identity.keys import IssuerKeys
 from gateway.settings import Settings
 from workers import control as control_socket
 from workers.budgets import Budgets
 from workers.configuration import Secrets
+from workers.errands import Answer, Errand
 from workers.positions import Positions
 from workers.slab import Row, Slab
 
@@ -32,6 +34,13 @@ class KeysMessage(msgspec.Struct, tag="keys", frozen=True):
 
     size: int
     digest: bytes
+
+
+class ErrandMessage(msgspec.Struct, tag="errand", frozen=True):
+    """Something that an operator wants done. Answered with ErrandDone, where it says so."""
+
+    number: int
+    errand: Errand
 
 
 class Drain(msgspec.Struct, tag="drain", frozen=True):
@@ -58,8 +67,21 @@ class Failed(msgspec.Struct, tag="failed", frozen=True):
     version: int = 0
 
 
-ToWorker = PolicyMessage | KeysMessage | Drain
-ToSupervisor = Ready | PolicyAck | Failed
+class ErrandDone(msgspec.Struct, tag="done", frozen=True):
+    """What came of an errand; a descriptor travels along where the answer says so."""
+
+    number: int
+    answer: Answer
+
+
+class Barred(msgspec.Struct, tag="barred", frozen=True):
+    """A rule of the policy has somebody kept out: by every worker from now on."""
+
+    bar: Bar
+
+
+ToWorker = PolicyMessage | KeysMessage | ErrandMessage | Drain
+ToSupervisor = Ready | PolicyAck | Failed | ErrandDone | Barred
 Message = ToWorker | ToSupervisor
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

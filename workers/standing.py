@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,8 @@ import trio
 
 from gateway.audit.defined import SessionCard
 from gateway.errors import Refusal, Refused, State
-from gateway.identity import claims
+from gateway.identity import barred, claims
+from gateway.identity.barred import Bars
 from gateway.identity.principal import Principal
 from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable, Rights
@@ -40,10 +41,12 @@ from workers.warm import WarmServers
 
 log = logging.getLogger("sluice.standing")
 
+GRACE_SECONDS = 30.0  # for a statement that runs on when the right behind it has gone
 SLICE_SECONDS = 0.005  # for which asking for rights again keeps the worker's other tasks waiting
 NOTHING_MORE: Mapping[str, Any] = {}
 _GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", "Sign in again.")
 _EXPIRED = Refused(State.NOT_SIGNED_IN, "the token behind this session has expired", "Connect again with a new token.")
+BY_AN_OPERATOR = Refused(State.SHUTDOWN, "the session was ended by an operator", "Ask who operates the gateway.")
 
 
 @dataclass(slots=True, eq=False)
@@ -54,8 +57,10 @@ class _Live:
     admission: Admission  # whose session it is
     upstream: Upstream
     secret: bytes
+    since: float  # POSIX seconds
     link: Link = field(init=False)
     now: Admission = field(init=False)  # whom it works for: others, where it is of a shared account
+    gone: float = 0.0  # when its right was found to have gone while a statement ran; 0: not
     minute: int = -1  # in which its right ends, where the house looks for it
 
     def __post_init__(self) -> None:
@@ -97,6 +102,8 @@ class Standing:
         self._asked: dict[Link, None] = {}  # sessions whose right is to be asked again as soon as nothing runs in them
         self._on_closed = self._closed  # one for all
         self.identify: Callable[[str], Principal]  # whose token it is; raises Refusal
+        self.bars = Bars()
+        self.begin_cancel: Callable[[Upstream], None] = lambda upstream: None  # has `cancel_at` run soon
         self.table: PolicyTable
         self.generation = 0
 
@@ -115,7 +122,7 @@ class Standing:
     def begin(self, signed: SignedIn[Admission]) -> None:
         """A client that was greeted is the relay's from now on."""
         admission, upstream = signed.admission, signed.upstream
-        live = _Live(self, admission, upstream, signed.secret)
+        live = _Live(self, admission, upstream, signed.secret, time.time())
         session = Session(
             scope=self._scopes.of(admission.rights),
             rescope=live.rescope,
@@ -145,6 +152,7 @@ class Standing:
             self._asked[link] = None
         self._desk.register(upstream.pid, signed.secret, live.cancel)
         self._relay.add(link, bytes(signed.wire.buffer), bytes(upstream.buffer))
+        self._put_out(live, time.time())  # who was barred while it signed in
 
     def _people(self, live: _Live) -> EndUsers:
         admission = live.admission
@@ -231,14 +239,7 @@ class Standing:
     def rescope(self, live: _Live, session: Session) -> Scope:
         """The scope for the policy and catalogue of now. Raises Refusal when the right behind the session is gone."""
         admission = live.now
-        try:
-            rights = self.rights(admission.principal, admission.database, time.time(), admission.rights.role or "")
-        except Refusal as refusal:
-            raise Refusal(_GONE) from refusal
-        if rights.role != admission.rights.role:
-            raise Refusal(_GONE)
-        if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
-            raise Refusal(_EXPIRED)
+        rights = self._right(live)
         self._until(live, session, rights)
         scope = self._scope(session, rights)
         admission.rights = scope.rights
@@ -254,6 +255,19 @@ class Standing:
             path=session.search_path,
         )
 
+    def _right(self, live: _Live) -> Rights:
+        """What the one behind the session may do there now. Raises Refusal where that is not what it began with."""
+        admission = live.now
+        try:
+            rights = self.rights(admission.principal, admission.database, time.time(), admission.rights.role or "")
+        except Refusal as refusal:
+            raise Refusal(_GONE) from refusal
+        if rights.role != admission.rights.role:
+            raise Refusal(_GONE)
+        if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
+            raise Refusal(_EXPIRED)
+        return rights
+
     def _until(self, live: _Live, session: Session, rights: Rights) -> None:
         """Notes when these rights, or the token, end."""
         ends = min(rights.until, live.now.principal.expires + claims.LEEWAY_SECONDS, 9e9)
@@ -262,13 +276,60 @@ class Standing:
         live.minute = self._ends.put(live.link, ends)
 
     def rights(self, principal: Principal, database: Database, now: float, wanted_role: str | None) -> Rights:
-        """What the principal may do there by the policy in force. Raises Refusal."""
+        """What the principal may do there by the policy in force. Raises Refusal, for who is kept out too."""
+        self.refuse_barred(principal, now)
         return self.table.rights(principal, database.name, database.environment, now, self.generation, wanted_role)
 
+    # -- ended from outside
+
+    def refuse_barred(self, principal: Principal, now: float) -> None:
+        """Raises Refusal for who is kept out."""
+        bar = self.bars.of(principal, now)
+        if bar is not None:
+            raise Refusal(barred.refusal(bar))
+
+    def put_out(self, now: float) -> list[Link]:
+        """Ends the sessions of all who are barred, whatever these do; which they are."""
+        return [link for link, live in list(self._live.items()) if self._put_out(live, now)]
+
+    def _put_out(self, live: _Live, now: float) -> bool:
+        bar = self.bars.of(live.now.principal, now) or self.bars.of(live.admission.principal, now)
+        if bar is not None:
+            self.expel(live.link, barred.refusal(bar), bar.by)
+        return bar is not None
+
+    def expel(self, link: Link, refused: Refused, by: str = "", reason: str = "") -> None:
+        """Ends a session now: what runs in it is cancelled, its client reads why."""
+        if link.session.ending and link.fate is not None:
+            return
+        upstream = self.running(link)
+        if upstream is not None:
+            self.begin_cancel(upstream)
+        session = link.session
+        session.now = time.time_ns()
+        session.end(refused)
+        if by:
+            facts = {"what": "session ended by", "by": by, "why": reason or refused.message}
+            self._audit.chain.event(session.now, "session", facts, session.card)
+        self._relay.cut(link, "cancelled")
+
+    def lives(self, link: Link) -> bool:
+        """Whether it is not closed yet."""
+        return link in self._live
+
+    def of_id(self, session_id: str) -> Link | None:
+        """The live session of this id."""
+        return next((link for link, live in self._live.items() if live.admission.session_id == session_id), None)
+
+    def all(self) -> Iterator[tuple[Link, float]]:
+        """Every live session, and since when it is."""
+        return ((link, live.since) for link, live in self._live.items())
+
+    # -- ended by time and policy
+
     async def check(self, now: float) -> None:
-        """Ends sessions whose token or right has ended, but for those in which a statement runs: these are looked at again.
-        Called about twice a second; looks at those alone of which time or a new policy says so, and lets others run in
-        between, for these may be all."""
+        """Ends sessions whose token or right has ended; where a statement runs, after a grace. Called about twice a second;
+        looks at those alone of which time or a new policy says so, and lets others run in between, for these may be all."""
         asked, self._asked = self._asked, {}
         asked.update(dict.fromkeys(self._ends.come(now)))
         began = time.monotonic()
@@ -277,11 +338,26 @@ class Standing:
                 continue
             if link.session.queue:
                 self._asked[link] = None
+                self._overstays(link, now)
             elif not link.session.ending:
                 self._ask_again(link, now)
             if time.monotonic() - began > SLICE_SECONDS:
                 await trio.lowlevel.checkpoint()
                 began = time.monotonic()
+
+    def _overstays(self, link: Link, now: float) -> None:
+        """A statement may run on for a while when the right behind it has gone; then it is cancelled, the session ends."""
+        live = self._live[link]
+        if not link.session.scope.stale and now * 1e9 < link.session.until:
+            return
+        try:
+            self._right(live)
+        except Refusal as refusal:
+            live.gone = live.gone or now
+            if now - live.gone >= GRACE_SECONDS:
+                self.expel(link, refusal.refused)
+        else:
+            live.gone = 0.0
 
     def _ask_again(self, link: Link, now: float) -> None:
         session = link.session

@@ -19,13 +19,22 @@ from typing import Any
 
 from gateway.errors import ConfigError, Unavailable
 from gateway.policy.difference import difference
-from workers import admin_process, configuration, descriptors, listeners, notary_process, spawn, status
-from workers.admin_link import Told
+from workers import (
+    admin_process,
+    barred_file,
+    configuration,
+    descriptors,
+    listeners,
+    notary_process,
+    spawn,
+    status,
+)
 from workers.admin_seat import AdminSeat
 from workers.audit_recovery import Recoveries, recover_and_tell, recover_at_last
 from workers.budgets import Budgets
 from workers.configuration import Loaded
 from workers.control import pair
+from workers.dispatch import Dispatch
 from workers.notary_seat import NotarySeat
 from workers.positions import Positions
 from workers.publication import Publisher
@@ -78,7 +87,10 @@ class Supervisor:
         self._notary = NotarySeat(
             lambda control: notary_process.serve(control, self._loaded, self._positions, environ)
         )
-        self._admin = AdminSeat(lambda control: admin_process.serve(control, self._loaded, environ))
+        self._admin = AdminSeat(
+            lambda control: admin_process.serve(control, self._loaded, environ, self._dispatch.bars)
+        )
+        self._dispatch = Dispatch(self._admin, self._seats, self._notary, barred_file.read(loaded.state_dir))
         self._companions = self._notary.process, self._admin.process
         self._parent_read, self._parent_write = os.pipe()  # never written: its end tells workers that we are gone
         self._status_socket = StatusSocket(folder)
@@ -88,7 +100,8 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_signals)
         self._selector.register(self._status_socket, selectors.EVENT_READ, self._on_status)
-        self._admin.process.watch(self._selector, self._hear_admin)
+        self._admin.process.watch(self._selector, self._dispatch.hear_admin)
+        self._notary.process.watch(self._selector, self._notary.turn)
         self._recoveries = Recoveries()
         self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
         self._reload_wanted = False
@@ -172,6 +185,7 @@ class Supervisor:
         theirs.close()
         seat.child = Child(pid, ours, time.monotonic())
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(seat))
+        self._dispatch.welcome(seat.child)
         self._publisher.welcome(seat.child)
 
     def _not_for(self, seat: Seat | None) -> list[Closable]:
@@ -184,7 +198,8 @@ class Supervisor:
                     held.append(other.child.control)
         held += [self._selector, self._status_socket, self._wake_read, self._wake_write]
         held += [each.control for each in self._companions if each.control]
-        held += [Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
+        memory = *self._publisher.descriptors(), *self._dispatch.descriptors()
+        held += [Descriptor(fd) for fd in (self._parent_write, *memory)]
         return [*held, self._folder]
 
     def _reap(self, now: float) -> None:
@@ -214,6 +229,7 @@ class Supervisor:
         child.control.close()
         seat.child = None
         seat.row.clear()
+        self._dispatch.gone(seat)
         if self._drain_deadline is not None:
             return
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -286,8 +302,7 @@ class Supervisor:
                 self._forget(child)  # it is ending: the reaper will come
                 return
             message, fd = heard
-            if fd is not None:
-                os.close(fd)
+            self._dispatch.hear_worker(seat, message, fd)
             match message:
                 case Ready():
                     child.ready_at = time.monotonic()
@@ -299,13 +314,6 @@ class Supervisor:
                     log.error("policy refused by worker %d: %s; the old one stays in force", seat.index, text)
                     self._notary.happened("policy", "policy refused", worker=seat.index, why=text)
                     self._notifier.ready(self._summary())
-
-    def _hear_admin(self) -> None:
-        for message, fd in self._admin.hear():
-            if fd is not None:
-                os.close(fd)
-            if isinstance(message, Told):
-                self._notary.happened(message.kind, **message.data)
 
     def _forget(self, child: Child) -> None:
         """Listen no longer to a control socket whose other end is closed: it would be readable for ever."""
@@ -332,6 +340,7 @@ class Supervisor:
                 "audit": {"dir": str(self._loaded.audit_dir), **status.audit(self._slab), **self._notary.describe()},
                 "workers": [seat.describe(now) for seat in self._seats],
                 "databases": status.databases(self._slab, self._loaded.settings),
+                **self._dispatch.describe(),
             }
         )
 

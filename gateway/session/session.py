@@ -76,7 +76,7 @@ class Session:
         "refusals",
         "replicates",
         "reported",
-        "rescope",
+        "rescope", "rows",
         "said",
         "scope",
         "search_path",
@@ -176,7 +176,7 @@ class Session:
         self.own = scope.own  # its temporary relations, as the next text finds them
         self.catalog_moved = False  # DDL went through; the relay takes and clears it
         self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns
-        self.statements = 0
+        self.statements = self.rows = 0
         self.refusals = 0
         # The server came to read text in another way and may come back with a transaction's end: no text is read while an
         # answer is outstanding.
@@ -256,7 +256,8 @@ class Session:
     def end(self, refused: Refused) -> None:
         """Tells the client why its session ends."""
         if not self.ending:
-            self.to_client.append(error_response("FATAL", refused.sqlstate, refused.message, "", refused.hint))
+            if not self.server_pass:  # else it would stand in the middle of a message
+                self.to_client.append(error_response("FATAL", refused.sqlstate, refused.message, "", refused.hint))
             self.ending = True
             self.client_rest.clear()
             failures.on_record(self, "session ended", refused)
@@ -373,6 +374,7 @@ class Session:
             duration = (self.now - item.started) // 1000
             affected = ruling.affected(rows) if ruling.changes else None
             self.chain.outcome(self.now, intent, "ok", rows, item.nbytes, card, command, "", duration, affected)
+        self.rows += rows
         item.index = index + 1
         item.nbytes = item.rows_seen = 0
         item.plan, item.found = None, NOTHING

@@ -1,0 +1,102 @@
+"""The supervisor between the admin process and the workers: it hands errands and answers on, and remembers what every worker
+must know that comes later, also while there is no admin process."""
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from gateway.identity import barred
+from gateway.identity.barred import Bar, Bars, Full
+from workers.admin_link import Barred, Done, Errand, Recorded, Sent, Told, WorkerGone
+from workers.admin_seat import AdminSeat
+from workers.errands import NOBODY_ASKS, AllBars, MoveBars
+from workers.errands import Errand as Wanted
+from workers.notary_seat import NotarySeat
+from workers.seat import Child, Seat
+from workers.shared_policy import Sealed, seal
+from workers.slot import Barred as BarredThere
+from workers.slot import ErrandDone, ErrandMessage
+
+log = logging.getLogger("sluice")
+
+
+class Dispatch:
+    """See the module. `bars` are those that were kept."""
+
+    def __init__(self, admin: AdminSeat, seats: Sequence[Seat], notary: NotarySeat, bars: Bars) -> None:
+        self._admin = admin
+        self._seats = seats
+        self._notary = notary
+        self._sealed: Sealed | None = None  # all bars, until one moves
+        self.bars = bars
+
+    def descriptors(self) -> list[int]:
+        """The memory files held here, which a forked process must not keep."""
+        return [self._sealed.fd] if self._sealed is not None else []
+
+    def welcome(self, child: Child) -> None:
+        """A new worker knows who is kept out before it lets anybody in."""
+        if self._sealed is None:
+            self._sealed = seal(barred.pack(self.bars), "sluice-bars")
+        errand = AllBars(self._sealed.size, self._sealed.digest)
+        child.tell(ErrandMessage(NOBODY_ASKS, errand), self._sealed.fd)
+
+    def hear_admin(self) -> None:
+        """What the admin process wants."""
+        for message, fd in self._admin.hear():
+            if fd is not None:
+                os.close(fd)
+            match message:
+                case Told(kind, data, number):
+                    self._notary.told(kind, data, partial(self._admin.tell, Recorded(number)) if number else None)
+                case Errand(number, errand):
+                    self._send(number, errand)
+
+    def hear_worker(self, seat: Seat, message: object, fd: int | None) -> None:
+        """What a worker says of errands, or has found. Closes the descriptor."""
+        match message:
+            case ErrandDone(number, answer) if number != NOBODY_ASKS:
+                self._admin.tell(Done(number, seat.index, answer), fd)
+            case BarredThere(bar):
+                self._bar(bar)
+        if fd is not None:
+            os.close(fd)
+
+    def gone(self, seat: Seat) -> None:
+        """A worker has ended."""
+        self._admin.tell(WorkerGone(seat.index))
+
+    def describe(self) -> dict[str, Any]:
+        """For `sluice status`."""
+        return {"barred": len(self.bars)}
+
+    def _send(self, number: int, errand: Wanted) -> None:
+        if isinstance(errand, MoveBars):
+            self._move(errand)
+        children = [(seat, seat.child) for seat in self._seats if seat.child]
+        self._admin.tell(Sent(number, tuple(seat.index for seat, _ in children)))
+        for _, child in children:
+            child.tell(ErrandMessage(number, errand))
+
+    def _move(self, errand: MoveBars) -> None:
+        with contextlib.suppress(Full):  # the admin process has looked
+            self.bars.move(errand.put, errand.lift, time.time())
+        if self._sealed is not None:
+            self._sealed.close()
+            self._sealed = None
+
+    def _bar(self, bar: Bar) -> None:
+        """What a rule wants does not wait for anybody: the admin process keeps it, now or when it is back."""
+        log.warning("%s %s is kept out: %s", bar.kind, bar.name, bar.by)
+        facts = {"kind": bar.kind, "name": bar.name, "of": bar.user, "why": bar.reason, "until": bar.until}
+        self._notary.told("system", {"what": "barred", **facts, "by": bar.by})
+        errand = MoveBars((bar,))
+        self._move(errand)
+        for seat in self._seats:
+            if seat.child:
+                seat.child.tell(ErrandMessage(NOBODY_ASKS, errand))
+        self._admin.tell(Barred(bar))
