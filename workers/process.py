@@ -198,6 +198,7 @@ class _Worker:
                 await self._take_policy(message, fd)
             elif isinstance(message, KeysMessage) and fd is not None:
                 self.admissions.keys = self._keys(message, fd)
+                self.standing.keys_moved(self.admissions.keys)
 
     async def _take_policy(self, message: PolicyMessage, fd: int) -> None:
         """What cannot be used is refused while the old one is in force. A large policy takes a while: turns go on."""

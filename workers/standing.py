@@ -12,6 +12,7 @@ from gateway.audit.defined import SessionCard
 from gateway.errors import Refusal, Refused, State
 from gateway.identity import barred, claims
 from gateway.identity.barred import Bars
+from gateway.identity.keys import IssuerKeys
 from gateway.identity.principal import Principal
 from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable, Rights
@@ -46,6 +47,9 @@ SLICE_SECONDS = 0.005  # for which asking for rights again keeps the worker's ot
 NOTHING_MORE: Mapping[str, Any] = {}
 _GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", "Sign in again.")
 _EXPIRED = Refused(State.NOT_SIGNED_IN, "the token behind this session has expired", "Connect again with a new token.")
+_UNSIGNED = Refused(
+    State.NOT_SIGNED_IN, "the key behind this session's token was withdrawn", "Connect again with a new token."
+)
 BY_AN_OPERATOR = Refused(State.SHUTDOWN, "the session was ended by an operator", "Ask who operates the gateway.")
 
 
@@ -103,6 +107,7 @@ class Standing:
         self._on_closed = self._closed  # one for all
         self.identify: Callable[[str], Principal]  # whose token it is; raises Refusal
         self.bars = Bars()
+        self._keys = slot.keys.thumbprints()
         self.begin_cancel: Callable[[Upstream], None] = lambda upstream: None  # has `cancel_at` run soon
         self.table: PolicyTable
         self.generation = 0
@@ -113,6 +118,19 @@ class Standing:
         self.generation = generation
         self._scopes.adopt(table, generation)
         self._asked.update(dict.fromkeys(self._live))
+
+    def keys_moved(self, keys: IssuerKeys) -> None:
+        """Only these keys count from now on: a session whose token another one has signed ends as if it had expired."""
+        self._keys = keys.thumbprints()
+        for link, live in self._live.items():
+            if not self._signed(live):
+                self._until(live, link.session, live.now.rights)
+                self._asked[link] = None
+
+    def _signed(self, live: _Live) -> bool:
+        """Whether the keys behind the session still count."""
+        tokens = live.now.principal, live.admission.principal
+        return all(not one.key or one.key in self._keys for one in tokens)
 
     def catalog_renewed(self, name: str) -> None:
         """Sessions of this database are decided by its new catalogue."""
@@ -266,11 +284,13 @@ class Standing:
             raise Refusal(_GONE)
         if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
             raise Refusal(_EXPIRED)
+        if not self._signed(live):
+            raise Refusal(_UNSIGNED)
         return rights
 
     def _until(self, live: _Live, session: Session, rights: Rights) -> None:
-        """Notes when these rights, or the token, end."""
-        ends = min(rights.until, live.now.principal.expires + claims.LEEWAY_SECONDS, 9e9)
+        """Notes when these rights, or the token, end: now, where its key was withdrawn meanwhile."""
+        ends = min(rights.until, live.now.principal.expires + claims.LEEWAY_SECONDS, 9e9) if self._signed(live) else 0.0
         session.until = int(ends * 1e9)
         self._ends.drop(live.link, live.minute)
         live.minute = self._ends.put(live.link, ends)

@@ -64,6 +64,7 @@ def verify(token: str, user: str | None, keys: IssuerKeys, now: float) -> Princi
         model=_told(claims, actor, ("model",)),
         run=_told(claims, actor, ("run", "run_id", "task")),
         intent=_intent(claims.get(declaration.CLAIM)),
+        key=key.thumbprint,
     )
 
 

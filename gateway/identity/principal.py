@@ -19,3 +19,4 @@ class Principal:
     run: str = ""
     intent: Declaration | None = None  # what it says that it is about to do
     account: "Principal | None" = None  # whose session it is, where that works for this one (gateway.identity.end_user)
+    key: str = ""  # the thumbprint of the issuer's key that has signed the token; "": no key did
