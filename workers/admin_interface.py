@@ -4,6 +4,7 @@ from typing import Any
 
 import trio
 
+from workers.admin_access import AccessDesk
 from workers.admin_bars import Keeper
 from workers.admin_operations import Operations
 from workers.admin_process import Desk
@@ -13,14 +14,15 @@ from workers.admin_strangers import Strangers
 
 async def serve(desk: Desk) -> None:
     """For ever."""
-    keeper, strangers = Keeper(desk), Strangers(desk)
+    keeper, strangers, access = Keeper(desk), Strangers(desk), AccessDesk(desk)
 
     def application() -> Any:
         from workers.admin_app import application
 
-        return application(desk, Operations(keeper).all(), strangers)
+        return application(desk, [*Operations(keeper).all(), *access.all()], strangers)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.keep)
         nursery.start_soon(strangers.tell)
+        nursery.start_soon(access.keep)
         nursery.start_soon(Server(desk, application).serve)

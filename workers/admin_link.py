@@ -57,6 +57,22 @@ class Told(msgspec.Struct, tag="told", frozen=True):
     number: int = 0
 
 
+class Granted(msgspec.Struct, tag="granted", frozen=True):
+    """All grants that were given on request and are in force, sealed in the descriptor beside it; they go into the policy.
+    Answered with InForce. `reviews`: how many that were broken open wait for their review."""
+
+    number: int
+    size: int
+    digest: bytes
+    reviews: int = 0
+
+
+class InForce(msgspec.Struct, tag="in force", frozen=True):
+    """Every worker decides by these grants from now on."""
+
+    number: int
+
+
 class Errand(msgspec.Struct, tag="errand", frozen=True):
     """Something that every worker is to do. Answered with Sent."""
 
@@ -64,8 +80,8 @@ class Errand(msgspec.Struct, tag="errand", frozen=True):
     errand: ListSessions | EndSession | MoveBars
 
 
-ToAdmin = Reread | Recorded | Sent | Done | WorkerGone | Barred
-ToSupervisor = Told | Errand
+ToAdmin = Reread | Recorded | Sent | Done | WorkerGone | Barred | InForce
+ToSupervisor = Told | Errand | Granted
 Message = ToAdmin | ToSupervisor
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

@@ -2,18 +2,21 @@
 
 import itertools
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import trio
 
 from gateway.audit.records import EventKind
-from workers.admin_link import Done, Errand, Message, Recorded, Sent, Told, WorkerGone
+from gateway.policy.rules import Grant
+from workers.admin_link import Done, Errand, Granted, InForce, Message, Recorded, Sent, Told, WorkerGone
 from workers.errands import ANSWER_SECONDS, Answered, EndSession, Listed, ListSessions, MoveBars
-from workers.shared_policy import NotSealed, unseal
+from workers.shared_policy import NotSealed, seal, unseal
 
 RECORD_SECONDS: Final = 1.0  # for something to be on record
+GRANT_SECONDS: Final = 6.0  # for a policy to be in force
 AT_ONCE_MAX: Final = 8  # errands under way
 
 
@@ -40,11 +43,11 @@ class Replies:
 class Post:
     """See the module; `tell` reaches the supervisor."""
 
-    def __init__(self, tell: Callable[[Message], Awaitable[None]]) -> None:
+    def __init__(self, tell: Callable[[Message, int | None], Awaitable[None]]) -> None:
         self._tell = tell
         self._numbers = itertools.count(1)
         self._asked: dict[int, Replies] = {}
-        self._records: dict[int, trio.Event] = {}
+        self._records: dict[int, trio.Event] = {}  # of what is to be on record, or in force
         self._room = trio.CapacityLimiter(AT_ONCE_MAX)
 
     async def ask(self, errand: ListSessions | EndSession | MoveBars, seconds: float = ANSWER_SECONDS) -> Replies:
@@ -54,7 +57,7 @@ class Post:
             self._asked[number] = replies
             try:
                 with trio.move_on_after(seconds):
-                    await self._tell(Errand(number, errand))
+                    await self._tell(Errand(number, errand), None)
                     await replies.complete.wait()
             finally:
                 del self._asked[number]
@@ -66,17 +69,31 @@ class Post:
         self._records[number] = written
         try:
             with trio.move_on_after(RECORD_SECONDS):
-                await self._tell(Told(kind, {"what": what, **facts}, number))
+                await self._tell(Told(kind, {"what": what, **facts}, number), None)
                 await written.wait()
         finally:
             del self._records[number]
         return written.is_set()
 
+    async def grant(self, grants: Sequence[Grant], reviews: int) -> bool:
+        """Has these grants, and no others, in the policy beside those of the files; whether they are in force."""
+        number, in_force = next(self._numbers), trio.Event()
+        sealed = seal(msgspec.msgpack.encode(grants), "sluice-grants")
+        self._records[number] = in_force
+        try:
+            with trio.move_on_after(GRANT_SECONDS):
+                await self._tell(Granted(number, sealed.size, sealed.digest, reviews), sealed.fd)
+                await in_force.wait()
+        finally:
+            sealed.close()
+            del self._records[number]
+        return in_force.is_set()
+
     def hear(self, message: Message, fd: int | None) -> None:
         """An answer; closes the descriptor."""
         try:
             match message:
-                case Recorded(number) if number in self._records:
+                case (Recorded(number) | InForce(number)) if number in self._records:
                     self._records[number].set()
                 case Sent(number, workers) if number in self._asked:
                     replies = self._asked[number]

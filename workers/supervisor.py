@@ -15,10 +15,8 @@ from collections import deque
 from collections.abc import MutableMapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from gateway.errors import ConfigError, Unavailable
-from gateway.policy.difference import difference
 from workers import (
     admin_process,
     barred_file,
@@ -87,10 +85,9 @@ class Supervisor:
         self._notary = NotarySeat(
             lambda control: notary_process.serve(control, self._loaded, self._positions, environ)
         )
-        self._admin = AdminSeat(
-            lambda control: admin_process.serve(control, self._loaded, environ, self._dispatch.bars)
-        )
-        self._dispatch = Dispatch(self._admin, self._seats, self._notary, barred_file.read(loaded.state_dir))
+        bars = barred_file.read(loaded.state_dir)
+        self._admin = AdminSeat(lambda control: admin_process.serve(control, self._loaded, environ, bars))
+        self._dispatch = Dispatch(self._admin, self._seats, self._notary, bars, loaded.policy)
         self._companions = self._notary.process, self._admin.process
         self._parent_read, self._parent_write = os.pipe()  # never written: its end tells workers that we are gone
         self._status_socket = StatusSocket(folder)
@@ -105,7 +102,6 @@ class Supervisor:
         self._recoveries = Recoveries()
         self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
         self._reload_wanted = False
-        self._changes: dict[str, Any] = {}  # of the policy that is on its way
         self._announced = False
         self._drain_deadline: float | None = None
         self._started = self._awake_since = self._next_alive = time.monotonic()
@@ -150,9 +146,12 @@ class Supervisor:
             if self._publisher.settle(self._seats, now):
                 log.info("policy generation %d is in force", self._slab.generation)
                 self._notifier.ready(self._summary())
-                self._notary.published(self._slab.generation, self._publisher.sealed.digest, self._changes)
-            if self._reload_wanted and self._announced and not self._publisher.busy:
-                self._reload()
+                self._dispatch.in_force(self._slab.generation, self._publisher.sealed.digest)
+            if self._announced and not self._publisher.busy:
+                if self._reload_wanted:
+                    self._reload()
+                elif self._dispatch.due:
+                    self._publisher.begin(self._dispatch.policy(self._loaded.policy, "request"), self._seats)
         self._feed_watchdog(now)
         return now
 
@@ -383,8 +382,7 @@ class Supervisor:
             )
         self._notary.reread()
         self._admin.reread()
-        self._changes = difference(running.policy, fresh.loaded.policy)
-        self._publisher.begin(fresh.loaded.policy, self._seats)
+        self._publisher.begin(self._dispatch.policy(self._loaded.policy, "signal"), self._seats)
 
     def _drain(self) -> None:
         limit = float(self._loaded.settings.gateway.drain_seconds)

@@ -1,6 +1,6 @@
 """Who, or what, is behind a session: made once at sign-in, frozen, and passed on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.identity.declaration import Declaration
 
@@ -19,4 +19,4 @@ class Principal:
     run: str = ""
     intent: Declaration | None = None  # what it says that it is about to do
     account: "Principal | None" = None  # whose session it is, where that works for this one (gateway.identity.end_user)
-    key: str = ""  # the thumbprint of the issuer's key that has signed the token; "": no key did
+    key: str = field(default="", compare=False)  # the thumbprint of the issuer's key that signed the token; "": none did

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway.policy.access import Access
 from gateway.policy.rules import (
     INFERENCE,
     STRICTNESS,
@@ -19,7 +20,7 @@ from gateway.policy.rules import (
 )
 from gateway.settings import Settings
 
-FORMAT = 5  # of the table's bytes; a table of another format is refused
+FORMAT = 6  # of the table's bytes; a table of another format is refused
 T = TypeVar("T", bound=msgspec.Struct)
 KEEP_LAST = 4  # characters that "partial" leaves where a mask does not say
 
@@ -34,6 +35,7 @@ class Table(msgspec.Struct, frozen=True):
     masks: tuple[Mask, ...]
     record_keys: tuple[RecordKeys, ...]
     notes: tuple[str, ...]
+    access: tuple[Access, ...]
 
 
 def compile(policies: Sequence[Policy], settings: Settings) -> bytes:
@@ -51,8 +53,16 @@ def compile(policies: Sequence[Policy], settings: Settings) -> bytes:
         masks=_strictest(policy.masks),
         record_keys=tuple(sorted({_sorted(rule) for rule in policy.record_keys}, key=msgspec.json.encode)),
         notes=tuple(sorted({*policy.notes, *_strangers(policy, settings)})),
+        access=tuple(sorted((_sorted(rule) for rule in policy.access), key=lambda rule: rule.name)),
     )
     return msgspec.msgpack.encode(table)
+
+
+def with_grants(policy: bytes, more: Iterable[Grant]) -> bytes:
+    """A compiled policy with grants that no file holds: those that were given on request."""
+    table = msgspec.msgpack.decode(policy, type=Table)
+    grants = sorted((*table.grants, *(_sorted(rule) for rule in more)), key=lambda rule: rule.name)
+    return msgspec.msgpack.encode(msgspec.structs.replace(table, grants=tuple(grants)))
 
 
 def _sorted(rule: T) -> T:
@@ -99,7 +109,7 @@ def _strangers(policy: Policy, settings: Settings) -> list[str]:
         "issuers": {one.name for one in settings.issuers},
     }
     notes: list[str] = []
-    rules: list[Grant | Guardrail] = [*policy.grants, *policy.guardrails]
+    rules: list[Grant | Guardrail | Access] = [*policy.grants, *policy.guardrails, *policy.access]
     for rule in rules:
         file, line = policy.places[rule.name]
         for key, names in known.items():

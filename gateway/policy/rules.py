@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from gateway.errors import ConfigError, ConfigFault
+from gateway.policy import access
+from gateway.policy.access import Access, Approvers
 from gateway.policy.kinds import normalise, why_unknown
 from gateway.toml_source import Path, convert, fail, lines_of, nearest_line, parse
 
@@ -120,13 +122,6 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message: str = ""
 
 
-class Approvers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who may release what is held; never the requester."""
-
-    users: Names = ()
-    groups: Names = ()
-
-
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who releases what is held, over which channels, and for how long."""
 
@@ -173,6 +168,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grant: tuple[Grant, ...] = ()
     guardrail: tuple[Guardrail, ...] = ()
     approval: tuple[Approval, ...] = ()
+    access: tuple[Access, ...] = ()
     classify: tuple[Classify, ...] = ()
     mask: tuple[Mask, ...] = ()
     record_keys: tuple[RecordKeys, ...] = ()
@@ -189,16 +185,18 @@ class Policy(msgspec.Struct, frozen=True):
     record_keys: tuple[RecordKeys, ...] = ()
     notes: tuple[str, ...] = ()
     places: dict[str, tuple[str, int]] = {}
+    access: tuple[Access, ...] = ()
 
 
 def load(text: str, file: str) -> Policy:
     """The policy of one file. Raises ConfigError for the first mistake."""
     read = convert(parse(text, file), _File, text, file)
     places: dict[str, tuple[str, int]] = {}
-    named: list[tuple[str, Grant | Guardrail | Approval]] = [
+    named: list[tuple[str, Grant | Guardrail | Approval | Access]] = [
         *(("grant", one) for one in read.grant),
         *(("guardrail", one) for one in read.guardrail),
         *(("approval", one) for one in read.approval),
+        *(("access", one) for one in read.access),
     ]
     counts: dict[str, int] = {}
     lines = lines_of(text)
@@ -212,6 +210,8 @@ def load(text: str, file: str) -> Policy:
             _grant(rule, path, text, file)
         elif isinstance(rule, Guardrail):
             _guardrail(rule, path, text, file)
+        elif isinstance(rule, Access):
+            access.check(rule, path, text, file)
         else:
             _approval(rule, path, text, file)
     for index, correction in enumerate(read.classify):
@@ -225,7 +225,7 @@ def load(text: str, file: str) -> Policy:
         for one in read.guardrail
     )
     policy = Policy(
-        read.grant, guardrails, read.approval, read.classify, read.mask, read.record_keys, (), places
+        read.grant, guardrails, read.approval, read.classify, read.mask, read.record_keys, (), places, read.access
     )
     return msgspec.structs.replace(policy, notes=tuple(_notes(policy)))
 
@@ -249,6 +249,7 @@ def merge(policies: Sequence[Policy]) -> Policy:
         record_keys=tuple(rule for one in policies for rule in one.record_keys),
         notes=tuple(note for one in policies for note in one.notes),
         places=places,
+        access=tuple(rule for one in policies for rule in one.access),
     )
 
 
@@ -262,7 +263,7 @@ def _name(name: str, path: Path, places: dict[str, tuple[str, int]], text: str, 
         fail(text, file, (*path, "name"), f'"{BUILT_IN}" starts the names of built-in rules', "choose another name")
 
 
-def _strings(rule: Grant | Guardrail | Approval, path: Path, text: str, file: str) -> None:
+def _strings(rule: Grant | Guardrail | Approval | Access, path: Path, text: str, file: str) -> None:
     """Every string of a rule may end up in an error message, a packet to the server or a terminal."""
     for key in rule.__struct_fields__:
         value = getattr(rule, key)

@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.errors import Refusal, Refused, State
 from gateway.identity.principal import Principal
+from gateway.policy.access import Access
 from gateway.policy.choosing import Choice, listed
 from gateway.policy.compile import FORMAT, Table
 from gateway.policy.rails import RailIndex, Rails
@@ -49,6 +50,11 @@ class PolicyTable:
     def classify(self) -> tuple[Classify, ...]:
         """The corrections of the automatic classification."""
         return self._table.classify
+
+    @property
+    def access(self) -> tuple[Access, ...]:
+        """What may be asked for, by name."""
+        return self._table.access
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -5,19 +5,24 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.identity import barred
 from gateway.identity.barred import Bar, Bars
+from gateway.policy import compile as policy_compile
+from gateway.policy.rules import Grant
+from gateway.policy.table import PolicyTable
+from gateway.settings import Settings
 from workers import admin_link, slot
-from workers.admin_link import Done, Errand, Recorded, Sent, Told, WorkerGone
+from workers.admin_link import Done, Errand, Granted, InForce, Recorded, Sent, Told, WorkerGone
 from workers.admin_seat import AdminSeat
 from workers.control import pair
 from workers.dispatch import Dispatch
 from workers.errands import AllBars, Ended, ListSessions, MoveBars
 from workers.notary_seat import NotarySeat
 from workers.seat import Child, Seat
-from workers.shared_policy import unseal
+from workers.shared_policy import seal, unseal
 from workers.slab import Slab
 from workers.slot import Barred, ErrandDone, ErrandMessage
 
@@ -43,7 +48,8 @@ class House:
         self.notary = NotarySeat(lambda control: 0)
         self.recorded: list[tuple[Any, ...]] = []
         self.notary.told = self._told  # type: ignore[method-assign]
-        self.dispatch = Dispatch(admin, self.seats, self.notary, Bars([Bar("user", "old")]))
+        self.policy = policy_compile.compile([], Settings())
+        self.dispatch = Dispatch(admin, self.seats, self.notary, Bars([Bar("user", "old")]), self.policy)
 
     def _told(self, kind: str, data: dict[str, Any], then: Any = None) -> None:
         self.recorded.append((kind, data["what"]))
@@ -109,7 +115,7 @@ def test_a_worker_that_comes_later_learns_of_every_bar(house: House) -> None:
         assert [bar.name for bar in barred.unpack(unseal(fd, message.errand.size, message.errand.digest))] == ["bot"]
         os.close(fd)
         assert len(house.dispatch.descriptors()) == 1
-    assert house.dispatch.describe() == {"barred": 1}
+    assert house.dispatch.describe() == {"barred": 1, "access": 0, "open_reviews": 0}
 
 
 def test_what_a_rule_bars_is_barred_everywhere_at_once(house: House) -> None:
@@ -127,3 +133,25 @@ def test_what_is_told_with_a_number_is_answered_once_it_is_on_record(house: Hous
     house.dispatch.hear_admin()
     assert house.told() == [Recorded(3)]
     assert house.recorded == [("system", "operation")] * 2
+
+
+def test_grants_on_request_go_into_the_policy_and_who_asked_hears_when_they_are_in_force(house: House) -> None:
+    def grant(number: int, *names: str) -> None:
+        sealed = seal(msgspec.msgpack.encode([Grant(name, ("read",), users=("ann",)) for name in names]))
+        admin_link.send(house.admin, Granted(number, sealed.size, sealed.digest, 2), sealed.fd)
+        sealed.close()
+        house.dispatch.hear_admin()
+
+    grant(1)
+    assert (house.told(), house.dispatch.due) == ([InForce(1)], False), "nothing is another"
+    grant(2, "access a")
+    assert (house.told(), house.dispatch.due) == ([], True)
+    assert len(PolicyTable(house.dispatch.policy(house.policy, "test"))._table.grants) == 1
+    grant(3, "access a", "access b")
+    house.dispatch.in_force(2, b"d")
+    assert (house.told(), house.dispatch.due) == ([], True), "that is the one before"
+    house.dispatch.policy(house.policy, "test")
+    house.dispatch.in_force(3, b"d")
+    assert house.told() == [InForce(2), InForce(3)]
+    assert house.dispatch.describe() == {"barred": 1, "access": 2, "open_reviews": 2}
+    assert house.recorded[-1] == ("policy", "policy published")

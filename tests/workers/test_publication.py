@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from workers import slot
+from workers.control import pair
 from workers.publication import ACK_SECONDS, Publisher
 from workers.seat import Child, Seat
 from workers.shared_policy import PolicyShelf
@@ -25,7 +26,7 @@ class Crew:
         self.ends: list[socket.socket] = []
         self.shelves = [PolicyShelf(bytes) for _ in range(count)]
         for index in range(count):
-            ours, theirs = slot.pair()
+            ours, theirs = pair()
             seat = Seat(index, ours, self.slab.row(index), child=Child(2**22 + 1, ours, 0.0))
             self.seats.append(seat)
             self.ends.append(theirs)
