@@ -120,7 +120,9 @@ class AccessDesk:
     async def revoke(self, call: Call) -> dict[str, Any]:
         """Ends an access early: who has it, who may approve it, or who operates the gateway."""
         words, request = plain(call.read(Answered).reason, "the reason"), await self._found(call)
-        if not (_owns(call, request) or self._decides(call, request) or _operates(call)):
+        rule = _rule(call.table.access, request)
+        decides = rule is not None and not call.who.actors and requests.named(rule.approvers, call.who)
+        if not (_owns(call, request) or decides or _operates(call)):
             await call.refuse("revoke access", "you neither have this access nor decide about it", "", approval=request.id)
         if request.state not in ("pending", "approved") or (request.state == "approved" and call.now >= request.expires):
             raise Turned(HTTPStatus.CONFLICT, f"it is {_told(request, call.now)['state']}", "There is nothing to end.")
@@ -222,17 +224,10 @@ class AccessDesk:
         return {"approval": told, **({"in_force": await self.publish()} if publish else {})}
 
     def _sees(self, call: Call, request: Request) -> bool:
-        return _owns(call, request) or self._decides(call, request) or _operates(call)
-
-    def _decides(self, call: Call, request: Request) -> bool:
         rule = _rule(call.table.access, request)
-        for deciders in (rule.approvers, rule.review_by) if rule else ():
-            try:
-                requests.may_decide(request, deciders, call.who)
-            except Unfit:
-                continue
-            return True
-        return False
+        deciders = (rule.approvers, rule.review_by) if rule else ()
+        named = any(requests.named(each, call.who) for each in deciders)
+        return named or _owns(call, request) or _operates(call)
 
     async def _settle(self, now: float) -> None:
         """What nobody has answered in time, and what is over, says so."""

@@ -124,9 +124,13 @@ def may_decide(request: Request, approvers: Approvers, who: Principal) -> None:
         raise Unfit("who signs in through an account decides nothing")
     if alike(who.user, request.user):
         raise Unfit("nobody decides what he, or an agent of his, has asked for")
-    named = who.user in approvers.users or any(group in approvers.groups for group in who.groups)
-    if not named:
+    if not named(approvers, who):
         raise Unfit(f'you are none of those who decide about "{request.rule}"')
+
+
+def named(approvers: Approvers, who: Principal) -> bool:
+    """Whether they are meant by it, which does not say yet that they may."""
+    return who.user in approvers.users or any(group in approvers.groups for group in who.groups)
 
 
 def alike(one: str, other: str) -> bool:

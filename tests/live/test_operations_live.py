@@ -38,6 +38,27 @@ groups = ["readers"]
 actors = ["*"]
 databases = ["dev"]
 allow = ["read"]
+
+[[access]]
+name = "production on request"
+groups = ["devs"]
+actors = ["*"]
+databases = ["shop"]
+allow = ["read"]
+unmask = ["email"]
+role = "app_ro"
+max_seconds = 3600
+approvers = { groups = ["leads"] }
+
+[[access]]
+name = "production in an emergency"
+groups = ["oncall"]
+databases = ["shop"]
+allow = ["read", "write"]
+unmask = ["*"]
+max_seconds = 3600
+break_glass = true
+review_by = { groups = ["security"] }
 """
 
 
@@ -379,3 +400,169 @@ def test_the_admin_process_may_die_and_come_back(gateway: Gateway) -> None:
 
     wait_for("it to answer", answers)
     verb(gateway, "resume", "--actor", "bot-6")
+
+
+# --- access on request ------------------------------------------------------------------------------------
+
+ASK = {"database": "shop", "allow": ["read"], "seconds": 600, "reason": "TICKET-7", "unmask": ["email"]}
+
+
+def ask(gateway: Gateway, body: dict[str, Any] | None = None, **who: Any) -> dict[str, Any]:
+    status, answer = call(gateway, "POST", "/v1/approvals", {**ASK, **(body or {})}, **who)
+    assert status == 200, answer
+    asked: dict[str, Any] = answer["approval"]
+    return asked
+
+
+def answer(gateway: Gateway, one: str, verb: str, **who: Any) -> int:
+    return call(gateway, "POST", f"/v1/approvals/{one}/{verb}", {}, **who)[0]
+
+
+DEV: dict[str, Any] = {"user": "dave", "groups": ("devs",)}
+LEAD: dict[str, Any] = {"user": "lena", "groups": ("leads",)}
+
+
+def test_what_somebody_else_approves_is_in_force_at_once_named_in_records_and_ended_early(gateway: Gateway) -> None:
+    assert "no grant" in refused(gateway, "shop", "dave", ("devs",))
+    environ = {"SLUICE_TOKEN": gateway.token("dave", ("devs",))}
+    words = ("--database", "shop", "--unmask", "email", "--for", "10m", "--reason", "TICKET-7")
+    done = gateway.sluice("request", *words, **environ)
+    assert done.returncode == 0, done.stderr
+    one = done.stdout.strip()
+    waits = threading.Thread(target=lambda: said.append(gateway.sluice("request", *words, "--wait", **environ)))
+    said: list[Any] = []
+    waits.start()
+    assert [r["id"] for r in call(gateway, "GET", "/v1/approvals", **LEAD)[1]["approvals"]] == [one], "the same again is one"
+    approved = verb(gateway, "approvals", "approve", one, "--reason", "go on", user="lena", groups=("leads",))
+    assert (approved["in_force"], approved["approval"]["state"]) == (True, "approved")
+    waits.join(15)
+    assert (said[0].returncode, said[0].stdout) == (0, f"{one}: approved by lena (local): go on\n")
+    with gateway.connect("shop", "dave", ("devs",)) as session:
+        row = session.execute("select email, phone from customers where id = 1").fetchone()
+        assert row is not None
+        assert (row[0], "555" in str(row[1])) == ("canary.ada@example.com", False)
+        with pytest.raises(psycopg.Error):
+            session.execute("update orders set total = 1 where id = 1")
+        assert gateway.sluice("access", "revoke", one, **environ).returncode == 0
+        assert last_words(session).sqlstate == "28000"
+    assert "no grant" in refused(gateway, "shop", "dave", ("devs",))
+    intents = [r for r in gateway.audit("--user", "dave", "--database", "shop") if r.get("decision") == "allow"]
+    assert {(r["grant"]["name"], r["grant"]["granted_by"], r["grant"]["reason"]) for r in intents} == {
+        (f"access {one}", "lena (local)", "TICKET-7")
+    }
+    events = [r["event"] for r in gateway.audit() if r["kind"] == "approval" and r["event"].get("approval") == one]
+    assert [e["what"] for e in events] == ["access requested", "access approved", "access revoked"]
+    assert [e["user"] for e in events] == ["dave", "lena", "dave"]
+
+
+MAY_NOT = [  # who tries to approve dave's request, and what comes of it
+    (DEV, 403),
+    ({"user": "dave", "groups": ("leads",)}, 403),
+    ({"user": "DAVE", "groups": ("leads",)}, 403),
+    ({"user": "Dave", "groups": ("leads",)}, 403),
+    ({"user": "ｄａｖｅ", "groups": ("leads",)}, 403),
+    ({"user": "davé", "groups": ("leads",)}, 403),
+    ({**DEV, "groups": ("devs", "leads"), "actor": "bot"}, 403),
+    ({**LEAD, "actor": "bot"}, 403),
+    ({"user": "lena", "groups": ("LEADS",)}, 404),
+    ({"user": "lena", "groups": ()}, 404),
+    ({"user": "dora", "groups": ("dba",)}, 403),  # she operates the gateway, and decides nothing here
+]
+
+
+def test_nobody_else_than_a_named_approver_answers(gateway: Gateway) -> None:
+    one = ask(gateway, **DEV)["id"]
+    for who, wanted in MAY_NOT:
+        for word in ("approve", "deny"):
+            assert answer(gateway, one, word, **who) == wanted, (who, word)
+    assert answer(gateway, one[:-1] + ("0" if one[-1] != "0" else "1"), "approve", **LEAD) == 404
+    assert answer(gateway, one + "%00", "approve", **LEAD) == 404
+    assert answer(gateway, one.upper(), "approve", **LEAD) == 404
+    assert answer(gateway, one, "review", **LEAD) in (403, 409)
+    by_agent = ask(gateway, {"reason": "by the agent"}, **DEV, actor="bot")
+    assert by_agent["actors"] == ["bot"]
+    assert answer(gateway, by_agent["id"], "approve", user="dave", groups=("leads",)) == 403
+    assert answer(gateway, one, "deny", **LEAD) == 200
+    assert answer(gateway, one, "approve", **LEAD) == 409
+    assert answer(gateway, one, "deny", **LEAD) == 409
+    assert "no grant" in refused(gateway, "shop", "dave", ("devs",))
+    others: dict[str, Any] = {"user": "nina", "groups": ("devs",)}
+    assert call(gateway, "GET", f"/v1/approvals/{one}", **others)[0] == 404
+    assert call(gateway, "GET", "/v1/approvals", **others)[1]["approvals"] == []
+
+
+def test_a_request_asks_for_what_a_rule_offers(gateway: Gateway) -> None:
+    for body, who in (
+        ({"allow": ["write"]}, DEV), ({"allow": ["all"]}, DEV), ({"unmask": ["ssn"]}, DEV), ({"unmask": ["*"]}, DEV),
+        ({"seconds": 3601}, DEV), ({"database": "bench"}, DEV), ({"database": "nowhere"}, DEV), ({"database": "*"}, DEV),
+        ({"break_glass": True}, DEV), ({}, {"user": "zed", "groups": ("others",)}),
+    ):  # fmt: skip
+        status, said = call(gateway, "POST", "/v1/approvals", {**ASK, **body}, **who)
+        assert (status, bool(said["error"])) == (403, True), body
+    for body in ({"seconds": 1}, {"reason": ""}, {"reason": "a\nb"}, {"allow": []}, {"allow": ["drop"]}, {"more": 1}):
+        assert call(gateway, "POST", "/v1/approvals", {**ASK, **body}, **DEV)[0] == 400, body
+
+
+def test_many_approvers_at_once_give_one_answer(gateway: Gateway) -> None:
+    one = ask(gateway, {"reason": "a race"}, **DEV)["id"]
+    gateway.token("lena", ("leads",)), gateway.token("lars", ("leads",))
+    got: list[int] = []
+
+    def run(user: str, word: str) -> None:
+        got.append(answer(gateway, one, word, user=user, groups=("leads",)))
+
+    words = [(user, word) for user in ("lena", "lars") for word in ("approve", "deny", "approve")]
+    runs = [threading.Thread(target=run, args=each) for each in words]
+    for each in runs:
+        each.start()
+    for each in runs:
+        each.join()
+    assert sorted(got) == [200, 409, 409, 409, 409, 409]
+    answer(gateway, one, "revoke", **DEV)
+
+
+def test_broken_glass_is_in_force_at_once_alarmed_and_reviewed_by_somebody_else(gateway: Gateway) -> None:
+    oncall: dict[str, Any] = {"user": "otto", "groups": ("oncall",)}
+    status, said = call(gateway, "POST", "/v1/approvals", {**ASK, "allow": ["read", "write"], "break_glass": True}, **oncall)
+    assert (status, said["in_force"]) == (200, True), said
+    one = said["approval"]["id"]
+    with gateway.connect("shop", "otto", ("oncall",)) as session:
+        session.execute("update orders set total = total where id = 1")
+    assert f"alarm: otto (local) broke the glass ({one})" in gateway.errors()
+    assert "1 break-glass access to be reviewed" in gateway.sluice("status").stdout
+    assert answer(gateway, one, "review", **{**oncall, "groups": ("oncall", "security")}) == 403
+    assert answer(gateway, one, "review", user="sue", groups=("security",)) == 200
+    assert answer(gateway, one, "review", user="sue", groups=("security",)) == 409
+    assert "to be reviewed" not in gateway.sluice("status").stdout
+    intents = [r for r in gateway.audit("--user", "otto") if r["kind"] == "intent"]
+    assert {r["grant"]["granted_by"] for r in intents} == {"break-glass by otto (local)"}
+
+
+def test_what_was_approved_outlives_a_restart_and_ends_with_its_rule(gateway: Gateway) -> None:
+    one = ask(gateway, {"reason": "over a restart"}, **DEV)["id"]
+    assert answer(gateway, one, "approve", **LEAD) == 200
+    gateway.stop()
+    gateway.start()
+
+    def comes_in() -> psycopg.Connection[Any] | None:
+        try:
+            return gateway.connect("shop", "dave", ("devs",))
+        except psycopg.OperationalError:
+            return None
+
+    with wait_for("the grant to be there again", comes_in) as session:
+        gateway.reload(POLICY + ADMINS.replace('name = "production on request"', 'name = "another rule"'))
+        assert last_words_in_time(session).sqlstate == "28000"
+    gateway.reload(POLICY + ADMINS)
+
+
+def last_words_in_time(connection: psycopg.Connection[Any]) -> psycopg.Error:
+    def ended() -> psycopg.Error | None:
+        try:
+            connection.execute("select 1")
+        except psycopg.Error as error:
+            return error
+        return None
+
+    error: psycopg.Error = wait_for("the session to end", ended, 8)
+    return error
