@@ -50,13 +50,13 @@ class Post:
         self._records: dict[int, trio.Event] = {}  # of what is to be on record, or in force
         self._room = trio.CapacityLimiter(AT_ONCE_MAX)
 
-    async def ask(self, errand: ListSessions | EndSession | MoveBars, seconds: float = ANSWER_SECONDS) -> Replies:
+    async def ask(self, errand: ListSessions | EndSession | MoveBars) -> Replies:
         """Has every worker do it; what they answer within the time. Raises nothing."""
         async with self._room:
             number, replies = next(self._numbers), Replies()
             self._asked[number] = replies
             try:
-                with trio.move_on_after(seconds):
+                with trio.move_on_after(ANSWER_SECONDS):
                     await self._tell(Errand(number, errand), None)
                     await replies.complete.wait()
             finally:

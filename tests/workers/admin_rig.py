@@ -1,5 +1,6 @@
 """What tests of the operators' interface stand on: a desk whose supervisor is the test."""
 
+import os
 import secrets
 import socket
 import time
@@ -10,17 +11,18 @@ from pathlib import Path
 import msgspec
 
 from gateway.identity.mint import mint
+from gateway.policy.rules import Grant
 from gateway.policy.table import PolicyTable
 from workers import admin_link, configuration
 from workers.admin_calls import Call, caller
-from workers.admin_link import Done, Errand, Message, Recorded, Sent, Told
+from workers.admin_link import Done, Errand, Granted, InForce, Message, Recorded, Sent, Told
 from workers.admin_process import Desk
 from workers.configuration import Loaded
 from workers.control import pair
 from workers.errands import Answer, Ended, Listed, ListSessions
 from workers.init import init
 from workers.sessions_shown import SessionShown, pack
-from workers.shared_policy import seal
+from workers.shared_policy import seal, unseal
 
 POLICY = """
 [[grant]]
@@ -38,6 +40,16 @@ groups = ["readers"]
 actors = ["*"]
 databases = ["prod"]
 allow = ["read"]
+[[access]]
+name = "on request"
+groups = ["devs"]
+databases = ["prod"]
+allow = ["read", "write"]
+unmask = ["email"]
+max_seconds = 3600
+approvers = { groups = ["leads"] }
+break_glass = true
+review_by = { groups = ["security"] }
 """
 
 
@@ -75,6 +87,8 @@ class Supervisor:
         self.errands: list[Errand] = []
         self.sessions: list[SessionShown] = []
         self.records = True
+        self.grants: list[Grant] = []
+        self.reviews = 0
         self.deaf: set[int] = set()
         self.ended: Callable[[Errand], Answer] = lambda errand: Ended(1)
 
@@ -87,14 +101,21 @@ class Supervisor:
                 return
             if heard is None:
                 return
-            self._answer(heard[0])
+            self._answer(*heard)
+            if heard[1] is not None:
+                os.close(heard[1])
 
-    def _answer(self, message: Message) -> None:
+    def _answer(self, message: Message, fd: int | None) -> None:
         match message:
             case Told(number=number):
                 self.told.append(message)
                 if number and self.records:
                     admin_link.send(self.control, Recorded(number))
+            case Granted(number, size, digest, reviews):
+                assert fd is not None
+                self.grants = msgspec.msgpack.decode(unseal(fd, size, digest), type=list[Grant])
+                self.reviews = reviews
+                admin_link.send(self.control, InForce(number))
             case Errand(number, errand):
                 self.errands.append(message)
                 admin_link.send(self.control, Sent(number, (0, 1)))

@@ -11,6 +11,7 @@ import trio
 from gateway.identity import barred
 from gateway.identity.barred import Bar
 from tests.workers.admin_rig import Supervisor, calling, desk, load, session, tending
+from workers import admin_post
 from workers.admin_bars import Keeper
 from workers.admin_calls import Call, Turned
 from workers.admin_operations import Operations
@@ -36,7 +37,10 @@ async def status(handler: Callable[[Call], Awaitable[Any]], call: Call) -> int:
     return turned.value.status
 
 
-async def test_the_sessions_of_workers_that_answer_are_shown_and_the_others_are_named(tmp_path: Path) -> None:
+async def test_the_sessions_of_workers_that_answer_are_shown_and_the_others_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_post, "ANSWER_SECONDS", 0.3)
     async with house(tmp_path) as (operations, one, supervisor):
         supervisor.sessions = [session(1, worker=0), session(2, worker=1, since=0.5), session(3, user="ria", worker=0)]
         shown = await operations.sessions(calling(one, user="rob", groups=()))
@@ -47,7 +51,10 @@ async def test_the_sessions_of_workers_that_answer_are_shown_and_the_others_are_
         assert await status(operations.end, calling(one, {}, {"id": "s2"})) == 404
 
 
-async def test_what_takes_something_away_happens_also_where_it_cannot_be_recorded_at_once(tmp_path: Path) -> None:
+async def test_what_takes_something_away_happens_also_where_it_cannot_be_recorded_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_post, "RECORD_SECONDS", 0.2)
     async with house(tmp_path) as (operations, one, supervisor):
         supervisor.records = False
         done = await operations.bar(calling(one, BOT))
