@@ -132,6 +132,7 @@ class _Worker:
             lending = self.standing.lending
             lending.begin = lambda database, shape: soon(nursery.start_soon, lending.open, database, shape)
             self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
+            self.orders.begin_task = lambda work, *arguments: soon(nursery.start_soon, work, *arguments)
             self.standing.begin_cancel = lambda upstream: soon(nursery.start_soon, self.standing.cancel_at, upstream)
             nursery.start_soon(self._control, nursery)
             nursery.start_soon(self._housekeeping)

@@ -11,7 +11,7 @@ import trio
 from gateway.audit.defined import SessionCard
 from gateway.errors import Refusal, Refused, State
 from gateway.identity import barred, claims
-from gateway.identity.barred import Bars
+from gateway.identity.barred import Bar, Bars
 from gateway.identity.keys import IssuerKeys
 from gateway.identity.principal import Principal
 from gateway.policy.decision import Budget
@@ -108,6 +108,7 @@ class Standing:
         self.identify: Callable[[str], Principal]  # whose token it is; raises Refusal
         self.bars = Bars()
         self._keys = slot.keys.thumbprints()
+        self.keep_out: Callable[[Bar], None] = lambda bar: None  # has every worker keep it out
         self.begin_cancel: Callable[[Upstream], None] = lambda upstream: None  # has `cancel_at` run soon
         self.table: PolicyTable
         self.generation = 0
@@ -332,6 +333,17 @@ class Standing:
             facts = {"what": "session ended by", "by": by, "why": reason or refused.message}
             self._audit.chain.event(session.now, "session", facts, session.card)
         self._relay.cut(link, "cancelled")
+
+    def stop_actor(self, principal: Principal, rule: str, card: SessionCard) -> None:
+        """A rule has ended a session of this agent: it is kept out, where it acts for this person, until an operator lets it
+        come again."""
+        now = time.time()
+        who = {"user": principal.user, "actor": list(principal.actors)}
+        self._audit.chain.event(int(now * 1e9), "session", {"what": "agent stopped", "rule": rule, **who}, card)
+        if principal.actors:
+            why = f'rule "{rule}"'
+            agent, *_ = principal.actors
+            self.keep_out(Bar("actor", agent, principal.issuer, principal.user, why, why, now))
 
     def lives(self, link: Link) -> bool:
         """Whether it is not closed yet."""

@@ -12,14 +12,14 @@ from gateway.identity import barred
 from gateway.identity.barred import Bar, Bars
 from parser import messages
 from tests.workers.relay_rig import until
-from tests.workers.worker_rig import House, housed, quiet, running_server
+from tests.workers.worker_rig import POLICY, House, housed, quiet, running_server
 from workers import slot
 from workers.embedded import EmbeddedServer
 from workers.errands import AllBars, Answer, Ended, EndSession, Listed, ListSessions, MoveBars
 from workers.errands import Errand as Wanted
 from workers.sessions_shown import SessionShown, unpack
 from workers.shared_policy import seal, unseal
-from workers.slot import ErrandDone, ErrandMessage
+from workers.slot import Barred, ErrandDone, ErrandMessage
 
 pytestmark = pytest.mark.trio
 
@@ -106,3 +106,21 @@ async def test_who_is_barred_during_the_sign_in_does_not_stay(
         guest = await house.guest()
         assert await guest.last_words() == State.NOT_SIGNED_IN
         await quiet(house)
+
+
+async def test_an_agent_that_a_rule_stops_is_kept_out_everywhere(tmp_path: Path, server: EmbeddedServer) -> None:
+    agents = '[[grant]]\nname = "agents"\nactors = ["*"]\nallow = ["all"]\nunmask = ["*"]\n'
+    async with housed(tmp_path, server, POLICY + agents) as house:
+        first, second = [await house.guest(token=house.agent("bot")) for _ in range(2)]
+        other = await house.guest(token=house.agent("other"))
+        (live, *_) = house.worker.standing._live.values()
+        house.worker.standing.stop_actor(live.admission.principal, "no loops", live.admission.card)
+        told = await house.hears(Barred)
+        assert isinstance(told, Barred)
+        assert (told.bar.name, told.bar.user, told.bar.by) == ("bot", "ada", 'rule "no loops"')
+        assert (await house.guest(token=house.agent("bot"))).refused == State.NOT_SIGNED_IN, "at once, here"
+        assert await ask(house, MoveBars((told.bar,))) == Ended(2)
+        assert [await each.last_words() for each in (first, second)] == [State.NOT_SIGNED_IN] * 2
+        assert await other.cell("select 1") == "1"
+        (stopped,) = house.events("agent stopped")
+        assert stopped.data["rule"] == "no loops"
