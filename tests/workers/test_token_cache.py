@@ -8,7 +8,7 @@ import pytest
 from workers import token_cache
 from workers.token_cache import KeptSignIn, Unusable
 
-KEPT = KeptSignIn("https://id.example", "sluice-cli", "https://id.example/token", "the-token", 2e9, "ada", "the-refresh-token")
+KEPT = KeptSignIn("https://id.example", "cli", "https://id.example/token", "the-token", 2e9, "ada", "the-refresh-token")
 
 
 def test_it_is_for_its_owner_alone_and_replaced_as_a_whole(tmp_path: Path) -> None:
