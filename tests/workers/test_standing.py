@@ -19,7 +19,7 @@ from gateway.session.inflight import ROWS_UNKNOWN, Wanted
 from parser import messages
 from tests.workers.relay_rig import until
 from tests.workers.worker_rig import POLICY, Guest, House, error_state, housed, quiet, running_server
-from workers import admission, configuration
+from workers import admission, configuration, process
 from workers import standing as standing_module
 from workers.embedded import EmbeddedServer
 from workers.errands import NOBODY_ASKS, MoveBars
@@ -141,7 +141,7 @@ async def end_right(house: House, how: str) -> None:
             live.admission.principal = principal
             standing._until(live, link.session, live.admission.rights)
     elif how == "grant expires":
-        ends = (datetime.now(UTC) + timedelta(seconds=0.7)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        ends = (datetime.now(UTC) + timedelta(seconds=0.4)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         await house.publish(POLICY.replace('allow = ["all"]', f'allow = ["all"]\nexpires = {ends}'))
     elif how == "grant removed":
         await house.publish(POLICY.replace('groups = ["owners"]', 'groups = ["nobody"]'))
@@ -161,7 +161,8 @@ async def test_whatever_ends_a_right_ends_its_sessions_in_time_in_every_state(
     """An idle session within 5 s, also in a transaction; the next statement is refused at once; what runs or streams is
     cancelled after its grace (30 s; shortened here), by a bar at once."""
     assert standing_module.GRACE_SECONDS == 30
-    grace = 0.6
+    grace = 0.3
+    monkeypatch.setattr(process, "HOUSEKEEPING_SECONDS", 0.1)
     monkeypatch.setattr(standing_module, "GRACE_SECONDS", grace)
     async with housed(tmp_path, server) as house:
         idle, open_one, running, streaming = [await house.guest() for _ in range(4)]
