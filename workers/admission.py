@@ -1,7 +1,6 @@
 """From a first packet to a session that may begin: who it is, with which rights, and the server's side of it."""
 
 import logging
-import ssl
 import time
 from collections.abc import Callable
 
@@ -12,12 +11,15 @@ from gateway.identity import claims
 from gateway.identity.principal import Principal
 from gateway.policy import startup
 from gateway.settings import Database
-from workers import tls
+from parser.startup import Startup
 from workers.admitted import Admission, shape_of
 from workers.audit_log import AuditLog
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
 from workers.descriptors import sessions_room
+from workers.doors import LIMITED, Doors
+from workers.limited import LimitedSignIns
+from workers.proofs import Ask
 from workers.relay import Relay
 from workers.sharing import shared
 from workers.sign_in import Attempt, Begun, Claimed, TlsMode, sign_in
@@ -26,8 +28,11 @@ from workers.slot import Slot
 from workers.sockets import Wire
 from workers.standing import Standing, note, put
 from workers.targets import target
+from workers.tls import ServerContext
 from workers.upstream import Target, Upstream, connect
 from workers.warm import end
+
+_BROKEN = (State.PROTOCOL, State.FEATURE, State.NOT_SIGNED_IN)
 
 log = logging.getLogger("sluice.admission")
 
@@ -56,13 +61,17 @@ class Admissions:
         self._room = sessions_room()
         self._count = 0
         self._tokens = claims.VerifiedTokens()
+        self._limited = LimitedSignIns(audit)
+        self.doors = Doors(slot)
         self.keys = slot.keys
         self.follow_policy: Callable[[], object] = lambda: None
         self.tls: TlsMode = gateway.tls
-        self.tls_context: ssl.SSLContext | None = None
         self.login_seconds = gateway.login_seconds
-        if gateway.tls != "off":
-            self.tls_context = tls.server_context(str(slot.path(gateway.tls_cert)), str(slot.path(gateway.tls_key)))
+
+    @property
+    def tls_context(self) -> ServerContext | None:
+        """The one for new connections."""
+        return self.doors.tls_context
 
     def identify(self, token: str) -> Principal:
         """Whose token it is, whoever brings it. Raises Refusal."""
@@ -74,10 +83,22 @@ class Admissions:
         if signed is not None:
             self._standing.begin(signed)
 
+    def ask(self, packet: Startup, wire: Wire) -> Ask:
+        """What a client has to show."""
+        return self.doors.ask(packet, wire)
+
+    def tidy(self) -> None:
+        """Called about twice a second."""
+        self._limited.put(time.monotonic())
+
+    def close(self) -> None:
+        """What has not been put on record yet goes there now."""
+        self._limited.put(time.monotonic(), all_of_them=True)
+
     def at_once(self, attempt: Attempt) -> tuple[Admission, Upstream] | None:
         """As `admit` and `connect`, None where it must be waited for or something stands against it. The session is not on
         record before `put_on_record`."""
-        if attempt.token not in self._tokens:  # a signature takes its time
+        if self._known(attempt) is None:  # a signature takes its time
             return None
         try:
             admission = self.admit(attempt)
@@ -105,7 +126,7 @@ class Admissions:
             raise Refusal(Refused(State.STARTING, "the gateway is shutting down", "Connect again."))
         self.follow_policy()
         now = time.time()
-        principal = self._tokens.verify(attempt.token, attempt.user, self.keys, now)
+        principal = attempt.principal or self._known(attempt) or self._verified(attempt)
         database = self._slot.settings.database(attempt.database)
         if database is None:
             raise Refusal(Refused(State.NO_DATABASE, f'database "{attempt.database}" does not exist'))
@@ -129,9 +150,23 @@ class Admissions:
                 token_id=principal.token_id,
                 model=principal.model,
                 run=principal.run,
+                method=principal.method,
+                weak=principal.weak,
             )
         )
         return Admission(principal, shared(database), self._target(database), rights, parameters, card, session_id)
+
+    def _known(self, attempt: Attempt) -> Principal | None:
+        """Who it is by a token that was verified before: a look, which no failures of others keep anybody from."""
+        return self._tokens.find(attempt.token, attempt.user, self.keys, time.time(), attempt.presented)
+
+    def _verified(self, attempt: Attempt) -> Principal:
+        self.doors.check(attempt.address, attempt.user)
+        try:
+            return self._tokens.verify(attempt.token, attempt.user, self.keys, time.time(), attempt.presented)
+        except Refusal:
+            self.doors.failed(attempt.address, attempt.user)
+            raise
 
     def _target(self, database: Database) -> Target:
         return shared(target(database, self._slot.secrets, self._slot.folder))
@@ -173,12 +208,20 @@ class Admissions:
     def turned_away(self, claimed: Claimed, admission: Admission | None, refused: Refused) -> None:
         """Puts on record who did not come in, and why; of the token nothing."""
         self._slot.row.add(Counter.SIGN_INS_REFUSED)
+        user = claimed.get("user")
+        broken = not claimed.answered and refused.sqlstate in _BROKEN
+        if broken:  # nothing was computed for it, and its record shall not cost much either
+            self.doors.failed(claimed.address, user)
+        if refused.rule == LIMITED or (broken and self.doors.is_limited(claimed.address, user)):
+            self._limited.add(claimed.address, time.monotonic())
+            return
         said = SessionInfo(
             "",
-            claimed.get("user"),
+            user,
             address=claimed.address,
             application=claimed.get("application_name"),
-            database=claimed.get("database") or claimed.get("user"),
+            database=claimed.get("database") or user,
+            method=claimed.method,
         )
         card = admission.card if admission is not None else SessionCard(said)
         why = {"why": refused.message, "sqlstate": str(refused.sqlstate)}

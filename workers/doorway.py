@@ -2,8 +2,9 @@
 
 Most sign-ins are two packets that arrive whole, a token that was verified before, and a server's connection that is kept
 warm. The relay rings for them as for any socket, they are let in together, and one append puts them on record. Whatever is
-otherwise (TLS, a cancel, a packet in parts, a refusal, no warm connection, no audit) goes the long way of `workers.sign_in`
-from where it stands, which knows all answers. Nothing here refuses anybody, and the long way misses nothing that was read.
+otherwise (TLS, any proof but a token as password, a cancel, a packet in parts, a refusal, no warm connection, no audit) goes
+the long way of `workers.sign_in` from where it stands, which knows all answers. Nothing here refuses anybody, and the long
+way misses nothing that was read.
 """
 
 import contextlib
@@ -23,8 +24,9 @@ from parser.frames import cut
 from parser.startup import PACKET_BYTES_MAX, Startup
 from workers.admission import Admissions
 from workers.admitted import Admission
+from workers.proofs import TOKEN_FRAME_BYTES_MAX, Proof
 from workers.relay import Relay
-from workers.sign_in import TOKEN_FRAME_BYTES_MAX, Attempt, Begun, Door, SignedIn, attempt_of
+from workers.sign_in import Attempt, Begun, Door, SignedIn, attempt_of
 from workers.sockets import RECEIVE_BYTES, SIGNING_IN_MAX, Exhausted, Wire, accept, tune, untimed
 from workers.standing import Standing
 from workers.upstream import Upstream
@@ -144,7 +146,7 @@ class Doorway:
             begun.door = Door.SSL_REFUSED
             return
         packet = _startup(seen)
-        if packet is None or gate.tls == "required":
+        if packet is None or gate.tls == "required" or not gate.doors.is_plain(packet):
             raise _LongWay
         sock.recv(len(seen))
         begun.packet = packet
@@ -168,7 +170,7 @@ class Doorway:
         for caller, token in ready:
             packet = caller.begun.packet
             assert packet is not None
-            attempt = attempt_of(caller.wire, packet, token)
+            attempt = attempt_of(caller.wire, packet, Proof(token))
             try:
                 found = self._admissions.at_once(attempt)
             except AssertionError:

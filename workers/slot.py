@@ -11,6 +11,7 @@ from gateway.settings import Settings
 from workers import control as control_socket
 from workers.budgets import Budgets
 from workers.configuration import Secrets
+from workers.door_files import DoorFiles
 from workers.positions import Positions
 from workers.slab import Row, Slab
 
@@ -29,6 +30,13 @@ class PolicyMessage(msgspec.Struct, tag="policy", frozen=True):
 class KeysMessage(msgspec.Struct, tag="keys", frozen=True):
     """New issuer keys, sealed in the descriptor that travels along: `workers.configuration.unpack_key_files`
     reads them. Not answered."""
+
+    size: int
+    digest: bytes
+
+
+class DoorsMessage(msgspec.Struct, tag="doors", frozen=True):
+    """New files of the doors (workers.door_files), sealed in the descriptor that travels along. Not answered."""
 
     size: int
     digest: bytes
@@ -58,7 +66,7 @@ class Failed(msgspec.Struct, tag="failed", frozen=True):
     version: int = 0
 
 
-ToWorker = PolicyMessage | KeysMessage | Drain
+ToWorker = PolicyMessage | KeysMessage | DoorsMessage | Drain
 ToSupervisor = Ready | PolicyAck | Failed
 Message = ToWorker | ToSupervisor
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -88,6 +96,7 @@ class Slot:
     run_dir: Path
     audit_dir: Path
     host: str
+    door_files: DoorFiles = field(default_factory=dict)
     row: Row = field(init=False)
 
     def __post_init__(self) -> None:

@@ -75,7 +75,7 @@ def _grant(seen: _Review, grant: Grant) -> None:
     places = _places(seen, grant)
     if not places:
         seen.doubt(grant.name, _NOWHERE)
-    issuers = {one.name for one in seen.settings.issuers}
+    issuers = seen.settings.issuer_names
     if grant.issuers and "*" not in grant.issuers and issuers.isdisjoint(grant.issuers):
         seen.doubt(grant.name, "it can never match: sluice.toml has none of its issuers")
     if grant.expires is not None and grant.expires.timestamp() <= seen.now:

@@ -22,6 +22,7 @@ WHO = SessionInfo(
     "app",
     model="model-5",
     run="run-9",
+    method="oauthbearer",
 )
 WHAT = RulingInfo(
     4,
@@ -74,6 +75,7 @@ COMMON = {
     "token_id": "",
     "model": "model-5",
     "run": "run-9",
+    "method": "oauthbearer",
 }
 STATEMENT = {
     "grant": {"name": "analysts read", "granted_by": "dba@example.com", "reason": "T-1"},
