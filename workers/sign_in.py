@@ -168,6 +168,7 @@ async def sign_in(wire: Wire, gate: Gate[A], begun: Begun | None = None) -> Sign
     except BadCertificate as bad:
         claimed.tls, claimed.method = True, "certificate"
         gate.turned_away(claimed, None, Refused(State.NOT_SIGNED_IN, f"the client certificate was refused: {bad.why}"))
+        await wire.finish()  # else what TLS tells the client may be lost
     except Closed:
         pass
     except Discovered as discovered:

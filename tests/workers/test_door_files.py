@@ -14,7 +14,11 @@ from workers import door_files
 ROOT = authority()
 GATEWAY = Gateway(tls_client_ca="ca.crt", tls_client_crl="ca.crl", credentials="c.toml", scram_users=("svc-*",))
 SETTINGS = Settings(gateway=GATEWAY)
-GOOD = {"tls_client_ca": ("ca.crt", ROOT.pem), "tls_client_crl": ("ca.crl", ROOT.revocations()), "credentials": ("c.toml", b"")}
+GOOD = {
+    "tls_client_ca": ("ca.crt", ROOT.pem),
+    "tls_client_crl": ("ca.crl", ROOT.revocations()),
+    "credentials": ("c.toml", b""),
+}
 
 
 def test_files_are_named_by_their_settings_and_travel_as_they_are() -> None:
