@@ -35,8 +35,8 @@ _NAME_CHARACTERS_MAX = 512
 _TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
 _VERIFIERS = {name: PyJWS(algorithms=[name]) for name in ("EdDSA", "ES256", "PS256", "RS256")}
 _STRANGE = "the token is not signed by a key of a configured issuer"
-_NEW_TOKEN = "Get a new token and give it as the password."  # noqa: S105 - a hint
-_OWN_TOKEN = "Give a token of a configured issuer as the password."  # noqa: S105 - a hint
+_NEW_TOKEN = "Get a new token and sign in with it."  # noqa: S105 - a hint
+_OWN_TOKEN = "Sign in with a token of a configured issuer."  # noqa: S105 - a hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         return _object(header), _object(claims)
     except (ValueError, RecursionError):
         pass
-    _refuse("the password is not a readable token", _OWN_TOKEN)
+    _refuse("that is not a readable token", _OWN_TOKEN)
 
 
 def _segment(part: str) -> bytes:

@@ -75,6 +75,7 @@ COMMON = {
     "token_id": "",
     "model": "model-5",
     "run": "run-9",
+    "account": "",
     "method": "oauthbearer",
 }
 STATEMENT = {
