@@ -209,10 +209,7 @@ class Admissions:
         """Puts on record who did not come in, and why; of the token nothing."""
         self._slot.row.add(Counter.SIGN_INS_REFUSED)
         user = claimed.get("user")
-        broken = not claimed.answered and refused.sqlstate in _BROKEN
-        if broken:  # nothing was computed for it, and its record shall not cost much either
-            self.doors.failed(claimed.address, user)
-        if refused.rule == LIMITED or (broken and self.doors.is_limited(claimed.address, user)):
+        if refused.rule == LIMITED or (refused.sqlstate in _BROKEN and self._is_one_of_many(claimed, user)):
             self._limited.add(claimed.address, time.monotonic())
             return
         said = SessionInfo(
@@ -226,6 +223,16 @@ class Admissions:
         card = admission.card if admission is not None else SessionCard(said)
         why = {"why": refused.message, "sqlstate": str(refused.sqlstate)}
         note(self._audit, "sign-in refused", card, {**why, "verified": admission is not None, "tls": claimed.tls})
+
+    def _is_one_of_many(self, claimed: Claimed, user: str) -> bool:
+        """Whether so many conversations went astray that they are not worth a record each; such failures count. Those
+        who were asked for nothing yet (for want of TLS, mostly) do not use up what others at their address have."""
+        if claimed.answered:
+            return False
+        where = claimed.address if claimed.method else f"unasked {claimed.address}"
+        limited = self.doors.is_limited(where, user)
+        self.doors.failed(where, user)
+        return limited
 
     def lost(self, admission: Admission) -> None:
         """The client went away before its greeting: its place is free again."""
