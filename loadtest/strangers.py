@@ -137,10 +137,11 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="one short round")
     parser.add_argument("--record", action="store_true", help="put the table in bench.md")
     options = parser.parse_args()
+    load = f"load average before {os.getloadavg()[0]:.1f}"
     with Servers() as servers:
         lines = measure(servers, short=options.short)
     command = "`make bench-strangers`; two workers; median (lowest to highest)"
-    text = "\n".join([f"{command}.", f"{machine()}. {versions()}.", "", *lines])
+    text = "\n".join([f"{command}.", f"{machine()}; {load}. {versions()}.", "", *lines])
     print(text)
     if options.record:
         record("strangers", text)

@@ -1,6 +1,7 @@
 """Every door with a real client, and with all who should not come in by it: none does, each is told what it may know, and
 nothing that they said stands anywhere afterwards."""
 
+import asyncio
 import base64
 import ctypes
 import json
@@ -12,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pg8000.native
 import psycopg
 import psycopg_binary
@@ -154,6 +156,20 @@ def test_libpq_signs_in_by_scram(found: Doors, more: str) -> None:
     dsn = f"host=127.0.0.1 port={found.port} dbname=dev user=svc-report password={found.passwords['svc-report']}"
     with psycopg.connect(f"{dsn} require_auth=scram-sha-256 {more}") as connection:
         assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_asyncpg_signs_in_by_scram_over_tls(found: Doors) -> None:
+    async def work() -> int:
+        connection = await asyncpg.connect(
+            host="127.0.0.1", port=found.port, user="svc-report", database="dev", ssl=found.context(),
+            password=found.passwords["svc-report"],
+        )  # fmt: skip
+        try:
+            return int(await connection.fetchval("select 1"))
+        finally:
+            await connection.close()
+
+    assert asyncio.run(work()) == 1
 
 
 def test_pg8000_signs_in_by_scram_and_every_record_says_that_it_is_weak(found: Doors) -> None:
