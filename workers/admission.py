@@ -116,6 +116,14 @@ class Admissions:
         self._audit.chain.event(time.time_ns(), "session", {"what": "session opened"}, admission.card)
         return admission, upstream
 
+    def limit(self, attempt: Attempt) -> Refused | None:
+        """The refusal of an attempt for which nothing is computed, since too many have failed; it is counted."""
+        refused = None if self._known(attempt) is not None else self.doors.limit(attempt.address, attempt.user)
+        if refused is not None:
+            self._slot.row.add(Counter.SIGN_INS_REFUSED)
+            self._limited.add(attempt.address, time.monotonic())
+        return refused
+
     def put_on_record(self) -> None:
         """Raises Unavailable where the audit cannot be written."""
         self._audit.commit()
@@ -230,7 +238,7 @@ class Admissions:
         if claimed.answered:
             return False
         where = claimed.address if claimed.method else f"unasked {claimed.address}"
-        limited = self.doors.is_limited(where, user)
+        limited = self.doors.limit(where, user) is not None
         self.doors.failed(where, user)
         return limited
 

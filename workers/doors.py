@@ -115,14 +115,17 @@ class Doors:
 
     def check(self, address: str, user: str) -> None:
         """Raises Refusal where too many sign-ins have failed lately."""
-        wait = self.throttle.wait(address, user, time.monotonic())
-        if wait > 0:
-            seconds = max(1, round(wait + 0.5))
-            why = f"sign-in refused: too many sign-ins have failed; wait {seconds} s"
-            raise Refusal(Refused(State.BAD_TOKEN, why, "Then try again once.", LIMITED))
+        refused = self.limit(address, user)
+        if refused is not None:
+            raise Refusal(refused)
 
-    def is_limited(self, address: str, user: str) -> bool:
-        return self.throttle.wait(address, user, time.monotonic()) > 0
+    def limit(self, address: str, user: str) -> Refused | None:
+        """The refusal where too many sign-ins have failed lately."""
+        wait = self.throttle.wait(address, user, time.monotonic())
+        if wait <= 0:
+            return None
+        why = f"sign-in refused: too many sign-ins have failed; wait {max(1, round(wait + 0.5))} s"
+        return Refused(State.BAD_TOKEN, why, "Then try again once.", LIMITED)
 
     def failed(self, address: str, user: str) -> None:
         self.throttle.failed(address, user, time.monotonic())
