@@ -12,6 +12,7 @@ from rich.table import Table
 
 from gateway.errors import Refusal
 from gateway.identity.principal import Principal
+from gateway.policy.decision import SPANS
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
 from gateway.settings import Database
@@ -121,8 +122,7 @@ def _limits(limits: dict[str, Any]) -> list[str]:
         if limits[key] is not None:
             found.append(f"{limits[key]['most']:g} {unit}, by {limits[key]['rule']}")
     for one in limits["budgets"]:
-        window = "an hour" if one["window_seconds"] == 3600 else "a minute"
-        found.append(f"{one['most']} {one['what']} {window}, by {one['grant']}")
+        found.append(f"{one['most']} {one['what']} per {SPANS[one['window_seconds']]}, by {one['grant']}")
     for one in limits["guesses"]:
         found.append(f"{one['most']} values compared with {one['label']} columns an hour")
     return found

@@ -30,11 +30,13 @@ from workers.end_users import EndUsers, House
 from workers.estimates import Estimates, Place
 from workers.lending import Borrower, Lending
 from workers.links import Link
+from workers.meetings import CrowdAccount, Meetings
 from workers.relay import Relay
 from workers.scopes import Scopes
 from workers.sign_in import SignedIn
 from workers.slab import Counter
 from workers.slot import Slot
+from workers.tasks import TaskAccount
 from workers.upstream import Upstream, send_cancel
 from workers.warm import WarmServers
 
@@ -64,8 +66,11 @@ class _Live:
     def rescope(self, session: Session) -> Scope:
         return self.house.rescope(self, session)
 
-    def purse(self, budget: Budget) -> Account:
+    def purse(self, budget: Budget) -> Account | TaskAccount:
         return self.house.ledger.purse(self.now.principal, budget)
+
+    def crowd(self, budget: Budget) -> CrowdAccount:
+        return self.house.meetings.crowd(self.now.principal, budget)
 
     async def cancel(self, address: str) -> None:
         await self.house.cancel_upstream(self.link, address)
@@ -91,6 +96,7 @@ class Standing:
         self.warm = WarmServers(slot.slots)
         self.lending = Lending(relay, slot.slots)
         self.ledger = slot.budgets.ledger(slot.index, slot.row)
+        self.meetings = Meetings(slot.budgets, slot.index, slot.row)
         self._scopes = Scopes(slot, catalogs)
         self._live: dict[Link, _Live] = {}
         self._ends: Deadlines[Link] = Deadlines()  # of the rights behind live sessions
@@ -124,6 +130,7 @@ class Standing:
             parameters=upstream.parameters,
             frame_bytes_max=self._slot.settings.gateway.message_bytes_max,
             purse_of=live.purse,
+            crowd_of=live.crowd,
             said=Said(admission.principal.intent, began(admission.parameters)),
             replicates=any(name.lower() == "replication" for name, _ in admission.parameters),
             people=self._people(live) if admission.rights.names_persons else None,

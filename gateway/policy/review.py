@@ -22,7 +22,9 @@ _UNKNOWN = "unknown"  # the label of what is not proven clear: only "*" unmasks 
 _LABELS = frozenset(PHRASES) | {DERIVED, "free_text", "secret"}
 _CHANGING = frozenset(("write", "ddl", "admin", "all"))
 _BOUNDS = (
-    "max_rows_per_hour", "max_bytes_per_hour", "max_statements_per_minute", "max_statement_seconds", "max_affected_rows",
+    "max_rows_per_hour", "max_bytes_per_hour", "max_statements_per_minute", "max_statements_per_hour",
+    "max_subjects_per_hour", "max_rows_per_task", "max_bytes_per_task", "max_statements_per_task", "max_subjects_per_task",
+    "max_statement_seconds", "max_affected_rows",
 )  # fmt: skip
 
 

@@ -89,6 +89,12 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_rows_per_hour: Count | None = None
     max_bytes_per_hour: Count | None = None
     max_statements_per_minute: Count | None = None
+    max_statements_per_hour: Count | None = None
+    max_subjects_per_hour: Count | None = None
+    max_rows_per_task: Count | None = None
+    max_bytes_per_task: Count | None = None
+    max_statements_per_task: Count | None = None
+    max_subjects_per_task: Count | None = None
     max_statement_seconds: Annotated[float, Meta(gt=0, le=31_622_400)] | None = None
     max_affected_rows: Rows | None = None
 

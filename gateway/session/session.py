@@ -19,7 +19,7 @@ from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
 from gateway.session import answers, bounds, disclosing, failures, paths, understand
 from gateway.session.acting import Acting, People
-from gateway.session.budgets import Purse, Purses
+from gateway.session.budgets import Crowds, Purse, Purses
 from gateway.session.declaring import Said
 from gateway.session.inflight import NOTHING, Item, Wanted
 from gateway.session.lent import Lent
@@ -54,7 +54,7 @@ class Session:
         "copy_both", "copy_ended_early", "copy_in",
         "copy_open",
         "copy_sync_dropped",
-        "counted",
+        "counted", "crowd_of",
         "drop_pass",
         "encoding_safe",
         "ending", "epoch", "estimate",
@@ -70,8 +70,7 @@ class Session:
         "own",
         "path_doubt", "path_moved", "path_reported",
         "permits",
-        "purse_of",
-        "purses",
+        "purse_of", "purses",
         "queue",
         "refusals",
         "replicates",
@@ -111,6 +110,7 @@ class Session:
         parameters: Sequence[tuple[str, str]],
         frame_bytes_max: int,
         purse_of: Purses,
+        crowd_of: Crowds,
         said: Said | None = None,
         *,
         replicates: bool = False,
@@ -151,7 +151,7 @@ class Session:
         self.learns: list[Learned] = []  # labels that must be in force before what is staged may leave
         self.seen: list[Learned] = []  # labels of columns in whose cells they were seen; the relay takes and clears them
         self.ending = self.server_said_last = False  # close once what is buffered has gone
-        self.purse_of = purse_of
+        self.purse_of, self.crowd_of = purse_of, crowd_of
         self.purses: dict[Budget, Purse] = {}
         self.said = said if said is not None else Said()
         self.replicates = replicates  # it may be a walsender, which knows no extended messages
