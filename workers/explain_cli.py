@@ -113,6 +113,9 @@ def _show(found: dict[str, Any]) -> None:
             click.echo(f"  not read completely: {statement['reason']}")
         for limit in _limits(statement["limits"]):
             click.echo(f"  limit: {limit}")
+        for one in statement["loops"]:
+            often = f"{one['loop']} {one['after']} in {one['window_seconds']} seconds"
+            click.echo(f"  loop: {one['effect']} by {one['rule']}, {often}")
         _show_columns(statement["columns"])
 
 

@@ -72,6 +72,13 @@ def _decided(
     differs: tuple[str, ...],
 ) -> Decision:
     said = guardrails.speak(facts, needed, rights.guardrails, catalog, estimated_rows, own, differs)
+    decision = _verdict(said, facts, needed, rights, catalog, estimated_rows)
+    return replace(decision, loops=tuple(said.loops)) if said.loops else decision
+
+
+def _verdict(
+    said: Said, facts: Facts, needed: Needs, rights: Rights, catalog: Catalog, estimated_rows: int | None
+) -> Decision:
     if rights.production:
         built_in = builtin.speak(facts, needed, catalog, estimated_rows)
         said.found += built_in.found

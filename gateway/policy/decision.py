@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.errors import Refused
+from gateway.policy.rules import Guardrail
 from parser.facts import Facts
 
 Verdict = Literal["allow", "deny", "hold", "warn"]
@@ -89,4 +90,5 @@ class Decision:
     limits: Limits = NO_LIMITS
     wants_estimate: bool = False
     counted_instead: Limit | None = None
+    loops: tuple[Guardrail, ...] = ()  # rules that count how often it comes
     mismatch: tuple[str, ...] = ()  # how the statement differs from what was declared

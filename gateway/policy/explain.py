@@ -8,6 +8,7 @@ from gateway.policy.decision import Decision, Limit, Limits
 from gateway.policy.needs import needs
 from gateway.policy.reach import bases
 from gateway.policy.rights import Rights
+from gateway.policy.rules import LOOP_AFTER, LOOP_WINDOW_SECONDS, Guardrail
 from parser.facts import Column, Facts, Output, Relation
 
 
@@ -17,6 +18,7 @@ def explain(decided: Iterable[tuple[Facts, Decision]], rights: Rights, catalog: 
     Shape: {"database", "environment", "role", "allow", "unmask", "grants", "statements": [{"decision", "rules",
     "message", "hint", "sqlstate", "needs", "kinds", "effects", "tables", "functions", "complete", "reason",
     "statement", "mismatch", "wants_estimate", "limits": {"affected_rows", "statement_seconds", "budgets", "guesses"},
+    "loops": [{"rule", "loop", "after", "window_seconds", "effect"}],
     "columns": [{"column", "name", "origin", "bases", "labels", "plain", "proven"}] or None}]}. All values are of JSON.
     """
     return {
@@ -52,6 +54,7 @@ def _statement(facts: Facts, decision: Decision, rights: Rights, catalog: Catalo
         "mismatch": list(decision.mismatch),
         "wants_estimate": decision.wants_estimate,
         "limits": _limits(decision.limits),
+        "loops": [_loop(rail) for rail in decision.loops],
         "columns": _columns(facts, catalog),
     }
 
@@ -69,6 +72,12 @@ def _limits(limits: Limits) -> dict[str, Any]:
             for one in limits.guesses
         ],
     }
+
+
+def _loop(rail: Guardrail) -> dict[str, Any]:
+    assert rail.loop is not None
+    after, seconds = rail.after or LOOP_AFTER[rail.loop], rail.window_seconds or LOOP_WINDOW_SECONDS
+    return {"rule": rail.name, "loop": rail.loop, "after": after, "window_seconds": seconds, "effect": rail.effect}
 
 
 def _limit(limit: Limit | None) -> dict[str, Any] | None:

@@ -56,7 +56,8 @@ class Rails:
         known = self._worst.get(undeclared)
         if known is None:
             speak = [rail for rail in self if undeclared or not rail.intent_mismatch]
-            first = [next((rail for rail in speak if rail.effect == effect), None) for effect in ("deny", "hold")]
+            alone = [rail for rail in speak if rail.loop is None]
+            first = [next((rail for rail in alone if rail.effect == effect), None) for effect in ("deny", "hold")]
             named = {rail.name: rail for rail in (*first, *speak[:NAMED_MAX]) if rail is not None}
             known = self._worst[undeclared] = tuple(sorted(named.values(), key=_by_name))
         return known

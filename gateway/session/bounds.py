@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.errors import Refused, State
 from gateway.masking.inference import entries, told
 from gateway.policy.decision import Budget, Limit
+from gateway.session import loops
 from gateway.session.budgets import Purse
 from gateway.session.inflight import NOTHING, Ask, Item, Portal, Statement
 from parser.messages import execute, parse
@@ -149,9 +150,28 @@ def _purse(s: Session, budget: Budget) -> Purse:
     return purse
 
 
-def charge(s: Session, rulings: tuple[Ruling, ...], values: bytes | None = None) -> Refused | None:
-    """Takes the statements from their budgets; the refusal when one is used up. What only concerns the session is free, so
-    that a transaction can always be ended. `values`: of the Bind, where arrays in it count by their entries."""
+def charge(
+    s: Session,
+    rulings: tuple[Ruling, ...],
+    refused: Refused | None,
+    literals: tuple[bytes, ...],
+    values: bytes | None = None,
+) -> Refused | None:
+    """Takes the statements, where they are not refused already, from their budgets; the refusal when one is used up, or when
+    they go round in circles (see loops.look, which may raise Later). `values`: of the Bind, where arrays in it count by
+    their entries."""
+    held, s.paused = s.paused, False  # what waited is not counted again
+    watched = not held and any(ruling.decision.loops for ruling in rulings)
+    if watched:
+        refused = loops.look(s, rulings, refused, literals)
+    if refused is not None:
+        return refused
+    refused = _spend(s, rulings, values)
+    return loops.look(s, rulings, refused, literals) if watched and refused is not None else refused
+
+
+def _spend(s: Session, rulings: tuple[Ruling, ...], values: bytes | None) -> Refused | None:
+    """What only concerns the session is free, so that a transaction can always be ended."""
     for ruling in rulings:
         if ruling.facts.effects <= _ABOUT_SESSION:
             continue

@@ -56,6 +56,7 @@ class Wanted:
     types: bytes | None = None
     values: bytes | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    pause_seconds: float = 0.0  # that is all it waits for, where it is not 0
 
 
 class Statement:

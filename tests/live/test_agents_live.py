@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -65,6 +66,34 @@ select n, 'member' || n || '@mail.example', '+1-555-01' || n % 10 || '0-' || lpa
 from generate_series(1, 400) n;
 grant all on members to public;
 """
+LOOPS = """
+[[grant]]
+name = "loopers"
+groups = ["loopers"]
+allow = ["read"]
+
+[[grant]]
+name = "agents of loopers"
+groups = ["loopers"]
+actors = ["*"]
+allow = ["read"]
+
+[[guardrail]]
+name = "one key after the other"
+actors = ["*"]
+groups = ["loopers"]
+tables = ["members"]
+loop = "keys"
+after = 4
+effect = "slow"
+
+[[guardrail]]
+name = "again and again"
+actors = ["*"]
+groups = ["loopers"]
+loop = "denied"
+effect = "stop"
+"""
 WORKERS, SESSIONS, PAGE, SEED = 4, 12, 5, 20261128
 
 
@@ -73,7 +102,7 @@ def gateway(postgres_of: Callable[[str], Postgres]) -> Iterator[Gateway]:
     server = postgres_of("18")
     with server.connect("shop") as connection:
         connection.execute(SCHEMA)
-    found = Gateway(database_entries(server, {"shop": {}}), POLICY, workers=WORKERS)
+    found = Gateway(database_entries(server, {"shop": {}}), POLICY + LOOPS, workers=WORKERS)
     try:
         found.start()
         yield found
@@ -184,3 +213,29 @@ def test_a_persons_budget_is_used_up_by_all_of_his_agents(gateway: Gateway) -> N
                     said.add(error.diag.message_primary)
     assert done == 30
     assert said == {'max_statements_per_hour of grant "people with tasks" is used up'}
+
+
+def test_an_agent_that_reads_key_by_key_is_slowed_and_told_so(gateway: Gateway) -> None:
+    for actor, slowed in (("crawler", True), ("", False)):
+        notices: list[str] = []
+        with gateway.connect("shop", "lou", ("loopers",), actor) as session:
+            session.add_notice_handler(lambda one, said=notices: said.append(one.message_primary))
+            began = time.monotonic()
+            for key in range(1, 6):
+                assert session.execute("select city from members where id = %s", (key,)).fetchone() == ("Oslo",)
+            waited = time.monotonic() - began
+        assert [said.partition(":")[0] for said in notices] == ['slowed by guardrail "one key after the other"'] * 2 * slowed
+        assert waited > 1.5 or not slowed
+
+
+def test_an_agent_that_sends_the_same_refused_statement_is_stopped_and_on_record(gateway: Gateway) -> None:
+    with gateway.connect("shop", "lia", ("loopers",), "stubborn") as session:
+        for number in range(2):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute(f"delete from members where id = {number}")
+        with pytest.raises(psycopg.errors.AdminShutdown, match='stopped by guardrail "again and again": the same refused'):
+            session.execute("delete from members where id = 7")
+        assert session.closed
+    events = [one["event"] for one in gateway.audit("--kind", "session", "--user", "lia")]
+    (stopped,) = [one for one in events if one["what"] == "agent stopped"]
+    assert (stopped["rule"], stopped["actor"]) == ("again and again", ["stubborn"])

@@ -21,6 +21,7 @@ from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
 from gateway.session.declaring import Said
+from gateway.session.loops import Trail, Trails
 from gateway.session.session import Session
 from gateway.settings import load as load_settings
 from parser.messages import command_complete, error_response, frame, ready_for_query
@@ -208,7 +209,10 @@ class Rig:
             self._purse,
             self._crowd,
             said,
+            loops=self,
         )
+        self.trails = Trails()
+        self.stopped: list[str] = []
         self.now = NOW * 10**9
         self.to_server = b""
         self.to_client = b""
@@ -227,6 +231,12 @@ class Rig:
             accounting=self.accounting,
             generation=self.rescoped + 1,
         )
+
+    def trail(self, rule: str, shape: str) -> Trail:
+        return self.trails.trail("alice", rule, shape)
+
+    def stop(self, rule: str) -> None:
+        self.stopped.append(rule)
 
     def _crowd(self, budget: Budget) -> "Met":
         return self.crowds.setdefault(budget.setting, Met(budget.most))
