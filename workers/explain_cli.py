@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -95,6 +96,7 @@ def _explain(
 def _show(found: dict[str, Any]) -> None:
     if "sign_in" in found:
         click.echo(f"deny: {found['sign_in']}")
+    _show_sides(found.get("sides", ()), found.get("allow", ()))
     for statement in found["statements"]:
         rules = ", ".join(statement["rules"])
         click.echo(f"{statement['decision']}: {statement['statement']}")
@@ -117,6 +119,14 @@ def _show(found: dict[str, Any]) -> None:
             often = f"{one['loop']} {one['after']} in {one['window_seconds']} seconds"
             click.echo(f"  loop: {one['effect']} by {one['rule']}, {often}")
         _show_columns(statement["columns"])
+
+
+def _show_sides(sides: Sequence[dict[str, Any]], allow: Sequence[str]) -> None:
+    """Of an agent what each side may do, those of the agents first, and what that comes to."""
+    if len(sides) > 1:
+        for side in sides:
+            click.echo(f"side: {', '.join(side['allow'])}, by {', '.join(side['grants'])}")
+        click.echo(f"together: {', '.join(allow) or 'nothing'}")
 
 
 def _limits(limits: dict[str, Any]) -> list[str]:

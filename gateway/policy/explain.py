@@ -9,13 +9,14 @@ from gateway.policy.needs import needs
 from gateway.policy.reach import bases
 from gateway.policy.rights import Rights
 from gateway.policy.rules import LOOP_AFTER, LOOP_WINDOW_SECONDS, Guardrail
+from gateway.policy.sides import words
 from parser.facts import Column, Facts, Output, Relation
 
 
 def explain(decided: Iterable[tuple[Facts, Decision]], rights: Rights, catalog: Catalog) -> dict[str, Any]:
     """The rights, and for each statement the decision, its rules, its facts, its limits and its output columns.
 
-    Shape: {"database", "environment", "role", "allow", "unmask", "grants", "statements": [{"decision", "rules",
+    Shape: {"database", "environment", "role", "allow", "unmask", "grants", "sides", "statements": [{"decision", "rules",
     "message", "hint", "sqlstate", "needs", "kinds", "effects", "tables", "functions", "complete", "reason",
     "statement", "mismatch", "wants_estimate", "limits": {"affected_rows", "statement_seconds", "budgets", "guesses"},
     "loops": [{"rule", "loop", "after", "window_seconds", "effect"}],
@@ -28,6 +29,7 @@ def explain(decided: Iterable[tuple[Facts, Decision]], rights: Rights, catalog: 
         "allow": sorted(rights.allow),
         "unmask": sorted((*rights.unmask, *(f"{column} as {label}" for column, label in rights.unmask_as))),
         "grants": [one.name for one in rights.grants],
+        "sides": [{"grants": [one.name for one in side], "allow": sorted(words([side]))} for side in rights.sides],
         "statements": [_statement(facts, decision, rights, catalog) for facts, decision in decided],
     }
 

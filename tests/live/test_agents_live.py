@@ -141,6 +141,17 @@ def test_an_agent_may_and_sees_what_both_sides_may_and_see(gateway: Gateway) -> 
     assert all(one["grant"]["name"] == "helpers of analysts" for one in read)
 
 
+def test_what_an_agent_may_is_explained_side_by_side(gateway: Gateway) -> None:
+    who = ("--user", "ann", "--groups", "analysts", "--actor", "helper", "--database", "shop")
+    done = gateway.sluice("policy", "explain", *who, "select city from members")
+    assert done.stdout.splitlines()[:4] == [
+        "side: ddl, read, by helpers of analysts",
+        "side: read, write, by analysts",
+        "together: read",
+        "allow: select city from members",
+    ]
+
+
 @pytest.mark.parametrize(
     ("user", "groups", "actor", "words"),
     [
