@@ -39,7 +39,7 @@ class Table(NamedTuple):
 
 
 class Crowds:
-    """A mapping with a table for each of `slots` slots. `spans`: sketches an entry has; `span_seconds`: 0 for no end.
+    """Mappings with a table for each of `slots` slots. `spans`: sketches an entry has; `span_seconds`: 0 for no end.
     `gives_way`: whether the entry that was not used for longest makes room for a new one; else one is taken that no span
     counts any more, and where there is none the newcomer is not counted, and so gets nothing."""
 
@@ -48,12 +48,9 @@ class Crowds:
         self.span_ns = span_seconds * 10**9
         self.width = HEAD + spans
         head, body = entries * self.width * 8, entries * spans * REGISTERS
-        self._map = mmap.mmap(-1, slots * (head + body))
-        everything = memoryview(self._map)
-        words, registers = everything[: slots * head].cast("Q"), everything[slots * head :]
-        self.tables = tuple(
-            Table(words[n * head // 8 : (n + 1) * head // 8], registers[n * body : (n + 1) * body]) for n in range(slots)
-        )
+        # One for each slot: a kernel that does not overcommit as it likes looks at each by itself.
+        mapped = [memoryview(mmap.mmap(-1, head + body)) for _ in range(slots)]
+        self.tables = tuple(Table(one[:head].cast("Q"), one[head:]) for one in mapped)
 
     def number(self, now: int) -> int:
         """Of the span that runs, from 1."""

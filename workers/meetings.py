@@ -106,8 +106,9 @@ class CrowdAccount:
 
     def met(self, now: int) -> int:
         """How many different ones all workers have met in the hour that ends now, or in the task."""
+        offered = self._offered_now()
         sketch, unknown = self._united(now)
-        return self._remember(estimate(sketch) + unknown, self._counted())
+        return self._remember(estimate(sketch) + unknown, offered)
 
     def meet(self, seen: Seen, now: int, *, must: bool = False) -> bool:
         """Whether these too are within the budget; only then they are counted. `must`: they are in any case."""
@@ -116,14 +117,14 @@ class CrowdAccount:
             return must
         within = self._at_most() + seen.most <= self._most
         if not within:
-            counted = self._counted()
+            offered = self._offered_now()
             sketch, unknown = self._united(now)
             add(sketch, seen.hashes)
             found = estimate(sketch) + unknown + seen.unknown
             within = found <= self._most
             if not within and not must:
                 return False
-            self._remember(found, counted)
+            self._remember(found, offered)
             self._offered[self._own_index()] += seen.most
         self._write(place, seen, now)
         return within
@@ -138,17 +139,17 @@ class CrowdAccount:
             own.head[word] = 0  # nobody takes what is left of the old span for the new one's
             sketch[:] = bytes(REGISTERS)
             own.head[word] = number << COUNT_BITS
-        own.head[place + OFFERED] += seen.most
         add(sketch, seen.hashes)
         own.head[word] += min(seen.unknown, COUNT_MAX - (own.head[word] & COUNT_MAX))
         own.head[place + LIFE] = lived(own.head[place + LIFE], self._until, now)
+        own.head[place + OFFERED] += seen.most  # last: who sees this sees what was offered
 
     def _at_most(self) -> int:
         """How many can have been met since the last estimate, and before."""
         if self._found == _NOT_KNOWN:
             return _NOT_KNOWN
         more = 0
-        for now, then in zip(self._counted(), self._offered, strict=True):
+        for now, then in zip(self._offered_now(), self._offered, strict=True):
             if now < then:
                 return _NOT_KNOWN  # the entry gave way to another and came back
             more += now - then
@@ -158,8 +159,9 @@ class CrowdAccount:
         self._found, self._offered = found, offered
         return found
 
-    def _counted(self) -> list[int]:
-        """What was offered to each table."""
+    def _offered_now(self) -> list[int]:
+        """What was offered to each table. Looked at before they are united: what comes in between is then counted twice, and
+        never not at all."""
         return [table.head[place + OFFERED] if place >= 0 else 0 for table, place in self._entries()]
 
     def _united(self, now: int) -> tuple[memoryview, int]:

@@ -232,11 +232,11 @@ def test_an_agent_that_reads_key_by_key_is_slowed_and_told_so(gateway: Gateway) 
         with gateway.connect("shop", "lou", ("loopers",), actor) as session:
             session.add_notice_handler(lambda one, said=notices: said.append(one.message_primary))
             began = time.monotonic()
-            for key in range(1, 6):
+            for key in range(1, 5):
                 assert session.execute("select city from members where id = %s", (key,)).fetchone() == ("Oslo",)
             waited = time.monotonic() - began
-        assert [said.partition(":")[0] for said in notices] == ['slowed by guardrail "one key after the other"'] * 2 * slowed
-        assert waited > 1.5 or not slowed
+        assert [said.partition(":")[0] for said in notices] == ['slowed by guardrail "one key after the other"'] * slowed
+        assert waited > 0.5 or not slowed
 
 
 def test_an_agent_that_sends_the_same_refused_statement_is_stopped_and_on_record(gateway: Gateway) -> None:

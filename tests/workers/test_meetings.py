@@ -129,6 +129,36 @@ def test_processes_meet_one_crowd() -> None:
     assert abs(first.crowd(ADA, HOURLY).met(NOON) - 500) <= 10
 
 
+def test_processes_that_meet_at_once_exceed_a_budget_by_no_more_than_a_piece_each() -> None:
+    """What one adds while another estimates must be in the estimate, or in what was offered since."""
+    workers, most, piece = 4, 400, 5
+    for attempt in range(2):
+        _, ledgers_of = ledgers(workers)
+        budget = replace(HOURLY, most=most)
+        pieces = [[people(begin, begin + piece) for begin in range(1000 * n, 1000 * n + 800, piece)] for n in range(workers)]
+        begin, go = os.pipe()
+        pids = []
+        for number, own in enumerate(ledgers_of):
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    os.close(go)
+                    os.read(begin, 1)  # until the parent lets all go
+                    account = own.crowd(ADA, budget)
+                    for one in pieces[number]:
+                        account.exceeded(NOON)
+                        account.meet(one, NOON)
+                finally:
+                    os._exit(0)
+            pids.append(pid)
+        os.close(begin)
+        os.close(go)
+        for pid in pids:
+            os.waitpid(pid, 0)
+        found = ledgers_of[0].crowd(ADA, budget).met(NOON)
+        assert most - piece <= found <= most + workers * piece, attempt
+
+
 def small(spans: int, span_seconds: int) -> tuple[Slab, list[CrowdLedger]]:
     """Two workers, each with room for two."""
     slab, crowds = Slab(2), Crowds(2, 2, spans, span_seconds)
