@@ -22,6 +22,7 @@ _ELSEWHERE = {  # verb: module, its command, what `sluice --help` says of it
     "barred": (_OPERATIONS, "barred", "Show who is kept out."),
     "check": ("workers.operator_cli", "check", "Validate the configuration and reach every database."),
     "classify": ("workers.classify_cli", "classify_verb", "Show which columns are sensitive, and why."),
+    "credential": ("workers.credential_cli", "credential_verbs", "Static passwords for clients that know nothing else."),
     "demo": ("workers.demo", "demo", "Show the whole product against an embedded PostgreSQL."),
     "lock": (_OPERATIONS, "lock", "Lock a user out."),
     "policy": ("workers.explain_cli", "policy", "Ask what the policy says."),

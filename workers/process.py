@@ -15,7 +15,7 @@ from gateway.errors import Refusal, Refused, State, Unavailable
 from gateway.identity.keys import IssuerKeys
 from gateway.policy.table import PolicyTable
 from gateway.session.inflight import Wanted
-from workers import host, sockets
+from workers import door_files, host, sockets
 from workers.admission import Admissions
 from workers.audit_log import AuditLog
 from workers.cancels import CancelDesk
@@ -31,6 +31,7 @@ from workers.shared_policy import NotSealed, PolicyShelf, unseal
 from workers.slab import AUDIT_HEALTH, Counter
 from workers.slot import (
     BootFailed,
+    DoorsMessage,
     Drain,
     ErrandMessage,
     Failed,
@@ -200,6 +201,8 @@ class _Worker:
             elif isinstance(message, KeysMessage) and fd is not None:
                 self.admissions.keys = self._keys(message, fd)
                 self.standing.keys_moved(self.admissions.keys)
+            elif isinstance(message, DoorsMessage) and fd is not None:
+                self.admissions.doors.renew(door_files.unpack(_sealed(message, fd)))
 
     async def _take_policy(self, message: PolicyMessage, fd: int) -> None:
         """What cannot be used is refused while the old one is in force. A large policy takes a while: turns go on."""
@@ -217,11 +220,7 @@ class _Worker:
         return table
 
     def _keys(self, message: KeysMessage, fd: int) -> IssuerKeys:
-        try:
-            content = unseal(fd, message.size, message.digest)
-        finally:
-            os.close(fd)
-        return unpack_key_files(content, self.slot.settings)
+        return unpack_key_files(_sealed(message, fd), self.slot.settings)
 
     def _follow_generation(self) -> bool:
         """Puts the policy that the shared word names in force here, where it has come."""
@@ -264,6 +263,7 @@ class _Worker:
             self.standing.warm.tidy()
             self.standing.lending.tidy()
             self.doorway.tidy()
+            self.admissions.tidy()
             self._write(self.audit.commit)
             self._promise()
 
@@ -356,7 +356,16 @@ class _Worker:
         self.standing.warm.close()
         self.standing.lending.close()
         self.relay.close()
+        self.admissions.close()
         self._record_system("worker stopped")
         self._write(self.audit.close)
         self._promise()
         self.desk.close()
+
+
+def _sealed(message: KeysMessage | DoorsMessage, fd: int) -> bytes:
+    """What came with the message; the descriptor is closed."""
+    try:
+        return unseal(fd, message.size, message.digest)
+    finally:
+        os.close(fd)

@@ -12,6 +12,7 @@ from gateway.settings import Settings
 from workers import control as control_socket
 from workers.budgets import Budgets
 from workers.configuration import Secrets
+from workers.door_files import DoorFiles
 from workers.errands import Answer, Errand
 from workers.positions import Positions
 from workers.slab import Row, Slab
@@ -31,6 +32,13 @@ class PolicyMessage(msgspec.Struct, tag="policy", frozen=True):
 class KeysMessage(msgspec.Struct, tag="keys", frozen=True):
     """New issuer keys, sealed in the descriptor that travels along: `workers.configuration.unpack_key_files`
     reads them. Not answered."""
+
+    size: int
+    digest: bytes
+
+
+class DoorsMessage(msgspec.Struct, tag="doors", frozen=True):
+    """New files of the doors (workers.door_files), sealed in the descriptor that travels along. Not answered."""
 
     size: int
     digest: bytes
@@ -80,7 +88,7 @@ class Barred(msgspec.Struct, tag="barred", frozen=True):
     bar: Bar
 
 
-ToWorker = PolicyMessage | KeysMessage | ErrandMessage | Drain
+ToWorker = PolicyMessage | KeysMessage | DoorsMessage | ErrandMessage | Drain
 ToSupervisor = Ready | PolicyAck | Failed | ErrandDone | Barred
 Message = ToWorker | ToSupervisor
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -110,6 +118,7 @@ class Slot:
     run_dir: Path
     audit_dir: Path
     host: str
+    door_files: DoorFiles = field(default_factory=dict)
     row: Row = field(init=False)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from gateway.scope import Scope
 from gateway.session.declaring import Said, began
 from gateway.session.failures import running
 from gateway.session.inflight import ROWS_UNKNOWN, Wanted
+from gateway.session.loops import Trail, Trails
 from gateway.session.session import Session
 from gateway.settings import Database
 from workers.admitted import Admission, shape_of
@@ -32,11 +33,13 @@ from workers.end_users import EndUsers, House
 from workers.estimates import Estimates, Place
 from workers.lending import Borrower, Lending
 from workers.links import Link
+from workers.meetings import CrowdAccount, Meetings
 from workers.relay import Relay
 from workers.scopes import Scopes
 from workers.sign_in import SignedIn
 from workers.slab import Counter
 from workers.slot import Slot
+from workers.tasks import TaskAccount
 from workers.upstream import Upstream, send_cancel
 from workers.warm import WarmServers
 
@@ -73,8 +76,18 @@ class _Live:
     def rescope(self, session: Session) -> Scope:
         return self.house.rescope(self, session)
 
-    def purse(self, budget: Budget) -> Account:
+    def purse(self, budget: Budget) -> Account | TaskAccount:
         return self.house.ledger.purse(self.now.principal, budget)
+
+    def crowd(self, budget: Budget) -> CrowdAccount:
+        return self.house.meetings.crowd(self.now.principal, budget)
+
+    def trail(self, rule: str, shape: str) -> Trail:
+        who = self.now.principal
+        return self.house.trails.trail((who.user, who.issuer, who.actors), rule, shape)
+
+    def stop(self, rule: str) -> None:
+        self.house.stop_actor(self.now.principal, rule, self.link.session.card)
 
     async def cancel(self, address: str) -> None:
         await self.house.cancel_upstream(self.link, address)
@@ -100,6 +113,8 @@ class Standing:
         self.warm = WarmServers(slot.slots)
         self.lending = Lending(relay, slot.slots)
         self.ledger = slot.budgets.ledger(slot.index, slot.row)
+        self.meetings = Meetings(slot.budgets, slot.index, slot.row)
+        self.trails = Trails()
         self._scopes = Scopes(slot, catalogs)
         self._live: dict[Link, _Live] = {}
         self._ends: Deadlines[Link] = Deadlines()  # of the rights behind live sessions
@@ -150,9 +165,11 @@ class Standing:
             parameters=upstream.parameters,
             frame_bytes_max=self._slot.settings.gateway.message_bytes_max,
             purse_of=live.purse,
+            crowd_of=live.crowd,
             said=Said(admission.principal.intent, began(admission.parameters)),
             replicates=any(name.lower() == "replication" for name, _ in admission.parameters),
             people=self._people(live) if admission.rights.names_persons else None,
+            loops=live,
         )
         if session.search_path is not None:  # its first statement would ask for this
             session.scope = self._scopes.of(admission.rights, path=session.search_path)
@@ -194,7 +211,10 @@ class Standing:
         return EndUsers(house, admission, self._scopes.of(admission.rights))
 
     async def estimate(self, link: Link, wanted: Wanted) -> int:
-        """The planner's estimate for a statement of this session."""
+        """The planner's estimate for a statement of this session; after a pause, where that is all that is wanted."""
+        if wanted.pause_seconds:
+            await trio.sleep(wanted.pause_seconds)
+            return 0
         live = self._live.get(link)
         if live is None:
             return ROWS_UNKNOWN  # it ended meanwhile

@@ -22,6 +22,7 @@ from workers import (
     barred_file,
     configuration,
     descriptors,
+    door_files,
     listeners,
     notary_process,
     spawn,
@@ -35,12 +36,11 @@ from workers.control import pair
 from workers.dispatch import Dispatch
 from workers.notary_seat import NotarySeat
 from workers.positions import Positions
-from workers.publication import Publisher
+from workers.publication import Publisher, tell_all
 from workers.run_folder import AlreadyRunning, RunFolder
 from workers.seat import Child, Seat
-from workers.shared_policy import seal
 from workers.slab import Counter, Slab
-from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, receive
+from workers.slot import DoorsMessage, Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, receive
 from workers.spawn import Closable, Descriptor, WorkerMain, fork, fork_worker
 from workers.status import StatusSocket
 from workers.systemd import Notifier
@@ -179,6 +179,7 @@ class Supervisor:
             run_dir=loaded.run_dir,
             audit_dir=loaded.audit_dir,
             host=socket.gethostname(),
+            door_files=loaded.door_files,
         )
         pid = fork_worker(slot, self._main, [ours, *self._not_for(seat)])
         theirs.close()
@@ -371,18 +372,19 @@ class Supervisor:
             log.warning("%s changed: restart to apply it; policy and keys are reloaded", running.file)
             self._notary.happened("system", "settings changed, not applied before a restart", by="signal")
         self._loaded = fresh.loaded
-        if fresh.loaded.key_files != running.key_files:
-            sealed = seal(configuration.pack_key_files(fresh.loaded.key_files), "sluice-keys")
-            for seat in self._seats:
-                if seat.child:
-                    seat.child.tell(KeysMessage(sealed.size, sealed.digest), sealed.fd)
-            sealed.close()
-            self._notary.happened(
-                "system", "keys reloaded", issuers=sorted(fresh.loaded.key_files), by="signal"
-            )
+        self._hand_on(running, fresh.loaded)
         self._notary.reread()
         self._admin.reread()
         self._publisher.begin(self._dispatch.policy(self._loaded.policy, "signal"), self._seats)
+
+    def _hand_on(self, running: Loaded, fresh: Loaded) -> None:
+        """Gives the workers what has changed beside the policy."""
+        if fresh.key_files != running.key_files:
+            tell_all(self._seats, KeysMessage, configuration.pack_key_files(fresh.key_files))
+            self._notary.happened("system", "keys reloaded", issuers=sorted(fresh.key_files), by="signal")
+        if fresh.door_files != running.door_files:
+            tell_all(self._seats, DoorsMessage, door_files.pack(fresh.door_files))
+            self._notary.happened("system", "doors reloaded", files=sorted(fresh.door_files), by="signal")
 
     def _drain(self) -> None:
         limit = float(self._loaded.settings.gateway.drain_seconds)

@@ -106,7 +106,7 @@ def _strangers(policy: Policy, settings: Settings) -> list[str]:
     known = {
         "databases": {one.name for one in settings.databases},
         "environments": {one.environment for one in settings.databases},
-        "issuers": {one.name for one in settings.issuers},
+        "issuers": settings.issuer_names,
     }
     notes: list[str] = []
     rules: list[Grant | Guardrail | Access] = [*policy.grants, *policy.guardrails, *policy.access]

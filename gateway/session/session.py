@@ -19,10 +19,12 @@ from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
 from gateway.session import answers, bounds, disclosing, failures, paths, understand
 from gateway.session.acting import Acting, People
-from gateway.session.budgets import Purse, Purses
+from gateway.session.budgets import Crowds, Purse, Purses
 from gateway.session.declaring import Said
 from gateway.session.inflight import NOTHING, Item, Wanted
+from gateway.session.lengths import limits
 from gateway.session.lent import Lent
+from gateway.session.loops import Loops
 from gateway.session.names import Names
 from gateway.session.returning import Permits
 from gateway.session.temporaries import Temporaries
@@ -54,7 +56,7 @@ class Session:
         "copy_both", "copy_ended_early", "copy_in",
         "copy_open",
         "copy_sync_dropped",
-        "counted",
+        "counted", "crowd_of",
         "drop_pass",
         "encoding_safe",
         "ending", "epoch", "estimate",
@@ -64,14 +66,13 @@ class Session:
         "lasting",
         "late",
         "learns", "lent",
-        "lexing_doubt", "lexing_moved", "limits",
+        "lexing_doubt", "lexing_moved", "limits", "loops",
         "made", "moved", "names", "now",
         "objection", "open_epoch",
         "own",
-        "path_doubt", "path_moved", "path_reported",
+        "path_doubt", "path_moved", "path_reported", "paused",
         "permits",
-        "purse_of",
-        "purses",
+        "purse_of", "purses",
         "queue",
         "refusals",
         "replicates",
@@ -111,10 +112,12 @@ class Session:
         parameters: Sequence[tuple[str, str]],
         frame_bytes_max: int,
         purse_of: Purses,
+        crowd_of: Crowds,
         said: Said | None = None,
         *,
         replicates: bool = False,
         people: People | None = None,
+        loops: Loops | None = None,
     ) -> None:
         self.scope = scope
         self.rescope = rescope  # a scope for the policy and catalogue of now; raises Refusal when the right is gone
@@ -122,7 +125,7 @@ class Session:
         self.card = card
         self.acting = Acting(people) if people is not None else None  # it may work for others
         self.objection: Refused | None = None  # to the text that is being read
-        self.limits = understand.limits(frame_bytes_max)
+        self.limits = limits(frame_bytes_max)
         self.names = Names()
         self.queue: deque[Item] = deque()
         self.staged: list[tuple[Item, int]] = []  # intents of this turn: the item, its frame's place in to_server or -1
@@ -151,7 +154,7 @@ class Session:
         self.learns: list[Learned] = []  # labels that must be in force before what is staged may leave
         self.seen: list[Learned] = []  # labels of columns in whose cells they were seen; the relay takes and clears them
         self.ending = self.server_said_last = False  # close once what is buffered has gone
-        self.purse_of = purse_of
+        self.purse_of, self.crowd_of, self.loops = purse_of, crowd_of, loops
         self.purses: dict[Budget, Purse] = {}
         self.said = said if said is not None else Said()
         self.replicates = replicates  # it may be a walsender, which knows no extended messages
@@ -192,6 +195,7 @@ class Session:
         self.cancelling = False  # … and has not said yet that it is done
         self.wanted: Wanted | None = None  # the client's next frame waits for this estimate; the relay takes it
         self.estimate: int | None = None  # of the client's next frame
+        self.paused = False  # … which was held back already, as what goes round in circles is
         self.counted: Limit | None = None  # on the rows that it changes, in place of an estimate
         self.lent: Lent | None = None  # the connection of now, where it has one for a transaction at a time
         self.answered = 0  # POSIX nanoseconds of the last completed statement
@@ -232,10 +236,11 @@ class Session:
         self.ending = True
 
     def estimated(self, wanted: Wanted, rows: int) -> None:
-        """The planner's answer to what was wanted; the relay looks at the session again."""
+        """The planner's answer to what was wanted, or the end of a pause; the relay looks at the session again."""
         if self.wanted is wanted:
             self.wanted = None
-            self.estimate = rows
+            if not wanted.pause_seconds:
+                self.estimate = rows
 
     def overdue(self, now: int) -> bool:
         """Whether the server works on something for longer than it may: the relay then asks it to cancel that."""
