@@ -1,5 +1,6 @@
 """Operators and the running gateway: sessions seen and ended, agents stopped, users locked, tokens revoked."""
 
+import base64
 import http.client
 import json
 import secrets
@@ -41,6 +42,14 @@ groups = ["readers"]
 actors = ["*"]
 databases = ["dev"]
 allow = ["read"]
+
+[[guardrail]]
+name = "no circles"
+actors = ["looper"]
+databases = ["dev"]
+loop = "denied"
+after = 3
+effect = "stop"
 
 [[access]]
 name = "production on request"
@@ -305,6 +314,25 @@ def test_a_locked_user_and_a_revoked_token_end_at_once_and_stay_out(gateway: Gat
     gateway.connect("dev", "rob", ("readers",)).close()
 
 
+def test_an_agent_that_goes_round_in_circles_is_stopped_on_all_workers(gateway: Gateway) -> None:
+    first, *others = [gateway.connect("dev", "rob", ("readers",), actor="looper") for _ in range(6)]
+    with pytest.raises(psycopg.Error) as ended:
+        while True:
+            try:
+                first.execute("delete from orders")
+            except psycopg.errors.InsufficientPrivilege:
+                continue
+    assert "no circles" in str(ended.value)
+    first.close()
+    for session in others:
+        assert last_words_in_time(session).sqlstate == "28000"
+    assert 'agent "looper" is stopped: rule "no circles"' in refused(gateway, "dev", "rob", ("readers",), "looper")
+    bot = {"kind": "actor", "name": "looper"}
+    assert call(gateway, "POST", "/v1/barred/lift", bot, user="rob", groups=("readers",))[0] == 403, "a rule's word stands"
+    assert call(gateway, "POST", "/v1/barred/lift", {**bot, "user": "rob", "issuer": "local"})[0] == 200
+    gateway.connect("dev", "rob", ("readers",), actor="looper").close()
+
+
 def test_a_person_stops_his_own_agents_and_nobody_elses(gateway: Gateway) -> None:
     mine = gateway.connect("dev", "rob", ("readers",), actor="bot-1")
     theirs = gateway.connect("dev", "ria", ("readers",), actor="bot-1")
@@ -438,6 +466,12 @@ def answer(gateway: Gateway, one: str, verb: str, **who: Any) -> int:
     return call(gateway, "POST", f"/v1/approvals/{one}/{verb}", {}, **who)[0]
 
 
+def claims_of(token: str) -> dict[str, Any]:
+    body = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return claims
+
+
 DEV: dict[str, Any] = {"user": "dave", "groups": ("devs",)}
 LEAD: dict[str, Any] = {"user": "lena", "groups": ("leads",)}
 
@@ -503,6 +537,9 @@ def test_nobody_else_than_a_named_approver_answers(gateway: Gateway) -> None:
     by_agent = ask(gateway, {"reason": "by the agent"}, **DEV, actor="bot")
     assert by_agent["actors"] == ["bot"]
     assert answer(gateway, by_agent["id"], "approve", user="dave", groups=("leads",)) == 403
+    lost = {"user": "lost", "groups": ("leads",)}
+    call(gateway, "POST", "/v1/barred", {"kind": "token", "name": claims_of(gateway.token(**lost))["jti"]})
+    assert answer(gateway, one, "approve", **lost) == 401, "a token that was revoked approves nothing"
     assert answer(gateway, one, "deny", **LEAD) == 200
     assert answer(gateway, one, "approve", **LEAD) == 409
     assert answer(gateway, one, "deny", **LEAD) == 409
