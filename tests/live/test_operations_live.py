@@ -127,6 +127,7 @@ def last_words(connection: psycopg.Connection[Any], sql: str = "select 1") -> ps
     with pytest.raises(psycopg.Error) as caught:
         while True:
             connection.execute(sql)
+    connection.close()  # libpq may not have read the end that follows
     return caught.value
 
 
@@ -179,6 +180,7 @@ def test_a_killed_session_is_told_and_its_statement_cancelled_and_on_record(gate
     )
     done = verb(gateway, "sessions", "kill", one["id"], "--reason", "INC-7")
     runs.join(5)
+    victim.close()
     assert (done["sessions"], done["sessions_left"], done["missing_workers"], done["recorded"]) == (1, 0, [], True)
     assert (failed[0].sqlstate, "ended by an operator" in str(failed[0])) == ("57P01", True)
     with postgres.connect() as admin:
@@ -256,6 +258,7 @@ def test_stopping_an_agent_ends_all_its_sessions_on_all_workers_and_keeps_it_out
             session.execute("select pg_sleep(50)")
         except psycopg.Error as error:
             ended.append(error.sqlstate)
+        session.close()
 
     running = [threading.Thread(target=run, args=(session,)) for session in stopped[:20]]
     for thread in running:
@@ -626,4 +629,5 @@ def last_words_in_time(connection: psycopg.Connection[Any]) -> psycopg.Error:
         return None
 
     error: psycopg.Error = wait_for("the session to end", ended, 8)
+    connection.close()
     return error
