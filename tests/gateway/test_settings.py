@@ -160,6 +160,7 @@ def test_clients_must_use_tls_by_default_unless_listen_is_loopback() -> None:
         ('[gateway]\nlisten = "6432"\n', 2, "gateway.listen", '"127.0.0.1:6432"'),
         ('[gateway]\nlisten = "::1:6432"\n', 2, "gateway.listen", "[::1]:6432"),
         ('[gateway]\nadmin = "h:65536"\n', 2, "gateway.admin", "127.0.0.1:6432"),
+        ('[gateway]\nadmin = "0.0.0.0:6480"\n', 2, "gateway.admin", "tls_cert"),
         ('[gateway]\nlisten = "0.0.0.0:1"\n', 1, "gateway.tls", "set tls_cert and tls_key"),
         ('[gateway]\ntls_cert = "c"\n', 2, "gateway.tls_cert", "set both or none"),
         ('[gateway]\ntrusted_proxies = ["10/8", "x"]\n', 2, "gateway.trusted_proxies", "10.0.0.0/8"),
