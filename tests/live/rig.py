@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,6 +26,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from psycopg.conninfo import make_conninfo
 
+from gateway.identity.mint import mint
+from workers import configuration
 from workers.embedded import EmbeddedServer, clean_environment, free_port, wheel_programs
 
 ROOT = Path(__file__).parents[2]
@@ -386,6 +390,7 @@ class Gateway:
             return next((line for line in lines if line.startswith("ready ")), None)
 
         line: str = wait_for("the ready line", ready, READY_SECONDS)
+        wait_for("its companions", lambda: {NOTARY, ADMIN} <= {*self._alive().values()})
         return line
 
     @property
@@ -406,13 +411,15 @@ class Gateway:
         return int(pid)
 
     def _children(self, wanted: Callable[[str], bool]) -> list[int]:
-        living = []
+        return [pid for pid, name in self._alive().items() if wanted(name)]
+
+    def _alive(self) -> dict[int, str]:
+        """Names of the supervisor's living children."""
+        living = {}
         for child in psutil.Process(self.process.pid).children():
-            try:
-                if child.status() != psutil.STATUS_ZOMBIE and wanted(child.name()):
-                    living.append(child.pid)
-            except psutil.NoSuchProcess:  # reaped since it was listed
-                continue
+            with suppress(psutil.NoSuchProcess):  # reaped since it was listed
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    living[child.pid] = child.name()
         return living
 
     def remaining(self) -> list[int]:
@@ -452,13 +459,13 @@ class Gateway:
         shutil.rmtree(self.folder)
 
     def token(self, user: str, groups: Sequence[str] = (), actor: str = "", ttl: str = "1h") -> str:
+        """As `sluice token mint` makes it, without a process for each."""
         key = (user, tuple(groups), actor, ttl)
         if key not in self._tokens:
-            options = ["--groups", ",".join(groups)] if groups else []
-            options += ["--actor", actor] if actor else []
-            minted = self.sluice("token", "mint", "--user", user, "--ttl", ttl, *options)
-            assert minted.returncode == 0, minted.stderr
-            self._tokens[key] = minted.stdout.strip()
+            issuer, private = configuration.local_issuer(self.config, {}, None)
+            actors, seconds = (actor,) if actor else (), int(ttl[:-1]) * {"s": 1, "m": 60, "h": 3600}[ttl[-1]]
+            made = mint(private, issuer, user, tuple(groups), actors, time.time(), seconds, secrets.token_hex(16))
+            self._tokens[key] = made
         return self._tokens[key]
 
     def dsn(

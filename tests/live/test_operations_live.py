@@ -3,20 +3,17 @@
 import base64
 import http.client
 import json
-import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
 import psycopg
 import pytest
 
-from gateway.identity.mint import mint
 from tests.live.rig import POLICY, Gateway, Postgres, serving, standard_entries, wait_for
-from workers import configuration
 
 ADMINS = """
 [[grant]]
@@ -74,22 +71,9 @@ review_by = { groups = ["security"] }
 """
 
 
-class Minting(Gateway):
-    """Dozens of people come here: their tokens are made without a process for each."""
-
-    def token(self, user: str, groups: Sequence[str] = (), actor: str = "", ttl: str = "1h") -> str:
-        key = (user, tuple(groups), actor, ttl)
-        if key not in self._tokens:
-            issuer, private = configuration.local_issuer(self.config, {}, None)
-            actors = (actor,) if actor else ()
-            made = mint(private, issuer, user, tuple(groups), actors, time.time(), 3600, secrets.token_hex(16))
-            self._tokens[key] = made
-        return self._tokens[key]
-
-
 @pytest.fixture(scope="module")
 def gateway(postgres: Postgres) -> Iterator[Gateway]:
-    yield from serving(Minting(standard_entries(postgres), POLICY + ADMINS))
+    yield from serving(Gateway(standard_entries(postgres), POLICY + ADMINS))
 
 
 def call(
