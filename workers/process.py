@@ -14,6 +14,7 @@ import trio
 from gateway.errors import Refusal, Refused, State, Unavailable
 from gateway.identity.keys import IssuerKeys
 from gateway.policy.table import PolicyTable
+from gateway.session.holding import Held
 from gateway.session.inflight import Wanted
 from workers import host, sockets
 from workers.admission import Admissions
@@ -124,7 +125,7 @@ class _Worker:
             self._soon = soon
             self.audit.wrote = self._wrote
             self._wrote()
-            self.relay.estimate = lambda link, wanted: soon(nursery.start_soon, self._estimate, link, wanted)
+            self.relay.want = lambda link, wanted: soon(nursery.start_soon, self._want, link, wanted)
             lending = self.standing.lending
             lending.begin = lambda database, shape: soon(nursery.start_soon, lending.open, database, shape)
             self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
@@ -231,7 +232,9 @@ class _Worker:
         self.catalogs.follow_labels()
         return followed
 
-    async def _estimate(self, link: Link, wanted: Wanted) -> None:
+    async def _want(self, link: Link, wanted: Wanted | Held) -> None:
+        if isinstance(wanted, Held):
+            return
         self.relay.estimated(link, wanted, await self.standing.estimate(link, wanted))
 
     async def _cancel(self, link: Link) -> None:

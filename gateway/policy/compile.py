@@ -8,6 +8,7 @@ import msgspec
 from gateway.policy.rules import (
     INFERENCE,
     STRICTNESS,
+    Approval,
     Classify,
     Grant,
     Guardrail,
@@ -30,6 +31,7 @@ class Table(msgspec.Struct, frozen=True):
     format: int
     grants: tuple[Grant, ...]
     guardrails: tuple[Guardrail, ...]
+    approvals: tuple[Approval, ...]
     classify: tuple[Classify, ...]
     masks: tuple[Mask, ...]
     record_keys: tuple[RecordKeys, ...]
@@ -47,6 +49,7 @@ def compile(policies: Sequence[Policy], settings: Settings) -> bytes:
         format=FORMAT,
         grants=tuple(sorted((_sorted(rule) for rule in policy.grants), key=lambda rule: rule.name)),
         guardrails=tuple(sorted((_sorted(rule) for rule in policy.guardrails), key=lambda rule: rule.name)),
+        approvals=tuple(sorted((_sorted(rule) for rule in policy.approvals), key=lambda rule: rule.name)),
         classify=tuple(sorted({_sorted(rule) for rule in policy.classify}, key=msgspec.json.encode)),
         masks=_strictest(policy.masks),
         record_keys=tuple(sorted({_sorted(rule) for rule in policy.record_keys}, key=msgspec.json.encode)),
@@ -99,7 +102,7 @@ def _strangers(policy: Policy, settings: Settings) -> list[str]:
         "issuers": {one.name for one in settings.issuers},
     }
     notes: list[str] = []
-    rules: list[Grant | Guardrail] = [*policy.grants, *policy.guardrails]
+    rules: list[Grant | Guardrail | Approval] = [*policy.grants, *policy.guardrails, *policy.approvals]
     for rule in rules:
         file, line = policy.places[rule.name]
         for key, names in known.items():

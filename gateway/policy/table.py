@@ -15,7 +15,7 @@ from gateway.policy.choosing import Choice, listed
 from gateway.policy.compile import FORMAT, Table
 from gateway.policy.rails import RailIndex, Rails
 from gateway.policy.rights import Rights
-from gateway.policy.rules import Classify, Grant, Guardrail
+from gateway.policy.rules import Approval, Classify, Grant, Guardrail
 from gateway.policy.sides import Side, role, under, unmasked, words
 from gateway.settings import Database
 
@@ -40,7 +40,11 @@ class PolicyTable:
             raise ValueError(f"a compiled policy of format {self._table.format}, not {FORMAT}")
         self.digest = hashlib.sha256(data).hexdigest()
         self._masks = {label: mask for mask in self._table.masks for label in mask.labels}
-        rules: list[Grant | Guardrail] = [*self._table.grants, *self._table.guardrails]
+        rules: list[Grant | Guardrail | Approval] = [
+            *self._table.grants,
+            *self._table.guardrails,
+            *self._table.approvals,
+        ]
         self._databases = frozenset(name for rule in rules for name in rule.databases) - {"*"}
         self._environments = frozenset(name for rule in rules for name in rule.environments) - {"*"}
         self._places: dict[tuple[str, str], _Place] = {}
@@ -91,10 +95,11 @@ class PolicyTable:
         counting = _distinct([under(side, chosen) for side in sides])
         alone = principal.account is None
         unmask, unmask_as = unmasked(counting)
-        rails = place.rails(principal)
+        rails, approvals = place.rails(principal), place.approvals(principal)
         names = tuple([tuple([one.name for one in side]) for side in counting])
+        others = rails.own, tuple([one.name for one in approvals])
         return Rights(
-            key=(self.digest, database, environment, chosen, names, alone, rails.own),
+            key=(self.digest, database, environment, chosen, names, alone, *others),
             role=chosen,
             allow=words([_for_itself(side) for side in counting] if alone else counting),
             unmask=unmask,
@@ -110,6 +115,7 @@ class PolicyTable:
             environment=environment,
             generation=generation,
             record_keys=self._table.record_keys,
+            approvals=approvals,
         )
 
     def _place(self, database: str, environment: str) -> "_Place":
@@ -127,10 +133,10 @@ class PolicyTable:
 class _Place:
     """The rules that may speak in one database."""
 
-    __slots__ = ("_agents", "_delegated", "_own", "_people", "_rails", "_shared")
+    __slots__ = ("_agents", "_approvals", "_delegated", "_own", "_people", "_rails", "_shared")
 
     def __init__(self, table: Table, database: str, environment: str) -> None:
-        def here(rule: Grant | Guardrail) -> bool:
+        def here(rule: Grant | Guardrail | Approval) -> bool:
             return listed((database,), rule.databases) and listed((environment,), rule.environments)
 
         grants = [one for one in table.grants if here(one)]
@@ -141,6 +147,7 @@ class _Place:
         self._agents = RailIndex(one for one in rails if _whose(one) == "agents")
         self._own = Choice((one for one in rails if _whose(one) == "some"), _speaks_of)
         self._rails: dict[tuple[str, ...], Rails] = {}
+        self._approvals = Choice((one for one in table.approvals if here(one)), _speaks_of)
 
     def sides(self, who: Principal) -> list[Side]:
         """The grants of each agent of the chain, outermost first, that are about this person, and his own, last."""
@@ -151,6 +158,11 @@ class _Place:
         """The grants by which a shared account works for others."""
         sides = self.sides(account) if account is not None else []
         return [tuple([one for one in side if one.end_user is not None]) for side in sides]
+
+    def approvals(self, who: Principal) -> tuple[Approval, ...]:
+        """The approval rules that speak of what the principal has held, or of what the account behind which he is has."""
+        own = self._approvals.of(who)
+        return own if who.account is None else tuple(dict.fromkeys((*own, *self._approvals.of(who.account))))
 
     def rails(self, who: Principal) -> Rails:
         """The guardrails in force for the principal."""
@@ -188,10 +200,10 @@ def _selects(grant: Grant, who: Principal) -> bool:
     )
 
 
-def _speaks_of(rail: Guardrail, who: Principal) -> bool:
-    if rail.actors and not (who.actors and listed(who.actors, rail.actors)):
+def _speaks_of(rule: Guardrail | Approval, who: Principal) -> bool:
+    if rule.actors and not (who.actors and listed(who.actors, rule.actors)):
         return False
-    return listed((who.user,), rail.users) and listed(who.groups, rail.groups)
+    return listed((who.user,), rule.users) and listed(who.groups, rule.groups)
 
 
 def _begun(grant: Grant, now: float) -> bool:

@@ -18,7 +18,7 @@ from gateway.masking.inference import entries, told
 from gateway.policy.decision import Budget, Limit
 from gateway.session.budgets import Purse
 from gateway.session.inflight import NOTHING, Ask, Item, Portal, Statement
-from parser.messages import execute, parse
+from parser.messages import execute, parse, query
 from parser.messages import frame as build
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 REFUSED_EXTENDED: Final = parse("sluice_refused", "sluice_refused")  # a syntax error, read before its name is looked at
 REFUSED_UNNAMED: Final = parse("", "sluice_refused")  # a failing Parse of the unnamed statement also ends the one before
+REFUSED_QUERY: Final = query("sluice_refused")  # a syntax error
 SYNC: Final = build(b"S")
 FLUSH: Final = build(b"H")
 _BIND_UNNAMED: Final = build(b"B", b"\0\0" + bytes(6))  # no parameters, every result column as text
