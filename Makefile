@@ -7,7 +7,7 @@ KEEP ?= 0
 ARGS ?=
 
 .PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-idle bench-lexing \
-	bench-recording bench-scaling bench-signing-in bench-verifying load load-reach storm lint clean
+	bench-recording bench-scaling bench-signing-in bench-strangers bench-verifying load load-reach storm lint clean
 
 env: $(STAMP)
 
@@ -60,6 +60,10 @@ bench-bulk: env
 # Sign-ins a second, a section of `make bench` by itself. ARGS=--short for a quick look, ARGS=--record puts it in bench.md.
 bench-signing-in: env
 	@$(BIN)/python loadtest/bench.py --only signing-in $(ARGS)
+
+# What 10,000 sign-ins a minute that fail cost those who are in. ARGS=--short for a quick look; --record for bench.md.
+bench-strangers: env
+	@$(BIN)/python loadtest/strangers.py $(ARGS)
 
 # Tokenizers side by side, one core. ARGS=--record puts the table in bench.md.
 bench-lexing: env

@@ -9,6 +9,7 @@ from gateway.masking.basis import MaskBasis
 from gateway.masking.looks import Found, Watch, learned
 from gateway.masking.plan import CopyPlan, RowPlan
 from gateway.masking.row_keys import Keyed, of_copy, of_rows
+from gateway.masking.subjects import nameless
 
 CARDS_MAX = 64  # sets of what was found, remembered for one result
 
@@ -29,6 +30,7 @@ class ResultPlan:
     keyed: Keyed | None = None
     added: int = 0
     learned: list[Learned] = field(default_factory=list)
+    _nameless: bool | None = None
     _cards: dict[frozenset[Found], ColumnsCard | None] = field(default_factory=dict)
 
     def mask(self, frames: bytes) -> tuple[bytes, list[Found]]:
@@ -44,6 +46,13 @@ class ResultPlan:
         if found:
             self._conclude(watch)
         return masked, found
+
+    def nameless(self) -> bool:
+        """Whether its rows tell of people whose keys are not in it."""
+        if self._nameless is None:
+            described = None if isinstance(self.rows, CopyPlan) else self.description
+            self._nameless = nameless(self.basis, self.keyed, described, self.added)
+        return self._nameless
 
     def _conclude(self, watch: Watch) -> None:
         """Columns that have turned out to be of one kind are masked whole from now on."""

@@ -396,7 +396,7 @@ class Scope:
             adds is None
             and decision.verdict == "allow"
             and decision.limits is NO_LIMITS
-            and not decision.wants_estimate
+            and not (decision.wants_estimate or decision.loops)
             and not moves
             and facts.named is None
             and not facts.kinds[0].startswith("ROLLBACK")

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway import door_settings
+from gateway.door_settings import Certificate
 from gateway.toml_source import Path, convert, fail, nearest, parse
 
 Tls = Literal["off", "optional", "required"]
@@ -42,6 +44,12 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_sessions: Count = 10_000
     message_bytes_max: Annotated[int, Meta(ge=65_536, le=1_073_741_824)] = 16_777_216
     login_seconds: Seconds = 10.0
+    auth: Literal["password", "oauth"] = "password"  # how a client is asked for its token where it does not say
+    tls_client_ca: str = ""  # who signs client certificates, and which of them are revoked
+    tls_client_crl: str = ""
+    credentials: str = ""  # the file of static credentials, and the names that are asked for them
+    scram_users: tuple[Text, ...] = ()
+    sign_in_failures_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] = 600  # of an address; of a user there a fifth
 
 
 class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +84,7 @@ class Issuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_claim: Text = "sub"
     groups_claim: Text = "groups"
     actor_claim: Text = "act"
+    scope: Text = "openid"  # what an OAuth client is told to ask the issuer for
 
 
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,7 +125,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit: Audit = Audit()
     policy: PolicyFile = PolicyFile()
     issuers: tuple[Issuer, ...] = msgspec.field(name="issuer", default=())
+    certificates: tuple[Certificate, ...] = msgspec.field(name="certificate", default=())
     databases: tuple[Database, ...] = msgspec.field(name="database", default=())
+
+    @property
+    def issuer_names(self) -> set[str]:
+        """Whom a rule may name as issuer: of tokens, the rules for certificates, and the static credentials."""
+        names = {one.name for one in self.issuers} | {one.name for one in self.certificates}
+        return names | {door_settings.CREDENTIALS} if self.gateway.credentials else names
 
     def database(self, name: str) -> Database | None:
         """The database a client asks for by this name; the "*" entry gives a copy that carries the name."""
@@ -166,6 +182,7 @@ def load(text: str, file: str, environ: Mapping[str, str]) -> Settings:
     settings = convert(tables, Settings, text, file)
     gateway = _gateway(settings.gateway, tables.get("gateway", {}), text, file)
     _issuers(settings.issuers, text, file)
+    door_settings.check(gateway, settings.certificates, [one.name for one in settings.issuers], text, file)
     databases = tuple(
         _database(one, tables["database"][index], ("database", index), text, file, environ)
         for index, one in enumerate(settings.databases)
@@ -206,6 +223,9 @@ def _gateway(gateway: Gateway, given: Mapping[str, Any], text: str, file: str) -
             fail(text, file, ("gateway", key), str(error), 'write it as "127.0.0.1:6432" or "[::1]:6432"')
         if key == "listen" and "tls" not in given and not is_local(host):
             gateway = msgspec.structs.replace(gateway, tls="required")
+        if key == "admin" and not is_local(host) and not gateway.tls_cert:
+            why = "operators' tokens would cross the network in clear"
+            fail(text, file, ("gateway", key), why, "set tls_cert and tls_key, or listen on 127.0.0.1 only")
     for key in ("drain_seconds", "login_seconds"):
         if not math.isfinite(getattr(gateway, key)):
             fail(text, file, ("gateway", key), "it is not a length of time", "give a number of seconds")

@@ -6,22 +6,82 @@ from typing import Any
 import msgspec
 
 from gateway.audit.records import EventKind
+from gateway.identity.barred import Bar
 from workers import control
+from workers.errands import Answer, EndSession, ListSessions, MoveBars
 
 
 class Reread(msgspec.Struct, tag="reread", frozen=True):
     """The operator wants files read again; the supervisor has taken them over."""
 
 
+class Recorded(msgspec.Struct, tag="recorded", frozen=True):
+    """What was told with this number is on record."""
+
+    number: int
+
+
+class Sent(msgspec.Struct, tag="sent", frozen=True):
+    """These workers were given the errand; from each comes Done, or WorkerGone."""
+
+    number: int
+    workers: tuple[int, ...]
+
+
+class Done(msgspec.Struct, tag="done", frozen=True):
+    """A worker's answer to an errand; a descriptor travels along where the answer says so."""
+
+    number: int
+    worker: int
+    answer: Answer
+
+
+class WorkerGone(msgspec.Struct, tag="worker gone", frozen=True):
+    """A worker has ended, and its sessions with it: it answers nothing more."""
+
+    worker: int
+
+
+class Barred(msgspec.Struct, tag="barred", frozen=True):
+    """A rule of the policy has somebody kept out; the workers know it, and it is to be kept."""
+
+    bar: Bar
+
+
 class Told(msgspec.Struct, tag="told", frozen=True):
-    """Something for the record of the gateway itself: `data` says `what`, and a few facts. Never a sensitive value."""
+    """Something for the record of the gateway itself: `data` says `what`, and a few facts. Never a sensitive value. With a
+    number it is answered with Recorded."""
 
     kind: EventKind
     data: dict[str, Any]
+    number: int = 0
 
 
-ToAdmin = Reread
-ToSupervisor = Told
+class Granted(msgspec.Struct, tag="granted", frozen=True):
+    """All grants that were given on request and are in force, sealed in the descriptor beside it; they go into the policy.
+    Answered with InForce. `reviews`: how many that were broken open wait for their review."""
+
+    number: int
+    size: int
+    digest: bytes
+    reviews: int = 0
+
+
+class InForce(msgspec.Struct, tag="in force", frozen=True):
+    """Every worker decides by these grants from now on."""
+
+    number: int
+
+
+class Errand(msgspec.Struct, tag="errand", frozen=True):
+    """Something that every worker is to do. Answered with Sent."""
+
+    number: int
+    errand: ListSessions | EndSession | MoveBars
+
+
+ToAdmin = Reread | Recorded | Sent | Done | WorkerGone | Barred | InForce
+ToSupervisor = Told | Errand | Granted
 Message = ToAdmin | ToSupervisor
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

@@ -16,8 +16,10 @@ import trio
 
 from gateway.audit.records import EventKind
 from gateway.errors import ConfigError
+from gateway.identity.barred import Bar, Bars
 from workers import admin_link, configuration
-from workers.admin_link import Message, Reread, Told
+from workers.admin_link import Barred, Message, Reread, Told
+from workers.admin_post import Post
 from workers.configuration import Loaded
 
 NAME: Final = "sluice-admin"
@@ -32,7 +34,14 @@ class Desk:
     control: socket.socket  # SOCK_SEQPACKET to the supervisor, non-blocking
     loaded: Loaded
     environ: Mapping[str, str]
+    bars: Bars = field(default_factory=Bars)  # as the supervisor knew them when this process began
     moved: trio.Event = field(default_factory=trio.Event)
+    post: Post = field(init=False)
+    barred: Callable[[Bar], None] = field(init=False)  # called for what rules of the policy keep out
+
+    def __post_init__(self) -> None:
+        self.post = Post(self.tell)
+        self.barred = lambda bar: None
 
     async def tell(self, message: Message, fd: int | None = None) -> None:
         """Tells the supervisor, which reads soon."""
@@ -58,17 +67,27 @@ class Desk:
 
 
 Service = Callable[[Desk], Awaitable[None]]
-SERVICES: tuple[Service, ...] = ()
+
+
+def all_services() -> tuple[Service, ...]:
+    """Imported in this process alone: no worker carries what they need."""
+    from workers import admin_interface
+
+    return (admin_interface.serve,)
 
 
 def serve(
-    control: socket.socket, loaded: Loaded, environ: Mapping[str, str], services: tuple[Service, ...] = SERVICES
+    control: socket.socket,
+    loaded: Loaded,
+    environ: Mapping[str, str],
+    bars: Bars,
+    services: tuple[Service, ...] | None = None,
 ) -> int:
     """The main of the process that the supervisor forked for it; the exit code."""
     faulthandler.enable()
     ctypes.CDLL(None).prctl(_PR_SET_NAME, NAME.encode(), 0, 0, 0)
     os.nice(5)  # sessions first
-    trio.run(_serve, Desk(control, loaded, environ), services)
+    trio.run(_serve, Desk(control, loaded, environ, bars), all_services() if services is None else services)
     return 0
 
 
@@ -90,5 +109,10 @@ async def _listen(desk: Desk) -> None:
             continue
         if heard is None:
             return
-        if isinstance(heard[0], Reread):
+        message, fd = heard
+        if isinstance(message, Reread):
             desk.reread()
+        elif isinstance(message, Barred):
+            desk.barred(message.bar)
+        else:
+            desk.post.hear(message, fd)

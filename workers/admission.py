@@ -1,7 +1,6 @@
 """From a first packet to a session that may begin: who it is, with which rights, and the server's side of it."""
 
 import logging
-import ssl
 import time
 from collections.abc import Callable
 
@@ -12,12 +11,15 @@ from gateway.identity import claims
 from gateway.identity.principal import Principal
 from gateway.policy import startup
 from gateway.settings import Database
-from workers import tls
+from parser.startup import Startup
 from workers.admitted import Admission, shape_of
 from workers.audit_log import AuditLog
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
 from workers.descriptors import sessions_room
+from workers.doors import LIMITED, Doors
+from workers.limited import LimitedSignIns
+from workers.proofs import Ask
 from workers.relay import Relay
 from workers.sharing import shared
 from workers.sign_in import Attempt, Begun, Claimed, TlsMode, sign_in
@@ -26,8 +28,11 @@ from workers.slot import Slot
 from workers.sockets import Wire
 from workers.standing import Standing, note, put
 from workers.targets import target
+from workers.tls import ServerContext
 from workers.upstream import Target, Upstream, connect
 from workers.warm import end
+
+_BROKEN = (State.PROTOCOL, State.FEATURE, State.NOT_SIGNED_IN)
 
 log = logging.getLogger("sluice.admission")
 
@@ -56,17 +61,24 @@ class Admissions:
         self._room = sessions_room()
         self._count = 0
         self._tokens = claims.VerifiedTokens()
+        self._limited = LimitedSignIns(audit)
+        self.doors = Doors(slot)
         self.keys = slot.keys
         self.follow_policy: Callable[[], object] = lambda: None
         self.tls: TlsMode = gateway.tls
-        self.tls_context: ssl.SSLContext | None = None
         self.login_seconds = gateway.login_seconds
-        if gateway.tls != "off":
-            self.tls_context = tls.server_context(str(slot.path(gateway.tls_cert)), str(slot.path(gateway.tls_key)))
+
+    @property
+    def tls_context(self) -> ServerContext | None:
+        """The one for new connections."""
+        return self.doors.tls_context
 
     def identify(self, token: str) -> Principal:
         """Whose token it is, whoever brings it. Raises Refusal."""
-        return self._tokens.verify(token, None, self.keys, time.time())
+        now = time.time()
+        principal = self._tokens.verify(token, None, self.keys, now)
+        self._standing.refuse_barred(principal, now)
+        return principal
 
     async def welcome(self, wire: Wire, begun: Begun) -> None:
         """A new connection, up to its hand-over to the relay."""
@@ -74,10 +86,22 @@ class Admissions:
         if signed is not None:
             self._standing.begin(signed)
 
+    def ask(self, packet: Startup, wire: Wire) -> Ask:
+        """What a client has to show."""
+        return self.doors.ask(packet, wire)
+
+    def tidy(self) -> None:
+        """Called about twice a second."""
+        self._limited.put(time.monotonic())
+
+    def close(self) -> None:
+        """What has not been put on record yet goes there now."""
+        self._limited.put(time.monotonic(), all_of_them=True)
+
     def at_once(self, attempt: Attempt) -> tuple[Admission, Upstream] | None:
         """As `admit` and `connect`, None where it must be waited for or something stands against it. The session is not on
         record before `put_on_record`."""
-        if attempt.token not in self._tokens:  # a signature takes its time
+        if self._known(attempt) is None:  # a signature takes its time
             return None
         try:
             admission = self.admit(attempt)
@@ -95,6 +119,14 @@ class Admissions:
         self._audit.chain.event(time.time_ns(), "session", {"what": "session opened"}, admission.card)
         return admission, upstream
 
+    def limit(self, attempt: Attempt) -> Refused | None:
+        """The refusal of an attempt for which nothing is computed, since too many have failed; it is counted."""
+        refused = None if self._known(attempt) is not None else self.doors.limit(attempt.address, attempt.user)
+        if refused is not None:
+            self._slot.row.add(Counter.SIGN_INS_REFUSED)
+            self._limited.add(attempt.address, time.monotonic())
+        return refused
+
     def put_on_record(self) -> None:
         """Raises Unavailable where the audit cannot be written."""
         self._audit.commit()
@@ -105,7 +137,7 @@ class Admissions:
             raise Refusal(Refused(State.STARTING, "the gateway is shutting down", "Connect again."))
         self.follow_policy()
         now = time.time()
-        principal = self._tokens.verify(attempt.token, attempt.user, self.keys, now)
+        principal = attempt.principal or self._known(attempt) or self._verified(attempt)
         database = self._slot.settings.database(attempt.database)
         if database is None:
             raise Refusal(Refused(State.NO_DATABASE, f'database "{attempt.database}" does not exist'))
@@ -129,9 +161,23 @@ class Admissions:
                 token_id=principal.token_id,
                 model=principal.model,
                 run=principal.run,
+                method=principal.method,
+                weak=principal.weak,
             )
         )
         return Admission(principal, shared(database), self._target(database), rights, parameters, card, session_id)
+
+    def _known(self, attempt: Attempt) -> Principal | None:
+        """Who it is by a token that was verified before: a look, which no failures of others keep anybody from."""
+        return self._tokens.find(attempt.token, attempt.user, self.keys, time.time(), attempt.presented)
+
+    def _verified(self, attempt: Attempt) -> Principal:
+        self.doors.check(attempt.address, attempt.user)
+        try:
+            return self._tokens.verify(attempt.token, attempt.user, self.keys, time.time(), attempt.presented)
+        except Refusal:
+            self.doors.failed(attempt.address, attempt.user)
+            raise
 
     def _target(self, database: Database) -> Target:
         return shared(target(database, self._slot.secrets, self._slot.folder))
@@ -173,16 +219,31 @@ class Admissions:
     def turned_away(self, claimed: Claimed, admission: Admission | None, refused: Refused) -> None:
         """Puts on record who did not come in, and why; of the token nothing."""
         self._slot.row.add(Counter.SIGN_INS_REFUSED)
+        user = claimed.get("user")
+        if refused.rule == LIMITED or (refused.sqlstate in _BROKEN and self._is_one_of_many(claimed, user)):
+            self._limited.add(claimed.address, time.monotonic())
+            return
         said = SessionInfo(
             "",
-            claimed.get("user"),
+            user,
             address=claimed.address,
             application=claimed.get("application_name"),
-            database=claimed.get("database") or claimed.get("user"),
+            database=claimed.get("database") or user,
+            method=claimed.method,
         )
         card = admission.card if admission is not None else SessionCard(said)
         why = {"why": refused.message, "sqlstate": str(refused.sqlstate)}
         note(self._audit, "sign-in refused", card, {**why, "verified": admission is not None, "tls": claimed.tls})
+
+    def _is_one_of_many(self, claimed: Claimed, user: str) -> bool:
+        """Whether so many conversations went astray that they are not worth a record each; such failures count. Those
+        who were asked for nothing yet (for want of TLS, mostly) do not use up what others at their address have."""
+        if claimed.answered:
+            return False
+        where = claimed.address if claimed.method else f"unasked {claimed.address}"
+        limited = self.doors.limit(where, user) is not None
+        self.doors.failed(where, user)
+        return limited
 
     def lost(self, admission: Admission) -> None:
         """The client went away before its greeting: its place is free again."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 ROW_GROUP: Final = 100_000
 _TEXTS: Final = (
-    "id", "kind", "session", "user", "issuer", "database", "environment", "role", "token_id", "model", "run", "statement",
-    "fingerprint", "statement_kind", "decision", "approval", "intent", "status", "command", "sqlstate",
+    "id", "kind", "session", "user", "issuer", "database", "environment", "role", "token_id", "model", "run", "method",
+    "statement", "fingerprint", "statement_kind", "decision", "approval", "intent", "status", "command", "sqlstate",
 )  # fmt: skip
 _LISTS: Final = ("groups", "actor", "tables", "columns_read", "columns_written", "rules", "columns_clear", "literals")
 _NUMBERS: Final = ("rows", "bytes", "duration_us")

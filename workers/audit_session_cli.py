@@ -95,6 +95,7 @@ def _print_who(console: Console, who: dict[str, Any]) -> None:
         ("who", f"{who['user']} ({', '.join(who['groups']) or 'no groups'})"),
         ("through", f"{through}{f' ({agent})' if agent else ''}" if through or agent else ""),
         ("token", f"{who['token_id'] or '-'} of {who['issuer'] or '-'}"),
+        ("by", f"{who['method']}{' (weak)' if who.get('weak') else ''}"),
         ("from", f"{client['address']}{' with ' + client['application'] if client['application'] else ''}"),
         ("to", f"{who['database']} ({who['environment']}) as {who['role']}"),
         ("began", who["began"]),

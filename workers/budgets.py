@@ -12,21 +12,24 @@ A word says by itself which window it counts: a reader never mixes two windows, 
 The window slides by weight: used = current + previous * (1 - elapsed share of the current window), rounded up. That is
 exact where the previous window was used evenly. Where all of it was used at its very end, up to twice the budget can
 pass within one window's length; within the windows that the clock cuts never more than the budget.
+
+What tasks use is counted in `workers.tasks`, and different people in `workers.crowds` and `workers.meetings`.
 """
 
 import mmap
 import secrets
-from collections.abc import Iterable
 from hashlib import blake2b
 
 import msgspec
 
 from gateway.identity.principal import Principal
 from gateway.policy.decision import Budget
+from workers.crowds import HOURS, SPAN_SECONDS, SPANS, TASKS, Crowds
+from workers.probing import find, home, places
 from workers.slab import Counter, Row
+from workers.tasks import TaskAccount, TaskLedger, Tasks
 
 ENTRIES = 16384  # in each slot's table: 384 KiB, of which the kernel gives only the pages that are used
-PROBES = 64  # an entry is found within so many steps from its home, or not at all
 WINDOW_SECONDS_MAX = 3600
 
 _WORDS = 3
@@ -47,6 +50,9 @@ class Budgets:
         words = memoryview(self._map).cast("Q")
         size = _WORDS * entries
         self.tables = tuple(words[slot * size : (slot + 1) * size] for slot in range(slots))
+        self.tasks = Tasks(slots)
+        self.hours_met = Crowds(slots, HOURS, SPANS, SPAN_SECONDS)
+        self.tasks_met = Crowds(slots, TASKS, 1, 0)
         self.secret = secrets.token_bytes(32)
 
     def ledger(self, index: int, row: Row) -> "Ledger":
@@ -63,15 +69,16 @@ class Ledger:
         self.others = tuple(table for table in budgets.tables if table is not own)
         self._secret = budgets.secret
         self._row = row
+        self._tasks = TaskLedger(budgets.tasks.tables, index, row)
 
-    def purse(self, principal: Principal, budget: Budget) -> "Account":
-        """The account of one principal under one budget. `most` is no part of its key: a policy that changes it goes on with
-        what was counted."""
+    def purse(self, principal: Principal, budget: Budget) -> "Account | TaskAccount":
+        """The account of one principal, or of his task, under one budget. `most` is no part of its key: a policy that
+        changes it goes on with what was counted."""
+        key = key_of(self._secret, principal, budget)
+        if not budget.window_seconds:
+            return TaskAccount(self._tasks, key, budget, principal.expires)
         assert budget.window_seconds % 60 == 0
-        assert 0 < budget.window_seconds <= WINDOW_SECONDS_MAX
-        who = (principal.user, principal.issuer, principal.actors)
-        name = msgspec.msgpack.encode((budget.grant, budget.what, budget.window_seconds, *who))
-        key = int.from_bytes(blake2b(name, digest_size=8, key=self._secret).digest(), "big") or 1
+        assert budget.window_seconds <= WINDOW_SECONDS_MAX
         return Account(self, key, budget)
 
     def claim(self, key: int, now: int) -> int:
@@ -79,7 +86,7 @@ class Ledger:
         words = self.own
         minute = now // _MINUTE_NS
         free = -1
-        for place in _places(words, key):
+        for place in places(len(words), key, _WORDS):
             found = words[place]
             if found == key:
                 return place
@@ -97,6 +104,17 @@ class Ledger:
         return free
 
 
+def key_of(secret: bytes, principal: Principal, budget: Budget) -> int:
+    """Under which a principal's use of a budget, or his task's, is counted."""
+    actors = () if budget.personal else principal.actors
+    task: tuple[str, ...] = ()
+    if not budget.window_seconds:
+        task = ("run", principal.run) if principal.run else ("token", principal.token_id)
+    who = (principal.user, principal.issuer, actors, *task)
+    name = msgspec.msgpack.encode((budget.grant, budget.what, budget.window_seconds, *who))
+    return int.from_bytes(blake2b(name, digest_size=8, key=secret).digest(), "big") or 1
+
+
 class Account:
     """A principal's use of one budget (gateway.session.budgets.Purse), with its places in the tables found once.
 
@@ -112,7 +130,7 @@ class Account:
         self._window = budget.window_seconds * 10**9
         self._minutes = budget.window_seconds // 60
         self._own = -1  # a place, once it is known
-        self._places = [_home(table, key) for table in ledger.others]
+        self._places = [home(len(table), key, _WORDS) for table in ledger.others]
 
     def left(self, now: int) -> int:
         """What is left, 0 when nothing is or when what will be spent cannot be counted here."""
@@ -156,14 +174,10 @@ class Account:
 
     def _look(self, index: int, words: memoryview) -> int:
         """The place of our entry in another worker's table, remembered; -1 while it has none."""
-        for place in _places(words, self._key):
-            found = words[place]
-            if found == self._key:
-                self._places[index] = place
-                return place
-            if not found:
-                break
-        return -1
+        place = find(words, self._key, _WORDS)
+        if place >= 0:
+            self._places[index] = place
+        return place
 
     def spend(self, count: int, now: int) -> None:
         """Counts so many in the current window, at most 2^40 - 1: more than that no budget allows."""
@@ -180,19 +194,6 @@ class Account:
         if counts & ~_COUNT_MAX == began:
             count += counts & _COUNT_MAX
         ledger.own[place] = began | (count if count < _COUNT_MAX else _COUNT_MAX)
-
-
-def _home(words: memoryview, key: int) -> int:
-    return key * _WORDS % len(words)
-
-
-def _places(words: memoryview, key: int) -> Iterable[int]:
-    """Where an entry of this key may be, in the order in which it is looked for."""
-    home = _home(words, key)
-    end = home + PROBES * _WORDS
-    if end <= len(words):
-        return range(home, end, _WORDS)
-    return [place % len(words) for place in range(home, min(end, home + len(words)), _WORDS)]
 
 
 def _is_old(words: memoryview, place: int, minute: int) -> bool:

@@ -13,13 +13,26 @@ import click
 from gateway.errors import ConfigError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_OPERATIONS = "workers.operations_cli"
+_ACCESS = "workers.access_cli"
 _ELSEWHERE = {  # verb: module, its command, what `sluice --help` says of it
+    "access": (_ACCESS, "access", "End an access that was given on request."),
+    "approvals": (_ACCESS, "approvals", "Show what waits for an answer, and answer."),
     "audit": ("workers.audit_group", "audit", "Read and verify the audit trail."),
+    "barred": (_OPERATIONS, "barred", "Show who is kept out."),
     "check": ("workers.operator_cli", "check", "Validate the configuration and reach every database."),
     "classify": ("workers.classify_cli", "classify_verb", "Show which columns are sensitive, and why."),
+    "credential": ("workers.credential_cli", "credential_verbs", "Static passwords for clients that know nothing else."),
     "demo": ("workers.demo", "demo", "Show the whole product against an embedded PostgreSQL."),
+    "lock": (_OPERATIONS, "lock", "Lock a user out."),
     "policy": ("workers.explain_cli", "policy", "Ask what the policy says."),
+    "request": (_ACCESS, "request", "Ask for access for a while."),
+    "resume": (_OPERATIONS, "resume", "Let a stopped agent come again."),
+    "revoke": (_OPERATIONS, "revoke", "Revoke a token."),
+    "sessions": (_OPERATIONS, "sessions", "Show live sessions, or end one."),
     "status": ("workers.operator_cli", "status_verb", "Show the running gateway."),
+    "stop": (_OPERATIONS, "stop", "Stop an agent at once, everywhere."),
+    "unlock": (_OPERATIONS, "unlock", "Let a locked user come again."),
 }
 
 

@@ -21,6 +21,8 @@ from gateway.policy import rules
 from gateway.policy.rules import Policy
 from gateway.settings import Issuer, Settings
 from gateway.toml_source import parse
+from workers import door_files
+from workers.door_files import DoorFiles
 
 MASK_KEY_FILE = "mask.key"  # keys the `hash` mask: equal on all hosts whose hashes shall be equal
 _KEY_BYTES_MIN = 32
@@ -35,6 +37,11 @@ class Secrets:
 
     mask_key: bytes
     passwords: Mapping[str, str | None]
+
+    @property
+    def mock_key(self) -> bytes:
+        """The key of the challenges that names without a credential get: the same on all workers, and after a restart."""
+        return HKDF(SHA256(), 32, None, b"sluice scram challenges").derive(self.mask_key)
 
     @property
     def digest_key(self) -> bytes:
@@ -60,7 +67,13 @@ class Loaded:
     keys: IssuerKeys
     secrets: Secrets
     audit_dir: Path
+    door_files: DoorFiles
     run_dir: Path  # beside the audit: lock, status and cancel sockets
+
+    @property
+    def state_dir(self) -> Path:
+        """What the gateway itself keeps beside the audit, and needs again when it starts."""
+        return self.audit_dir.parent / "state"
 
 
 def find(config: str | None, environ: Mapping[str, str]) -> Path:
@@ -86,6 +99,7 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
             )
         path = folder / name
         key_files[issuer.name] = (str(path), _bytes(path, f'issuer "{issuer.name}"'))
+    secrets = _secrets(file, settings, environ)
     return Loaded(
         file=file,
         folder=folder,
@@ -93,7 +107,8 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
         policy=compile_policy(file, settings),
         key_files=key_files,
         keys=issuer_keys.read(settings.issuers, key_files),
-        secrets=_secrets(file, settings, environ),
+        secrets=secrets,
+        door_files=_door_files(file, settings, secrets),
         audit_dir=audit_dir(file, settings),
         run_dir=run_dir(file, settings),
     )
@@ -119,6 +134,7 @@ def reload(running: Loaded, environ: Mapping[str, str]) -> Reloaded:
         policy=compile_policy(running.file, running.settings),
         key_files=key_files,
         keys=issuer_keys.read(running.settings.issuers, key_files),
+        door_files=_door_files(running.file, running.settings, running.secrets),
     )
     return Reloaded(kept, settings_changed=True)
 
@@ -203,6 +219,17 @@ def _key_files(file: Path, settings: Settings) -> KeyFiles:
         name = issuer.key_file or issuer.jwks_file
         key_files[issuer.name] = (str(file.parent / name), _bytes(file.parent / name, key))
     return key_files
+
+
+def _door_files(file: Path, settings: Settings, secrets: Secrets) -> DoorFiles:
+    """What the doors need of files, checked."""
+    named = door_files.named(file.parent, settings)
+    files = {
+        key: (str(path), (secret if key == door_files.CREDENTIALS else _bytes)(path, f"gateway.{key}"))
+        for key, path in named.items()
+    }
+    door_files.check(files, settings, str(file), secrets.mock_key)
+    return files
 
 
 def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secrets:

@@ -2,8 +2,9 @@
 
 Most sign-ins are two packets that arrive whole, a token that was verified before, and a server's connection that is kept
 warm. The relay rings for them as for any socket, they are let in together, and one append puts them on record. Whatever is
-otherwise (TLS, a cancel, a packet in parts, a refusal, no warm connection, no audit) goes the long way of `workers.sign_in`
-from where it stands, which knows all answers. Nothing here refuses anybody, and the long way misses nothing that was read.
+otherwise (TLS, any proof but a token as password, a cancel, a packet in parts, a refusal, no warm connection, no audit) goes
+the long way of `workers.sign_in` from where it stands, which knows all answers, and misses nothing that was read. Nobody is
+refused here but those who come after too many failures: they shall not cost what a task does.
 """
 
 import contextlib
@@ -23,8 +24,9 @@ from parser.frames import cut
 from parser.startup import PACKET_BYTES_MAX, Startup
 from workers.admission import Admissions
 from workers.admitted import Admission
+from workers.proofs import TOKEN_FRAME_BYTES_MAX, Proof
 from workers.relay import Relay
-from workers.sign_in import TOKEN_FRAME_BYTES_MAX, Attempt, Begun, Door, SignedIn, attempt_of
+from workers.sign_in import Attempt, Begun, Door, SignedIn, attempt_of
 from workers.sockets import RECEIVE_BYTES, SIGNING_IN_MAX, Exhausted, Wire, accept, tune, untimed
 from workers.standing import Standing
 from workers.upstream import Upstream
@@ -44,6 +46,7 @@ class _Caller:
     wire: Wire
     since: float
     begun: Begun = field(default_factory=Begun)
+    leaving: bool = False  # it has heard its last word; until it closes its end, or PATIENCE_SECONDS
 
 
 class Doorway:
@@ -79,8 +82,7 @@ class Doorway:
         self._open = False
         self._relay.unwatch(self._listener.fileno())
         for caller in list(self._callers.values()):
-            self._leave(caller)
-            caller.wire.drop()
+            self._drop(caller)
         self._send.close()
 
     def tidy(self) -> None:
@@ -88,7 +90,7 @@ class Doorway:
         late = time.monotonic() - PATIENCE_SECONDS
         for caller in list(self._callers.values()):
             if caller.since < late:
-                self._long_way(caller)
+                self._part(caller)
         if self._open:
             self._relay.watch(self._listener.fileno())
 
@@ -114,13 +116,16 @@ class Doorway:
             if sock is None:
                 return
             if len(self._callers) >= SIGNING_IN_MAX:  # there the oldest of too many is cut off
-                self._long_way(next(iter(self._callers.values())))
+                self._part(next(iter(self._callers.values())))
             caller = _Caller(Wire(sock), time.monotonic())
             self._callers[sock.fileno()] = caller
             self._relay.watch(sock.fileno())
             self._hear(caller, ready)
 
     def _hear(self, caller: _Caller, ready: list[tuple[_Caller, str]]) -> None:
+        if caller.leaving:
+            self._hear_out(caller)
+            return
         try:
             packet = caller.begun.packet
             if packet is None:
@@ -144,7 +149,7 @@ class Doorway:
             begun.door = Door.SSL_REFUSED
             return
         packet = _startup(seen)
-        if packet is None or gate.tls == "required":
+        if packet is None or gate.tls == "required" or not gate.doors.is_plain(packet):
             raise _LongWay
         sock.recv(len(seen))
         begun.packet = packet
@@ -168,7 +173,7 @@ class Doorway:
         for caller, token in ready:
             packet = caller.begun.packet
             assert packet is not None
-            attempt = attempt_of(caller.wire, packet, token)
+            attempt = attempt_of(caller.wire, packet, Proof(token))
             try:
                 found = self._admissions.at_once(attempt)
             except AssertionError:
@@ -176,7 +181,7 @@ class Doorway:
             except Exception:  # the long way asks the same, and says what of it can be told
                 found = None
             if found is None:
-                self._long_way(caller)
+                self._refuse_or_ask(caller, attempt)
             else:
                 admitted.append((caller, attempt, *found))
         try:
@@ -204,6 +209,42 @@ class Doorway:
             return
         wire.buffer.clear()
         self._standing.begin(SignedIn(wire, upstream, admission, attempt, secret))
+
+    def _refuse_or_ask(self, caller: _Caller, attempt: Attempt) -> None:
+        refused = self._admissions.limit(attempt)
+        if refused is None:
+            self._long_way(caller)
+            return
+        words = messages.error_response("FATAL", refused.sqlstate, refused.message, hint=refused.hint)
+        try:
+            _say(caller.wire.sock, words)
+            caller.wire.sock.shutdown(socket.SHUT_WR)
+        except (OSError, _LongWay):  # it is gone
+            self._drop(caller)
+            return
+        caller.leaving, caller.since = True, time.monotonic()
+
+    def _hear_out(self, caller: _Caller) -> None:
+        """Closing over unread bytes resets a connection, and the reset may overtake the last word."""
+        try:
+            if caller.wire.sock.recv(RECEIVE_BYTES):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._drop(caller)
+
+    def _part(self, caller: _Caller) -> None:
+        """From one that has been here long enough."""
+        if caller.leaving:
+            self._drop(caller)
+        else:
+            self._long_way(caller)
+
+    def _drop(self, caller: _Caller) -> None:
+        self._leave(caller)
+        caller.wire.drop()
 
     def _leave(self, caller: _Caller) -> None:
         fd = caller.wire.fileno()

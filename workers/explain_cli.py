@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from gateway.errors import Refusal
 from gateway.identity.principal import Principal
+from gateway.policy.decision import SPANS
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
 from gateway.settings import Database
@@ -94,6 +96,7 @@ def _explain(
 def _show(found: dict[str, Any]) -> None:
     if "sign_in" in found:
         click.echo(f"deny: {found['sign_in']}")
+    _show_sides(found.get("sides", ()), found.get("allow", ()))
     for statement in found["statements"]:
         rules = ", ".join(statement["rules"])
         click.echo(f"{statement['decision']}: {statement['statement']}")
@@ -112,7 +115,18 @@ def _show(found: dict[str, Any]) -> None:
             click.echo(f"  not read completely: {statement['reason']}")
         for limit in _limits(statement["limits"]):
             click.echo(f"  limit: {limit}")
+        for one in statement["loops"]:
+            often = f"{one['loop']} {one['after']} in {one['window_seconds']} seconds"
+            click.echo(f"  loop: {one['effect']} by {one['rule']}, {often}")
         _show_columns(statement["columns"])
+
+
+def _show_sides(sides: Sequence[dict[str, Any]], allow: Sequence[str]) -> None:
+    """Of an agent what each side may do, those of the agents first, and what that comes to."""
+    if len(sides) > 1:
+        for side in sides:
+            click.echo(f"side: {', '.join(side['allow'])}, by {', '.join(side['grants'])}")
+        click.echo(f"together: {', '.join(allow) or 'nothing'}")
 
 
 def _limits(limits: dict[str, Any]) -> list[str]:
@@ -121,8 +135,7 @@ def _limits(limits: dict[str, Any]) -> list[str]:
         if limits[key] is not None:
             found.append(f"{limits[key]['most']:g} {unit}, by {limits[key]['rule']}")
     for one in limits["budgets"]:
-        window = "an hour" if one["window_seconds"] == 3600 else "a minute"
-        found.append(f"{one['most']} {one['what']} {window}, by {one['grant']}")
+        found.append(f"{one['most']} {one['what']} per {SPANS[one['window_seconds']]}, by {one['grant']}")
     for one in limits["guesses"]:
         found.append(f"{one['most']} values compared with {one['label']} columns an hour")
     return found

@@ -73,6 +73,16 @@ reason = "first steps"
 # databases = ["prod"]
 # allow = ["read"]
 
+# [[access]]                     # for a while, when somebody else says yes: `sluice request`, `sluice approvals`
+# name = "production on request"
+# groups = ["developers"]        # who may ask
+# databases = ["prod"]
+# allow = ["read", "write"]      # the most that may be asked for
+# max_seconds = 14400
+# approvers = { groups = ["dba"] }        # never the requester
+# break_glass = true             # in an emergency at once, alarmed
+# review_by = { groups = ["security"] }   # … and reviewed afterwards
+
 # [[guardrail]]
 # name = "no destructive DDL in production"
 # environments = ["production"]

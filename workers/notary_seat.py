@@ -5,6 +5,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -19,13 +20,19 @@ HELD: Final = 1000  # messages kept while it cannot be told; the oldest go first
 FINISH_SECONDS: Final = 10.0  # for the last signatures, when all workers have ended
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    message: Message
+    then: Callable[[], None] | None = None
+
+
 class NotarySeat:
     """`main` is what the notary's process runs, given its end of the control socket; its result is the exit code."""
 
     def __init__(self, main: Callable[[socket.socket], int]) -> None:
         self.process = Companion("notary", main)
-        self._waiting: deque[Message] = deque(maxlen=HELD)
-        self._unheard: deque[Message] = deque(maxlen=HELD)  # told to this one, and not yet on record
+        self._waiting: deque[_Told] = deque(maxlen=HELD)
+        self._unheard: deque[_Told] = deque(maxlen=HELD)  # told to this one, and not yet on record
         self._heard = 0
         self._report: Report | None = None
         self._finish_by = 0.0
@@ -34,16 +41,20 @@ class NotarySeat:
         """Something for the record of the gateway itself. Never waits. What the operator asked for is `by` a "signal": the
         kernel does not say whose.
         """
-        data = msgspec.msgpack.decode(encode_bounded({"what": what, **facts}, FACTS_BYTES))
-        self._tell(Happened(kind, data, time.time_ns()))
+        self.told(kind, {"what": what, **facts})
 
-    def published(self, generation: int, digest: bytes, changes: dict[str, Any] | None) -> None:
+    def told(self, kind: EventKind, data: dict[str, Any], then: Callable[[], None] | None = None) -> None:
+        """As `happened`; `then` is called once it is on record."""
+        data = msgspec.msgpack.decode(encode_bounded(data, FACTS_BYTES))
+        self._tell(Happened(kind, data, time.time_ns()), then)
+
+    def published(self, generation: int, digest: bytes, changes: dict[str, Any] | None, by: str = "signal") -> None:
         """Which policy is in force from now on, and what it changes; None for the first."""
         facts = {"generation": generation, "policy": digest.hex()}
         if changes is None:
             self.happened("policy", "policy in force", **facts)
         else:
-            self.happened("policy", "policy published", **facts, changes=changes, by="signal")
+            self.happened("policy", "policy published", **facts, changes=changes, by=by)
 
     def reread(self) -> None:
         """The operator wants files read again."""
@@ -66,13 +77,14 @@ class NotarySeat:
             while (message := notary_link.receive(control)) is not None:
                 if isinstance(message, Report):
                     self._hear(message)
+            self.process.deaf()
         while self._waiting:
             try:
-                control.send(notary_link.encode(self._waiting[0]))
+                control.send(notary_link.encode(self._waiting[0].message))
             except OSError:  # it does not read, or has ended
                 return
             told = self._waiting.popleft()
-            if isinstance(told, Happened):
+            if isinstance(told.message, Happened):
                 self._unheard.append(told)
 
     def buried(self, pid: int, code: int, now: float) -> bool:
@@ -111,12 +123,14 @@ class NotarySeat:
     def _state(self) -> str:
         return "signing" if self.process.pid else "gone"
 
-    def _tell(self, message: Message) -> None:
-        self._waiting.append(message)
+    def _tell(self, message: Message, then: Callable[[], None] | None = None) -> None:
+        self._waiting.append(_Told(message, then))
         self.turn()
 
     def _hear(self, report: Report) -> None:
         self._report = report
         for _ in range(min(report.heard - self._heard, len(self._unheard))):
-            self._unheard.popleft()
+            then = self._unheard.popleft().then
+            if then is not None:
+                then()
         self._heard = report.heard

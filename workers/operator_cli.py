@@ -127,6 +127,10 @@ def status_verb(config: str | None, as_json: bool) -> None:
     click.echo(f"policy generation {policy['generation']}, sha256 {policy['sha256'][:16]}")
     click.echo(f"audit in {audit['dir']}, {_audit_words(audit)}, {audit['lag_bytes']} bytes not yet on disk")
     click.echo(_signing(audit))
+    if answer["open_reviews"]:
+        click.echo(f"{answer['open_reviews']} break-glass access to be reviewed: see `sluice approvals list`")
+    if answer["barred"] or answer["access"]:
+        click.echo(f"{answer['barred']} kept out (`sluice barred list`), {answer['access']} with access on request")
     table = Table("worker", "pid", "state", "sessions", "statements", "refused", "rows", "restarts")
     for one in answer["workers"]:
         cells = ("slot", "pid", "state", "sessions", "statements", "refused", "rows", "restarts")

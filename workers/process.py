@@ -16,7 +16,7 @@ from gateway.identity.keys import IssuerKeys
 from gateway.policy.table import PolicyTable
 from gateway.session.holding import Held
 from gateway.session.inflight import Wanted
-from workers import host, sockets
+from workers import door_files, host, sockets
 from workers.admission import Admissions
 from workers.audit_log import AuditLog
 from workers.cancels import CancelDesk
@@ -27,13 +27,16 @@ from workers.estimates import Estimates
 from workers.holds import Holds
 from workers.learned import LabelBooks, labels_dir
 from workers.links import Link
+from workers.orders import Orders
 from workers.relay import Relay
 from workers.run_folder import RunFolder
 from workers.shared_policy import NotSealed, PolicyShelf, unseal
 from workers.slab import AUDIT_HEALTH, Counter
 from workers.slot import (
     BootFailed,
+    DoorsMessage,
     Drain,
+    ErrandMessage,
     Failed,
     KeysMessage,
     PolicyAck,
@@ -112,6 +115,7 @@ class _Worker:
         self.holds = Holds(RunFolder(slot.run_dir), self.relay, self.audit.chain)
         self.standing = Standing(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates, self.holds)
         self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs, self.standing)
+        self.orders = Orders(slot, self.standing)
         self.doorway = Doorway(slot.listener, self.relay, self.admissions, self.standing)
         self.relay.catalog_moved = self.catalogs.moved
         self.relay.learn = self.catalogs.learn
@@ -120,6 +124,7 @@ class _Worker:
 
     async def main(self) -> int:
         async with trio.open_nursery() as nursery:
+            self._answers = nursery
             nursery.start_soon(self._watch_parent)
             await self._first_policy()
             await nursery.start(self.desk.serve)
@@ -135,6 +140,8 @@ class _Worker:
             lending = self.standing.lending
             lending.begin = lambda database, shape: soon(nursery.start_soon, lending.open, database, shape)
             self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
+            self.orders.begin_task = lambda work, *arguments: soon(nursery.start_soon, work, *arguments)
+            self.standing.begin_cancel = lambda upstream: soon(nursery.start_soon, self.standing.cancel_at, upstream)
             nursery.start_soon(self._control, nursery)
             nursery.start_soon(self._housekeeping)
             nursery.start_soon(self._sync)
@@ -192,10 +199,17 @@ class _Worker:
             message, fd = heard
             if isinstance(message, Drain):
                 drain = message
+            elif isinstance(message, ErrandMessage):
+                links = self.orders.begin(message, fd)
+                if links is not None:
+                    self._answers.start_soon(self.orders.finish, message, links)
             elif isinstance(message, PolicyMessage) and fd is not None:
                 await self._take_policy(message, fd)
             elif isinstance(message, KeysMessage) and fd is not None:
                 self.admissions.keys = self._keys(message, fd)
+                self.standing.keys_moved(self.admissions.keys)
+            elif isinstance(message, DoorsMessage) and fd is not None:
+                self.admissions.doors.renew(door_files.unpack(_sealed(message, fd)))
 
     async def _take_policy(self, message: PolicyMessage, fd: int) -> None:
         """What cannot be used is refused while the old one is in force. A large policy takes a while: turns go on."""
@@ -213,11 +227,7 @@ class _Worker:
         return table
 
     def _keys(self, message: KeysMessage, fd: int) -> IssuerKeys:
-        try:
-            content = unseal(fd, message.size, message.digest)
-        finally:
-            os.close(fd)
-        return unpack_key_files(content, self.slot.settings)
+        return unpack_key_files(_sealed(message, fd), self.slot.settings)
 
     def _follow_generation(self) -> bool:
         """Puts the policy that the shared word names in force here, where it has come."""
@@ -268,6 +278,7 @@ class _Worker:
             self.standing.warm.tidy()
             self.standing.lending.tidy()
             self.doorway.tidy()
+            self.admissions.tidy()
             self._write(self.audit.commit)
             self._promise()
 
@@ -361,7 +372,16 @@ class _Worker:
         self.standing.warm.close()
         self.standing.lending.close()
         self.relay.close()
+        self.admissions.close()
         self._record_system("worker stopped")
         self._write(self.audit.close)
         self._promise()
         self.desk.close()
+
+
+def _sealed(message: KeysMessage | DoorsMessage, fd: int) -> bytes:
+    """What came with the message; the descriptor is closed."""
+    try:
+        return unseal(fd, message.size, message.digest)
+    finally:
+        os.close(fd)

@@ -1,5 +1,5 @@
 """Bringing one policy version to all workers at once: hand it to each, wait for every acknowledgement, then
-flip one word."""
+flip one word. And handing them, sealed likewise, what needs no such moment."""
 
 import signal
 import time
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from workers.seat import Child, Seat
 from workers.shared_policy import Sealed, seal
 from workers.slab import Slab
-from workers.slot import PolicyMessage
+from workers.slot import DoorsMessage, KeysMessage, PolicyMessage
 
 ACK_SECONDS = 5.0
 
@@ -85,3 +85,12 @@ class Publisher:
 
 def _tell(child: Child, version: int, sealed: Sealed) -> None:
     child.tell(PolicyMessage(version, sealed.size, sealed.digest), sealed.fd)
+
+
+def tell_all(seats: Iterable[Seat], kind: type[KeysMessage] | type[DoorsMessage], content: bytes) -> None:
+    """Hands the content, sealed, to every worker there is; later ones are born with it."""
+    sealed = seal(content, f"sluice-{kind.__name__}")
+    for seat in seats:
+        if seat.child:
+            seat.child.tell(kind(sealed.size, sealed.digest), sealed.fd)
+    sealed.close()

@@ -1,6 +1,6 @@
-"""A client's way in: first packet, TLS, token, and then the server's own greeting (manual, section 55.2.1).
+"""A client's way in: first packet, TLS, proof, and then the server's own greeting (manual, section 55.2.1).
 
-What may arrive is written as a table (`FIRST_PACKETS`) and one type (`p`, the token); everything else ends
+What may arrive is written as a table (`FIRST_PACKETS`) and one type (`p`, the proof: workers.proofs); everything else ends
 the connection with 08P01. The identity is made once, by the gate, from one Attempt, and nothing later
 changes it.
 """
@@ -16,15 +16,17 @@ from typing import Generic, Literal, Protocol, TypeVar
 import trio
 
 from gateway.errors import Refusal, Refused, State, Unavailable
+from gateway.identity.claims import BY_TOKEN, Presented
+from gateway.identity.principal import Method, Principal
 from parser import messages, startup
 from parser.errors import ProtocolError
 from parser.startup import CancelRequest, FirstPacket, GssEncRequest, SslRequest, Startup
-from workers.sockets import Closed, Wire, tune, untimed
+from workers.proofs import Ask, Discovered, Password, Proof, prove, refuse_token
+from workers.sockets import BadCertificate, Closed, Wire, tune, untimed
 from workers.tls import ALPN
 from workers.upstream import Upstream
 
 FIRST_BYTE_SECONDS = 5.0
-TOKEN_FRAME_BYTES_MAX = 65_536
 TLS_RECORD_HANDSHAKE = b"\x16"
 
 TlsMode = Literal["off", "optional", "required"]
@@ -38,7 +40,8 @@ log = logging.getLogger("sluice.sign_in")
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What a client said of itself. `params`: the other start-up parameters in their order; `address` of the
-    peer; `minor`: it speaks protocol 3.`minor`."""
+    peer; `minor`: it speaks protocol 3.`minor`. `principal`: who it is, where its proof has told that already; else it is
+    to be read from the token."""
 
     user: str
     database: str
@@ -47,6 +50,8 @@ class Attempt:
     address: str
     tls: bool
     minor: int
+    presented: Presented = BY_TOKEN
+    principal: Principal | None = None
 
 
 @dataclass(slots=True)
@@ -56,6 +61,8 @@ class Claimed:
     address: str
     tls: bool = False
     packet: Startup | None = None
+    method: Method | Literal[""] = ""  # what it was asked for
+    answered: bool = False  # its proof is there, right or wrong
 
     def get(self, name: str) -> str:
         """A start-up parameter, "" where it did not come."""
@@ -66,8 +73,13 @@ class Gate(Protocol[A]):
     """Who decides. `tls_context` is None only where `tls` is off; `login_seconds` bounds a whole sign-in."""
 
     tls: TlsMode
-    tls_context: ssl.SSLContext | None
     login_seconds: float
+
+    @property
+    def tls_context(self) -> ssl.SSLContext | None: ...
+
+    def ask(self, packet: Startup, wire: Wire) -> Ask:
+        """What a client has to show. Raises Refusal."""
 
     def admit(self, attempt: Attempt) -> A:
         """The verified identity. Raises Refusal."""
@@ -138,9 +150,9 @@ async def sign_in(wire: Wire, gate: Gate[A], begun: Begun | None = None) -> Sign
         with trio.move_on_after(gate.login_seconds) as deadline:
             entry = await _enter(wire, gate, claimed, begun)
             if entry is not None:
-                attempt = attempt_of(wire, *entry)
+                attempt = attempt_of(wire, entry.packet, entry.proof)
                 waits_for_us = True
-                admission = gate.admit(attempt)
+                admission = await _admit(wire, gate, entry.ask, attempt)
                 upstream = await gate.connect(admission)
                 waits_for_us = False
                 try:
@@ -153,8 +165,14 @@ async def sign_in(wire: Wire, gate: Gate[A], begun: Begun | None = None) -> Sign
                 return SignedIn(wire, upstream, admission, attempt, secret)
         if deadline.cancelled_caught and waits_for_us:
             raise Unavailable(Refused(State.UNREACHABLE, "the sign-in took too long"))
+    except BadCertificate as bad:
+        claimed.tls, claimed.method = True, "certificate"
+        gate.turned_away(claimed, None, Refused(State.NOT_SIGNED_IN, f"the client certificate was refused: {bad.why}"))
+        await wire.finish()  # else what TLS tells the client may be lost
     except Closed:
         pass
+    except Discovered as discovered:
+        await _refuse(wire, discovered.refused)
     except ProtocolError as error:
         version = isinstance(error, startup.UnsupportedVersion)
         refused = Refused(State.FEATURE if version else State.PROTOCOL, str(error))
@@ -185,35 +203,43 @@ async def _refuse(wire: Wire, refused: Refused) -> None:
     wire.close()
 
 
-async def _enter(
-    wire: Wire, gate: Gate[A], claimed: Claimed, begun: Begun
-) -> tuple[Startup, str] | None:
-    """The StartupMessage and the token. None where the connection is over and nothing is to be said."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What a client has said, what it was asked for, and what it gave."""
+
+    packet: Startup
+    ask: Ask
+    proof: Proof
+
+
+async def _enter(wire: Wire, gate: Gate[A], claimed: Claimed, begun: Begun) -> _Entry | None:
+    """The StartupMessage and the proof. None where the connection is over and nothing is to be said."""
     packet = begun.packet
+    ask: Ask = Password()
     if packet is None:
         packet = await _first_packet(wire, gate, begun.door)
         if packet is None:
             return None
         claimed.packet, claimed.tls = packet, wire.tls
-        await _ask_token(wire, gate, packet)
-    while not wire.buffer:
-        if not await wire.receive():
-            return None
-    # By its first byte, as PostgreSQL does: a second StartupMessage would pass for the head of a long
-    # message.
-    if wire.buffer[0] not in b"pX":
-        raise ProtocolError("expected a password message")
-    kind, body = await wire.read_frame(TOKEN_FRAME_BYTES_MAX)
-    return (packet, messages.read_password(body)) if kind == b"p" else None
+        if gate.tls == "required" and not wire.tls:
+            why = Refused(State.NOT_SIGNED_IN, "TLS is required", "Connect with sslmode=require or stronger.")
+            raise Refusal(why)
+        ask = gate.ask(packet, wire)
+        if packet.negotiate:
+            await wire.write_all(messages.negotiate_protocol_version(packet.minor, packet.extensions))
+    claimed.method = ask.method
+    proof = await prove(wire, ask, packet.get("user") or "", asked=begun.packet is not None)
+    claimed.answered = True
+    return None if proof is None else _Entry(packet, ask, proof)
 
 
-async def _ask_token(wire: Wire, gate: Gate[A], packet: Startup) -> None:
-    if gate.tls == "required" and not wire.tls:
-        why = Refused(State.NOT_SIGNED_IN, "TLS is required", "Connect with sslmode=require or stronger.")
-        raise Refusal(why)
-    if packet.negotiate:
-        await wire.write_all(messages.negotiate_protocol_version(packet.minor, packet.extensions))
-    await wire.write_all(messages.authentication_cleartext())
+async def _admit(wire: Wire, gate: Gate[A], ask: Ask, attempt: Attempt) -> A:
+    try:
+        return gate.admit(attempt)
+    except Refusal as refusal:
+        if refusal.refused.sqlstate == State.BAD_TOKEN:
+            await refuse_token(wire, ask)
+        raise
 
 
 async def _first_packet(wire: Wire, gate: Gate[A], door: Door) -> Startup | None:
@@ -264,17 +290,19 @@ async def _encrypt(wire: Wire, gate: Gate[A], *, alpn: bool) -> bool:
     return not alpn or wire.sock.selected_alpn_protocol() == ALPN
 
 
-def attempt_of(wire: Wire, packet: Startup, token: str) -> Attempt:
+def attempt_of(wire: Wire, packet: Startup, proof: Proof) -> Attempt:
     """What the client has said of itself."""
     user = packet.get("user") or ""
     return Attempt(
         user=user,
         database=packet.get("database") or user,
-        token=token,
+        token=proof.token,
         params=tuple(pair for pair in packet.pairs if pair[0] not in ("user", "database")),
         address=wire.address,
         tls=wire.tls,
         minor=packet.minor,
+        presented=proof.presented,
+        principal=proof.principal,
     )
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.identity.barred import Bar
 from gateway.identity.keys import IssuerKeys
 from gateway.settings import Settings
 from workers import control as control_socket
 from workers.budgets import Budgets
 from workers.configuration import Secrets
+from workers.door_files import DoorFiles
+from workers.errands import Answer, Errand
 from workers.positions import Positions
 from workers.slab import Row, Slab
 
@@ -32,6 +35,20 @@ class KeysMessage(msgspec.Struct, tag="keys", frozen=True):
 
     size: int
     digest: bytes
+
+
+class DoorsMessage(msgspec.Struct, tag="doors", frozen=True):
+    """New files of the doors (workers.door_files), sealed in the descriptor that travels along. Not answered."""
+
+    size: int
+    digest: bytes
+
+
+class ErrandMessage(msgspec.Struct, tag="errand", frozen=True):
+    """Something that an operator wants done. Answered with ErrandDone, where it says so."""
+
+    number: int
+    errand: Errand
 
 
 class Drain(msgspec.Struct, tag="drain", frozen=True):
@@ -58,8 +75,21 @@ class Failed(msgspec.Struct, tag="failed", frozen=True):
     version: int = 0
 
 
-ToWorker = PolicyMessage | KeysMessage | Drain
-ToSupervisor = Ready | PolicyAck | Failed
+class ErrandDone(msgspec.Struct, tag="done", frozen=True):
+    """What came of an errand; a descriptor travels along where the answer says so."""
+
+    number: int
+    answer: Answer
+
+
+class Barred(msgspec.Struct, tag="barred", frozen=True):
+    """A rule of the policy has somebody kept out: by every worker from now on."""
+
+    bar: Bar
+
+
+ToWorker = PolicyMessage | KeysMessage | DoorsMessage | ErrandMessage | Drain
+ToSupervisor = Ready | PolicyAck | Failed | ErrandDone | Barred
 Message = ToWorker | ToSupervisor
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
@@ -88,6 +118,7 @@ class Slot:
     run_dir: Path
     audit_dir: Path
     host: str
+    door_files: DoorFiles = field(default_factory=dict)
     row: Row = field(init=False)
 
     def __post_init__(self) -> None:

@@ -33,6 +33,14 @@ class Closed(Exception):
     """The peer is gone, or its TLS is broken: nothing more can be read or written."""
 
 
+class BadCertificate(Closed):
+    """The peer's certificate was refused, which TLS has told it; `why` in OpenSSL's words."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"TLS handshake: {why}")
+        self.why = why
+
+
 def tune(sock: socket.socket, user_timeout_seconds: float = 0.0) -> None:
     """No Nagle, dead peers found by keepalive. `user_timeout_seconds` bounds how long sent bytes may stay
     unacknowledged; 0 is the system's own bound.
@@ -165,6 +173,8 @@ class Wire:
                 await self._wait(trio.lowlevel.wait_readable)
             except ssl.SSLWantWriteError:
                 await self._wait(trio.lowlevel.wait_writable)
+            except ssl.SSLCertVerificationError as error:
+                raise BadCertificate(error.verify_message) from error
             except OSError as error:
                 raise Closed(f"TLS handshake: {getattr(error, 'reason', None) or error.strerror}") from error
 

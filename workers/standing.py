@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,9 @@ import trio
 
 from gateway.audit.defined import SessionCard
 from gateway.errors import Refusal, Refused, State
-from gateway.identity import claims
+from gateway.identity import barred, claims
+from gateway.identity.barred import Bar, Bars
+from gateway.identity.keys import IssuerKeys
 from gateway.identity.principal import Principal
 from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable, Rights
@@ -18,6 +20,7 @@ from gateway.scope import Scope
 from gateway.session.declaring import Said, began
 from gateway.session.failures import running
 from gateway.session.inflight import ROWS_UNKNOWN, Wanted
+from gateway.session.loops import Trail, Trails
 from gateway.session.session import Session
 from gateway.settings import Database
 from workers.admitted import Admission, shape_of
@@ -31,20 +34,27 @@ from workers.estimates import Estimates, Place
 from workers.holds import Holds
 from workers.lending import Borrower, Lending
 from workers.links import Link
+from workers.meetings import CrowdAccount, Meetings
 from workers.relay import Relay
 from workers.scopes import Scopes
 from workers.sign_in import SignedIn
 from workers.slab import Counter
 from workers.slot import Slot
+from workers.tasks import TaskAccount
 from workers.upstream import Upstream, send_cancel
 from workers.warm import WarmServers
 
 log = logging.getLogger("sluice.standing")
 
+GRACE_SECONDS = 30.0  # for a statement that runs on when the right behind it has gone
 SLICE_SECONDS = 0.005  # for which asking for rights again keeps the worker's other tasks waiting
 NOTHING_MORE: Mapping[str, Any] = {}
 _GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", "Sign in again.")
 _EXPIRED = Refused(State.NOT_SIGNED_IN, "the token behind this session has expired", "Connect again with a new token.")
+_UNSIGNED = Refused(
+    State.NOT_SIGNED_IN, "the key behind this session's token was withdrawn", "Connect again with a new token."
+)
+BY_AN_OPERATOR = Refused(State.SHUTDOWN, "the session was ended by an operator", "Ask who operates the gateway.")
 
 
 @dataclass(slots=True, eq=False)
@@ -55,8 +65,10 @@ class _Live:
     admission: Admission  # whose session it is
     upstream: Upstream
     secret: bytes
+    since: float  # POSIX seconds
     link: Link = field(init=False)
     now: Admission = field(init=False)  # whom it works for: others, where it is of a shared account
+    gone: float = 0.0  # when its right was found to have gone while a statement ran; 0: not
     minute: int = -1  # in which its right ends, where the house looks for it
 
     def __post_init__(self) -> None:
@@ -65,8 +77,18 @@ class _Live:
     def rescope(self, session: Session) -> Scope:
         return self.house.rescope(self, session)
 
-    def purse(self, budget: Budget) -> Account:
+    def purse(self, budget: Budget) -> Account | TaskAccount:
         return self.house.ledger.purse(self.now.principal, budget)
+
+    def crowd(self, budget: Budget) -> CrowdAccount:
+        return self.house.meetings.crowd(self.now.principal, budget)
+
+    def trail(self, rule: str, shape: str) -> Trail:
+        who = self.now.principal
+        return self.house.trails.trail((who.user, who.issuer, who.actors), rule, shape)
+
+    def stop(self, rule: str) -> None:
+        self.house.stop_actor(self.now.principal, rule, self.link.session.card)
 
     async def cancel(self, address: str) -> None:
         await self.house.cancel_upstream(self.link, address)
@@ -94,12 +116,18 @@ class Standing:
         self.warm = WarmServers(slot.slots)
         self.lending = Lending(relay, slot.slots)
         self.ledger = slot.budgets.ledger(slot.index, slot.row)
+        self.meetings = Meetings(slot.budgets, slot.index, slot.row)
+        self.trails = Trails()
         self._scopes = Scopes(slot, catalogs)
         self._live: dict[Link, _Live] = {}
         self._ends: Deadlines[Link] = Deadlines()  # of the rights behind live sessions
         self._asked: dict[Link, None] = {}  # sessions whose right is to be asked again as soon as nothing runs in them
         self._on_closed = self._closed  # one for all
         self.identify: Callable[[str], Principal]  # whose token it is; raises Refusal
+        self.bars = Bars()
+        self._keys = slot.keys.thumbprints()
+        self.keep_out: Callable[[Bar], None] = lambda bar: None  # has every worker keep it out
+        self.begin_cancel: Callable[[Upstream], None] = lambda upstream: None  # has `cancel_at` run soon
         self.table: PolicyTable
         self.generation = 0
 
@@ -110,6 +138,19 @@ class Standing:
         self._scopes.adopt(table, generation)
         self._asked.update(dict.fromkeys(self._live))
 
+    def keys_moved(self, keys: IssuerKeys) -> None:
+        """Only these keys count from now on: a session whose token another one has signed ends as if it had expired."""
+        self._keys = keys.thumbprints()
+        for link, live in self._live.items():
+            if not self._signed(live):
+                self._until(live, link.session, live.now.rights)
+                self._asked[link] = None
+
+    def _signed(self, live: _Live) -> bool:
+        """Whether the keys behind the session still count."""
+        tokens = live.now.principal, live.admission.principal
+        return all(not one.key or one.key in self._keys for one in tokens)
+
     def catalog_renewed(self, name: str) -> None:
         """Sessions of this database are decided by its new catalogue."""
         self._scopes.catalog_renewed(name)
@@ -118,7 +159,7 @@ class Standing:
     def begin(self, signed: SignedIn[Admission]) -> None:
         """A client that was greeted is the relay's from now on."""
         admission, upstream = signed.admission, signed.upstream
-        live = _Live(self, admission, upstream, signed.secret)
+        live = _Live(self, admission, upstream, signed.secret, time.time())
         session = Session(
             scope=self._scopes.of(admission.rights),
             rescope=live.rescope,
@@ -127,9 +168,11 @@ class Standing:
             parameters=upstream.parameters,
             frame_bytes_max=self._slot.settings.gateway.message_bytes_max,
             purse_of=live.purse,
+            crowd_of=live.crowd,
             said=Said(admission.principal.intent, began(admission.parameters)),
             replicates=any(name.lower() == "replication" for name, _ in admission.parameters),
             people=self._people(live) if admission.rights.names_persons else None,
+            loops=live,
         )
         if session.search_path is not None:  # its first statement would ask for this
             session.scope = self._scopes.of(admission.rights, path=session.search_path)
@@ -148,6 +191,7 @@ class Standing:
             self._asked[link] = None
         self._desk.register(upstream.pid, signed.secret, live.cancel)
         self._relay.add(link, bytes(signed.wire.buffer), bytes(upstream.buffer))
+        self._put_out(live, time.time())  # who was barred while it signed in
 
     def _people(self, live: _Live) -> EndUsers:
         admission = live.admission
@@ -170,7 +214,10 @@ class Standing:
         return EndUsers(house, admission, self._scopes.of(admission.rights))
 
     async def estimate(self, link: Link, wanted: Wanted) -> int:
-        """The planner's estimate for a statement of this session."""
+        """The planner's estimate for a statement of this session; after a pause, where that is all that is wanted."""
+        if wanted.pause_seconds:
+            await trio.sleep(wanted.pause_seconds)
+            return 0
         live = self._live.get(link)
         if live is None:
             return ROWS_UNKNOWN  # it ended meanwhile
@@ -237,14 +284,7 @@ class Standing:
     def rescope(self, live: _Live, session: Session) -> Scope:
         """The scope for the policy and catalogue of now. Raises Refusal when the right behind the session is gone."""
         admission = live.now
-        try:
-            rights = self.rights(admission.principal, admission.database, time.time(), admission.rights.role or "")
-        except Refusal as refusal:
-            raise Refusal(_GONE) from refusal
-        if rights.role != admission.rights.role:
-            raise Refusal(_GONE)
-        if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
-            raise Refusal(_EXPIRED)
+        rights = self._right(live)
         self._until(live, session, rights)
         scope = self._scope(session, rights)
         admission.rights = scope.rights
@@ -260,21 +300,94 @@ class Standing:
             path=session.search_path,
         )
 
+    def _right(self, live: _Live) -> Rights:
+        """What the one behind the session may do there now. Raises Refusal where that is not what it began with."""
+        admission = live.now
+        try:
+            rights = self.rights(admission.principal, admission.database, time.time(), admission.rights.role or "")
+        except Refusal as refusal:
+            raise Refusal(_GONE) from refusal
+        if rights.role != admission.rights.role:
+            raise Refusal(_GONE)
+        if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
+            raise Refusal(_EXPIRED)
+        if not self._signed(live):
+            raise Refusal(_UNSIGNED)
+        return rights
+
     def _until(self, live: _Live, session: Session, rights: Rights) -> None:
-        """Notes when these rights, or the token, end."""
-        ends = min(rights.until, live.now.principal.expires + claims.LEEWAY_SECONDS, 9e9)
+        """Notes when these rights, or the token, end: now, where its key was withdrawn meanwhile."""
+        ends = min(rights.until, live.now.principal.expires + claims.LEEWAY_SECONDS, 9e9) if self._signed(live) else 0.0
         session.until = int(ends * 1e9)
         self._ends.drop(live.link, live.minute)
         live.minute = self._ends.put(live.link, ends)
 
     def rights(self, principal: Principal, database: Database, now: float, wanted_role: str | None) -> Rights:
-        """What the principal may do there by the policy in force. Raises Refusal."""
+        """What the principal may do there by the policy in force. Raises Refusal, for who is kept out too."""
+        self.refuse_barred(principal, now)
         return self.table.rights(principal, database.name, database.environment, now, self.generation, wanted_role)
 
+    # -- ended from outside
+
+    def refuse_barred(self, principal: Principal, now: float) -> None:
+        """Raises Refusal for who is kept out."""
+        bar = self.bars.of(principal, now)
+        if bar is not None:
+            raise Refusal(barred.refusal(bar))
+
+    def put_out(self, now: float) -> list[Link]:
+        """Ends the sessions of all who are barred, whatever these do; which they are."""
+        return [link for link, live in list(self._live.items()) if self._put_out(live, now)]
+
+    def _put_out(self, live: _Live, now: float) -> bool:
+        bar = self.bars.of(live.now.principal, now) or self.bars.of(live.admission.principal, now)
+        if bar is not None:
+            self.expel(live.link, barred.refusal(bar), bar.by)
+        return bar is not None
+
+    def expel(self, link: Link, refused: Refused, by: str = "", reason: str = "") -> None:
+        """Ends a session now: what runs in it is cancelled, its client reads why."""
+        if link.session.ending and link.fate is not None:
+            return
+        upstream = self.running(link)
+        if upstream is not None:
+            self.begin_cancel(upstream)
+        session = link.session
+        session.now = time.time_ns()
+        session.end(refused)
+        if by:
+            facts = {"what": "session ended by", "by": by, "why": reason or refused.message}
+            self._audit.chain.event(session.now, "session", facts, session.card)
+        self._relay.cut(link, "cancelled")
+
+    def stop_actor(self, principal: Principal, rule: str, card: SessionCard) -> None:
+        """A rule has ended a session of this agent: it is kept out, where it acts for this person, until an operator lets it
+        come again."""
+        now = time.time()
+        who = {"user": principal.user, "actor": list(principal.actors)}
+        self._audit.chain.event(int(now * 1e9), "session", {"what": "agent stopped", "rule": rule, **who}, card)
+        if principal.actors:
+            why = f'rule "{rule}"'
+            agent, *_ = principal.actors
+            self.keep_out(Bar("actor", agent, principal.issuer, principal.user, why, why, now))
+
+    def lives(self, link: Link) -> bool:
+        """Whether it is not closed yet."""
+        return link in self._live
+
+    def of_id(self, session_id: str) -> Link | None:
+        """The live session of this id."""
+        return next((link for link, live in self._live.items() if live.admission.session_id == session_id), None)
+
+    def all(self) -> Iterator[tuple[Link, float]]:
+        """Every live session, and since when it is."""
+        return ((link, live.since) for link, live in self._live.items())
+
+    # -- ended by time and policy
+
     async def check(self, now: float) -> None:
-        """Ends sessions whose token or right has ended, but for those in which a statement runs: these are looked at again.
-        Called about twice a second; looks at those alone of which time or a new policy says so, and lets others run in
-        between, for these may be all."""
+        """Ends sessions whose token or right has ended; where a statement runs, after a grace. Called about twice a second;
+        looks at those alone of which time or a new policy says so, and lets others run in between, for these may be all."""
         asked, self._asked = self._asked, {}
         asked.update(dict.fromkeys(self._ends.come(now)))
         began = time.monotonic()
@@ -283,11 +396,26 @@ class Standing:
                 continue
             if link.session.queue:
                 self._asked[link] = None
+                self._overstays(link, now)
             elif not link.session.ending:
                 self._ask_again(link, now)
             if time.monotonic() - began > SLICE_SECONDS:
                 await trio.lowlevel.checkpoint()
                 began = time.monotonic()
+
+    def _overstays(self, link: Link, now: float) -> None:
+        """A statement may run on for a while when the right behind it has gone; then it is cancelled, the session ends."""
+        live = self._live[link]
+        if not link.session.scope.stale and now * 1e9 < link.session.until:
+            return
+        try:
+            self._right(live)
+        except Refusal as refusal:
+            live.gone = live.gone or now
+            if now - live.gone >= GRACE_SECONDS:
+                self.expel(link, refusal.refused)
+        else:
+            live.gone = 0.0
 
     def _ask_again(self, link: Link, now: float) -> None:
         session = link.session

@@ -15,25 +15,32 @@ from collections import deque
 from collections.abc import MutableMapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from gateway.errors import ConfigError, Unavailable
-from gateway.policy.difference import difference
-from workers import admin_process, configuration, descriptors, listeners, notary_process, spawn, status
-from workers.admin_link import Told
+from workers import (
+    admin_process,
+    barred_file,
+    configuration,
+    descriptors,
+    door_files,
+    listeners,
+    notary_process,
+    spawn,
+    status,
+)
 from workers.admin_seat import AdminSeat
 from workers.audit_recovery import Recoveries, recover_and_tell, recover_at_last
 from workers.budgets import Budgets
 from workers.configuration import Loaded
 from workers.control import pair
+from workers.dispatch import Dispatch
 from workers.notary_seat import NotarySeat
 from workers.positions import Positions
-from workers.publication import Publisher
+from workers.publication import Publisher, tell_all
 from workers.run_folder import AlreadyRunning, RunFolder
 from workers.seat import Child, Seat
-from workers.shared_policy import seal
 from workers.slab import Counter, Slab
-from workers.slot import Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, receive
+from workers.slot import DoorsMessage, Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, receive
 from workers.spawn import Closable, Descriptor, WorkerMain, fork, fork_worker
 from workers.status import StatusSocket
 from workers.systemd import Notifier
@@ -78,7 +85,9 @@ class Supervisor:
         self._notary = NotarySeat(
             lambda control: notary_process.serve(control, self._loaded, self._positions, environ)
         )
-        self._admin = AdminSeat(lambda control: admin_process.serve(control, self._loaded, environ))
+        bars = barred_file.read(loaded.state_dir)
+        self._admin = AdminSeat(lambda control: admin_process.serve(control, self._loaded, environ, bars))
+        self._dispatch = Dispatch(self._admin, self._seats, self._notary, bars, loaded.policy)
         self._companions = self._notary.process, self._admin.process
         self._parent_read, self._parent_write = os.pipe()  # never written: its end tells workers that we are gone
         self._status_socket = StatusSocket(folder)
@@ -88,11 +97,11 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_signals)
         self._selector.register(self._status_socket, selectors.EVENT_READ, self._on_status)
-        self._admin.process.watch(self._selector, self._hear_admin)
+        self._admin.process.watch(self._selector, self._dispatch.hear_admin)
+        self._notary.process.watch(self._selector, self._notary.turn)
         self._recoveries = Recoveries()
         self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
         self._reload_wanted = False
-        self._changes: dict[str, Any] = {}  # of the policy that is on its way
         self._announced = False
         self._drain_deadline: float | None = None
         self._started = self._awake_since = self._next_alive = time.monotonic()
@@ -137,9 +146,12 @@ class Supervisor:
             if self._publisher.settle(self._seats, now):
                 log.info("policy generation %d is in force", self._slab.generation)
                 self._notifier.ready(self._summary())
-                self._notary.published(self._slab.generation, self._publisher.sealed.digest, self._changes)
-            if self._reload_wanted and self._announced and not self._publisher.busy:
-                self._reload()
+                self._dispatch.in_force(self._slab.generation, self._publisher.sealed.digest)
+            if self._announced and not self._publisher.busy:
+                if self._reload_wanted:
+                    self._reload()
+                elif self._dispatch.due:
+                    self._publisher.begin(self._dispatch.policy(self._loaded.policy, "request"), self._seats)
         self._feed_watchdog(now)
         return now
 
@@ -167,11 +179,13 @@ class Supervisor:
             run_dir=loaded.run_dir,
             audit_dir=loaded.audit_dir,
             host=socket.gethostname(),
+            door_files=loaded.door_files,
         )
         pid = fork_worker(slot, self._main, [ours, *self._not_for(seat)])
         theirs.close()
         seat.child = Child(pid, ours, time.monotonic())
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(seat))
+        self._dispatch.welcome(seat.child)
         self._publisher.welcome(seat.child)
 
     def _not_for(self, seat: Seat | None) -> list[Closable]:
@@ -184,7 +198,8 @@ class Supervisor:
                     held.append(other.child.control)
         held += [self._selector, self._status_socket, self._wake_read, self._wake_write]
         held += [each.control for each in self._companions if each.control]
-        held += [Descriptor(fd) for fd in (self._parent_write, *self._publisher.descriptors())]
+        memory = *self._publisher.descriptors(), *self._dispatch.descriptors()
+        held += [Descriptor(fd) for fd in (self._parent_write, *memory)]
         return [*held, self._folder]
 
     def _reap(self, now: float) -> None:
@@ -214,6 +229,7 @@ class Supervisor:
         child.control.close()
         seat.child = None
         seat.row.clear()
+        self._dispatch.gone(seat)
         if self._drain_deadline is not None:
             return
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -286,8 +302,7 @@ class Supervisor:
                 self._forget(child)  # it is ending: the reaper will come
                 return
             message, fd = heard
-            if fd is not None:
-                os.close(fd)
+            self._dispatch.hear_worker(seat, message, fd)
             match message:
                 case Ready():
                     child.ready_at = time.monotonic()
@@ -299,13 +314,6 @@ class Supervisor:
                     log.error("policy refused by worker %d: %s; the old one stays in force", seat.index, text)
                     self._notary.happened("policy", "policy refused", worker=seat.index, why=text)
                     self._notifier.ready(self._summary())
-
-    def _hear_admin(self) -> None:
-        for message, fd in self._admin.hear():
-            if fd is not None:
-                os.close(fd)
-            if isinstance(message, Told):
-                self._notary.happened(message.kind, **message.data)
 
     def _forget(self, child: Child) -> None:
         """Listen no longer to a control socket whose other end is closed: it would be readable for ever."""
@@ -332,6 +340,7 @@ class Supervisor:
                 "audit": {"dir": str(self._loaded.audit_dir), **status.audit(self._slab), **self._notary.describe()},
                 "workers": [seat.describe(now) for seat in self._seats],
                 "databases": status.databases(self._slab, self._loaded.settings),
+                **self._dispatch.describe(),
             }
         )
 
@@ -363,19 +372,19 @@ class Supervisor:
             log.warning("%s changed: restart to apply it; policy and keys are reloaded", running.file)
             self._notary.happened("system", "settings changed, not applied before a restart", by="signal")
         self._loaded = fresh.loaded
-        if fresh.loaded.key_files != running.key_files:
-            sealed = seal(configuration.pack_key_files(fresh.loaded.key_files), "sluice-keys")
-            for seat in self._seats:
-                if seat.child:
-                    seat.child.tell(KeysMessage(sealed.size, sealed.digest), sealed.fd)
-            sealed.close()
-            self._notary.happened(
-                "system", "keys reloaded", issuers=sorted(fresh.loaded.key_files), by="signal"
-            )
+        self._hand_on(running, fresh.loaded)
         self._notary.reread()
         self._admin.reread()
-        self._changes = difference(running.policy, fresh.loaded.policy)
-        self._publisher.begin(fresh.loaded.policy, self._seats)
+        self._publisher.begin(self._dispatch.policy(self._loaded.policy, "signal"), self._seats)
+
+    def _hand_on(self, running: Loaded, fresh: Loaded) -> None:
+        """Gives the workers what has changed beside the policy."""
+        if fresh.key_files != running.key_files:
+            tell_all(self._seats, KeysMessage, configuration.pack_key_files(fresh.key_files))
+            self._notary.happened("system", "keys reloaded", issuers=sorted(fresh.key_files), by="signal")
+        if fresh.door_files != running.door_files:
+            tell_all(self._seats, DoorsMessage, door_files.pack(fresh.door_files))
+            self._notary.happened("system", "doors reloaded", files=sorted(fresh.door_files), by="signal")
 
     def _drain(self) -> None:
         limit = float(self._loaded.settings.gateway.drain_seconds)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.errors import Refused, State, Unavailable
 
@@ -15,9 +16,19 @@ CONTEXTS_KEPT = 64
 SYSTEM_ROOTS = "system"  # libpq's word for the machine's own roots
 
 
-def server_context(cert_file: str, key_file: str) -> ssl.SSLContext:
-    """For clients: TLS 1.2 and later. Raises OSError where the files cannot be used."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+class ServerContext(ssl.SSLContext):
+    """For clients. `binding`: tls-server-end-point of the certificate shown to them (`endpoint_of`)."""
+
+    binding: bytes | None
+
+
+def server_context(cert_file: str, key_file: str, client_ca: bytes = b"", client_crl: bytes = b"") -> ServerContext:
+    """For clients: TLS 1.2 and later. With `client_ca` (PEM) they may show a certificate, which is verified then, by
+    `client_crl` too where it is given: then every CA of a chain needs a list of its own that has not expired.
+
+    Raises OSError where the files cannot be used.
+    """
+    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Tickets would only resume at the worker that made them; compression and renegotiation are attack
     # surface.
@@ -25,7 +36,32 @@ def server_context(cert_file: str, key_file: str) -> ssl.SSLContext:
     context.num_tickets = 0
     context.set_alpn_protocols([ALPN])
     context.load_cert_chain(cert_file, key_file)
+    context.binding = _own_endpoint(cert_file)
+    if client_ca:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        _load_pem(context, client_ca)
+        if client_crl:
+            _load_pem(context, client_crl)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     return context
+
+
+def _own_endpoint(cert_file: str) -> bytes | None:
+    with open(cert_file, "rb") as file:
+        try:
+            certificate = x509.load_pem_x509_certificates(file.read())[0]
+        except ValueError:
+            return None
+    return endpoint_of(certificate.public_bytes(Encoding.DER))
+
+
+def _load_pem(context: ssl.SSLContext, content: bytes) -> None:
+    """From memory, which OpenSSL takes certificates from but no revocation lists."""
+    fd = os.memfd_create("sluice-client-ca", os.MFD_CLOEXEC)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        context.load_verify_locations(cafile=f"/proc/self/fd/{fd}")
 
 
 def upstream_context(sslmode: str, sslrootcert: str | None) -> ssl.SSLContext:

@@ -1,8 +1,8 @@
 """Statements that wait for people: who may decide about one, when enough of them have, and what is remembered of that.
 
-A statement is decided once. Each approval rule that speaks of it needs its number of different people; one of them who denies it
-denies it. Nobody decides about what he, or an agent of his, has asked for. Its literals are sealed (`secret`) and go
-with the decision.
+A statement is decided once. Each approval rule that speaks of it needs its number of different people; one of them who
+says no denies it. Nobody decides about what he, or an agent of his, has asked for. Its literals are sealed (`secret`) and
+go with the decision.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from gateway.approvals.requests import Unfit, alike
 from gateway.identity.principal import Principal
 from gateway.policy.rules import Approval
 
@@ -81,10 +82,6 @@ class Held(msgspec.Struct, frozen=True):
     def givers(self) -> tuple[str, ...]:
         """Who has approved it."""
         return tuple(dict.fromkeys(one.by for one in self.given))
-
-
-class Unfit(Exception):
-    """Why somebody may not decide: the text is for him."""
 
 
 def counting(held: Held, rules: Mapping[str, Approval], who: Principal) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ HIPAA: Final = (
             _AROUND, ("Grants used", "Grants not used", "Statements refused", "Rows with masked columns"), ("deny",)),
     Control("164.312(a)(2)(i)", "Unique user identification",
             "The person (and the agent that acts for a person) stands in every record, also behind a shared database role.",
-            "One person's token used by another.", ("People", "Agents", "Sessions of agents")),
+            "One person's token used by another.", ("People", "Agents", "Sessions of agents", "Sessions signed in weakly")),
     Control("164.312(a)(2)(iii)", "Automatic logoff",
             "Sessions opened and closed are on record; a session ends with its token.",
             "Screens and workstations.", ("Sessions", "Sessions closed")),

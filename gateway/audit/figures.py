@@ -256,8 +256,13 @@ class Figures:
             self.counts["sessions"] += 1
             if entry.session is not None and entry.session.actors:
                 self.counts["sessions of agents"] += 1
+            if entry.session is not None and entry.session.weak:
+                self.counts["sessions signed in weakly"] += 1
         elif what == "session closed":
             self.counts["sessions closed"] += 1
+        elif what == "sign-ins limited":
+            self.counts["sign-ins refused"] += int(entry.data.get("count", 0))
+            self._note("sign-in", entry, facts(entry.data))
         elif "refused" in what:
             self.counts["sign-ins refused"] += 1
             self._note("sign-in", entry, str(entry.data.get("why") or what))

@@ -36,6 +36,12 @@ _BY_EFFECT: Final = {"read": 4, "write": 2}
 _SEVERITIES: Final = {1: "Informational", 2: "Low", 3: "Medium", 4: "High"}
 _SEVERITY_OF: Final = {"allow": 1, "warn": 2, "hold": 3, "deny": 3}
 _STATUSES: Final = {0: "Unknown", 1: "Success", 2: "Failure"}
+_PROTOCOLS: Final = {  # auth_protocol_id by the door
+    "token": (6, "OAUTH 2.0"),
+    "oauthbearer": (6, "OAUTH 2.0"),
+    "certificate": (99, "TLS client certificate"),
+    "scram": (99, "SCRAM-SHA-256"),
+}
 _MAPPED: Final = frozenset(
     ("time", "user", "groups", "issuer", "client", "statement", "tables", "database", "session", "sqlstate")
 )
@@ -138,6 +144,8 @@ def _who(record: dict[str, Any], class_uid: int) -> dict[str, Any]:
     }
     if class_uid == _AUTHENTICATION:
         out |= {"user": user, "session": session, "is_remote": True, "service": {"name": record["database"]}}
+        if record["method"] in _PROTOCOLS:
+            out["auth_protocol_id"], out["auth_protocol"] = _PROTOCOLS[record["method"]]
     return out
 
 

@@ -247,7 +247,7 @@ def _declared(said: Declared | None) -> dict[str, Any] | None:
 
 
 def _who(info: SessionInfo) -> dict[str, Any]:
-    return {
+    who = {
         "session": info.session,
         "user": info.user,
         "issuer": info.issuer,
@@ -261,7 +261,9 @@ def _who(info: SessionInfo) -> dict[str, Any]:
         "model": info.model,
         "run": info.run,
         "account": info.account,
+        "method": info.method,
     }
+    return who | {"weak": True} if info.weak else who
 
 
 def _what(info: RulingInfo) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class SessionInfo(msgspec.Struct, array_like=True, frozen=True):
     model: str = ""  # which model the agent says it is, and which run or task it is on: from its token's claims
     run: str = ""
     account: str = ""  # the shared account whose session it is, where that works for the user
+    method: str = ""  # how its user signed in (gateway.identity.principal.Method)
+    weak: bool = False
 
 
 class GrantInfo(msgspec.Struct, array_like=True, frozen=True):

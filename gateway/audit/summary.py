@@ -113,6 +113,7 @@ def _named(figures: Figures, evidence: Evidence) -> dict[str, Any]:
         "Records": figures.records,
         "Sessions": counts["sessions"],
         "Sessions of agents": counts["sessions of agents"],
+        "Sessions signed in weakly": counts["sessions signed in weakly"],
         "Sessions closed": counts["sessions closed"],
         "Sign-ins refused": counts["sign-ins refused"],
         "People": len(figures.users),

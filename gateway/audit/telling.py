@@ -21,6 +21,8 @@ _OF_SESSION = (
     "environment",
     "role",
     "token_id",
+    "method",
+    "weak",
 )
 _OF_INTENT = (
     "statement",
@@ -63,7 +65,7 @@ class Story:
         told = to_json(entry)
         if not self._began and entry.session is not None:
             self._began = entry.time_ns
-            yield {"step": "session", "began": told["time"]} | {name: told[name] for name in _OF_SESSION}
+            yield {"step": "session", "began": told["time"]} | {name: told[name] for name in _OF_SESSION if name in told}
         self._last_ns = max(self._last_ns, entry.time_ns)
         if entry.kind == "intent":
             self._begin(entry, told)

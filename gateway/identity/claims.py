@@ -2,15 +2,22 @@
 
 RFC 7519 read narrowly: the algorithm comes from the issuer's key, `iss` and `aud` are equal
 strings, times are whole numbers, no name occurs twice, base64url has one spelling. What a header says of keys
-(jku, x5u, jwk, x5c) is not looked at; any `crit` is refused.
+(jku, x5u, jwk, x5c) is not looked at; any `crit` is refused. A token that is bound to a client certificate (RFC 8705)
+counts on a connection with that certificate alone.
+
+Before a signature is verified a refusal speaks of the token's spelling alone, so that a stranger learns neither issuers nor
+keys; whoever gives a token with a good signature is told exactly why it does not count.
 """
 
 import base64
 import binascii
 import hashlib
+import hmac
 import json
 import unicodedata
 from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from jwt import InvalidTokenError, PyJWS
@@ -18,7 +25,7 @@ from jwt import InvalidTokenError, PyJWS
 from gateway.errors import Refusal, Refused, State
 from gateway.identity import declaration
 from gateway.identity.keys import IssuerKey, IssuerKeys, KeySet, is_kid
-from gateway.identity.principal import Principal
+from gateway.identity.principal import Method, Principal
 
 TOKEN_BYTES_MAX = 8192
 LEEWAY_SECONDS = 30
@@ -27,24 +34,44 @@ ACTORS_MAX = 16
 _NAME_CHARACTERS_MAX = 512
 _TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
 _VERIFIERS = {name: PyJWS(algorithms=[name]) for name in ("EdDSA", "ES256", "PS256", "RS256")}
-_NEW_TOKEN = "Get a new token and give it as the password."  # noqa: S105 - a hint
-_OWN_TOKEN = "Give a token of a configured issuer as the password."  # noqa: S105 - a hint
+_STRANGE = "the token is not signed by a key of a configured issuer"
+_NEW_TOKEN = "Get a new token and sign in with it."  # noqa: S105 - a hint
+_OWN_TOKEN = "Sign in with a token of a configured issuer."  # noqa: S105 - a hint
 
 
-def verify(token: str, user: str | None, keys: IssuerKeys, now: float) -> Principal:
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """How a token came: the door, and the SHA-256 of the client certificate of its connection (b"": none)."""
+
+    method: Method = "token"
+    thumbprint: bytes = b""
+
+
+BY_TOKEN = Presented()
+
+
+def verify(
+    token: str, user: str | None, keys: IssuerKeys, now: float, presented: Presented = BY_TOKEN
+) -> Principal:
     """The principal behind `token`, signing in as `user` (the start-up packet's) at `now` (POSIX seconds).
 
     Raises Refusal (28P01); the text says what is wrong without quoting the token. The user claim and `user`
     must be the same text in NFC, with upper and lower case told apart; None: whoever it is the token of.
     """
+    return _verify(token, user, keys, now, presented)[0]
+
+
+def _verify(
+    token: str, user: str | None, keys: IssuerKeys, now: float, presented: Presented
+) -> tuple[Principal, bytes | None]:
+    """As `verify`, with the SHA-256 of the certificate that the token is bound to, None where it is to none."""
     header, claims = _read(token)
+    _check_header(header)
     found = _key(header, claims, keys)
-    if found is None:
-        _refuse("the token is not signed by a configured issuer", _OWN_TOKEN)
-    key_set, key = found
-    _check_signature(token, header, key)
+    if found is None or not _is_signed(token, header, found[1]):
+        _refuse(_STRANGE, _OWN_TOKEN)
+    issuer = found[0].issuer
     _check_times(claims, now)
-    issuer = key_set.issuer
     if claims.get("aud") != issuer.audience:
         _refuse("the token is for another audience", "Ask the issuer for a token for this gateway.")
     if issuer.user_claim == "email" and claims.get("email_verified") is False:
@@ -54,7 +81,9 @@ def verify(token: str, user: str | None, keys: IssuerKeys, now: float) -> Princi
         _refuse("the token belongs to another user", "Connect as the user the token was issued to.")
     token_id = claims.get("jti")
     actor = claims.get(issuer.actor_claim)
-    return Principal(
+    bound = _bound(claims)
+    _check_bound(bound, presented)
+    principal = Principal(
         user=named,
         issuer=issuer.name,
         groups=_groups(claims.get(issuer.groups_claim)),
@@ -64,7 +93,10 @@ def verify(token: str, user: str | None, keys: IssuerKeys, now: float) -> Princi
         model=_told(claims, actor, ("model",)),
         run=_told(claims, actor, ("run", "run_id", "task")),
         intent=_intent(claims.get(declaration.CLAIM)),
+        key=found[1].thumbprint,
+        method=presented.method,
     )
+    return principal, bound
 
 
 class VerifiedTokens:
@@ -74,28 +106,48 @@ class VerifiedTokens:
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
         self._keys: IssuerKeys | None = None
-        self._principals: OrderedDict[bytes, Principal] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[Principal, bytes | None]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._principals)
+        return len(self._known)
 
-    def __contains__(self, token: str) -> bool:
-        """Whether it was verified before, so that verifying it again is a look."""
-        return _digest(token) in self._principals
-
-    def verify(self, token: str, user: str | None, keys: IssuerKeys, now: float) -> Principal:
-        """As `verify` above, remembering. Another `keys` object forgets everything."""
+    def find(
+        self, token: str, user: str | None, keys: IssuerKeys, now: float, presented: Presented = BY_TOKEN
+    ) -> Principal | None:
+        """The principal of a token that was verified before and counts here, so that nothing need be computed; else None.
+        Another `keys` object forgets everything."""
         if keys is not self._keys:
             self._keys = keys
-            self._principals.clear()
+            self._known.clear()
         digest = _digest(token)
-        known = self._principals.pop(digest, None)
-        if known is None or known.expires <= now or (user is not None and known.user != user):
-            known = verify(token, user, keys, now)
-        self._principals[digest] = known
-        if len(self._principals) > self._limit:
-            self._principals.popitem(last=False)
-        return known
+        known = self._known.get(digest)
+        if known is None or not _counts(*known, user, now, presented):
+            if known is not None and known[0].expires <= now:
+                del self._known[digest]
+            return None
+        self._known.move_to_end(digest)
+        return _through(known[0], presented)
+
+    def verify(
+        self, token: str, user: str | None, keys: IssuerKeys, now: float, presented: Presented = BY_TOKEN
+    ) -> Principal:
+        """As `verify` above, remembering."""
+        found = self.find(token, user, keys, now, presented)
+        if found is not None:
+            return found
+        known = _verify(token, user, keys, now, presented)
+        self._known[_digest(token)] = known
+        if len(self._known) > self._limit:
+            self._known.popitem(last=False)
+        return known[0]
+
+
+def _counts(principal: Principal, bound: bytes | None, user: str | None, now: float, presented: Presented) -> bool:
+    return principal.expires > now and user in (None, principal.user) and bound in (None, presented.thumbprint)
+
+
+def _through(principal: Principal, presented: Presented) -> Principal:
+    return principal if principal.method == presented.method else replace(principal, method=presented.method)
 
 
 def _digest(token: str) -> bytes:
@@ -120,7 +172,7 @@ def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         return _object(header), _object(claims)
     except (ValueError, RecursionError):
         pass
-    _refuse("the password is not a readable token", _OWN_TOKEN)
+    _refuse("that is not a readable token", _OWN_TOKEN)
 
 
 def _segment(part: str) -> bytes:
@@ -165,19 +217,43 @@ def _key(header: dict[str, Any], claims: dict[str, Any], keys: IssuerKeys) -> tu
     return None if key is None else (key_set, key)
 
 
-def _check_signature(token: str, header: dict[str, Any], key: IssuerKey) -> None:
+def _check_header(header: dict[str, Any]) -> None:
+    """What the header asks for, whoever signed it."""
     kind = header.get("typ", "JWT")
     if "crit" in header or "b64" in header or "enc" in header or "zip" in header:
         _refuse("the token's header asks for an extension", _OWN_TOKEN)
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
         _refuse("the token is not an access token", _OWN_TOKEN)
-    if header.get("alg") == key.algorithm:
-        try:
-            _VERIFIERS[key.algorithm].decode(token, key.key, algorithms=[key.algorithm])
-            return
-        except InvalidTokenError:
-            pass
-    _refuse("the token's signature does not verify", _OWN_TOKEN)
+
+
+def _is_signed(token: str, header: dict[str, Any], key: IssuerKey) -> bool:
+    if header.get("alg") != key.algorithm:
+        return False
+    try:
+        _VERIFIERS[key.algorithm].decode(token, key.key, algorithms=[key.algorithm])
+    except InvalidTokenError:
+        return False
+    return True
+
+
+def _bound(claims: dict[str, Any]) -> bytes | None:
+    """The confirmation claim (RFC 7800): a certificate's SHA-256 or nothing; what else it may ask for is not understood."""
+    if "cnf" not in claims:
+        return None
+    confirmation = claims["cnf"]
+    if isinstance(confirmation, dict) and list(confirmation) == ["x5t#S256"]:
+        with suppress(ValueError, TypeError, AttributeError):
+            thumbprint = _segment(confirmation["x5t#S256"])
+            if len(thumbprint) == hashlib.sha256().digest_size:
+                return thumbprint
+    _refuse("the token asks for a proof of possession other than a client certificate's")
+
+
+def _check_bound(bound: bytes | None, presented: Presented) -> None:
+    if bound is None or hmac.compare_digest(bound, presented.thumbprint):
+        return
+    hint = "Connect over TLS with the client certificate that the token was issued for."
+    _refuse("the token is bound to a client certificate that this connection does not have", hint)
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:

@@ -6,13 +6,14 @@ RFC 7515-7518 (JOSE), RFC 8037 (Ed25519). Only EdDSA, ES256, PS256 and RS256 exi
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Literal, NoReturn, TypeGuard
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
 
@@ -34,6 +35,12 @@ class IssuerKey:
 
     algorithm: Algorithm
     key: PublicKey
+
+    @property
+    def thumbprint(self) -> str:
+        """SHA-256 of the key (SubjectPublicKeyInfo) and its algorithm, the first 16 hex digits."""
+        spki = self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return sha256(self.algorithm.encode() + spki).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,12 @@ class IssuerKeys:
     """All configured issuers by the exact text of their `iss`."""
 
     by_issuer: Mapping[str, KeySet]
+
+    def thumbprints(self) -> frozenset[str]:
+        """Of all keys that count."""
+        sets = self.by_issuer.values()
+        every = (key for one in sets for key in (*one.by_kid.values(), *((one.only,) if one.only else ())))
+        return frozenset(key.thumbprint for key in every)
 
 
 def read(issuers: Sequence[Issuer], files: Mapping[str, tuple[str, bytes]]) -> IssuerKeys:

@@ -94,7 +94,7 @@ def _inference(label: str, rights: Rights) -> str:
 def _budget(label: str, rights: Rights) -> Budget:
     mask = rights.masks.get(label)
     own = None if mask is None else mask.max_equality_per_hour
-    return Budget(label, "guesses", EQUALITY_PER_HOUR if own is None else own, _HOUR)
+    return Budget(label, "guesses", EQUALITY_PER_HOUR if own is None else own, _HOUR, personal=True)
 
 
 def _passes(use: Use, source: Source, basis: MaskBasis) -> bool:

@@ -50,13 +50,20 @@ class Accounting:
 @dataclass(frozen=True, slots=True)
 class KeyColumns:
     """A primary key's columns in a result: `indexes` in the key's order, with the forms and families of key_cells.
-    `records`: of its rows, that they were shown (False) and that they were changed (True)."""
+    `records`: of its rows, that they were shown (False) and that they were changed (True). `people`: a column of the table
+    has a label."""
 
     table: str
     indexes: tuple[int, ...]
     forms: tuple[int, ...]
     families: str
     records: tuple[bool, ...] = (False,)
+    people: bool = True
+
+    @property
+    def shown(self) -> bool:
+        """Whether the client sees the rows."""
+        return False in self.records
 
     def fresh(self) -> Keys:
         """Room for the keys of a run of rows."""
@@ -274,7 +281,9 @@ def _keyed(
         else:
             shown = (False,) if accounting.covers(basis.catalog, oid) else ()
             records = (*shown, True) if primary.table in changed else shown
+            people = any(column.label is not None for column in basis.catalog.tables[oid].columns)
             for choice in choices:
                 forms = tuple(form_of(of, binary=binary) for of, (_, binary) in zip(types, choice, strict=True))
-                keys.append(KeyColumns(primary.table, tuple(index for index, _ in choice), forms, named, records))
+                indexes = tuple(index for index, _ in choice)
+                keys.append(KeyColumns(primary.table, indexes, forms, named, records, people))
     return Keyed(tuple(keys), tuple(unknown), accounting.digester, dialect) if keys or unknown else None

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway.policy.access import Access
 from gateway.policy.rules import (
     INFERENCE,
     STRICTNESS,
@@ -20,7 +21,7 @@ from gateway.policy.rules import (
 )
 from gateway.settings import Settings
 
-FORMAT = 5  # of the table's bytes; a table of another format is refused
+FORMAT = 6  # of the table's bytes; a table of another format is refused
 T = TypeVar("T", bound=msgspec.Struct)
 KEEP_LAST = 4  # characters that "partial" leaves where a mask does not say
 
@@ -36,6 +37,7 @@ class Table(msgspec.Struct, frozen=True):
     masks: tuple[Mask, ...]
     record_keys: tuple[RecordKeys, ...]
     notes: tuple[str, ...]
+    access: tuple[Access, ...]
 
 
 def compile(policies: Sequence[Policy], settings: Settings) -> bytes:
@@ -54,8 +56,16 @@ def compile(policies: Sequence[Policy], settings: Settings) -> bytes:
         masks=_strictest(policy.masks),
         record_keys=tuple(sorted({_sorted(rule) for rule in policy.record_keys}, key=msgspec.json.encode)),
         notes=tuple(sorted({*policy.notes, *_strangers(policy, settings)})),
+        access=tuple(sorted((_sorted(rule) for rule in policy.access), key=lambda rule: rule.name)),
     )
     return msgspec.msgpack.encode(table)
+
+
+def with_grants(policy: bytes, more: Iterable[Grant]) -> bytes:
+    """A compiled policy with grants that no file holds: those that were given on request."""
+    table = msgspec.msgpack.decode(policy, type=Table)
+    grants = sorted((*table.grants, *(_sorted(rule) for rule in more)), key=lambda rule: rule.name)
+    return msgspec.msgpack.encode(msgspec.structs.replace(table, grants=tuple(grants)))
 
 
 def _sorted(rule: T) -> T:
@@ -99,10 +109,12 @@ def _strangers(policy: Policy, settings: Settings) -> list[str]:
     known = {
         "databases": {one.name for one in settings.databases},
         "environments": {one.environment for one in settings.databases},
-        "issuers": {one.name for one in settings.issuers},
+        "issuers": settings.issuer_names,
     }
     notes: list[str] = []
-    rules: list[Grant | Guardrail | Approval] = [*policy.grants, *policy.guardrails, *policy.approvals]
+    rules: list[Grant | Guardrail | Approval | Access] = [
+        *policy.grants, *policy.guardrails, *policy.approvals, *policy.access
+    ]
     for rule in rules:
         file, line = policy.places[rule.name]
         for key, names in known.items():

@@ -9,7 +9,18 @@ from gateway.identity import end_user
 from gateway.identity.declaration import Declaration
 from gateway.policy import builtin, guardrails
 from gateway.policy.affected import counted
-from gateway.policy.decision import NO_LIMITS, STRICTNESS, Budget, Decision, GrantNote, Limit, Limits, Verdict
+from gateway.policy.decision import (
+    NO_LIMITS,
+    SPANS,
+    STRICTNESS,
+    Budget,
+    Decision,
+    GrantNote,
+    Limit,
+    Limits,
+    Spent,
+    Verdict,
+)
 from gateway.policy.guardrails import PLAIN, UNNEST, Finding, Said
 from gateway.policy.holds import Hold, held
 from gateway.policy.intents import mismatch
@@ -20,7 +31,11 @@ from gateway.policy.sides import Side
 from parser.facts import Facts
 
 _STRENGTH = ("read", "write", "ddl", "admin", "all")
-_HOUR, _MINUTE = 3600, 60
+_HOUR, _MINUTE, _TASK = 3600, 60, 0
+_BUDGETS: tuple[tuple[Spent, int], ...] = (
+    ("rows", _HOUR), ("rows", _TASK), ("bytes", _HOUR), ("bytes", _TASK), ("statements", _MINUTE), ("statements", _HOUR),
+    ("statements", _TASK), ("subjects", _HOUR), ("subjects", _TASK),
+)  # fmt: skip
 
 
 def decide(
@@ -58,6 +73,13 @@ def _decided(
     differs: tuple[str, ...],
 ) -> Decision:
     said = guardrails.speak(facts, needed, rights.guardrails, catalog, estimated_rows, own, differs)
+    decision = _verdict(said, facts, needed, rights, catalog, estimated_rows)
+    return replace(decision, loops=tuple(said.loops)) if said.loops else decision
+
+
+def _verdict(
+    said: Said, facts: Facts, needed: Needs, rights: Rights, catalog: Catalog, estimated_rows: int | None
+) -> Decision:
     if rights.production:
         built_in = builtin.speak(facts, needed, catalog, estimated_rows)
         said.found += built_in.found
@@ -194,9 +216,7 @@ def _strictest(limits: Iterable[Limit]) -> Limit | None:
 
 
 def _budgets(grant: Grant) -> Iterable[Budget]:
-    if grant.max_rows_per_hour is not None:
-        yield Budget(grant.name, "rows", grant.max_rows_per_hour, _HOUR)
-    if grant.max_bytes_per_hour is not None:
-        yield Budget(grant.name, "bytes", grant.max_bytes_per_hour, _HOUR)
-    if grant.max_statements_per_minute is not None:
-        yield Budget(grant.name, "statements", grant.max_statements_per_minute, _MINUTE)
+    for what, seconds in _BUDGETS:
+        most: int | None = getattr(grant, f"max_{what}_per_{SPANS[seconds]}")
+        if most is not None:
+            yield Budget(grant.name, what, most, seconds, personal=not grant.actors)

@@ -6,9 +6,12 @@ from typing import Literal
 
 from gateway.errors import Refused
 from gateway.policy.holds import Hold
+from gateway.policy.rules import Guardrail
 from parser.facts import Facts
 
 Verdict = Literal["allow", "deny", "hold", "warn"]
+Spent = Literal["rows", "bytes", "statements", "subjects", "guesses"]
+SPANS = {0: "task", 60: "minute", 3600: "hour"}  # by seconds
 STRICTNESS: dict[str, int] = {"allow": 0, "warn": 1, "hold": 2, "deny": 3}
 
 
@@ -31,13 +34,19 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one grant allows one principal in a window: `what` is rows, bytes or statements. Of values compared with hidden
-    columns ("guesses") `grant` is the label."""
+    """What one grant allows one principal in a window, or in a task (`window_seconds` 0). Of values compared with hidden
+    columns ("guesses") `grant` is the label. `personal`: what agents use of it is taken from their person's own."""
 
     grant: str
-    what: Literal["rows", "bytes", "statements", "guesses"]
+    what: Spent
     most: int
     window_seconds: int
+    personal: bool = False
+
+    @property
+    def setting(self) -> str:
+        """How a grant calls it."""
+        return f"max_{self.what}_per_{SPANS[self.window_seconds]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,7 @@ class Decision:
     wants_estimate: bool = False
     counted_instead: Limit | None = None
     hold: Hold | None = None
+    loops: tuple[Guardrail, ...] = ()  # rules that count how often it comes
     mismatch: tuple[str, ...] = ()  # how the statement differs from what was declared
 
 

@@ -9,14 +9,15 @@ from gateway.policy.compile import Table
 
 
 def difference(before: bytes, after: bytes) -> dict[str, Any]:
-    """How two compiled policies (of this version's `compile`) differ: for grants, guardrails, masks and corrections of
-    the classification the names that were added, removed, and changed with the keys that are different. Empty where
-    nothing differs.
+    """How two compiled policies (of this version's `compile`) differ: for grants, guardrails, access on request, masks and
+    corrections of the classification the names that were added, removed, and changed with the keys that are different.
+    Empty where nothing differs.
     """
     old, new = (msgspec.msgpack.decode(each, type=Table) for each in (before, after))
     parts = {
         "grants": _named(old.grants, new.grants),
         "guardrails": _named(old.guardrails, new.guardrails),
+        "access": _named(old.access, new.access),
         "masks": _compared(
             {_one(each): each for each in old.masks}, {_one(each): each for each in new.masks}
         ),

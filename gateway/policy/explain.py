@@ -8,15 +8,18 @@ from gateway.policy.decision import Decision, Limit, Limits
 from gateway.policy.needs import needs
 from gateway.policy.reach import bases
 from gateway.policy.rights import Rights
+from gateway.policy.rules import LOOP_AFTER, LOOP_WINDOW_SECONDS, Guardrail
+from gateway.policy.sides import words
 from parser.facts import Column, Facts, Output, Relation
 
 
 def explain(decided: Iterable[tuple[Facts, Decision]], rights: Rights, catalog: Catalog) -> dict[str, Any]:
     """The rights, and for each statement the decision, its rules, its facts, its limits and its output columns.
 
-    Shape: {"database", "environment", "role", "allow", "unmask", "grants", "statements": [{"decision", "rules",
+    Shape: {"database", "environment", "role", "allow", "unmask", "grants", "sides", "statements": [{"decision", "rules",
     "message", "hint", "sqlstate", "needs", "kinds", "effects", "tables", "functions", "complete", "reason",
     "statement", "mismatch", "wants_estimate", "limits": {"affected_rows", "statement_seconds", "budgets", "guesses"},
+    "loops": [{"rule", "loop", "after", "window_seconds", "effect"}],
     "columns": [{"column", "name", "origin", "bases", "labels", "plain", "proven"}] or None}]}. All values are of JSON.
     """
     return {
@@ -26,6 +29,7 @@ def explain(decided: Iterable[tuple[Facts, Decision]], rights: Rights, catalog: 
         "allow": sorted(rights.allow),
         "unmask": sorted((*rights.unmask, *(f"{column} as {label}" for column, label in rights.unmask_as))),
         "grants": [one.name for one in rights.grants],
+        "sides": [{"grants": [one.name for one in side], "allow": sorted(words([side]))} for side in rights.sides],
         "statements": [_statement(facts, decision, rights, catalog) for facts, decision in decided],
     }
 
@@ -52,6 +56,7 @@ def _statement(facts: Facts, decision: Decision, rights: Rights, catalog: Catalo
         "mismatch": list(decision.mismatch),
         "wants_estimate": decision.wants_estimate,
         "limits": _limits(decision.limits),
+        "loops": [_loop(rail) for rail in decision.loops],
         "columns": _columns(facts, catalog),
     }
 
@@ -69,6 +74,12 @@ def _limits(limits: Limits) -> dict[str, Any]:
             for one in limits.guesses
         ],
     }
+
+
+def _loop(rail: Guardrail) -> dict[str, Any]:
+    assert rail.loop is not None
+    after, seconds = rail.after or LOOP_AFTER[rail.loop], rail.window_seconds or LOOP_WINDOW_SECONDS
+    return {"rule": rail.name, "loop": rail.loop, "after": after, "window_seconds": seconds, "effect": rail.effect}
 
 
 def _limit(limit: Limit | None) -> dict[str, Any] | None:

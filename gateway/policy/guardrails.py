@@ -36,11 +36,12 @@ class Finding:
 @dataclass(slots=True)
 class Said:
     """What rules say of a statement. `waiting`: what they would say too if the planner's estimate of its rows were as high
-    as that. `limits`: the most rows it may change."""
+    as that. `limits`: the most rows it may change. `loops`: the rules that count how often it comes."""
 
     found: list[Finding] = field(default_factory=list)
     waiting: list[tuple[Finding, int]] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
+    loops: list[Guardrail] = field(default_factory=list)
 
     def add(self, finding: Finding, rows: int | None = None, estimated_rows: int | None = None) -> None:
         """One more rule, which speaks of statements of at least `rows` estimated rows."""
@@ -66,6 +67,10 @@ def speak(
     seen = _Seen(facts, needs, catalog, own)
     asked = Asked(facts, spoken_kinds(facts, needs), seen.relations, seen.columns)
     for rail in rails.worst(undeclared=bool(mismatch)) if needs.unread else rails.of(asked):
+        if rail.loop is not None:
+            if needs.unread or _meets(rail, seen):
+                said.loops.append(rail)
+            continue
         if rail.intent_mismatch:
             if not mismatch:
                 continue

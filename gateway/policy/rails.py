@@ -52,12 +52,14 @@ class Rails:
 
     def worst(self, *, undeclared: bool) -> tuple[Guardrail, ...]:
         """Those to name over a statement that every one speaks of: the first to deny, the first to hold, and as many others
-        as somebody would read. `undeclared`: rules on what was declared speak too."""
+        as somebody would read; and those that count loops. `undeclared`: rules on what was declared speak too."""
         known = self._worst.get(undeclared)
         if known is None:
             speak = [rail for rail in self if undeclared or not rail.intent_mismatch]
-            first = [next((rail for rail in speak if rail.effect == effect), None) for effect in ("deny", "hold")]
-            named = {rail.name: rail for rail in (*first, *speak[:NAMED_MAX]) if rail is not None}
+            loops = [rail for rail in speak if rail.loop is not None]
+            alone = [rail for rail in speak if rail.loop is None]
+            first = [next((rail for rail in alone if rail.effect == effect), None) for effect in ("deny", "hold")]
+            named = {rail.name: rail for rail in (*first, *loops, *alone[:NAMED_MAX]) if rail is not None}
             known = self._worst[undeclared] = tuple(sorted(named.values(), key=_by_name))
         return known
 

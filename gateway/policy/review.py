@@ -22,7 +22,9 @@ _UNKNOWN = "unknown"  # the label of what is not proven clear: only "*" unmasks 
 _LABELS = frozenset(PHRASES) | {DERIVED, "free_text", "secret"}
 _CHANGING = frozenset(("write", "ddl", "admin", "all"))
 _BOUNDS = (
-    "max_rows_per_hour", "max_bytes_per_hour", "max_statements_per_minute", "max_statement_seconds", "max_affected_rows",
+    "max_rows_per_hour", "max_bytes_per_hour", "max_statements_per_minute", "max_statements_per_hour",
+    "max_subjects_per_hour", "max_rows_per_task", "max_bytes_per_task", "max_statements_per_task", "max_subjects_per_task",
+    "max_statement_seconds", "max_affected_rows",
 )  # fmt: skip
 
 
@@ -58,7 +60,8 @@ def review(policy: Policy, settings: Settings, catalogs: Mapping[str, Catalog], 
     """The warnings over all rules. `catalogs`: of the databases that could be reached, by their names; where one of those
     that a rule speaks of is missing, its tables and columns are not looked for. `now`: POSIX seconds."""
     stricter = {
-        effect: [one for one in policy.guardrails if STRICTNESS[one.effect] > rank] for effect, rank in STRICTNESS.items()
+        effect: [one for one in policy.guardrails if one.loop is None and STRICTNESS[one.effect] > rank]
+        for effect, rank in STRICTNESS.items()
     }
     seen = _Review(policy, settings, catalogs, now, [], stricter)
     for grant in policy.grants:
@@ -75,7 +78,7 @@ def _grant(seen: _Review, grant: Grant) -> None:
     places = _places(seen, grant)
     if not places:
         seen.doubt(grant.name, _NOWHERE)
-    issuers = {one.name for one in seen.settings.issuers}
+    issuers = seen.settings.issuer_names
     if grant.issuers and "*" not in grant.issuers and issuers.isdisjoint(grant.issuers):
         seen.doubt(grant.name, "it can never match: sluice.toml has none of its issuers")
     if grant.expires is not None and grant.expires.timestamp() <= seen.now:
@@ -133,7 +136,7 @@ def _bounded(seen: _Review, grant: Grant, places: list[Database]) -> None:
     """A grant to change something outside production that no guardrail speaks of and that has no limit of its own."""
     if _CHANGING.isdisjoint(grant.allow) or any(getattr(grant, key) is not None for key in _BOUNDS):
         return
-    rails = [one for one in seen.policy.guardrails if one.effect != "warn" and _meet(grant, one)]
+    rails = [one for one in seen.policy.guardrails if one.effect != "warn" and one.loop is None and _meet(grant, one)]
     for place in places:
         if place.environment.casefold() == PRODUCTION:
             continue
@@ -160,7 +163,7 @@ def _guardrail(seen: _Review, rail: Guardrail) -> None:
         for name in missing:
             never = "it can never match: " if len(missing) == len(names) else ""
             seen.doubt(rail.name, f'{never}no database has the {what} "{name}"')
-    by = beaten(rail, seen.stricter[rail.effect], all(one.environment.casefold() == PRODUCTION for one in places))
+    by = beaten(rail, seen.stricter.get(rail.effect, ()), all(one.environment.casefold() == PRODUCTION for one in places))
     if by and places:
         seen.doubt(rail.name, f'it can never decide: "{by}" is stricter and speaks of all that it speaks of')
 

@@ -13,11 +13,14 @@ import msgspec
 from msgspec import Meta
 
 from gateway.errors import ConfigError, ConfigFault
+from gateway.policy import access
+from gateway.policy.access import Access, Approvers
 from gateway.policy.kinds import normalise, why_unknown
 from gateway.toml_source import Path, convert, fail, lines_of, nearest_line, parse
 
 Word = Literal["read", "write", "ddl", "admin", "all"]
-Effect = Literal["deny", "hold", "warn"]
+Effect = Literal["deny", "hold", "warn", "slow", "stop"]
+Loop = Literal["denied", "offset", "keys"]
 Method = Literal["redact", "partial", "hash", "null", "clear"]
 Inference = Literal["refuse", "allow_equality", "allow"]
 EndUser = Literal["allowed", "required"]
@@ -29,6 +32,8 @@ When = Annotated[datetime.datetime, Meta(tz=True)]
 
 STRICTNESS: dict[str, int] = {"clear": 0, "partial": 1, "hash": 2, "redact": 3, "null": 4}
 INFERENCE: dict[str, int] = {"allow": 0, "allow_equality": 1, "refuse": 2}  # by strictness
+LOOP_AFTER: dict[Loop, int] = {"denied": 3, "offset": 20, "keys": 200}
+LOOP_WINDOW_SECONDS = 600
 EQUALITY_PER_HOUR = 1000  # values compared with columns of one label, where no mask says another number
 
 # How many of a value's last characters may stay with "partial", by label: as many as do not tell the person alone. Of a
@@ -89,6 +94,12 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_rows_per_hour: Count | None = None
     max_bytes_per_hour: Count | None = None
     max_statements_per_minute: Count | None = None
+    max_statements_per_hour: Count | None = None
+    max_subjects_per_hour: Count | None = None
+    max_rows_per_task: Count | None = None
+    max_bytes_per_task: Count | None = None
+    max_statements_per_task: Count | None = None
+    max_subjects_per_task: Count | None = None
     max_statement_seconds: Annotated[float, Meta(gt=0, le=31_622_400)] | None = None
     max_affected_rows: Rows | None = None
 
@@ -99,7 +110,9 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `statements` are kinds as in `parser.facts` ("DROP" fits "DROP TABLE"), "*" any. `tables` are "table" or
     "schema.table", `columns` one name more, `functions` "name" or "schema.name", whatever arguments stand behind it; * and ?
     are wildcards. `intent_mismatch`: it does something else than was declared before. With `max_affected_rows` the rule
-    stops nothing by itself: it limits the rows that what meets its other conditions may change.
+    stops nothing by itself: it limits the rows that what meets its other conditions may change. With `loop` it speaks of
+    what goes round in circles: the same refused statement, one shape with ever new OFFSETs, or with ever new values, the
+    `after`th time within `window_seconds` and each time from then on; "slow" and "stop" are effects of such rules alone.
     """
 
     name: Text
@@ -117,14 +130,10 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_estimated_rows: Count | None = None
     max_affected_rows: Rows | None = None
     intent_mismatch: bool = False
+    loop: Loop | None = None
+    after: Annotated[int, Meta(ge=2, le=10_000)] | None = None
+    window_seconds: Annotated[int, Meta(ge=1, le=86_400)] | None = None
     message: str = ""
-
-
-class Approvers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who may release what is held; never the requester."""
-
-    users: Names = ()
-    groups: Names = ()
 
 
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,6 +193,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grant: tuple[Grant, ...] = ()
     guardrail: tuple[Guardrail, ...] = ()
     approval: tuple[Approval, ...] = ()
+    access: tuple[Access, ...] = ()
     classify: tuple[Classify, ...] = ()
     mask: tuple[Mask, ...] = ()
     record_keys: tuple[RecordKeys, ...] = ()
@@ -200,16 +210,18 @@ class Policy(msgspec.Struct, frozen=True):
     record_keys: tuple[RecordKeys, ...] = ()
     notes: tuple[str, ...] = ()
     places: dict[str, tuple[str, int]] = {}
+    access: tuple[Access, ...] = ()
 
 
 def load(text: str, file: str) -> Policy:
     """The policy of one file. Raises ConfigError for the first mistake."""
     read = convert(parse(text, file), _File, text, file)
     places: dict[str, tuple[str, int]] = {}
-    named: list[tuple[str, Grant | Guardrail | Approval]] = [
+    named: list[tuple[str, Grant | Guardrail | Approval | Access]] = [
         *(("grant", one) for one in read.grant),
         *(("guardrail", one) for one in read.guardrail),
         *(("approval", one) for one in read.approval),
+        *(("access", one) for one in read.access),
     ]
     counts: dict[str, int] = {}
     lines = lines_of(text)
@@ -223,6 +235,8 @@ def load(text: str, file: str) -> Policy:
             _grant(rule, path, text, file)
         elif isinstance(rule, Guardrail):
             _guardrail(rule, path, text, file)
+        elif isinstance(rule, Access):
+            access.check(rule, path, text, file)
         else:
             _approval(rule, path, text, file)
     for index, correction in enumerate(read.classify):
@@ -236,7 +250,7 @@ def load(text: str, file: str) -> Policy:
         for one in read.guardrail
     )
     policy = Policy(
-        read.grant, guardrails, read.approval, read.classify, read.mask, read.record_keys, (), places
+        read.grant, guardrails, read.approval, read.classify, read.mask, read.record_keys, (), places, read.access
     )
     return msgspec.structs.replace(policy, notes=tuple(_notes(policy)))
 
@@ -260,6 +274,7 @@ def merge(policies: Sequence[Policy]) -> Policy:
         record_keys=tuple(rule for one in policies for rule in one.record_keys),
         notes=tuple(note for one in policies for note in one.notes),
         places=places,
+        access=tuple(rule for one in policies for rule in one.access),
     )
 
 
@@ -273,7 +288,7 @@ def _name(name: str, path: Path, places: dict[str, tuple[str, int]], text: str, 
         fail(text, file, (*path, "name"), f'"{BUILT_IN}" starts the names of built-in rules', "choose another name")
 
 
-def _strings(rule: Grant | Guardrail | Approval, path: Path, text: str, file: str) -> None:
+def _strings(rule: Grant | Guardrail | Approval | Access, path: Path, text: str, file: str) -> None:
     """Every string of a rule may end up in an error message, a packet to the server or a terminal."""
     for key in rule.__struct_fields__:
         value = getattr(rule, key)
@@ -301,7 +316,9 @@ def _grant(rule: Grant, path: Path, text: str, file: str) -> None:
 def _guardrail(rule: Guardrail, path: Path, text: str, file: str) -> None:
     conditions = (rule.statements, rule.tables, rule.columns, rule.functions)
     numbers = (rule.min_estimated_rows, rule.max_affected_rows)
-    if not any(conditions) and not rule.without_where and not rule.intent_mismatch and numbers == (None, None):
+    if _loop(rule, path, text, file):
+        pass
+    elif not any(conditions) and not rule.without_where and not rule.intent_mismatch and numbers == (None, None):
         mend = 'add statements = ["DROP"], without_where = true, intent_mismatch = true, tables, columns or functions'
         fail(text, file, path, "it looks at nothing", mend)
     if rule.max_affected_rows is not None:
@@ -323,6 +340,25 @@ def _guardrail(rule: Guardrail, path: Path, text: str, file: str) -> None:
         if not _FUNCTION.fullmatch(name):
             mend = 'write it as "name", "schema.name" or "schema.name(integer)"'
             fail(text, file, (*path, "functions", index), "not a function", mend)
+
+
+def _loop(rule: Guardrail, path: Path, text: str, file: str) -> bool:
+    """Whether it is a rule on loops."""
+    if rule.loop is None:
+        if rule.effect in ("slow", "stop"):
+            mend = 'add loop = "denied", "offset" or "keys", or set effect = "deny"'
+            fail(text, file, (*path, "effect"), f'"{rule.effect}" is for what goes round in circles', mend)
+        for key in ("after", "window_seconds"):
+            if getattr(rule, key) is not None:
+                fail(text, file, (*path, key), "it counts what a loop does", 'add loop = "denied", "offset" or "keys"')
+        return False
+    if rule.effect == "warn":
+        mend = 'set effect = "slow", "hold", "deny" or "stop"'
+        fail(text, file, (*path, "effect"), "a loop does not read warnings", mend)
+    for key in ("min_estimated_rows", "max_affected_rows", "intent_mismatch"):
+        if getattr(rule, key):
+            fail(text, file, (*path, key), "loop stands beside it", "make two rules of it")
+    return True
 
 
 def _tables(names: Names, path: Path, text: str, file: str) -> None:

@@ -13,7 +13,7 @@ _ALWAYS_DENIED = ("DROP", "TRUNCATE", "ALTER SYSTEM")  # by the defaults of prod
 
 def beaten(rail: Guardrail, others: Iterable[Guardrail], production: bool) -> str:
     """The name of the guardrail that always beats this one, "" for none. `production`: it speaks of nothing else."""
-    if rail.max_affected_rows is not None:
+    if rail.max_affected_rows is not None or rail.loop is not None:
         return ""
     if production and rail.effect != "deny" and rail.statements:
         if all(any(fits(denied, kind) for denied in _ALWAYS_DENIED) for kind in rail.statements):
@@ -28,7 +28,7 @@ def beaten(rail: Guardrail, others: Iterable[Guardrail], production: bool) -> st
 
 def _covers(wide: Guardrail, narrow: Guardrail) -> bool:
     """Whether each statement of each person that the narrow one speaks of is one that the wide one speaks of."""
-    if wide.max_affected_rows is not None:
+    if wide.max_affected_rows is not None or wide.loop is not None:
         return False
     if wide.min_estimated_rows is not None and (narrow.min_estimated_rows or 0) < wide.min_estimated_rows:
         return False

@@ -18,7 +18,8 @@ Pairs = list[tuple[str, str]]
 _BLANKS = " \t\n\r\v\f"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)*")
 _NAME_MAX = 63
-_CONSUMED = frozenset(("user", "database", "options", "replication", "role"))
+AUTH, ISSUER = "sluice.auth", "sluice.issuer"  # how to be asked for the token, and which issuer to be told of
+_CONSUMED = frozenset(("user", "database", "options", "replication", "role", AUTH, ISSUER))
 _NO_REPLICATION = ("", "false", "off", "no", "0", "f", "n", "of")
 _EXAMPLE = "Pass -c name=value, as in options='-c statement_timeout=5000'."
 
@@ -51,6 +52,13 @@ def startup(params: Iterable[tuple[str, str]], rights: Rights) -> Pairs:
     if rights.reads_only:
         chosen.setdefault(READ_ONLY, (READ_ONLY, "on"))
     return list(chosen.values())
+
+
+def door(params: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """The values of `sluice.auth` and `sluice.issuer`, "" where the start-up packet does not have them. Raises Refusal
+    28000."""
+    found = {name.lower(): value for name, value in _pairs(params)}
+    return found.get(AUTH, ""), found.get(ISSUER, "")
 
 
 def wanted_role(params: Iterable[tuple[str, str]]) -> str | None:

@@ -5,12 +5,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from gateway.errors import Refusal, Refused, State
 from gateway.identity.principal import Principal
+from gateway.policy.access import Access
 from gateway.policy.choosing import Choice, listed
 from gateway.policy.compile import FORMAT, Table
 from gateway.policy.rails import RailIndex, Rails
@@ -23,6 +24,7 @@ __all__ = ["PolicyTable", "Rights"]
 
 PLACES_MAX = 256  # databases whose rules are kept together; a client may name any where one entry stands for all
 RAILS_MAX = 1024  # different sets of guardrails in one of them
+MET_MAX = 4096  # different grants that meet
 
 
 class PolicyTable:
@@ -53,6 +55,11 @@ class PolicyTable:
     def classify(self) -> tuple[Classify, ...]:
         """The corrections of the automatic classification."""
         return self._table.classify
+
+    @property
+    def access(self) -> tuple[Access, ...]:
+        """What may be asked for, by name."""
+        return self._table.access
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -88,25 +95,18 @@ class PolicyTable:
         active = [tuple([one for one in side if _begun(one, now) and not _ended(one, now)]) for side in matching]
         if not all(active):
             raise Refusal(_no_grant(principal, active, database))
-        person = len(principal.actors)
-        account = active[person + 1 :]
-        sides = [*active[:person], *account, active[person]]
-        chosen = role(sides, wanted_role, principal, database)
-        counting = _distinct([under(side, chosen) for side in sides])
-        alone = principal.account is None
-        unmask, unmask_as = unmasked(counting)
+        met = place.met(principal, active, wanted_role, database)
         rails, approvals = place.rails(principal), place.approvals(principal)
-        names = tuple([tuple([one.name for one in side]) for side in counting])
         others = rails.own, tuple([one.name for one in approvals])
         return Rights(
-            key=(self.digest, database, environment, chosen, names, alone, *others),
-            role=chosen,
-            allow=words([_for_itself(side) for side in counting] if alone else counting),
-            unmask=unmask,
-            unmask_as=unmask_as,
-            sides=counting,
-            lasting=words([under(side, chosen) for side in account] or counting),
-            nobody=alone and any(one.end_user == "required" for side in counting for one in side),
+            key=(self.digest, database, environment, met.role, met.names, principal.account is None, *others),
+            role=met.role,
+            allow=met.allow,
+            unmask=met.unmask,
+            unmask_as=met.unmask_as,
+            sides=met.sides,
+            lasting=met.lasting,
+            nobody=met.nobody,
             guardrails=rails,
             masks=self._masks,
             classify=self._table.classify,
@@ -130,10 +130,23 @@ class PolicyTable:
         return place
 
 
+class _Met(NamedTuple):
+    """What sides have together; the names are those of the grants that count, side by side."""
+
+    role: str | None
+    names: tuple[tuple[str, ...], ...]
+    sides: tuple[Side, ...]
+    allow: frozenset[str]
+    unmask: frozenset[str]
+    unmask_as: frozenset[tuple[str, str]]
+    lasting: frozenset[str]
+    nobody: bool
+
+
 class _Place:
     """The rules that may speak in one database."""
 
-    __slots__ = ("_agents", "_approvals", "_delegated", "_own", "_people", "_rails", "_shared")
+    __slots__ = ("_agents", "_approvals", "_delegated", "_met", "_own", "_people", "_rails", "_shared")
 
     def __init__(self, table: Table, database: str, environment: str) -> None:
         def here(rule: Grant | Guardrail | Approval) -> bool:
@@ -148,6 +161,7 @@ class _Place:
         self._own = Choice((one for one in rails if _whose(one) == "some"), _speaks_of)
         self._rails: dict[tuple[str, ...], Rails] = {}
         self._approvals = Choice((one for one in table.approvals if here(one)), _speaks_of)
+        self._met: dict[tuple[object, ...], _Met] = {}
 
     def sides(self, who: Principal) -> list[Side]:
         """The grants of each agent of the chain, outermost first, that are about this person, and his own, last."""
@@ -163,6 +177,31 @@ class _Place:
         """The approval rules that speak of what the principal has held, or of what the account behind which he is has."""
         own = self._approvals.of(who)
         return own if who.account is None else tuple(dict.fromkeys((*own, *self._approvals.of(who.account))))
+
+    def met(self, who: Principal, sides: list[Side], wanted: str | None, database: str) -> _Met:
+        """What the sides have together, worked out once. `sides`: as `sides` and `lent` tell. Raises Refusal where no role
+        fits."""
+        alone, person = who.account is None, len(who.actors)
+        key = (alone, person, wanted, *[tuple([one.name for one in side]) for side in sides])
+        known = self._met.get(key)
+        if known is None:
+            account = sides[person + 1 :]
+            ordered = [*sides[:person], *account, sides[person]]
+            chosen = role(ordered, wanted, who, database)
+            counting = _distinct([under(side, chosen) for side in ordered])
+            known = _Met(
+                chosen,
+                tuple([tuple([one.name for one in side]) for side in counting]),
+                counting,
+                words([_for_itself(side) for side in counting] if alone else counting),
+                *unmasked(counting),
+                words([under(side, chosen) for side in account] or counting),
+                alone and any(one.end_user == "required" for side in counting for one in side),
+            )
+            if len(self._met) >= MET_MAX:
+                self._met.clear()
+            self._met[key] = known
+        return known
 
     def rails(self, who: Principal) -> Rails:
         """The guardrails in force for the principal."""

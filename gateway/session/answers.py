@@ -15,7 +15,7 @@ from gateway.masking.added_keys import MARK
 from gateway.masking.kernels import data_rows_end
 from gateway.masking.masks import NULL_CELL
 from gateway.masking.rows import COMPILED, run_end
-from gateway.session import bounds, paths, renaming, returning, rows_out
+from gateway.session import bounds, disclosing, paths, renaming, returning, rows_out
 from gateway.session.asked import asked, describing, oldest, running
 from gateway.session.bounds import REFUSED_QUERY
 from gateway.session.changing import changed_by
@@ -111,6 +111,7 @@ def _keep(s: Session, data: bytes, at: int, size: int) -> int:
             s.queue[0].nbytes += end - at
             if s.queue[0].purses:
                 bounds.passed(s, s.queue[0], 1, end - at)  # begun, so it passes whole; the next one may not
+            disclosing.passes(s, s.queue[0])
             return size
         if end - at > rows_out.MASKED_FRAME_BYTES_MAX:
             raise ProtocolError("a message that must be read whole is too long")

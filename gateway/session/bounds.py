@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Final
 from gateway.errors import Refused, State
 from gateway.masking.inference import entries, told
 from gateway.policy.decision import Budget, Limit
+from gateway.session import loops
 from gateway.session.budgets import Purse
 from gateway.session.inflight import NOTHING, Ask, Item, Portal, Statement
 from parser.messages import execute, parse, query
 from parser.messages import frame as build
 
 if TYPE_CHECKING:
+    from gateway.masking.distinct import Seen
     from gateway.scope import Ruling, Script
     from gateway.session.session import Session
 
@@ -37,11 +39,6 @@ _EXECUTE_UNNAMED: Final = execute("")
 _READING: Final = frozenset({"read", "session"})
 _ABOUT_SESSION: Final = frozenset({"session"})
 _OVER_VALUES: Final = frozenset(("21", "22", "23"))  # classes of SQLSTATE: cardinality, data, constraints
-_KEYS: Final = {
-    "rows": "max_rows_per_hour",
-    "bytes": "max_bytes_per_hour",
-    "statements": "max_statements_per_minute",
-}
 
 SEVERAL: Final = Refused(
     State.DENIED,
@@ -154,13 +151,36 @@ def _purse(s: Session, budget: Budget) -> Purse:
     return purse
 
 
-def charge(s: Session, rulings: tuple[Ruling, ...], values: bytes | None = None) -> Refused | None:
-    """Takes the statements from their budgets; the refusal when one is used up. What only concerns the session is free, so
-    that a transaction can always be ended. `values`: of the Bind, where arrays in it count by their entries."""
+def charge(
+    s: Session,
+    rulings: tuple[Ruling, ...],
+    refused: Refused | None,
+    literals: tuple[bytes, ...],
+    values: bytes | None = None,
+) -> Refused | None:
+    """Takes the statements, where they are not refused already, from their budgets; the refusal when one is used up, or when
+    they go round in circles (see loops.look, which may raise Later). `values`: of the Bind, where arrays in it count by
+    their entries."""
+    held, s.paused = s.paused, False  # what waited is not counted again
+    watched = not held and any(ruling.decision.loops for ruling in rulings)
+    if watched:
+        refused = loops.look(s, rulings, refused, literals)
+    if refused is not None:
+        return refused
+    refused = _spend(s, rulings, values)
+    return loops.look(s, rulings, refused, literals) if watched and refused is not None else refused
+
+
+def _spend(s: Session, rulings: tuple[Ruling, ...], values: bytes | None) -> Refused | None:
+    """What only concerns the session is free, so that a transaction can always be ended."""
     for ruling in rulings:
         if ruling.facts.effects <= _ABOUT_SESSION:
             continue
         for budget in ruling.decision.limits.budgets:
+            if budget.what == "subjects":
+                if s.crowd_of(budget).exceeded(s.now):
+                    return _used_up(budget)
+                continue
             purse = _purse(s, budget)
             if purse.left(s.now) <= 0:
                 return _used_up(budget)
@@ -197,9 +217,12 @@ def counts_entries(rulings: tuple[Ruling, ...]) -> bool:
 
 
 def meter(s: Session, item: Item, ruling: Ruling) -> None:
-    """Has the rows and bytes of the statement's answer counted, where a budget wants it."""
+    """Has the rows and bytes of the statement's answer counted, and the people in it, where a budget wants it."""
     for budget in ruling.decision.limits.budgets:
-        if budget.what != "statements" and all(budget != known for _, known in item.purses):
+        if budget.what == "subjects":
+            if all(budget != known for _, known in item.crowds):
+                item.crowds = (*item.crowds, (s.crowd_of(budget), budget))
+        elif budget.what != "statements" and all(budget != known for _, known in item.purses):
             item.purses = (*item.purses, (_purse(s, budget), budget))
 
 
@@ -213,8 +236,27 @@ def passed(s: Session, item: Item, rows: int, nbytes: int) -> bool:
         amount = rows if budget.what == "rows" else nbytes
         over = purse.left(s.now) < amount
         purse.spend(amount, s.now)
-        if over and all(ruling.facts.effects <= _READING for ruling in item.rulings):
+        if over and _only_reads(item):
             item.broken = _used_up(budget)
+    return _goes_on(s, item)
+
+
+def met(s: Session, item: Item, seen: Seen) -> bool:
+    """The same of the people whom these rows show."""
+    if item.broken is not None:
+        return False
+    if seen.most:
+        for crowd, budget in item.crowds:
+            if not crowd.meet(seen, s.now, must=not _only_reads(item)) and _only_reads(item):
+                item.broken = _used_up(budget)
+    return _goes_on(s, item)
+
+
+def _only_reads(item: Item) -> bool:
+    return all(ruling.facts.effects <= _READING for ruling in item.rulings)
+
+
+def _goes_on(s: Session, item: Item) -> bool:
     if item.broken is None:
         return True
     s.wants_cancel = s.cancelling = True
@@ -237,8 +279,10 @@ def cut_off(s: Session, item: Item) -> None:
 def _used_up(budget: Budget) -> Refused:
     return Refused(
         State.BUDGET,
-        f'{_KEYS[budget.what]} of grant "{budget.grant}" is used up',
-        "Ask for less at once, or wait until the window has moved on.",
+        f'{budget.setting} of grant "{budget.grant}" is used up',
+        "Ask for less at once, or wait until the window has moved on."
+        if budget.window_seconds
+        else "Work with what this task has read, and say what is missing.",
         budget.grant,
     )
 

@@ -60,6 +60,10 @@ class Held:
         self.answered = False
         self.refused: Refused | None = None  # the answer, where it is no
 
+    def stale(self, now: int) -> bool:
+        """Whether it was approved, and not used in its time."""
+        return self.answered and self.refused is None and now >= self.until
+
 
 def held(rulings: tuple[Ruling, ...], refused: Refused | None) -> bool:
     """Whether this refusal is one that people may lift."""
@@ -72,7 +76,7 @@ def waits(
     """Whether the frame must wait for people, who are asked once. After that `verdict` has what they said."""
     binding = _binding(s, rulings, sql, types, values)
     known = s.asked
-    if known is not None and known.binding == binding:
+    if known is not None and known.binding == binding and not known.stale(s.now):
         return not known.answered
     hold = _hold(rulings)
     open_now = s.status in _OPEN or s.open_epoch == s.epoch
@@ -85,8 +89,8 @@ def waits(
 
 
 def verdict(s: Session) -> Refused | None:
-    """What was said of the frame that waited; None: it may run, this once."""
-    known, s.asked = s.asked, None
+    """What was said of the frame that waited; None: it may run, this once. It is forgotten with the record of that."""
+    known = s.asked
     assert known is not None
     assert known.answered
     if known.refused is None:
@@ -167,11 +171,9 @@ def at_first_sight(s: Session, rulings: tuple[Ruling, ...], refused: Refused | N
         s.passes = False
         return False, None
     known = s.asked
-    if known is None:
+    if known is None or known.stale(s.now):
         s.peeks = True
         return True, None
-    if known.refused is not None:
-        s.asked = None
     return not known.answered, known.refused
 
 

@@ -12,7 +12,7 @@ from gateway.masking.looks import Found
 from gateway.policy.decision import Budget, Limit
 from gateway.results import ResultPlan
 from gateway.scope import Ruling, Scope, Script
-from gateway.session.budgets import Purse
+from gateway.session.budgets import Crowd, Purse
 from gateway.session.lent import Key, Prepared
 from parser.compared import Comparisons
 from parser.facts import Facts
@@ -56,6 +56,7 @@ class Wanted:
     types: bytes | None = None
     values: bytes | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    pause_seconds: float = 0.0  # that is all it waits for, where it is not 0
 
 
 class Statement:
@@ -153,6 +154,7 @@ class Item:
     converted = False  # a Query that is asked as Parse, Bind, Describe and Execute
     held = b""  # its CommandComplete, kept until the commit has gone well
     purses: tuple[tuple[Purse, Budget], ...] = ()  # what its rows and bytes are charged to
+    crowds: tuple[tuple[Crowd, Budget], ...] = ()  # … and the people whom its rows show
     broken: Refused | None = None  # a budget ran out in its result: whatever the server answers, this is said
     prepared: Prepared | None = None  # what it makes, names, describes or closes on a connection that is lent
     known_as = b""  # the client's name for that

@@ -82,19 +82,17 @@ def rows(s: Session, data: bytes, at: int, end: int) -> bytes | None:
     item.nbytes += end - at
     if item.purses and not bounds.passed(s, item, count(data, at, end), end - at):
         return b""
-    if plan is None:
-        return None
-    if plan.keyed is not None:
-        disclosing.shown(s, item, plan.keyed, data, at, end)
-    if plan.rows.clear:
+    if (item.crowds or (plan is not None and plan.keyed is not None)) and not disclosing.shown(s, item, plan, data, at, end):
+        return b""
+    if plan is None or plan.rows.clear:
         return None
     return _masked(s, item, plan, data[at:end])
 
 
 def _without_keys(s: Session, item: Item, plan: ResultPlan, data: bytes, at: int, end: int) -> bytes:
     """Rows whose last columns the client did not ask for. Where it asked for none, nothing is charged for them."""
-    if plan.keyed is not None:
-        disclosing.shown(s, item, plan.keyed, data, at, end)
+    if (item.crowds or plan.keyed is not None) and not disclosing.shown(s, item, plan, data, at, end):
+        return b""
     frames = stripped(data[at:end], plan.rows.columns)
     if not frames:
         return b""
@@ -126,8 +124,9 @@ def copied(s: Session, frames: bytes) -> bytes | None:
     item.nbytes += len(frames)
     if item.purses and not bounds.passed(s, item, count(frames, 0, len(frames)), len(frames)):
         return b""
-    if ruling.copy is not None and ruling.copy.keyed is not None:
-        disclosing.shown(s, item, ruling.copy.keyed, frames, 0, len(frames), first=first)
+    keyed = ruling.copy is not None and ruling.copy.keyed is not None
+    if (item.crowds or keyed) and not disclosing.shown(s, item, ruling.copy, frames, 0, len(frames), first=first):
+        return b""
     if ruling.copy is None:
         if s.copy_both or ruling.basis.inert:
             return None

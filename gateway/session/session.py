@@ -19,11 +19,13 @@ from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
 from gateway.session import answers, bounds, disclosing, failures, holding, paths, understand
 from gateway.session.acting import Acting, People
-from gateway.session.budgets import Purse, Purses
+from gateway.session.budgets import Crowds, Purse, Purses
 from gateway.session.declaring import Said
 from gateway.session.holding import Held
 from gateway.session.inflight import NOTHING, Item, Wanted
+from gateway.session.lengths import limits
 from gateway.session.lent import Lent
+from gateway.session.loops import Loops
 from gateway.session.names import Names
 from gateway.session.returning import Permits
 from gateway.session.temporaries import Temporaries
@@ -55,7 +57,7 @@ class Session:
         "copy_both", "copy_ended_early", "copy_in",
         "copy_open",
         "copy_sync_dropped",
-        "counted",
+        "counted", "crowd_of",
         "drop_pass",
         "encoding_safe",
         "ending", "epoch", "estimate",
@@ -65,19 +67,18 @@ class Session:
         "lasting",
         "late",
         "learns", "lent",
-        "lexing_doubt", "lexing_moved", "limits",
+        "lexing_doubt", "lexing_moved", "limits", "loops",
         "made", "moved", "names", "now",
         "objection", "open_epoch",
         "own",
-        "passes", "path_doubt", "path_moved", "path_reported", "peeks",
+        "passes", "path_doubt", "path_moved", "path_reported", "paused", "peeks",
         "permits",
-        "purse_of",
-        "purses",
+        "purse_of", "purses",
         "queue",
         "refusals",
         "replicates",
         "reported",
-        "rescope",
+        "rescope", "rows",
         "said",
         "scope",
         "search_path",
@@ -112,10 +113,12 @@ class Session:
         parameters: Sequence[tuple[str, str]],
         frame_bytes_max: int,
         purse_of: Purses,
+        crowd_of: Crowds,
         said: Said | None = None,
         *,
         replicates: bool = False,
         people: People | None = None,
+        loops: Loops | None = None,
     ) -> None:
         self.scope = scope
         self.rescope = rescope  # a scope for the policy and catalogue of now; raises Refusal when the right is gone
@@ -126,7 +129,7 @@ class Session:
         self.asked: Held | None = None  # what waits for people, or was answered and is to run now
         self.approval = ""  # under which the next execution runs
         self.peeks = self.passes = False  # the next frame is held: what is behind it is to be looked at; it may go on
-        self.limits = understand.limits(frame_bytes_max)
+        self.limits = limits(frame_bytes_max)
         self.names = Names()
         self.queue: deque[Item] = deque()
         self.staged: list[tuple[Item, int]] = []  # intents of this turn: the item, its frame's place in to_server or -1
@@ -155,7 +158,7 @@ class Session:
         self.learns: list[Learned] = []  # labels that must be in force before what is staged may leave
         self.seen: list[Learned] = []  # labels of columns in whose cells they were seen; the relay takes and clears them
         self.ending = self.server_said_last = False  # close once what is buffered has gone
-        self.purse_of = purse_of
+        self.purse_of, self.crowd_of, self.loops = purse_of, crowd_of, loops
         self.purses: dict[Budget, Purse] = {}
         self.said = said if said is not None else Said()
         self.replicates = replicates  # it may be a walsender, which knows no extended messages
@@ -180,7 +183,7 @@ class Session:
         self.own = scope.own  # its temporary relations, as the next text finds them
         self.catalog_moved = False  # DDL went through; the relay takes and clears it
         self.tainted: MaskBasis | None = None  # of the transaction's last statement that touched masked columns
-        self.statements = 0
+        self.statements = self.rows = 0
         self.refusals = 0
         # The server came to read text in another way and may come back with a transaction's end: no text is read while an
         # answer is outstanding.
@@ -196,6 +199,7 @@ class Session:
         self.cancelling = False  # … and has not said yet that it is done
         self.wanted: Wanted | Held | None = None  # the client's next frame waits for this; the relay takes it
         self.estimate: int | None = None  # of the client's next frame
+        self.paused = False  # … which was held back already, as what goes round in circles is
         self.counted: Limit | None = None  # on the rows that it changes, in place of an estimate
         self.lent: Lent | None = None  # the connection of now, where it has one for a transaction at a time
         self.answered = 0  # POSIX nanoseconds of the last completed statement
@@ -240,10 +244,11 @@ class Session:
         self.ending = True
 
     def estimated(self, wanted: Wanted, rows: int) -> None:
-        """The planner's answer to what was wanted; the relay looks at the session again."""
+        """The planner's answer to what was wanted, or the end of a pause; the relay looks at the session again."""
         if self.wanted is wanted:
             self.wanted = None
-            self.estimate = rows
+            if not wanted.pause_seconds:
+                self.estimate = rows
 
     def overdue(self, now: int) -> bool:
         """Whether the server works on something for longer than it may: the relay then asks it to cancel that."""
@@ -264,7 +269,8 @@ class Session:
     def end(self, refused: Refused) -> None:
         """Tells the client why its session ends."""
         if not self.ending:
-            self.to_client.append(error_response("FATAL", refused.sqlstate, refused.message, "", refused.hint))
+            if not self.server_pass:  # else it would stand in the middle of a message
+                self.to_client.append(error_response("FATAL", refused.sqlstate, refused.message, "", refused.hint))
             self.ending = True
             self.client_rest.clear()
             failures.on_record(self, "session ended", refused)
@@ -326,6 +332,8 @@ class Session:
         item.rulings = rulings
         self.statements += len(rulings)
         approval, self.approval = self.approval, ""
+        if self.asked is not None and self.asked.answered:
+            self.asked = None  # once
         intents: list[int] = []
         for ruling in rulings:
             digests = literals[len(intents)] if literals else b""
@@ -382,6 +390,7 @@ class Session:
             duration = (self.now - item.started) // 1000
             affected = ruling.affected(rows) if ruling.changes else None
             self.chain.outcome(self.now, intent, "ok", rows, item.nbytes, card, command, "", duration, affected)
+        self.rows += rows
         item.index = index + 1
         item.nbytes = item.rows_seen = 0
         item.plan, item.found = None, NOTHING

@@ -5,7 +5,6 @@ Each handler returns True when it consumed its frame, False when the frame must 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from librt.strings import read_i32_be
@@ -19,6 +18,7 @@ from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_QUERY, REFUS
 from gateway.session.describing import close, describe, describe_hidden
 from gateway.session.holding import again, at_first_sight, held, needs_values, verdict, waits
 from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
+from gateway.session.loops import Later
 from gateway.session.names import NO_PORTAL, NO_STATEMENT, Ambiguous, name_end
 from gateway.session.rulings import (
     asks_estimate,
@@ -40,10 +40,8 @@ if TYPE_CHECKING:
     from gateway.scope import Ruling, Script
     from gateway.session.session import Session
 
-_NAME_FRAME_BYTES_MAX: Final = 65536  # Describe, Execute, Close: names only
 _QUERY: Final = 81
 _NUL: Final = b"\0"
-COPY_DATA_BYTES_MAX: Final = 0x3FFFFFFF  # PostgreSQL's own limit on a large message
 
 
 
@@ -97,7 +95,11 @@ def feed(s: Session, data: bytes) -> None:
             s.client_need = end - at
             break
         frame = data if end - at == size else data[at:end]
-        if not (_query(s, frame) if kind == _QUERY and handlers is _HANDLERS else handlers[kind](s, frame)):
+        try:
+            taken = _query(s, frame) if kind == _QUERY and handlers is _HANDLERS else handlers[kind](s, frame)
+        except Later:
+            taken = False
+        if not taken:
             if not s.peeks:
                 _wait(s)
             break
@@ -164,8 +166,7 @@ def _query(s: Session, frame: bytes) -> bool:
             return False
         if len(rulings) > 1:
             refused = bounds.SEVERAL
-    if refused is None:
-        refused = bounds.charge(s, rulings)
+    refused = bounds.charge(s, rulings, refused, literals)
     if limit is None or refused is not None:
         return _send_query(s, frame, script, rulings, refused, literals)
     item = Item(Ask.EXECUTE, s.epoch, s.now)
@@ -242,11 +243,13 @@ def _parse(s: Session, frame: bytes) -> bool:
     wait, refused = at_first_sight(s, script.rulings, refused_at_parse(script) if script.named else script.refused)
     if wait:
         return False
-    item = s.ask(Ask.PARSE)
-    item.name = name
     if refused is None and suspicious(frame):
         frame, refused = masked_input.in_parse(s, frame, sql, script.rulings)
     literals = s.scope.literals(script, sql)
+    if refused is not None:
+        refused = bounds.charge(s, script.rulings, refused, literals)
+    item = s.ask(Ask.PARSE)
+    item.name = name
     if refused is not None:
         s.record(item, script.rulings, refused, literals)
     else:
@@ -367,8 +370,7 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
             if not portal.approval and waits(s, rulings, *text, portal.given):
                 return False
             refused = again(s, portal)
-        if refused is None:
-            refused = bounds.charge(s, rulings, portal.values)
+        refused = bounds.charge(s, rulings, refused, portal.literals, portal.values)
     added = portal.statement.added
     if refused is None and added:
         frame, refused = returning.execute(frame, portal)
@@ -441,10 +443,3 @@ _HANDLERS: dict[int, Handler] = {
 }
 _ACTING: dict[int, Handler] = _HANDLERS | acting.handlers(_query, _parse, _bind, _execute)
 _IN_COPY: Final = frozenset(b"dcfSHX")
-
-
-@lru_cache
-def limits(frame_bytes_max: int) -> dict[int, int]:
-    """The longest length word of each message type, for a session that takes statements and values of so many bytes."""
-    longest = dict.fromkeys(b"QPBF", frame_bytes_max) | dict.fromkeys(b"DECf", _NAME_FRAME_BYTES_MAX)
-    return longest | dict.fromkeys(b"SHcX", 4) | {ord("d"): COPY_DATA_BYTES_MAX}

@@ -348,12 +348,16 @@ class Gateway:
         self.config.write_text(toml({"gateway": gateway | settings} | kept | {"database": list(databases)}))
         self.policy_file.write_text(policy)
 
-    def sluice(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        environment = gateway_environment() | {"SLUICE_CONFIG": str(self.config)}
+    def sluice(
+        self, *arguments: str, seconds: float = 60, said: str = "", **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a verb; `said` is its standard input."""
+        environment = gateway_environment() | {"SLUICE_CONFIG": str(self.config)} | environ
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=self.folder,
             env=environment,
+            input=said,
             capture_output=True,
             text=True,
             timeout=seconds,

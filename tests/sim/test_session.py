@@ -6,6 +6,7 @@ was not on record before it left.
 
 import random
 from struct import pack, unpack_from
+from typing import NoReturn
 
 import pytest
 
@@ -20,7 +21,6 @@ from gateway.policy import rules
 from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
-from gateway.session.budgets import Purse
 from gateway.session.session import Session
 from gateway.settings import load as load_settings
 from tests.sim.model_server import ModelServer, build
@@ -46,7 +46,7 @@ NOW = 1_800_000_000
 PATH = [("search_path", "public")]  # reported by the server, as from PostgreSQL 18 on
 
 
-def no_budget(budget: Budget) -> Purse:
+def no_budget(budget: Budget) -> NoReturn:
     raise AssertionError("there are no budgets here")
 
 
@@ -69,7 +69,7 @@ class Rig:
         self.rng = rng
         self.chain = Chain("host", 0, bytes(16))
         card = SessionCard(SessionInfo("s1", "alice"))
-        self.session = Session(scope, lambda _: scope, self.chain, card, PATH, 1 << 20, no_budget)
+        self.session = Session(scope, lambda _: scope, self.chain, card, PATH, 1 << 20, no_budget, no_budget)
         self.server = ModelServer()
         self.seen = b""  # by the client
         self.uplink = b""  # to the server

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import trio
 
@@ -21,7 +22,6 @@ from gateway.policy import rules
 from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
-from gateway.session.budgets import Purse
 from gateway.session.session import Session
 from gateway.settings import load as load_settings
 from parser import messages
@@ -36,7 +36,7 @@ from workers.sockets import Wire
 PATH = [("search_path", "public")]  # reported by the server, as from PostgreSQL 18 on
 
 
-def no_budget(budget: Budget) -> Purse:
+def no_budget(budget: Budget) -> NoReturn:
     raise AssertionError("there are no budgets here")
 
 
@@ -155,7 +155,7 @@ class Rig:
         near_server, far_server = server_ends or loopback()
         card = SessionCard(SessionInfo(f"s{len(self.pairs)}", "alice"))
         session = Session(
-            scope, lambda session: session.scope, self.audit.chain, card, PATH, 1 << 20, no_budget
+            scope, lambda session: session.scope, self.audit.chain, card, PATH, 1 << 20, no_budget, no_budget
         )
         link = Link(session, near_client, near_server, "shop", self.closed.append)
         self.relay.add(link, client_early, server_early)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from gateway.identity.barred import Bars
 from workers import admin_process, configuration, spawn
 from workers.admin_link import Message, Told
 from workers.admin_process import Desk, Service
@@ -36,7 +37,7 @@ def start(loaded: Loaded) -> Iterator[Callable[[Service], AdminSeat]]:
     seats: list[AdminSeat] = []
 
     def begin(service: Service) -> AdminSeat:
-        seat = AdminSeat(lambda control: admin_process.serve(control, loaded, {}, (service,)))
+        seat = AdminSeat(lambda control: admin_process.serve(control, loaded, {}, Bars(), (service,)))
         seats.append(seat)
         parent, _ = os.pipe()
         seat.process.start(parent, [], 100.0)

@@ -6,11 +6,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gateway.errors import State
+from gateway.errors import Refused, State
 from parser import messages
+from parser.startup import Startup
 from tests.workers.relay_rig import no_file_grows, until
 from tests.workers.worker_rig import House, housed, quiet, running_server
 from workers.embedded import EmbeddedServer
+from workers.sign_in import Claimed
 from workers.slab import Counter
 
 pytestmark = pytest.mark.trio
@@ -161,3 +163,30 @@ async def test_guesses_are_counted_by_host_not_by_connection(tmp_path: Path, ser
         assert len(refused) == 3
         assert refused[0].session is not None
         assert refused[0].session.address.startswith("127.0.0.1:")
+
+
+async def test_conversations_that_go_astray_are_on_record_one_by_one_until_there_are_many(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server) as house:
+        gate, refused = house.worker.admissions, Refused(State.NOT_SIGNED_IN, "no TLS")
+        said = Startup((("user", "ada"), ("database", "shop")), 0, False, ())
+        for _ in range(50):
+            gate.turned_away(Claimed("127.0.0.1:1", packet=said), None, refused)
+        gate.close()
+        assert len(house.events("sign-in refused")) == 20
+        (record,) = house.events("sign-ins limited")
+        assert record.data["count"] == 30
+        guest = await house.guest()
+        assert await guest.cell("select 7") == "7", "who has said nothing yet takes nothing from others there"
+        for _ in range(50):
+            gate.turned_away(Claimed("127.0.0.1:1", packet=said, method="token"), None, refused)
+        assert (await house.guest(token=house.token())).refused == State.BAD_TOKEN
+
+
+async def test_who_proves_who_they_are_takes_nothing_from_others(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        for _ in range(30):
+            assert (await house.guest(groups=("strangers",))).refused == State.NOT_SIGNED_IN
+        guest = await house.guest()
+        assert await guest.cell("select 7") == "7"

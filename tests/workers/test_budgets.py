@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.identity.principal import Principal
 from gateway.policy.decision import Budget
-from workers import budgets as budgets_module
 from workers.budgets import Account, Budgets, Ledger
+from workers.probing import PROBES
 from workers.slab import Counter, Slab
 
 SECOND = 10**9
@@ -255,8 +255,8 @@ def test_an_entry_of_a_time_to_come_is_not_taken_for_an_old_one() -> None:
 
 
 def test_entries_are_found_across_the_end_of_the_table() -> None:
-    _, (ledger, other) = ledgers(2, entries=budgets_module.PROBES + 6)
-    purses = [ledger.purse(person, ROWS) for person in people(budgets_module.PROBES + 2)]
+    _, (ledger, other) = ledgers(2, entries=PROBES + 6)
+    purses = [ledger.purse(person, ROWS) for person in people(PROBES + 2)]
     for spent, purse in enumerate(purses):
         purse.spend(spent, NOON)
     watchers = [other.purse(person, ROWS) for person in people(len(purses))]

@@ -289,3 +289,34 @@ async def test_each_of_a_crowd_gets_a_connection_of_its_own(tmp_path: Path, serv
                 nursery.start_soon(come)
         assert len(seen) == before
         assert len({await guest.cell("select pg_backend_pid()") for guest in guests}) == 8
+
+
+async def test_those_after_too_many_failures_are_sent_away_at_once(
+    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorway, "PATIENCE_SECONDS", 60.0)
+    async with housed(tmp_path, server) as house:
+        await warmed(house)
+        seen, door = long_ways(house), house.worker.doorway
+        for _ in range(20):
+            assert (await house.guest(token="garbage")).refused == State.BAD_TOKEN
+        assert len(seen) == 20
+        guests = [await house.guest(token="garbage") for _ in range(3)]
+        for guest in guests:
+            kind, body = guest.greeting[1]
+            assert "wait 1 s" in messages.read_error_fields(body)["M"]
+            assert kind == b"E"
+            assert await guest.replies() == [(b"", b"")]
+        assert len(seen) == 20
+        assert len(door._callers) == 3, "the door stays open until they have read it"
+        await guests[0].wire.write_all(b"more")
+        guests[0].wire.close()
+        guests[1].wire.close()
+        await until(lambda: len(door._callers) == 1, "they went")
+        monkeypatch.setattr(doorway, "PATIENCE_SECONDS", 0.0)
+        door.tidy()
+        assert not door._callers
+        assert len(seen) == 20, "and cost no task"
+        assert without_key(await enter(house))[-1] == (b"Z", b"I"), "who is known comes in"
+        house.worker.admissions.close()
+        assert [one.data["count"] for one in house.events("sign-ins limited")] == [3]

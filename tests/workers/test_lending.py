@@ -73,7 +73,7 @@ class Bench:
         near, far = loopback()
         card = SessionCard(SessionInfo(f"s{next(self._numbers)}", "alice"))
         session = Session(
-            SCOPE, lambda session: session.scope, self.rig.audit.chain, card, parameters, 1 << 20, no_budget
+            SCOPE, lambda session: session.scope, self.rig.audit.chain, card, parameters, 1 << 20, no_budget, no_budget
         )
         borrower = Borrower(DATABASE, shape, parameters)
         link = Link(session, near, None, "shop", self.closed, lends=True, borrower=borrower)

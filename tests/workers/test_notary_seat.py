@@ -142,3 +142,21 @@ def test_one_that_does_not_end_is_ended(
     monkeypatch.setattr(companion, "END_SECONDS", PATIENCE)
     quick.end()
     assert quick.process.pid == 0
+
+
+def test_who_wants_to_know_hears_when_something_is_on_record(
+    seats: Callable[[Callable[[socket.socket], int]], NotarySeat],
+) -> None:
+    said: list[str] = []
+    forgetful = seats(lambda control: echo(control, ack=False))
+    start(forgetful, 100.0)
+    forgetful.told("system", {"what": "unheard"}, lambda: said.append("unheard"))
+    heard(forgetful, "unheard")
+    assert said == []
+    seat = seats(echo)
+    start(seat, 100.0)
+    seat.told("system", {"what": "a"}, lambda: said.append("a"))
+    seat.happened("system", "b")
+    seat.told("system", {"what": "c"}, lambda: said.append("c"))
+    heard(seat, "a,b,c")
+    assert said == ["a", "c"]

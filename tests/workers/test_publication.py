@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import pytest
 
 from workers import slot
-from workers.publication import ACK_SECONDS, Publisher
+from workers.control import pair
+from workers.publication import ACK_SECONDS, Publisher, tell_all
 from workers.seat import Child, Seat
-from workers.shared_policy import PolicyShelf
+from workers.shared_policy import PolicyShelf, unseal
 from workers.slab import Slab
-from workers.slot import PolicyMessage
+from workers.slot import DoorsMessage, PolicyMessage
 
 
 class Crew:
@@ -25,7 +26,7 @@ class Crew:
         self.ends: list[socket.socket] = []
         self.shelves = [PolicyShelf(bytes) for _ in range(count)]
         for index in range(count):
-            ours, theirs = slot.pair()
+            ours, theirs = pair()
             seat = Seat(index, ours, self.slab.row(index), child=Child(2**22 + 1, ours, 0.0))
             self.seats.append(seat)
             self.ends.append(theirs)
@@ -123,6 +124,20 @@ def test_who_does_not_acknowledge_in_time_is_killed(crew: Crew) -> None:
         assert process.poll() is None
         assert not crew.publisher.settle(crew.seats, time.monotonic() + ACK_SECONDS)
         assert process.wait(10) == -signal.SIGKILL
+
+
+def test_what_needs_no_moment_is_handed_to_all_there_are(crew: Crew) -> None:
+    crew.seats[0].child = None
+    tell_all(crew.seats, DoorsMessage, b"files")
+    heard = slot.receive(crew.ends[1])
+    assert heard is not None
+    message, fd = heard
+    assert isinstance(message, DoorsMessage)
+    assert fd is not None
+    assert unseal(fd, message.size, message.digest) == b"files"
+    os.close(fd)
+    with pytest.raises(BlockingIOError):
+        slot.receive(crew.ends[0])
 
 
 def test_publishing_leaks_no_descriptors(crew: Crew) -> None:

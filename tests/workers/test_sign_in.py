@@ -25,7 +25,9 @@ from hypothesis import strategies as st
 from gateway.errors import Refusal, Refused, State, Unavailable
 from parser import messages
 from parser.messages import frame
+from parser.startup import Startup
 from tests.workers.wire_rig import PASSWORD, Server, attended, listen, make_certificate, postgres_15
+from workers.proofs import Ask, Password
 from workers.sign_in import Attempt, Claimed, SignedIn, TlsMode, sign_in
 from workers.sockets import Closed, Wire
 from workers.tls import server_context
@@ -58,6 +60,9 @@ class FakeGate:
     losses: list[str] = field(default_factory=list)
     turned: list[tuple[str, str | None, str]] = field(default_factory=list)
     secret: bytes = b"1234"
+
+    def ask(self, packet: Startup, wire: Wire) -> Ask:
+        return Password()
 
     def admit(self, attempt: Attempt) -> str:
         self.attempts.append(attempt)
@@ -582,6 +587,9 @@ class RealGate:
     tls_context: ssl.SSLContext
     login_seconds: float = 10.0
     keys: dict[tuple[int, bytes], Upstream] = field(default_factory=dict)
+
+    def ask(self, packet: Startup, wire: Wire) -> Ask:
+        return Password()
 
     def admit(self, attempt: Attempt) -> Attempt:
         if attempt.token != TOKEN:

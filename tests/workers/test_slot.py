@@ -5,14 +5,28 @@ import socket
 
 import pytest
 
+from gateway.identity.barred import Bar
 from workers import slot
+from workers.control import pair
+from workers.errands import Ended, EndSession, MoveBars
 from workers.shared_policy import seal, unseal
-from workers.slot import Drain, Failed, KeysMessage, Message, PolicyAck, PolicyMessage, Ready
+from workers.slot import (
+    Barred,
+    Drain,
+    ErrandDone,
+    ErrandMessage,
+    Failed,
+    KeysMessage,
+    Message,
+    PolicyAck,
+    PolicyMessage,
+    Ready,
+)
 
 
 @pytest.fixture
 def ends():
-    ours, theirs = slot.pair()
+    ours, theirs = pair()
     with ours, theirs:
         yield ours, theirs
 
@@ -27,6 +41,10 @@ def ends():
         PolicyAck(2**63),
         Failed("audit.dir: not writable"),
         Failed("sécret", 3),
+        ErrandMessage(3, MoveBars((Bar("actor", "bot", user="ann"),), (("user", "bob", "", ""),))),
+        ErrandMessage(4, EndSession("s1", "dora")),
+        ErrandDone(4, Ended(2, 1)),
+        Barred(Bar("actor", "bot", by="rule")),
     ],
 )
 def test_every_message_arrives_as_it_was_sent(

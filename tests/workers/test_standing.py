@@ -9,17 +9,24 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.errors import State
 from gateway.identity import claims
+from gateway.identity.barred import Bar
 from gateway.session.inflight import ROWS_UNKNOWN, Wanted
 from parser import messages
 from tests.workers.relay_rig import until
 from tests.workers.worker_rig import POLICY, Guest, House, error_state, housed, quiet, running_server
-from workers import admission
+from workers import admission, configuration, process
+from workers import standing as standing_module
 from workers.embedded import EmbeddedServer
+from workers.errands import NOBODY_ASKS, MoveBars
 from workers.links import Link
 from workers.process import HOUSEKEEPING_SECONDS
+from workers.shared_policy import seal
+from workers.slot import ErrandMessage, KeysMessage, send
 
 pytestmark = pytest.mark.trio
 
@@ -120,6 +127,82 @@ async def test_a_session_ends_when_its_grant_does(tmp_path: Path, server: Embedd
         await house.publish(POLICY + until_then(2))
         assert await ended_within(guest, 4.0) == State.NOT_SIGNED_IN
         assert (await house.guest(groups=("guests",))).refused == State.NOT_SIGNED_IN
+
+
+ENDINGS = ("token expires", "grant expires", "grant removed", "key removed", "user locked")
+
+
+async def end_right(house: House, how: str) -> None:
+    """The right of every session in the house ends."""
+    standing = house.worker.standing
+    if how == "token expires":
+        for link, live in standing._live.items():
+            principal = replace(live.admission.principal, expires=time.time() - claims.LEEWAY_SECONDS)
+            live.admission.principal = principal
+            standing._until(live, link.session, live.admission.rights)
+    elif how == "grant expires":
+        ends = (datetime.now(UTC) + timedelta(seconds=0.4)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        await house.publish(POLICY.replace('allow = ["all"]', f'allow = ["all"]\nexpires = {ends}'))
+    elif how == "grant removed":
+        await house.publish(POLICY.replace('groups = ["owners"]', 'groups = ["nobody"]'))
+    elif how == "key removed":
+        other = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        sealed = seal(configuration.pack_key_files({"local": ("local-issuer.pub", other)}))
+        send(house.control, KeysMessage(sealed.size, sealed.digest), sealed.fd)
+        sealed.close()
+    else:
+        send(house.control, ErrandMessage(NOBODY_ASKS, MoveBars((Bar("user", "ada"),))))
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+async def test_whatever_ends_a_right_ends_its_sessions_in_time_in_every_state(
+    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """An idle session within 5 s, also in a transaction; the next statement is refused at once; what runs or streams is
+    cancelled after its grace (30 s; shortened here), by a bar at once."""
+    assert standing_module.GRACE_SECONDS == 30
+    grace = 0.3
+    monkeypatch.setattr(process, "HOUSEKEEPING_SECONDS", 0.1)
+    monkeypatch.setattr(standing_module, "GRACE_SECONDS", grace)
+    async with housed(tmp_path, server) as house:
+        idle, open_one, running, streaming = [await house.guest() for _ in range(4)]
+        await open_one.ask("begin")
+        await running.wire.write_all(messages.query("select pg_sleep(60)"))
+        await streaming.wire.write_all(messages.query("select generate_series(1, 100000000), repeat('x', 500)"))
+        await streaming.wire.read_frame(1 << 20)
+        await until(lambda: sum(bool(link.session.queue) for link in house.worker.relay.links) == 2, "two run")
+        began = time.monotonic()
+        await end_right(house, how)
+        for guest in (idle, open_one):
+            assert await ended_within(guest, 5.0) == State.NOT_SIGNED_IN
+        quick = time.monotonic() - began
+        assert await ended_within(running, 5.0) == State.NOT_SIGNED_IN
+        took = time.monotonic() - began
+        await quiet(house)
+        print(f"{how}: idle after {quick:.2f} s, running after {took:.2f} s (grace {grace} s)")
+        assert quick < 5
+        if how == "user locked":
+            assert took < 1
+        else:
+            assert grace <= took < grace + 5
+        assert sorted(house.outcomes()) == ["cancelled", "cancelled", "ok"]
+        seen = await streaming.replies(b"")
+        assert b"C" not in {kind for kind, _ in seen}
+        assert len(house.events("session ended")) == 4
+        if how != "token expires":  # the rig's tokens are new ones
+            assert (await house.guest()).refused in (State.NOT_SIGNED_IN, State.BAD_TOKEN)
+
+
+async def test_a_right_that_comes_back_in_time_ends_nothing(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with housed(tmp_path, server) as house:
+        guest = await house.guest()
+        await guest.wire.write_all(messages.query("select pg_sleep(1.2)"))
+        await until(lambda: next(iter(house.worker.relay.links)).session.queue, "it runs")
+        await end_right(house, "grant removed")
+        await until(lambda: next(iter(house.worker.standing._live.values())).gone, "that is seen")
+        await house.publish(POLICY)
+        assert [kind for kind, _ in await guest.replies()] == [b"T", b"D", b"C", b"Z"]
+        assert await guest.cell("select 1") == "1"
 
 
 async def test_an_idle_session_takes_little_memory(tmp_path: Path, server: EmbeddedServer) -> None:

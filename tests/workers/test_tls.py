@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 
 from gateway.errors import Unavailable
+from tests.gateway.identity.certificate_rig import authority
 from tests.workers.wire_rig import make_certificate
 from workers.tls import endpoint_of, server_context, upstream_context
 
@@ -37,6 +38,28 @@ def test_clients_need_tls_1_2_and_get_no_tickets(tmp_path: Path) -> None:
     assert context.options & ssl.OP_NO_TICKET
     assert context.options & ssl.OP_NO_RENEGOTIATION
     assert context.num_tickets == 0
+
+
+def test_context_knows_what_scram_binds_to(tmp_path: Path) -> None:
+    cert, key = make_certificate(tmp_path, "localhost")
+    der = ssl.PEM_cert_to_DER_cert(cert.read_text())
+    assert server_context(str(cert), str(key)).binding == endpoint_of(der)
+    cert, key = make_certificate(tmp_path, "edwards", None)
+    assert server_context(str(cert), str(key)).binding is None, "its signature has no hash function"
+
+
+def test_client_certificates_are_looked_at_where_somebody_may_sign_them(tmp_path: Path) -> None:
+    own = tuple(map(str, make_certificate(tmp_path, "localhost")))
+    root = authority()
+    assert server_context(*own).verify_mode is ssl.CERT_NONE
+    context = server_context(*own, root.pem)
+    assert context.verify_mode is ssl.CERT_OPTIONAL
+    assert not context.verify_flags & ssl.VERIFY_CRL_CHECK_CHAIN
+    context = server_context(*own, root.pem, root.revocations())
+    assert context.verify_flags & ssl.VERIFY_CRL_CHECK_CHAIN
+    assert context.cert_store_stats() == {"x509": 1, "crl": 1, "x509_ca": 1}
+    with pytest.raises(OSError, match="NO_CERTIFICATE_OR_CRL_FOUND"):
+        server_context(*own, b"nothing")
 
 
 def test_a_missing_certificate_is_told_by_the_system(tmp_path: Path) -> None:

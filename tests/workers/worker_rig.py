@@ -180,6 +180,11 @@ class House:
         began = time.time() if ends_in is None else time.time() - 3570 + ends_in - 60
         return mint(PRIVATE, issuer, user, groups, (), began, 3600, secrets.token_hex(8))
 
+    def agent(self, actor: str, user: str = "ada", groups: tuple[str, ...] = ("owners",)) -> str:
+        """A token of an agent that acts for the user."""
+        issuer = self.slot.settings.issuers[0]
+        return mint(PRIVATE, issuer, user, groups, (actor,), time.time(), 3600, secrets.token_hex(8))
+
     async def offer(self, policy: str) -> None:
         """Sends a policy to the worker and waits for its answer."""
         table = policy_compile.compile([rules.load(policy, "policy.toml")], self.slot.settings)

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.audit import figures as counting
 from gateway.audit.figures import Figures, Terms, facts
-from gateway.audit.records import ColumnsInfo, Declared
+from gateway.audit.records import ColumnsInfo, Declared, SessionInfo
 from tests.gateway.audit.report_rig import DAY, HOUR, MONDAY_NOON, event, intent, outcome, ruling, who
 
 TERMS = Terms(MONDAY_NOON, MONDAY_NOON + 7 * DAY, UTC, bulk_rows=100)
@@ -102,6 +102,15 @@ def test_events_become_counts_and_exceptions() -> None:
     }  # fmt: skip
     assert figures.listed["policy"][0].what == "policy published; generation: 2"
     assert figures.listed["sign-in"][0].what == "the token has expired"
+
+
+def test_weak_sessions_and_limited_sign_ins_are_counted() -> None:
+    weak = SessionInfo("s1", "svc-a", method="scram", weak=True)
+    opened = event(1, MONDAY_NOON, "session", weak, what="session opened")
+    limited = event(2, MONDAY_NOON, "session", SessionInfo("", "", address="10.0.0.1"), what="sign-ins limited", count=41)
+    figures = counted(opened, limited)
+    assert (figures.counts["sessions signed in weakly"], figures.counts["sign-ins refused"]) == (1, 41)
+    assert figures.exceptions["sign-in"] == 1
 
 
 def test_changes_of_structure_and_rights_are_privileged_unless_refused() -> None:

@@ -48,6 +48,16 @@ def test_what_ocsf_has_no_place_for_is_kept_by_its_own_name(entries: list[Entry]
 
 
 @pytest.mark.parametrize(
+    ("method", "told"), [("oauthbearer", (6, "OAUTH 2.0")), ("scram", (99, "SCRAM-SHA-256")), ("", (None, None))]
+)
+def test_a_sign_in_names_its_protocol(method: str, told: tuple[int | None, str | None]) -> None:
+    who = SessionInfo("s1", "alice", method=method, weak=method == "scram")
+    event = to_ocsf(Entry("db1-0.ab", 1, T, "session", who, data={"what": "session opened"}))
+    assert (event.get("auth_protocol_id"), event.get("auth_protocol")) == told
+    assert event["unmapped"].get("weak") is (True if method == "scram" else None)
+
+
+@pytest.mark.parametrize(
     ("kinds", "activity"),
     [
         (("SELECT",), "Query"),

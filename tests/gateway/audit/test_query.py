@@ -22,6 +22,7 @@ WHO = SessionInfo(
     "app",
     model="model-5",
     run="run-9",
+    method="oauthbearer",
 )
 WHAT = RulingInfo(
     4,
@@ -74,6 +75,8 @@ COMMON = {
     "token_id": "",
     "model": "model-5",
     "run": "run-9",
+    "account": "",
+    "method": "oauthbearer",
 }
 STATEMENT = {
     "grant": {"name": "analysts read", "granted_by": "dba@example.com", "reason": "T-1"},
@@ -130,6 +133,15 @@ def test_events_have_their_facts_and_who_they_concern(trail: list[Entry]) -> Non
     assert closed["user"] == "alice"
     assert published["event"] == {"what": "published", "generation": 5}
     assert "user" not in published
+
+
+def test_only_a_weak_sign_in_says_that_it_is_weak() -> None:
+    for weak in (True, False):
+        who = SessionInfo("s1", "svc-a", method="scram", weak=weak)
+        record = to_json(Entry("db1-0.ab", 1, T, "session", who))
+        assert record["method"] == "scram"
+        assert record.get("weak", False) is weak
+        assert ("weak" in record) is weak
 
 
 def test_a_number_without_its_definition_is_an_error() -> None:

@@ -1,5 +1,6 @@
 """Which tokens become a principal, and that no forged one does."""
 
+import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Refusal, State
-from gateway.identity.claims import LEEWAY_SECONDS, VerifiedTokens, verify
+from gateway.identity.claims import LEEWAY_SECONDS, Presented, VerifiedTokens, verify
 from gateway.identity.declaration import Declaration
 from gateway.identity.principal import Principal
 
@@ -393,7 +394,7 @@ def test_changed_keys_forget_every_token() -> None:
     remembered = VerifiedTokens()
     made = token()
     remembered.verify(made, "alice", ED_KEYS, NOW)
-    with pytest.raises(Refusal, match="signature"):
+    with pytest.raises(Refusal, match="configured issuer"):
         remembered.verify(made, "alice", read(pem(OTHER_ED)), NOW)
 
 
@@ -406,6 +407,76 @@ def test_remembered_tokens_are_bounded_and_the_longest_unused_goes_first() -> No
     assert len(remembered) == 3
     assert remembered.verify(tokens[0], "alice", ED_KEYS, NOW) is principals[0]
     assert remembered.verify(tokens[1], "alice", ED_KEYS, NOW) is not principals[1]
+
+
+def bound_to(thumbprint: bytes) -> dict[str, Any]:
+    return {"x5t#S256": b64(thumbprint)}
+
+
+THUMBPRINT = hashlib.sha256(b"a client certificate").digest()
+OTHER_THUMBPRINT = hashlib.sha256(b"another").digest()
+
+
+def test_bound_token_counts_on_its_certificates_connection_alone() -> None:
+    made = token(claims(cnf=bound_to(THUMBPRINT)))
+    for method in ("token", "oauthbearer"):
+        presented = Presented(method, THUMBPRINT)
+        assert verify(made, "alice", ED_KEYS, NOW, presented).method == method
+    for presented in (Presented(), Presented("token", OTHER_THUMBPRINT)):
+        with pytest.raises(Refusal, match="bound to a client certificate"):
+            verify(made, "alice", ED_KEYS, NOW, presented)
+
+
+def test_bound_token_that_is_remembered_is_asked_for_its_certificate_again() -> None:
+    made, remembered = token(claims(cnf=bound_to(THUMBPRINT))), VerifiedTokens()
+    here = Presented("token", THUMBPRINT)
+    first = remembered.verify(made, "alice", ED_KEYS, NOW, here)
+    assert remembered.find(made, "alice", ED_KEYS, NOW, here) is first
+    assert remembered.find(made, "alice", ED_KEYS, NOW) is None
+    for elsewhere in (Presented(), Presented("oauthbearer", OTHER_THUMBPRINT)):
+        with pytest.raises(Refusal, match="bound to a client certificate"):
+            remembered.verify(made, "alice", ED_KEYS, NOW, elsewhere)
+
+
+def test_remembered_token_says_by_which_door_it_came() -> None:
+    made, remembered = token(), VerifiedTokens()
+    assert remembered.verify(made, "alice", ED_KEYS, NOW).method == "token"
+    assert remembered.verify(made, "alice", ED_KEYS, NOW, Presented("oauthbearer")).method == "oauthbearer"
+    assert len(remembered) == 1
+
+
+@pytest.mark.parametrize(
+    "cnf",
+    [
+        {}, [], "x", None, {"jkt": b64(THUMBPRINT)}, {"x5t#S256": "short"}, {"x5t#S256": 1}, {"x5t#S256": None},
+        {"x5t#S256": b64(THUMBPRINT) + "="}, {"x5t#S256": b64(THUMBPRINT), "jkt": b64(THUMBPRINT)}, {"jwk": {}},
+        {"x5t#S256": "\ud800" * 43},
+    ],
+)  # fmt: skip
+def test_proof_of_possession_that_is_not_understood_is_refused(cnf: Any) -> None:
+    with pytest.raises(Refusal, match="proof of possession"):
+        verify(token(with_field("cnf", cnf)), "alice", ED_KEYS, NOW, Presented("token", THUMBPRINT))
+
+
+STRANGE = {
+    "an unknown issuer": token(claims(iss="https://elsewhere.example"), key=OTHER_ED),
+    "an unknown issuer, and expired": token(claims(iss="https://elsewhere.example", exp=int(NOW) - 9000)),
+    "another key": token(key=OTHER_ED),
+    "another key and another audience": token(claims(aud="other"), key=OTHER_ED),
+    "another key and another user": token(claims(sub="bob"), key=OTHER_ED),
+    "another key and expired": token(claims(exp=int(NOW) - 9000), key=OTHER_ED),
+    "a kid that does not exist": token(header={"alg": "EdDSA", "kid": 7}),
+    "no signature": unsigned("none"),
+}
+
+
+def test_strangers_read_one_text_whatever_their_token_says() -> None:
+    told = set()
+    for forged in STRANGE.values():
+        with pytest.raises(Refusal) as caught:
+            verify(forged, "alice", ED_KEYS, NOW)
+        told.add(caught.value.refused)
+    assert len(told) == 1
 
 
 def test_signing_helper_is_honest() -> None:

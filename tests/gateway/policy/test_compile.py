@@ -57,9 +57,9 @@ def test_rules_that_name_what_is_not_there_are_noted() -> None:
 
 def test_a_table_of_another_format_is_refused() -> None:
     data = compile([load(grants(""), "p")], SETTINGS)
-    assert data.count(b"\xa6format\x05") == 1
-    with pytest.raises(ValueError, match="format 2, not 5"):
-        PolicyTable(data.replace(b"\xa6format\x05", b"\xa6format\x02"))
+    assert data.count(b"\xa6format\x06") == 1
+    with pytest.raises(ValueError, match="format 2, not 6"):
+        PolicyTable(data.replace(b"\xa6format\x06", b"\xa6format\x02"))
 
 
 NAMES = st.sampled_from(["alice", "bob", "a", "b", "prod", "production", "local", "agent", "*"])

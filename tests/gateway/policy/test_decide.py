@@ -97,13 +97,43 @@ def limits(sql: str, text: str = BUDGETED) -> Limits:
 
 
 def test_limits_are_those_of_the_grants_that_the_statement_runs_under() -> None:
-    assert limits("SELECT * FROM t") == Limits(None, Limit("reader", 30), (Budget("reader", "rows", 10, 3600),))
-    written = (Budget("writer", "bytes", 20, 3600), Budget("writer", "statements", 3, 60))
+    read = Budget("reader", "rows", 10, 3600, personal=True)
+    assert limits("SELECT * FROM t") == Limits(None, Limit("reader", 30), (read,))
+    written = (Budget("writer", "bytes", 20, 3600, personal=True), Budget("writer", "statements", 3, 60, personal=True))
     assert limits("INSERT INTO t VALUES (1)") == Limits(None, Limit("writer", 1.5), written)
     both = limits("DELETE FROM t USING s WHERE s.a = t.a")
-    assert both == Limits(
-        Limit("writer", 7), Limit("writer", 1.5), (*written, Budget("reader", "rows", 10, 3600))
-    )
+    assert both == Limits(Limit("writer", 7), Limit("writer", 1.5), (*written, read))
+
+
+def test_an_agents_budgets_are_those_of_every_side() -> None:
+    """What is of the person's own grant is taken from his own account, whatever agents he has."""
+    text = """
+    [[grant]]
+    name = "people"
+    allow = ["all"]
+    max_subjects_per_hour = 50
+    max_statement_seconds = 9
+    [[grant]]
+    name = "agents"
+    actors = ["*"]
+    allow = ["read"]
+    max_rows_per_task = 4
+    max_statements_per_hour = 100
+    max_statement_seconds = 20
+    """
+    table = PolicyTable(compile([load(text, "p")], Settings()))
+    given_rights = table.rights(Principal("alice", "i", (), ("x",), 9e9, "t"), "shop", "dev", 0.0, 1)
+    decision = verdict("SELECT * FROM t", given_rights)
+    assert decision.rules == ("agents", "people")
+    assert decision.limits.statement_seconds == Limit("people", 9)
+    assert [(one.grant, one.setting, one.most, one.personal) for one in decision.limits.budgets] == [
+        ("agents", "max_rows_per_task", 4, False),
+        ("agents", "max_statements_per_hour", 100, False),
+        ("people", "max_subjects_per_hour", 50, True),
+    ]
+    refused = verdict("INSERT INTO t VALUES (1)", given_rights).refused
+    assert refused is not None
+    assert "no grant of the agent's here allows write" in refused.message
 
 
 def test_of_several_limits_the_strictest_counts() -> None:

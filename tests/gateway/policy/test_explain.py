@@ -105,3 +105,31 @@ max_affected_rows = 7
         "budgets": [],
         "guesses": [],
     }
+
+
+def test_of_an_agent_each_side_is_told_and_the_loops_that_are_counted() -> None:
+    text = """
+[[grant]]
+name = "people"
+allow = ["read", "write"]
+[[grant]]
+name = "agents"
+actors = ["*"]
+allow = ["read", "ddl"]
+[[guardrail]]
+name = "circles"
+loop = "offset"
+effect = "slow"
+"""
+    table = PolicyTable(compile([load(text, "p")], Settings()))
+    given = table.rights(Principal("ann", "i", (), ("agent-7",), 9e9, "t"), "shop", "dev", 0.0, 1)
+    (facts,) = read(b"SELECT 1")
+    found = explain([(facts, decide(facts, given, CATALOG))], given, CATALOG)
+    assert found["allow"] == ["read"]
+    assert found["sides"] == [
+        {"grants": ["agents"], "allow": ["ddl", "read"]}, {"grants": ["people"], "allow": ["read", "write"]}
+    ]  # fmt: skip
+    (statement,) = found["statements"]
+    assert statement["loops"] == [
+        {"rule": "circles", "loop": "offset", "after": 20, "window_seconds": 600, "effect": "slow"}
+    ]

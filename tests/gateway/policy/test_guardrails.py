@@ -181,3 +181,35 @@ def test_changes_that_no_command_tag_counts_are_refused_under_a_limit(sql: str) 
     decision = verdict(sql, rights("all", rail("max_affected_rows = 1000000")))
     assert decision.refused is not None
     assert decision.refused.rule == "mind this"
+
+
+@pytest.mark.parametrize(
+    ("body", "sql", "counts"),
+    [
+        ('loop = "keys"', "SELECT 1", True),
+        ('loop = "keys"', "DO $$ BEGIN END $$", True),
+        ('loop = "denied"\nstatements = ["DROP"]', "DROP TABLE t", True),
+        ('loop = "denied"\nstatements = ["DROP"]', "SELECT 1", False),
+        ('loop = "offset"\ntables = ["customers"]', "SELECT * FROM customers OFFSET 5", True),
+        ('loop = "offset"\ntables = ["customers"]', "SELECT * FROM orders OFFSET 5", False),
+        ('loop = "offset"\ntables = ["customers"]', "SELECT ] FROM nothing", True),
+    ],
+)
+@pytest.mark.parametrize("words", ["read", "all"])
+def test_a_rule_on_loops_decides_nothing_and_counts_what_meets_its_conditions(
+    body: str, sql: str, counts: bool, words: str
+) -> None:
+    decision = verdict(sql, rights(words, rail(body)))
+    assert (decision.verdict == "allow") == (verdict(sql, rights(words)).verdict == "allow")
+    assert [one.name for one in decision.loops] == (["mind this"] if counts else [])
+    assert "mind this" not in decision.rules
+
+
+def test_among_many_rules_over_what_cannot_be_read_none_that_denies_is_lost_to_loops() -> None:
+    many = "".join(
+        f'[[guardrail]]\nname = "a{number:03}"\neffect = "deny"\nloop = "keys"\n' for number in range(120)
+    ) + rail('statements = ["DROP"]')
+    decision = verdict("SELECT ] FROM nothing", rights("all", many))
+    assert decision.verdict == "deny"
+    assert decision.rules[0] == "mind this"
+    assert len(decision.loops) == 120

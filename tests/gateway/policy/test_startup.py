@@ -9,7 +9,7 @@ from gateway.identity.principal import Principal
 from gateway.policy.compile import compile
 from gateway.policy.rights import Rights
 from gateway.policy.rules import load
-from gateway.policy.startup import startup, wanted_role
+from gateway.policy.startup import door, startup, wanted_role
 from gateway.policy.table import PolicyTable
 from gateway.settings import Settings
 
@@ -35,6 +35,15 @@ def test_everyday_parameters_travel_in_their_order() -> None:
         ("extra_float_digits", "2"), ("my.own_setting", "x y"), ("search_path", '"a b", c'),
     ]  # fmt: skip
     assert startup(params, rights()) == params
+
+
+def test_how_the_token_is_asked_for_is_read_and_goes_no_further() -> None:
+    params = [("options", "-c sluice.auth=password -c a.b=c --sluice.issuer=company"), ("Sluice.Auth", "oauth")]
+    assert door(params) == ("oauth", "company")
+    assert door([("application_name", "sluice.auth")]) == ("", "")
+    assert startup(params, rights()) == [("a.b", "c")]
+    with pytest.raises(Refusal):
+        door([("options", "-c")])
 
 
 def test_what_the_gateway_sets_itself_is_left_out() -> None:

@@ -13,6 +13,7 @@ from gateway.classify.catalog import Catalog
 from gateway.classify.own import NOTHING, Own
 from gateway.errors import Refused
 from gateway.identity.principal import Principal
+from gateway.masking.distinct import Seen
 from gateway.masking.row_keys import Accounting
 from gateway.policy import compile as policy_compile
 from gateway.policy import rules
@@ -20,6 +21,7 @@ from gateway.policy.decision import Budget
 from gateway.policy.table import PolicyTable
 from gateway.scope import Scope
 from gateway.session.declaring import Said
+from gateway.session.loops import Trail, Trails
 from gateway.session.session import Session
 from gateway.settings import load as load_settings
 from parser.messages import command_complete, error_response, frame, ready_for_query
@@ -153,6 +155,30 @@ class Counter:
         self.spent += amount
 
 
+class Met:
+    """A budget of different people that one session alone uses."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.hashes: set[int] = set()
+        self.unknown = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.hashes) + self.unknown
+
+    def exceeded(self, now: int) -> bool:
+        return self.count > self.most
+
+    def meet(self, seen: Seen, now: int, *, must: bool = False) -> bool:
+        hashes = self.hashes.union(seen.hashes.tolist())
+        within = len(hashes) + self.unknown + seen.unknown <= self.most
+        if within or must:
+            self.hashes = hashes
+            self.unknown += seen.unknown
+        return within
+
+
 class Rig:
     """One session. `to_server` and `to_client` keep all that went out; `ask` and `say` give what left because of them."""
 
@@ -168,6 +194,7 @@ class Rig:
     ) -> None:
         self.policy = policy
         self.purses: dict[str, Counter] = {}
+        self.crowds: dict[str, Met] = {}
         self.catalog: Catalog | None = None
         self.accounting = accounting
         self.chain = Chain("host", 0, bytes(16))
@@ -180,8 +207,12 @@ class Rig:
             [*(PATH if tells_path else ()), *parameters],
             frame_bytes_max,
             self._purse,
+            self._crowd,
             said,
+            loops=self,
         )
+        self.trails = Trails()
+        self.stopped: list[str] = []
         self.now = NOW * 10**9
         self.to_server = b""
         self.to_client = b""
@@ -200,6 +231,15 @@ class Rig:
             accounting=self.accounting,
             generation=self.rescoped + 1,
         )
+
+    def trail(self, rule: str, shape: str) -> Trail:
+        return self.trails.trail("alice", rule, shape)
+
+    def stop(self, rule: str) -> None:
+        self.stopped.append(rule)
+
+    def _crowd(self, budget: Budget) -> "Met":
+        return self.crowds.setdefault(budget.setting, Met(budget.most))
 
     def _purse(self, budget: Budget) -> Counter:
         return self.purses.setdefault(budget.what, Counter(budget.most))

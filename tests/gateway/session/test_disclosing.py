@@ -9,7 +9,7 @@ from gateway.audit import records
 from gateway.audit.segment import SegmentReader
 from gateway.masking.added_keys import INSIDE
 from gateway.masking.key_sets import Digester, Probe, read
-from gateway.masking.row_keys import Accounting
+from gateway.masking.row_keys import Accounting, Extent
 from gateway.session import rows_out
 from gateway.session.disclosing import FOREIGN_TEXT, TOO_LONG, UNREAD
 from parser.messages import bind, command_complete, describe, execute, frame, parse, query
@@ -36,6 +36,7 @@ from tests.gateway.session.rig import (
     VALUE,
     Rig,
     failure,
+    field,
     kinds,
 )
 
@@ -269,3 +270,100 @@ def test_write_whose_rows_are_limited_keeps_what_it_returned() -> None:
     rig.say(CLOSED, READY)
     assert [(one.changed, one.count) for one in recorded(rig)] == [(False, 1), (True, 1)]
     assert rig.outcomes() == [("UPDATE", "ok", 1)]
+
+
+# --- budgets of people ---
+
+LIMITED = """
+[[grant]]
+name = "readers"
+allow = ["read"]
+max_subjects_per_hour = 3
+"""
+
+
+def people(*numbers: int) -> list[bytes]:
+    return [row(number) for number in numbers]
+
+
+def test_people_are_counted_once_however_often_they_are_shown() -> None:
+    rig = rig_of(LIMITED)
+    for numbers in ((1, 2), (2, 1), (3, 1)):
+        rig.ask(query(SELECT))
+        said = rig.say(frame(b"T", ID_EMAIL), *people(*numbers), command_complete("SELECT 2"), READY)
+        assert kinds(said) == b"TDDCZ"
+    assert rig.crowds["max_subjects_per_hour"].count == 3
+
+
+def test_one_too_many_is_not_delivered_nor_on_record_nor_counted() -> None:
+    rig = rig_of(LIMITED)
+    rig.ask(query(SELECT))
+    assert kinds(rig.say(frame(b"T", ID_EMAIL), *people(1, 2))) == b"TDD"
+    assert rig.say(*people(3, 4)) == []
+    assert rig.session.wants_cancel
+    said = rig.say(failure("57014"), READY)
+    assert (kinds(said), field("C", said[0])) == (b"EZ", "53400")
+    assert field("M", said[0]) == 'max_subjects_per_hour of grant "readers" is used up'
+    rig.session.cancel_sent()
+    rig.ask(query(SELECT))
+    assert kinds(rig.say(frame(b"T", ID_EMAIL), *people(2, 1), command_complete("SELECT 2"), READY)) == b"TDDCZ"
+    assert shown(rig) == [1, 2]
+
+
+@pytest.mark.parametrize("extent", ["labelled", "off"])
+def test_rows_whose_people_are_not_known_are_each_somebody_else(extent: Extent) -> None:
+    rig = Rig(LIMITED, accounting=Accounting(DIGESTER, extent))
+    columns, sql, cells = ID_EMAIL, SELECT, row(1)
+    if extent == "labelled":
+        columns = description(("email", CUSTOMERS, 3, VARCHAR))
+        sql, cells = "select email from customers", data_row(b"ann@shop.example")
+    rig.ask(query(sql))
+    assert kinds(rig.say(frame(b"T", columns), cells, cells, command_complete("SELECT 2"), READY)) == b"TDDCZ"
+    rig.ask(query(sql))
+    assert kinds(rig.say(frame(b"T", columns), cells, cells)) == b"T"
+    assert rig.session.wants_cancel
+
+
+def test_rows_of_nobody_are_free() -> None:
+    rig = rig_of(LIMITED)
+    rig.ask(query("select id, item from orders"))
+    columns = description(("id", ORDERS, 1, INT4), ("item", ORDERS, 4, TEXT))
+    rows = [data_row(b"%d" % number, b"x") for number in range(9)]
+    assert kinds(rig.say(frame(b"T", columns), *rows, command_complete("SELECT 9"), READY)) == b"T" + b"D" * 9 + b"CZ"
+    rig.ask(query("select count(*) from customers"))
+    said = rig.say(frame(b"T", description(("count", 0, 0, INT4))), data_row(b"9"), command_complete("SELECT 1"), READY)
+    assert kinds(said) == b"TDCZ"
+    assert rig.crowds["max_subjects_per_hour"].count == 0
+
+
+def test_people_in_a_copy_count_by_their_keys_and_its_line_of_names_is_nobody() -> None:
+    rig = rig_of(LIMITED)
+    rig.ask(query("copy customers (id, email) to stdout (format csv, header)"))
+    head = frame(b"H", b"\0\0\2\0\0\0\0")
+    assert kinds(rig.say(head, *(frame(b"d", line) for line in (b"id,email\n", b"1,a\n", b"2,b\n", b"3,c\n")))) == b"Hdddd"
+    assert rig.say(frame(b"d", b"4,d\n"), frame(b"c"), command_complete("COPY 4"), READY)[-1] == READY
+    assert rig.crowds["max_subjects_per_hour"].count == 3
+
+
+def test_a_change_is_told_whole_and_then_nothing_more() -> None:
+    rig = rig_of(LIMITED.replace('["read"]', '["read", "write"]'))
+    rig.ask(query("update customers set city = 'Oslo' returning id, email"))
+    said = rig.say(frame(b"T", ID_EMAIL), *people(1, 2, 3, 4), command_complete("UPDATE 4"), READY)
+    assert kinds(said) == b"TDDDDCZ"
+    rig.ask(query("select 1"))
+    assert rig.to_server.endswith(query("sluice_refused"))
+    rig.say(failure("42601"), READY)
+    rig.ask(query("rollback"))
+    assert rig.to_server.endswith(query("rollback"))
+
+
+def test_a_long_row_that_goes_out_as_it_comes_is_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_out, "MASKED_FRAME_BYTES_MAX", 70_000)
+    policy = LIMITED.replace("[[grant]]", '[[grant]]\nunmask = ["*"]', 1)
+    rig = Rig(policy, accounting=Accounting(DIGESTER), frame_bytes_max=1 << 20)
+    rig.ask(query(SELECT))
+    rig.say(frame(b"T", ID_EMAIL))
+    long = data_row(b"7", b"x" * 80_000)
+    rig.say(long[:1000])
+    rig.say(long[1000:], command_complete("SELECT 1"), READY)
+    assert rig.crowds["max_subjects_per_hour"].count == 1

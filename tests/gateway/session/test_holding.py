@@ -86,6 +86,31 @@ def test_an_approval_is_for_one_execution(rig: Rig) -> None:
     assert isinstance(rig.session.wanted, Held)
 
 
+def test_what_was_approved_and_must_wait_for_another_answer_is_not_held_again() -> None:
+    rig = Rig(HOLDS.replace('allow = ["read", "write"]', 'allow = ["read", "write"]\nmax_affected_rows = 5'))
+    rig.ask(query(UPDATE))
+    held = waiting(rig)
+    rig.ask(query("select 1"))
+    rig.session.queue.append(rig.session.ask(7))  # as if something were still outstanding
+    rig.session.queue.pop()
+    holding.answered(rig.session, held, None)
+    assert kinds(rig.ask(b"")) == b"H", "it waits for that answer alone"
+    assert rig.session.wanted is None
+    rig.session.queue.clear()
+    sent = rig.ask(b"")
+    assert kinds(sent)[:4] == b"PBDE"
+    assert rig.intents() == 1
+
+
+def test_an_approval_that_was_not_used_in_time_is_worth_nothing(rig: Rig) -> None:
+    rig.ask(query(UPDATE))
+    held = waiting(rig)
+    rig.now = held.until + 1
+    holding.answered(rig.session, held, None)
+    assert rig.ask(b"") == []
+    assert waiting(rig) is not held
+
+
 def test_a_denied_query_is_refused_with_the_words_of_who_decided(rig: Rig) -> None:
     rig.ask(query(UPDATE))
     assert decide(rig, DENIED) == [query("sluice_refused")]

@@ -8,13 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.session.inflight import RESYNC, Ask
-from gateway.session.understand import (
-    COPY_DATA_BYTES_MAX,
-    REFUSED_EXTENDED,
-    REFUSED_QUERY,
-    REFUSED_UNNAMED,
-    limits,
-)
+from gateway.session.lengths import COPY_DATA_BYTES_MAX, limits
+from gateway.session.understand import REFUSED_EXTENDED, REFUSED_QUERY, REFUSED_UNNAMED
 from parser.messages import (
     bind,
     close,

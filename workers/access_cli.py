@@ -1,0 +1,147 @@
+"""Verbs for access on request: ask, see what waits, answer, end it early."""
+
+import sys
+import time
+from typing import Any, Final
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from workers.admin_client import ask, part
+from workers.cli import Duration, config_option, words
+from workers.operations_cli import json_option, moment, print_json, print_table
+
+POLL_SECONDS: Final = 1.0
+_ANSWERED: Final = {"approved": 0, "denied": 1, "expired": 1, "revoked": 1, "over": 1}
+answer_option = click.option("--reason", default="", help="Why; for the record.")
+
+
+@click.command("request")
+@config_option
+@json_option
+@click.option("--database", required=True, help="Where.")
+@click.option("--allow", default="read", show_default=True, metavar="A,B", help="read, write, ddl, admin or all.")
+@click.option("--unmask", default="", metavar="A,B", help="Labels or columns to be seen in clear.")
+@click.option("--for", "seconds", default="1h", show_default=True, type=Duration(), help="How long.")
+@click.option("--reason", required=True, help="Why: a ticket, an incident.")
+@click.option("--break-glass", is_flag=True, help="In an emergency: at once, with an alarm, and reviewed afterwards.")
+@click.option("--wait", is_flag=True, help="Wait for the answer; exit code 1 where it is no.")
+def request(
+    config: str | None, as_json: bool, database: str, allow: str, unmask: str, seconds: int, reason: str,
+    break_glass: bool, wait: bool,
+) -> None:  # fmt: skip
+    """Ask for access for a while. Prints the request's id."""
+    body = {
+        "kind": "access", "database": database, "allow": words(allow), "unmask": words(unmask), "seconds": seconds,
+        "reason": reason, "break_glass": break_glass,
+    }  # fmt: skip
+    answer = ask(config, "POST", "/v1/approvals", body)
+    if not wait:
+        _print(answer, as_json, answer["approval"]["id"])
+        return
+    one = answer["approval"]
+    if not as_json:
+        click.echo(f"{one['id']}: waiting for an answer", err=True)
+    while one["state"] == "pending":
+        time.sleep(POLL_SECONDS)
+        answer = ask(config, "GET", f"/v1/approvals/{part(one['id'])}")
+        one = answer["approval"]
+    by = f" by {one['decided_by']}" if one["decided_by"] else ""
+    said = f": {one['decision']}" if one["decision"] else ""
+    _print(answer, as_json, f"{one['id']}: {one['state']}{by}{said}")
+    sys.exit(_ANSWERED[one["state"]])
+
+
+@click.group("approvals")
+def approvals() -> None:
+    """What waits for somebody's answer."""
+
+
+@approvals.command("list")
+@config_option
+@json_option
+def list_verb(config: str | None, as_json: bool) -> None:
+    """List requests: your own, and those that you may answer or review."""
+    answer = ask(config, "GET", "/v1/approvals")
+    if as_json:
+        print_json(answer)
+        return
+    table = Table("id", "kind", "state", "by", "database", "allow", "for", "reason", "since", "decided by", "review")
+    for one in answer["approvals"]:
+        asked = one["asked"]
+        cells = (
+            one["id"], one["kind"], one["state"], one["by"], asked["database"], ", ".join(asked["allow"]),
+            f"{asked['seconds']:.0f} s", asked["reason"], moment(one["since"]), one["decided_by"], one["review"],
+        )  # fmt: skip
+        table.add_row(*map(escape, cells))
+    print_table(table)
+
+
+@approvals.command("show")
+@config_option
+@click.argument("request_id", metavar="ID")
+def show(config: str | None, request_id: str) -> None:
+    """Print everything about one request, as JSON."""
+    print_json(ask(config, "GET", f"/v1/approvals/{part(request_id)}")["approval"])
+
+
+@approvals.command("approve")
+@config_option
+@json_option
+@answer_option
+@click.argument("request_id", metavar="ID")
+def approve(config: str | None, as_json: bool, reason: str, request_id: str) -> None:
+    """Approve what somebody else has asked for."""
+    _answer(config, as_json, request_id, "approve", reason)
+
+
+@approvals.command("deny")
+@config_option
+@json_option
+@answer_option
+@click.argument("request_id", metavar="ID")
+def deny(config: str | None, as_json: bool, reason: str, request_id: str) -> None:
+    """Deny what somebody else has asked for."""
+    _answer(config, as_json, request_id, "deny", reason)
+
+
+@approvals.command("review")
+@config_option
+@json_option
+@answer_option
+@click.argument("request_id", metavar="ID")
+def review(config: str | None, as_json: bool, reason: str, request_id: str) -> None:
+    """Say that you have looked at what somebody has broken open."""
+    _answer(config, as_json, request_id, "review", reason)
+
+
+@click.group("access")
+def access() -> None:
+    """Access that was given on request."""
+
+
+@access.command("revoke")
+@config_option
+@json_option
+@answer_option
+@click.argument("request_id", metavar="ID")
+def revoke(config: str | None, as_json: bool, reason: str, request_id: str) -> None:
+    """End an access early, or take a request back."""
+    _answer(config, as_json, request_id, "revoke", reason)
+
+
+def _answer(config: str | None, as_json: bool, request_id: str, verb: str, reason: str) -> None:
+    answer = ask(config, "POST", f"/v1/approvals/{part(request_id)}/{verb}", {"reason": reason})
+    state = "reviewed" if verb == "review" else answer["approval"]["state"]
+    _print(answer, as_json, f"{request_id}: {state}")
+    if not answer.get("in_force", True):
+        click.echo("sluice: not every worker decides by it yet: see `sluice status`", err=True)
+        sys.exit(1)
+
+
+def _print(answer: dict[str, Any], as_json: bool, line: str) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(line)

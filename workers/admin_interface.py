@@ -1,0 +1,28 @@
+"""The operators' interface: a service of the admin process."""
+
+from typing import Any
+
+import trio
+
+from workers.admin_access import AccessDesk
+from workers.admin_bars import Keeper
+from workers.admin_operations import Operations
+from workers.admin_process import Desk
+from workers.admin_server import Server
+from workers.admin_strangers import Strangers
+
+
+async def serve(desk: Desk) -> None:
+    """For ever."""
+    keeper, strangers, access = Keeper(desk), Strangers(desk), AccessDesk(desk)
+
+    def application() -> Any:
+        from workers.admin_app import application
+
+        return application(desk, [*Operations(keeper).all(), *access.all()], strangers)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keeper.keep)
+        nursery.start_soon(strangers.tell)
+        nursery.start_soon(access.keep)
+        nursery.start_soon(Server(desk, application).serve)

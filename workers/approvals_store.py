@@ -1,0 +1,93 @@
+"""Requests and their answers on the disk: SQLite in write-ahead mode, synced with every change. Its one owner calls it from
+one thread at a time."""
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from gateway.approvals.requests import Request
+
+REQUESTS_MAX: Final = 100_000  # kept; the oldest that are settled go first
+PENDING_MAX: Final = 10_000
+_FILE: Final = "approvals.db"
+_SCHEMA: Final = """
+create table if not exists request (
+    id text primary key,
+    kind text not null,
+    state text not null,
+    review text not null,
+    since real not null,
+    body blob not null) strict, without rowid;
+create index if not exists request_state on request (state, since);
+create index if not exists request_review on request (review) where review = 'open';
+"""
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(Request)
+
+
+class Full(Exception):
+    """Too many requests wait for an answer."""
+
+
+class Store:
+    """Raises OSError where the disk, and sqlite3.Error where the file, cannot be used."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / _FILE
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = full")
+        self._db.executescript(_SCHEMA)
+
+    def add(self, request: Request) -> None:
+        """A new one. Raises Full."""
+        (pending,) = self._db.execute("select count(*) from request where state = 'pending'").fetchone()
+        if pending >= PENDING_MAX:
+            raise Full("too many requests wait for an answer")
+        self._db.execute(
+            "insert into request (id, kind, state, review, since, body) values (?, ?, ?, ?, ?, ?)",
+            (request.id, request.kind, request.state, request.review, request.since, _encode(request)),
+        )
+        self._db.execute(
+            "delete from request where id in (select id from request where state in ('denied', 'expired', 'revoked', 'over')"
+            " and review <> 'open' order by since limit max(0, (select count(*) from request) - ?))",
+            (REQUESTS_MAX,),
+        )
+
+    def get(self, request_id: str) -> Request | None:
+        """The request of this id."""
+        row = self._db.execute("select body from request where id = ?", (request_id,)).fetchone()
+        return None if row is None else _decoder.decode(row[0])
+
+    def newest(self, count: int) -> list[Request]:
+        """The latest, newest first."""
+        return self._all("select body from request order by since desc, id limit ?", (count,))
+
+    def of_state(self, state: str) -> list[Request]:
+        """Those in this state, oldest first."""
+        return self._all("select body from request where state = ? order by since, id", (state,))
+
+    def open_reviews(self) -> list[Request]:
+        """Those that were broken open and nobody has reviewed."""
+        return self._all("select body from request where review = 'open' order by since, id", ())
+
+    def move(self, before: Request, after: Request) -> bool:
+        """Puts `after` in the place of `before`, if that is still as it was: of many who try, one does."""
+        done = self._db.execute(
+            "update request set state = ?, review = ?, body = ? where id = ? and state = ? and review = ? and body = ?",
+            (after.state, after.review, _encode(after), before.id, before.state, before.review, _encode(before)),
+        )
+        return done.rowcount == 1
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._db.close()
+
+    def _all(self, sql: str, values: Iterable[object]) -> list[Request]:
+        return [_decoder.decode(row[0]) for row in self._db.execute(sql, tuple(values))]
