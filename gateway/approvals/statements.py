@@ -56,9 +56,9 @@ class Held(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...]
     tables: tuple[str, ...]
     labels: tuple[str, ...]
-    held_by: tuple[str, ...]  # guardrails
+    rules: tuple[str, ...]  # guardrails that hold it
     words: str
-    rules: tuple[str, ...]  # approval rules
+    approvals: tuple[str, ...]  # approval rules, each of which must be satisfied
     reason: str
     ticket: str
     in_transaction: bool
@@ -92,9 +92,9 @@ def counting(held: Held, rules: Mapping[str, Approval], who: Principal) -> tuple
         raise Unfit("who signs in through an account decides nothing")
     if alike(who.user, held.user) or (held.account and alike(who.user, held.account)):
         raise Unfit("nobody decides about what he, or an agent of his, has asked for")
-    names = tuple(name for name in held.rules if name in rules and _among(rules[name], who))
+    names = tuple(name for name in held.approvals if name in rules and _among(rules[name], who))
     if not names:
-        raise Unfit(f"you are none of those who decide about {' and '.join(held.rules)}")
+        raise Unfit(f"you are none of those who decide about {' and '.join(held.approvals)}")
     return names
 
 
@@ -104,7 +104,7 @@ def approved(held: Held, rules: Mapping[str, Approval], who: Principal, now: flo
     if any(alike(one.user, who.user) and one.issuer == who.issuer for one in held.given):
         raise Unfit("you have approved it already; somebody else has to, too")
     given = (*held.given, Given(names, who.user, who.issuer, now, words))
-    enough = all(_enough(name, rules, given) for name in held.rules)
+    enough = all(_enough(name, rules, given) for name in held.approvals)
     if not enough:
         return msgspec.structs.replace(held, given=given)
     return msgspec.structs.replace(held, given=given, state="approved", decided=now, secret=b"")
@@ -125,7 +125,7 @@ def ended(held: Held, state: Literal["expired", "withdrawn"], now: float, why: s
 def missing(held: Held, rules: Mapping[str, Approval]) -> dict[str, int]:
     """How many people each rule still needs; -1 where the rule is no more, so that nobody can satisfy it."""
     found = {}
-    for name in held.rules:
+    for name in held.approvals:
         if name not in rules:
             found[name] = -1
         else:

@@ -57,6 +57,11 @@ class PolicyTable:
         return self._table.classify
 
     @property
+    def approval_rules(self) -> dict[str, Approval]:
+        """Who releases what is held, by the rules' names."""
+        return {one.name: one for one in self._table.approvals}
+
+    @property
     def access(self) -> tuple[Access, ...]:
         """What may be asked for, by name."""
         return self._table.access
