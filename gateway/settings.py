@@ -16,8 +16,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway import door_settings
+from gateway import door_settings, issuers
 from gateway.door_settings import Certificate
+from gateway.issuers import Issuer
 from gateway.toml_source import Path, convert, fail, nearest, parse
 
 Tls = Literal["off", "optional", "required"]
@@ -69,22 +70,6 @@ class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The policy's file, or a folder of *.toml."""
 
     file: Text = "policy.toml"
-
-
-class Issuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An issuer of tokens and where its public keys are; exactly one of the four key places is set."""
-
-    name: Text
-    issuer: Text
-    audience: Text
-    key_file: str = ""
-    jwks_file: str = ""
-    jwks_url: str = ""
-    discovery: str = ""
-    user_claim: Text = "sub"
-    groups_claim: Text = "groups"
-    actor_claim: Text = "act"
-    scope: Text = "openid"  # what an OAuth client is told to ask the issuer for
 
 
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -181,14 +166,19 @@ def load(text: str, file: str, environ: Mapping[str, str]) -> Settings:
     _foresee(tables, text, file)
     settings = convert(tables, Settings, text, file)
     gateway = _gateway(settings.gateway, tables.get("gateway", {}), text, file)
-    _issuers(settings.issuers, text, file)
-    door_settings.check(gateway, settings.certificates, [one.name for one in settings.issuers], text, file)
+    found = tuple(
+        issuers.completed(one, tables["issuer"][index], ("issuer", index), text, file)
+        for index, one in enumerate(settings.issuers)
+    )
+    _unique([one.name for one in found], "issuer", text, file)
+    issuers.check_asked(found, text, file)
+    door_settings.check(gateway, settings.certificates, [one.name for one in found], text, file)
     databases = tuple(
         _database(one, tables["database"][index], ("database", index), text, file, environ)
         for index, one in enumerate(settings.databases)
     )
     _unique([one.name for one in databases], "database", text, file)
-    return msgspec.structs.replace(settings, gateway=gateway, databases=databases)
+    return msgspec.structs.replace(settings, gateway=gateway, issuers=found, databases=databases)
 
 
 def _foresee(tables: dict[str, Any], text: str, file: str) -> None:
@@ -246,20 +236,6 @@ def _gateway(gateway: Gateway, given: Mapping[str, Any], text: str, file: str) -
         mend = "set it to false and let clients connect directly"
         fail(text, file, ("gateway", "proxy_protocol"), why, mend)
     return gateway
-
-
-def _issuers(issuers: tuple[Issuer, ...], text: str, file: str) -> None:
-    places = ("key_file", "jwks_file", "jwks_url", "discovery")
-    for index, one in enumerate(issuers):
-        path: Path = ("issuer", index)
-        given = [place for place in places if getattr(one, place)]
-        if len(given) != 1:
-            why = "it names no keys" if not given else f"{' and '.join(given)} stand side by side"
-            fail(text, file, path, why, f"give exactly one of {', '.join(places)}")
-        if given[0] in ("jwks_url", "discovery"):
-            mend = "save the issuer's key set to a file and name it by jwks_file"
-            fail(text, file, (*path, given[0]), "keys are not fetched over the network yet", mend)
-    _unique([one.name for one in issuers], "issuer", text, file)
 
 
 def _database(

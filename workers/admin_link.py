@@ -57,6 +57,28 @@ class Told(msgspec.Struct, tag="told", frozen=True):
     number: int = 0
 
 
+class KeysWanted(msgspec.Struct, tag="keys_wanted", frozen=True):
+    """A token names a key of this issuer that is not there."""
+
+    issuer: str
+
+
+class KeysFetched(msgspec.Struct, tag="keys_fetched", frozen=True):
+    """Issuers' keys as they came over the network, sealed in the descriptor that travels along: `FetchedSet`s by issuer's
+    name."""
+
+    size: int
+    digest: bytes
+
+
+class KeysFailed(msgspec.Struct, tag="keys_failed", frozen=True):
+    """An issuer's keys did not come: why in words, and when (POSIX seconds)."""
+
+    issuer: str
+    why: str
+    at: float
+
+
 class Granted(msgspec.Struct, tag="granted", frozen=True):
     """All grants that were given on request and are in force, sealed in the descriptor beside it; they go into the policy.
     Answered with InForce. `reviews`: how many that were broken open wait for their review."""
@@ -80,8 +102,8 @@ class Errand(msgspec.Struct, tag="errand", frozen=True):
     errand: ListSessions | EndSession | MoveBars
 
 
-ToAdmin = Reread | Recorded | Sent | Done | WorkerGone | Barred | InForce
-ToSupervisor = Told | Errand | Granted
+ToAdmin = Reread | Recorded | Sent | Done | WorkerGone | Barred | InForce | KeysWanted
+ToSupervisor = Told | Errand | Granted | KeysFetched | KeysFailed
 Message = ToAdmin | ToSupervisor
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

@@ -36,6 +36,7 @@ class Desk:
     environ: Mapping[str, str]
     bars: Bars = field(default_factory=Bars)  # as the supervisor knew them when this process began
     moved: trio.Event = field(default_factory=trio.Event)
+    hears: dict[type[Message], Callable[[Any], object]] = field(default_factory=dict)  # what services want to hear
     post: Post = field(init=False)
     barred: Callable[[Bar], None] = field(init=False)  # called for what rules of the policy keep out
 
@@ -71,9 +72,9 @@ Service = Callable[[Desk], Awaitable[None]]
 
 def all_services() -> tuple[Service, ...]:
     """Imported in this process alone: no worker carries what they need."""
-    from workers import admin_interface
+    from workers import admin_interface, introspector, key_fetcher
 
-    return (admin_interface.serve,)
+    return (admin_interface.serve, key_fetcher.keep, introspector.serve)
 
 
 def serve(
@@ -114,5 +115,7 @@ async def _listen(desk: Desk) -> None:
             desk.reread()
         elif isinstance(message, Barred):
             desk.barred(message.bar)
+        elif type(message) in desk.hears:
+            desk.hears[type(message)](message)
         else:
             desk.post.hear(message, fd)

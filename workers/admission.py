@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from gateway.audit.defined import SessionCard
 from gateway.audit.records import SessionInfo
-from gateway.errors import Refusal, Refused, State
+from gateway.errors import Refusal, Refused, State, Unavailable
 from gateway.identity import claims
+from gateway.identity.keys import IssuerKeys
 from gateway.identity.principal import Principal
 from gateway.policy import startup
 from gateway.settings import Database
@@ -19,6 +20,7 @@ from workers.catalogs import Catalogs
 from workers.descriptors import sessions_room
 from workers.doors import LIMITED, Doors
 from workers.limited import LimitedSignIns
+from workers.preparation import Preparation
 from workers.proofs import Ask
 from workers.relay import Relay
 from workers.sharing import shared
@@ -64,6 +66,7 @@ class Admissions:
         self._limited = LimitedSignIns(audit)
         self.doors = Doors(slot)
         self.keys = slot.keys
+        self._ahead = Preparation(slot)
         self.follow_policy: Callable[[], object] = lambda: None
         self.tls: TlsMode = gateway.tls
         self.login_seconds = gateway.login_seconds
@@ -131,6 +134,26 @@ class Admissions:
         """Raises Unavailable where the audit cannot be written."""
         self._audit.commit()
 
+    def take_keys(self, keys: IssuerKeys) -> None:
+        """From now on these verify tokens, and sessions whose key is not among them end."""
+        self.keys = keys
+        self._ahead.moved()
+        self._standing.keys_moved(keys)
+
+    async def prepare(self, attempt: Attempt) -> None:
+        """Waits for the key that verifies this token, where its issuer may have published it just now, and for the issuer's
+        word on one that only it can read. Raises Refusal."""
+        if attempt.principal is not None or self._known(attempt) or self.doors.limit(attempt.address, attempt.user):
+            return
+        try:
+            await self._ahead.word(attempt.token, attempt.user)
+        except Unavailable:
+            raise
+        except Refusal:
+            self.doors.failed(attempt.address, attempt.user)
+            raise
+        await self._ahead.key(attempt.token, lambda: self.keys)
+
     def admit(self, attempt: Attempt) -> Admission:
         """Who it is and what they may, or a Refusal."""
         if self._relay.draining:
@@ -169,7 +192,8 @@ class Admissions:
 
     def _known(self, attempt: Attempt) -> Principal | None:
         """Who it is by a token that was verified before: a look, which no failures of others keep anybody from."""
-        return self._tokens.find(attempt.token, attempt.user, self.keys, time.time(), attempt.presented)
+        found = self._tokens.find(attempt.token, attempt.user, self.keys, time.time(), attempt.presented)
+        return found or self._ahead.vouched(attempt.token, attempt.user, attempt.presented.method)
 
     def _verified(self, attempt: Attempt) -> Principal:
         self.doors.check(attempt.address, attempt.user)

@@ -22,9 +22,12 @@ _ELSEWHERE = {  # verb: module, its command, what `sluice --help` says of it
     "barred": (_OPERATIONS, "barred", "Show who is kept out."),
     "check": ("workers.operator_cli", "check", "Validate the configuration and reach every database."),
     "classify": ("workers.classify_cli", "classify_verb", "Show which columns are sensitive, and why."),
+    "connect": ("workers.connect_cli", "connect_verb", "Run a client with your token in place."),
     "credential": ("workers.credential_cli", "credential_verbs", "Static passwords for clients that know nothing else."),
     "demo": ("workers.demo", "demo", "Show the whole product against an embedded PostgreSQL."),
     "lock": (_OPERATIONS, "lock", "Lock a user out."),
+    "login": ("workers.login_cli", "login_verb", "Sign in at the identity provider."),
+    "logout": ("workers.login_cli", "logout_verb", "Forget the sign-in."),
     "policy": ("workers.explain_cli", "policy", "Ask what the policy says."),
     "request": (_ACCESS, "request", "Ask for access for a while."),
     "resume": (_OPERATIONS, "resume", "Let a stopped agent come again."),
@@ -117,7 +120,18 @@ def serve_verb(config: str | None, workers: int | None) -> None:
 
 @verbs.group("token")
 def token_verbs() -> None:
-    """Tokens of the local issuer."""
+    """Tokens: of the local issuer, and the one you are signed in with."""
+
+
+@token_verbs.command("print")
+def print_verb() -> None:
+    """Print the token that you are signed in with, alone on its line: PGPASSWORD=$(sluice token print)."""
+    from workers import caller
+
+    try:
+        click.echo(caller.token(os.environ, time.time()))
+    except caller.NotSignedIn as error:
+        fail(str(error), 1)
 
 
 @token_verbs.command("mint")

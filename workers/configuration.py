@@ -4,7 +4,7 @@ it before anything starts."""
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gateway import settings as sluice_toml
 from gateway.errors import ConfigError, ConfigFault
 from gateway.identity import keys as issuer_keys
-from gateway.identity.keys import IssuerKeys
+from gateway.identity.keys import FetchedSet, IssuerKeys
+from gateway.issuers import Issuer
 from gateway.policy import compile as policy_table
 from gateway.policy import rules
 from gateway.policy.rules import Policy
-from gateway.settings import Issuer, Settings
+from gateway.settings import Settings
 from gateway.toml_source import parse
-from workers import door_files
+from workers import door_files, key_store
 from workers.door_files import DoorFiles
 
 MASK_KEY_FILE = "mask.key"  # keys the `hash` mask: equal on all hosts whose hashes shall be equal
@@ -32,11 +33,11 @@ KeyFiles = dict[str, tuple[str, bytes]]  # by issuer's name: path and content
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secrets:
-    """What must not be printed: the mask's key, the audit's signing key (PEM) and the databases' passwords by
-    their configured name."""
+    """What must not be printed: the mask's key, and the databases' passwords by their configured name."""
 
     mask_key: bytes
     passwords: Mapping[str, str | None]
+    client_secrets: Mapping[str, str] = field(default_factory=dict)  # by issuer's name, for asking it about tokens
 
     @property
     def mock_key(self) -> bytes:
@@ -69,6 +70,7 @@ class Loaded:
     settings: Settings
     policy: bytes
     key_files: KeyFiles
+    fetched: Mapping[str, FetchedSet]  # by issuer's name: keys that came over the network
     keys: IssuerKeys
     secrets: Secrets
     audit_dir: Path
@@ -95,15 +97,9 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     """Read and check everything. Raises ConfigError for the first fault."""
     folder = file.parent
     settings = load_settings(file, environ)
-    key_files: KeyFiles = {}
-    for issuer in settings.issuers:
-        name = issuer.key_file or issuer.jwks_file
-        if not name:
-            _fault(
-                file, f'issuer "{issuer.name}"', "no file with its keys is named", "set key_file or jwks_file"
-            )
-        path = folder / name
-        key_files[issuer.name] = (str(path), _bytes(path, f'issuer "{issuer.name}"'))
+    key_files = _key_files(file, settings)
+    trail = audit_dir(file, settings)
+    fetched = key_store.read_all(key_store.folder(trail), settings.issuers)
     secrets = _secrets(file, settings, environ)
     return Loaded(
         file=file,
@@ -111,12 +107,19 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
         settings=settings,
         policy=compile_policy(file, settings),
         key_files=key_files,
-        keys=issuer_keys.read(settings.issuers, key_files),
+        fetched=fetched,
+        keys=issuer_keys.read(settings.issuers, key_files, fetched),
         secrets=secrets,
         door_files=_door_files(file, settings, secrets),
-        audit_dir=audit_dir(file, settings),
+        audit_dir=trail,
         run_dir=run_dir(file, settings),
     )
+
+
+def with_fetched(loaded: Loaded, fetched: Mapping[str, FetchedSet]) -> Loaded:
+    """The same with these keys of issuers that are fetched from. Raises ConfigError."""
+    keys = issuer_keys.read(loaded.settings.issuers, loaded.key_files, fetched)
+    return replace(loaded, fetched=fetched, keys=keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +134,15 @@ def reload(running: Loaded, environ: Mapping[str, str]) -> Reloaded:
     """Read everything again and check all of it; take over policy and keys. Raises ConfigError: then nothing
     changes."""
     fresh = load(running.file, environ)
-    if fresh.settings == running.settings:
-        return Reloaded(fresh, settings_changed=False)
-    key_files = _key_files(running.file, running.settings)
+    if fresh.settings == running.settings:  # what was fetched stays: it may be newer than what is on the disk
+        return Reloaded(with_fetched(fresh, running.fetched), settings_changed=False)
     kept = replace(
         running,
         policy=compile_policy(running.file, running.settings),
-        key_files=key_files,
-        keys=issuer_keys.read(running.settings.issuers, key_files),
+        key_files=_key_files(running.file, running.settings),
         door_files=_door_files(running.file, running.settings, running.secrets),
     )
-    return Reloaded(kept, settings_changed=True)
+    return Reloaded(with_fetched(kept, running.fetched), settings_changed=True)
 
 
 def compile_policy(file: Path, settings: Settings) -> bytes:
@@ -206,23 +207,33 @@ def local_issuer(file: Path, environ: Mapping[str, str], name: str | None) -> tu
     _fault(file, "issuer", "none of this name has its private key here", "`sluice init` makes a local one")
 
 
-def pack_key_files(files: KeyFiles) -> bytes:
+class _Sources(msgspec.Struct, frozen=True):
+    files: KeyFiles
+    fetched: Mapping[str, FetchedSet]
+
+
+def pack_keys(files: KeyFiles, fetched: Mapping[str, FetchedSet]) -> bytes:
     """For handing changed keys to running workers."""
-    return msgspec.msgpack.encode(files)
+    return msgspec.msgpack.encode(_Sources(files, fetched))
 
 
-def unpack_key_files(content: bytes, settings: Settings) -> IssuerKeys:
-    """The issuers' keys of what `pack_key_files` made. Raises ConfigError, which the supervisor had ruled out
-    before it sent them."""
-    return issuer_keys.read(settings.issuers, msgspec.msgpack.decode(content, type=KeyFiles))
+def unpack_keys(content: bytes, settings: Settings) -> IssuerKeys:
+    """The issuers' keys of what `pack_keys` made. Raises ConfigError, which the supervisor had ruled out before it sent
+    them."""
+    sources = msgspec.msgpack.decode(content, type=_Sources)
+    return issuer_keys.read(settings.issuers, sources.files, sources.fetched)
 
 
 def _key_files(file: Path, settings: Settings) -> KeyFiles:
+    """What is read from files: keys, and the certificates of whom they are fetched from, which must be there."""
     key_files: KeyFiles = {}
     for issuer in settings.issuers:
         key = f'issuer "{issuer.name}"'
+        if issuer.ca_file:
+            _bytes(file.parent / issuer.ca_file, key)
         name = issuer.key_file or issuer.jwks_file
-        key_files[issuer.name] = (str(file.parent / name), _bytes(file.parent / name, key))
+        if name:
+            key_files[issuer.name] = (str(file.parent / name), _bytes(file.parent / name, key))
     return key_files
 
 
@@ -249,7 +260,12 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
             passwords[database.name] = environ[database.password_env]
         else:
             passwords[database.name] = None
-    return Secrets(_mask_key(file, environ), passwords)
+    client_secrets = {
+        one.name: secret(file.parent / one.client_secret_file, f'issuer "{one.name}"').decode().strip()
+        for one in settings.issuers
+        if one.client_secret_file
+    }
+    return Secrets(_mask_key(file, environ), passwords, client_secrets)
 
 
 def load_digest_key(file: Path, environ: Mapping[str, str]) -> bytes:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,19 @@ from gateway.identity.barred import Bar, Bars, Full
 from gateway.policy.compile import with_grants
 from gateway.policy.difference import difference
 from gateway.policy.rules import Grant
-from workers.admin_link import Barred, Done, Errand, Granted, InForce, Recorded, Sent, Told, WorkerGone
+from workers.admin_link import (
+    Barred,
+    Done,
+    Errand,
+    Granted,
+    InForce,
+    KeysFailed,
+    KeysFetched,
+    Recorded,
+    Sent,
+    Told,
+    WorkerGone,
+)
 from workers.admin_seat import AdminSeat
 from workers.errands import NOBODY_ASKS, AllBars, MoveBars
 from workers.errands import Errand as Wanted
@@ -47,6 +59,7 @@ class Dispatch:
         self._changes: dict[str, Any] = {}  # … how it differs from the one before,
         self._by = ""  # … and for what reason
         self.bars = bars
+        self.keys_came: Callable[[KeysFailed | KeysFetched, int | None], None]
 
     @property
     def due(self) -> bool:
@@ -92,6 +105,8 @@ class Dispatch:
                     self._notary.told(kind, data, partial(self._admin.tell, Recorded(number)) if number else None)
                 case Errand(number, errand):
                     self._send(number, errand)
+                case KeysFailed() | KeysFetched():
+                    self.keys_came(message, fd)
             if fd is not None:
                 os.close(fd)
 

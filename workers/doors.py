@@ -14,8 +14,8 @@ from gateway.identity.certificates import ClientCertificate
 from gateway.identity.principal import Principal
 from gateway.identity.scram import Verifier
 from gateway.identity.throttle import Throttle
+from gateway.issuers import Issuer
 from gateway.policy import startup
-from gateway.settings import Issuer
 from gateway.wildcards import fits
 from parser.startup import Startup
 from workers import door_files, tls

@@ -4,13 +4,11 @@
 come since the last estimate than was offered since, and as long as both together are within the budget that is enough.
 """
 
-from collections.abc import Iterator
-
 from gateway.identity.principal import Principal
 from gateway.masking.distinct import REGISTERS, Seen, add, estimate, united
 from gateway.policy.decision import Budget
 from workers.budgets import ENTRIES, Budgets, key_of
-from workers.crowds import COUNT_BITS, COUNT_MAX, HEAD, LIFE, OFFERED, Crowds, Table
+from workers.crowds import COUNT_BITS, COUNT_MAX, HEAD, LIFE, OFFERED, Crowds
 from workers.crowds import REGISTERS as SKETCH_BYTES
 from workers.probing import find, places
 from workers.slab import Counter, Row
@@ -88,7 +86,7 @@ class CrowdLedger:
 class CrowdAccount:
     """Whom one principal, or task, has met under one budget (gateway.session.budgets.Crowd)."""
 
-    __slots__ = ("_found", "_key", "_ledger", "_most", "_offered", "_until")
+    __slots__ = ("_found", "_key", "_ledger", "_most", "_offered", "_own", "_places", "_until")
 
     def __init__(self, ledger: CrowdLedger, key: int, budget: Budget, until: float) -> None:
         self._ledger = ledger
@@ -97,10 +95,13 @@ class CrowdAccount:
         self._until = until
         self._found = _NOT_KNOWN  # by the last estimate, when so much was offered to each table
         self._offered: list[int] = []
+        tables = ledger.crowds.tables
+        self._places = [-1] * len(tables)  # where the entry was found in each
+        self._own = next(index for index, table in enumerate(tables) if table is ledger.own)
 
     def exceeded(self, now: int) -> bool:
         """Whether more were met than the budget allows, or what comes cannot be counted."""
-        if self._ledger.claim(self._key, self._until, now) < 0:
+        if self._claim(now) < 0:
             return True
         return self._at_most() > self._most and self.met(now) > self._most
 
@@ -112,7 +113,7 @@ class CrowdAccount:
 
     def meet(self, seen: Seen, now: int, *, must: bool = False) -> bool:
         """Whether these too are within the budget; only then they are counted. `must`: they are in any case."""
-        place = self._ledger.claim(self._key, self._until, now)
+        place = self._claim(now)
         if place < 0:
             return must
         within = self._at_most() + seen.most <= self._most
@@ -125,9 +126,15 @@ class CrowdAccount:
             if not within and not must:
                 return False
             self._remember(found, offered)
-            self._offered[self._own_index()] += seen.most
+            self._offered[self._own] += seen.most
         self._write(place, seen, now)
         return within
+
+    def _claim(self, now: int) -> int:
+        place = self._places[self._own]
+        if place < 0 or self._ledger.own.head[place] != self._key:
+            place = self._places[self._own] = self._ledger.claim(self._key, self._until, now)
+        return place
 
     def _write(self, place: int, seen: Seen, now: int) -> None:
         crowds, own = self._ledger.crowds, self._ledger.own
@@ -162,13 +169,15 @@ class CrowdAccount:
     def _offered_now(self) -> list[int]:
         """What was offered to each table. Looked at before they are united: what comes in between is then counted twice, and
         never not at all."""
-        return [table.head[place + OFFERED] if place >= 0 else 0 for table, place in self._entries()]
+        places = self._found_places()
+        tables = self._ledger.crowds.tables
+        return [table.head[place + OFFERED] if place >= 0 else 0 for table, place in zip(tables, places, strict=True)]
 
     def _united(self, now: int) -> tuple[memoryview, int]:
         crowds = self._ledger.crowds
         number = crowds.number(now)
         sketches, unknown = [], 0
-        for table, place in self._entries():
+        for table, place in zip(crowds.tables, self._found_places(), strict=True):
             if place < 0:
                 continue
             for index, (stamp, rows) in enumerate(crowds.stamps(table, place)):
@@ -177,10 +186,10 @@ class CrowdAccount:
                     unknown += rows
         return united(sketches), unknown
 
-    def _entries(self) -> Iterator[tuple[Table, int]]:
-        width = self._ledger.crowds.width
-        for table in self._ledger.crowds.tables:
-            yield table, find(table.head, self._key, width)
-
-    def _own_index(self) -> int:
-        return next(n for n, table in enumerate(self._ledger.crowds.tables) if table is self._ledger.own)
+    def _found_places(self) -> list[int]:
+        """Of the entry in each table, -1 where it has none."""
+        key, places, crowds = self._key, self._places, self._ledger.crowds
+        for index, table in enumerate(crowds.tables):
+            if places[index] < 0 or table.head[places[index]] != key:
+                places[index] = find(table.head, key, crowds.width)
+        return places

@@ -20,10 +20,11 @@ from gateway.policy import rules
 from gateway.policy.review import Doubt, review
 from gateway.policy.table import PolicyTable
 from gateway.settings import Database
-from workers import catalog, configuration, status
+from workers import catalog, configuration, key_fetcher, status
 from workers.cli import config_option, fail
 from workers.configuration import Loaded
 from workers.explanations import OWN_SESSION
+from workers.http_out import NotReached
 from workers.targets import target
 from workers.upstream import connect
 
@@ -40,17 +41,19 @@ def check(config: str | None, as_json: bool) -> None:
     policy = PolicyTable(loaded.policy)
     results, catalogs = trio.run(_reach_all, loaded, policy)
     doubts = _doubts(loaded, catalogs)
-    reached = all(result["reached"] for result in results)
+    issuers = trio.run(_ask_issuers, loaded)
+    reached = all(result["reached"] for result in (*results, *issuers))
     if as_json:
         warnings = [dataclasses.asdict(one) for one in doubts]
         found = {"config": str(loaded.file), "notes": policy.notes, "warnings": warnings, "databases": results}
-        _print_json(found)
+        _print_json({**found, "issuers": issuers})
     else:
         table = Table("database", "environment", "address", "server", "reached")
         for result in results:
             answer = "yes" if result["reached"] else f"no: {result['why']}"
             table.add_row(result["name"], result["environment"], result["address"], result["server"], answer)
         _print_table(table)
+        _show_issuers(issuers)
         for note in policy.notes:
             click.echo(f"note: {note}", err=True)
         for doubt in doubts:
@@ -63,6 +66,37 @@ def check(config: str | None, as_json: bool) -> None:
 def _doubts(loaded: Loaded, catalogs: dict[str, Catalog]) -> list[Doubt]:
     policies = configuration.read_policies(loaded.file, loaded.settings)
     return review(rules.merge(policies), loaded.settings, catalogs, time.time())
+
+
+async def _ask_issuers(loaded: Loaded) -> list[dict[str, Any]]:
+    """What `check` prints of each issuer whose keys are fetched: one fetch."""
+    results = [
+        {"name": one.name, "place": one.jwks_url or one.discovery, "reached": False, "keys": 0, "why": ""}
+        for one in loaded.settings.issuers
+        if one.fetches_keys
+    ]
+
+    async def fetch(result: dict[str, Any]) -> None:
+        issuer = next(one for one in loaded.settings.issuers if one.name == result["name"])
+        try:
+            found = await key_fetcher.fetch(issuer, loaded.folder)
+        except NotReached as error:
+            result["why"] = str(error)
+        else:
+            result |= {"reached": True, "keys": len(found.keys.thumbprints)}
+
+    async with trio.open_nursery() as nursery:
+        for result in results:
+            nursery.start_soon(fetch, result)
+    return results
+
+
+def _show_issuers(results: list[dict[str, Any]]) -> None:
+    if results:
+        table = Table("issuer", "keys from", "keys", "fetched")
+        for one in results:
+            table.add_row(one["name"], one["place"], str(one["keys"]), "yes" if one["reached"] else f"no: {one['why']}")
+        _print_table(table)
 
 
 async def _reach_all(
@@ -140,6 +174,20 @@ def status_verb(config: str | None, as_json: bool) -> None:
     for one in answer["databases"]:
         databases.add_row(one["name"], one["environment"], _time(one["reached"]), _time(one["failed"]))
     _print_table(databases)
+    _show_keys(answer["issuers"])
+
+
+def _show_keys(issuers: list[dict[str, Any]]) -> None:
+    """How old the fetched keys are, why the last fetch failed if it did, and until when they count nevertheless."""
+    if not issuers:
+        return
+    table = Table("issuer", "keys", "age", "count until", "last failure")
+    for one in issuers:
+        age = "never fetched" if one["age_seconds"] is None else f"{one['age_seconds']:.0f} s"
+        until = "" if one["until"] is None else _time(one["until"])
+        failure = f"{_time(one['failed'])}: {one['failure']}" if one["failure"] else ""
+        table.add_row(one["name"], str(one["keys"]), age, until, failure)
+    _print_table(table)
 
 
 def _audit_words(audit: dict[str, Any]) -> str:

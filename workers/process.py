@@ -21,7 +21,7 @@ from workers.admission import Admissions
 from workers.audit_log import AuditLog
 from workers.cancels import CancelDesk
 from workers.catalogs import Catalogs
-from workers.configuration import unpack_key_files
+from workers.configuration import unpack_keys
 from workers.doorway import Doorway
 from workers.estimates import Estimates
 from workers.holds import Holds
@@ -206,8 +206,7 @@ class _Worker:
             elif isinstance(message, PolicyMessage) and fd is not None:
                 await self._take_policy(message, fd)
             elif isinstance(message, KeysMessage) and fd is not None:
-                self.admissions.keys = self._keys(message, fd)
-                self.standing.keys_moved(self.admissions.keys)
+                self.admissions.take_keys(self._keys(message, fd))
             elif isinstance(message, DoorsMessage) and fd is not None:
                 self.admissions.doors.renew(door_files.unpack(_sealed(message, fd)))
 
@@ -227,7 +226,7 @@ class _Worker:
         return table
 
     def _keys(self, message: KeysMessage, fd: int) -> IssuerKeys:
-        return unpack_key_files(_sealed(message, fd), self.slot.settings)
+        return unpack_keys(_sealed(message, fd), self.slot.settings)
 
     def _follow_generation(self) -> bool:
         """Puts the policy that the shared word names in force here, where it has come."""

@@ -16,7 +16,7 @@ from gateway.identity import bearer, scram
 from gateway.identity.claims import BY_TOKEN, Presented
 from gateway.identity.principal import Method, Principal
 from gateway.identity.scram import Verifier
-from gateway.settings import Issuer
+from gateway.issuers import Issuer
 from parser import messages, sasl
 from parser.errors import ProtocolError
 from workers.sockets import Wire

@@ -1,12 +1,14 @@
 """What operators see of the live sessions: who, through what, where, and what each is doing. Never a value."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from gateway.session.session import Session
 
-_IDLE, _ENDING = ord("I"), "ending"
+STATEMENT_CHARACTERS_MAX: Final = 2000
+_IDLE: Final = ord("I")
 
 
 class SessionShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +66,7 @@ def shown(session: Session, since: float, worker: int) -> SessionShown:
         rows=session.rows + sum(each.rows_seen for each in session.queue),
         state=_state(session),
         running_since=max(item.started, session.answered) / 1e9 if runs and item is not None else None,
-        statement=ruling.card.info.statement if ruling is not None else "",
+        statement=ruling.card.info.statement[:STATEMENT_CHARACTERS_MAX] if ruling is not None else "",
         tables=ruling.card.info.tables if ruling is not None else (),
         worker=worker,
     )
@@ -72,7 +74,7 @@ def shown(session: Session, since: float, worker: int) -> SessionShown:
 
 def _state(session: Session) -> str:
     if session.ending:
-        return _ENDING
+        return "ending"
     if session.queue:
         return "running"
     return "idle" if session.status == _IDLE else "in transaction"

@@ -81,6 +81,9 @@ class Gate(Protocol[A]):
     def ask(self, packet: Startup, wire: Wire) -> Ask:
         """What a client has to show. Raises Refusal."""
 
+    async def prepare(self, attempt: Attempt) -> None:
+        """Waits for what `admit` may need and does not have yet. Raises Refusal."""
+
     def admit(self, attempt: Attempt) -> A:
         """The verified identity. Raises Refusal."""
 
@@ -235,6 +238,7 @@ async def _enter(wire: Wire, gate: Gate[A], claimed: Claimed, begun: Begun) -> _
 
 async def _admit(wire: Wire, gate: Gate[A], ask: Ask, attempt: Attempt) -> A:
     try:
+        await gate.prepare(attempt)
         return gate.admit(attempt)
     except Refusal as refusal:
         if refusal.refused.sqlstate == State.BAD_TOKEN:

@@ -30,7 +30,7 @@ class PolicyMessage(msgspec.Struct, tag="policy", frozen=True):
 
 
 class KeysMessage(msgspec.Struct, tag="keys", frozen=True):
-    """New issuer keys, sealed in the descriptor that travels along: `workers.configuration.unpack_key_files`
+    """New issuer keys, sealed in the descriptor that travels along: `workers.configuration.unpack_keys`
     reads them. Not answered."""
 
     size: int
@@ -75,6 +75,12 @@ class Failed(msgspec.Struct, tag="failed", frozen=True):
     version: int = 0
 
 
+class KeysWanted(msgspec.Struct, tag="keys_wanted", frozen=True):
+    """A token names a key of this issuer that is not there; at most once a minute."""
+
+    issuer: str
+
+
 class ErrandDone(msgspec.Struct, tag="done", frozen=True):
     """What came of an errand; a descriptor travels along where the answer says so."""
 
@@ -89,7 +95,7 @@ class Barred(msgspec.Struct, tag="barred", frozen=True):
 
 
 ToWorker = PolicyMessage | KeysMessage | DoorsMessage | ErrandMessage | Drain
-ToSupervisor = Ready | PolicyAck | Failed | ErrandDone | Barred
+ToSupervisor = Ready | PolicyAck | Failed | ErrandDone | Barred | KeysWanted
 Message = ToWorker | ToSupervisor
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

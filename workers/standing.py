@@ -187,7 +187,7 @@ class Standing:
         self._live[link] = live
         self._until(live, session, admission.rights)
         admission.rights = session.scope.rights  # the same, but for when it ends
-        if session.scope.stale:
+        if session.scope.stale or not session.until:
             self._asked[link] = None
         self._desk.register(upstream.pid, signed.secret, live.cancel)
         self._relay.add(link, bytes(signed.wire.buffer), bytes(upstream.buffer))

@@ -18,16 +18,18 @@ from types import FrameType
 
 from gateway.errors import ConfigError, Unavailable
 from workers import (
+    admin_link,
     admin_process,
     barred_file,
     configuration,
     descriptors,
-    door_files,
+    key_ring,
     listeners,
     notary_process,
     spawn,
     status,
 )
+from workers.admin_link import KeysFailed, KeysFetched
 from workers.admin_seat import AdminSeat
 from workers.audit_recovery import Recoveries, recover_and_tell, recover_at_last
 from workers.budgets import Budgets
@@ -36,11 +38,11 @@ from workers.control import pair
 from workers.dispatch import Dispatch
 from workers.notary_seat import NotarySeat
 from workers.positions import Positions
-from workers.publication import Publisher, tell_all
+from workers.publication import Publisher
 from workers.run_folder import AlreadyRunning, RunFolder
 from workers.seat import Child, Seat
 from workers.slab import Counter, Slab
-from workers.slot import DoorsMessage, Drain, Failed, KeysMessage, PolicyAck, Ready, Slot, receive
+from workers.slot import Drain, Failed, KeysWanted, PolicyAck, Ready, Slot, receive
 from workers.spawn import Closable, Descriptor, WorkerMain, fork, fork_worker
 from workers.status import StatusSocket
 from workers.systemd import Notifier
@@ -100,6 +102,8 @@ class Supervisor:
         self._admin.process.watch(self._selector, self._dispatch.hear_admin)
         self._notary.process.watch(self._selector, self._notary.turn)
         self._recoveries = Recoveries()
+        self._ring = key_ring.KeyRing()
+        self._dispatch.keys_came = self._keys_came
         self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
         self._reload_wanted = False
         self._announced = False
@@ -238,9 +242,7 @@ class Supervisor:
         log.error(
             "worker %d (pid %d) ended with %s%s", seat.index, child.pid, how, child.why and f": {child.why}"
         )
-        self._notary.happened(
-            "system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why
-        )
+        self._notary.happened("system", "worker ended", worker=seat.index, pid=child.pid, how=how, why=child.why)
         seat.row.add(Counter.RESTARTS)
         seat.back_off(child, now)
         self._recover()
@@ -306,6 +308,8 @@ class Supervisor:
             match message:
                 case Ready():
                     child.ready_at = time.monotonic()
+                case KeysWanted(issuer):
+                    self._admin.tell(admin_link.KeysWanted(issuer))
                 case PolicyAck(version):
                     child.acked = max(child.acked, version)
                 case Failed(text, 0):
@@ -314,6 +318,9 @@ class Supervisor:
                     log.error("policy refused by worker %d: %s; the old one stays in force", seat.index, text)
                     self._notary.happened("policy", "policy refused", worker=seat.index, why=text)
                     self._notifier.ready(self._summary())
+
+    def _keys_came(self, message: KeysFailed | KeysFetched, fd: int | None) -> None:
+        self._loaded = self._ring.heard(message, fd, self._loaded, self._seats)
 
     def _forget(self, child: Child) -> None:
         """Listen no longer to a control socket whose other end is closed: it would be readable for ever."""
@@ -339,6 +346,7 @@ class Supervisor:
                 "policy": {"generation": self._slab.generation, "sha256": self._publisher.sealed.digest.hex()},
                 "audit": {"dir": str(self._loaded.audit_dir), **status.audit(self._slab), **self._notary.describe()},
                 "workers": [seat.describe(now) for seat in self._seats],
+                "issuers": self._ring.describe(self._loaded),
                 "databases": status.databases(self._slab, self._loaded.settings),
                 **self._dispatch.describe(),
             }
@@ -372,19 +380,10 @@ class Supervisor:
             log.warning("%s changed: restart to apply it; policy and keys are reloaded", running.file)
             self._notary.happened("system", "settings changed, not applied before a restart", by="signal")
         self._loaded = fresh.loaded
-        self._hand_on(running, fresh.loaded)
+        key_ring.hand_on(running, fresh.loaded, self._seats, self._notary)
         self._notary.reread()
         self._admin.reread()
         self._publisher.begin(self._dispatch.policy(self._loaded.policy, "signal"), self._seats)
-
-    def _hand_on(self, running: Loaded, fresh: Loaded) -> None:
-        """Gives the workers what has changed beside the policy."""
-        if fresh.key_files != running.key_files:
-            tell_all(self._seats, KeysMessage, configuration.pack_key_files(fresh.key_files))
-            self._notary.happened("system", "keys reloaded", issuers=sorted(fresh.key_files), by="signal")
-        if fresh.door_files != running.door_files:
-            tell_all(self._seats, DoorsMessage, door_files.pack(fresh.door_files))
-            self._notary.happened("system", "doors reloaded", files=sorted(fresh.door_files), by="signal")
 
     def _drain(self) -> None:
         limit = float(self._loaded.settings.gateway.drain_seconds)

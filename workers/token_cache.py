@@ -33,8 +33,9 @@ class KeptSignIn(msgspec.Struct, frozen=True):
     user: str
     refresh_token: str = ""
     revocation_endpoint: str = ""
-    scope: str = ""
+    client_secret: str = ""  # of clients that have one; for programs on people's machines it is no secret
     id_token: bool = False  # whether the token is the id_token of each answer, else its access_token
+    user_claim: str = "sub"
     ca_file: str = ""
     host: str = ""  # the gateway's address, where the sign-in has learnt it
     port: int = 0

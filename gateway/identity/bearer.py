@@ -9,7 +9,7 @@ import unicodedata
 from typing import Final
 
 from gateway.errors import Refusal, Refused, State
-from gateway.settings import Issuer
+from gateway.issuers import Issuer
 
 MECHANISM: Final = "OAUTHBEARER"
 DUMMY: Final = b"\x01"  # what a client says to an error before it reads the last word (section 3.2.3)

@@ -16,16 +16,19 @@ import hmac
 import json
 import unicodedata
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from jwt import InvalidTokenError, PyJWS
 
-from gateway.errors import Refusal, Refused, State
-from gateway.identity import declaration
+from gateway.errors import Refusal
+from gateway.identity import declaration, kinds
 from gateway.identity.keys import IssuerKey, IssuerKeys, KeySet, is_kid
+from gateway.identity.kinds import OWN_TOKEN, refuse, refuse_stranger
 from gateway.identity.principal import Method, Principal
+from gateway.issuers import Issuer
 
 TOKEN_BYTES_MAX = 8192
 LEEWAY_SECONDS = 30
@@ -34,9 +37,6 @@ ACTORS_MAX = 16
 _NAME_CHARACTERS_MAX = 512
 _TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
 _VERIFIERS = {name: PyJWS(algorithms=[name]) for name in ("EdDSA", "ES256", "PS256", "RS256")}
-_STRANGE = "the token is not signed by a key of a configured issuer"
-_NEW_TOKEN = "Get a new token and sign in with it."  # noqa: S105 - a hint
-_OWN_TOKEN = "Sign in with a token of a configured issuer."  # noqa: S105 - a hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Presented:
 
 
 BY_TOKEN = Presented()
+# Who it is, the SHA-256 of the certificate that the token is bound to (None: to none), and until when that counts.
+_Known = tuple[Principal, bytes | None, float]
 
 
 def verify(
@@ -63,40 +65,62 @@ def verify(
 
 def _verify(
     token: str, user: str | None, keys: IssuerKeys, now: float, presented: Presented
-) -> tuple[Principal, bytes | None]:
-    """As `verify`, with the SHA-256 of the certificate that the token is bound to, None where it is to none."""
+) -> _Known:
+    """As `verify`, with all that is remembered."""
     header, claims = _read(token)
     _check_header(header)
     found = _key(header, claims, keys)
     if found is None or not _is_signed(token, header, found[1]):
-        _refuse(_STRANGE, _OWN_TOKEN)
-    issuer = found[0].issuer
-    _check_times(claims, now)
-    if claims.get("aud") != issuer.audience:
-        _refuse("the token is for another audience", "Ask the issuer for a token for this gateway.")
-    if issuer.user_claim == "email" and claims.get("email_verified") is False:
-        _refuse("the token's e-mail address is not verified", "Verify the address at the issuer.")
-    named = _name(claims.get(issuer.user_claim), "the user claim")
-    if user is not None and named != unicodedata.normalize("NFC", user):
-        _refuse("the token belongs to another user", "Connect as the user the token was issued to.")
-    token_id = claims.get("jti")
-    actor = claims.get(issuer.actor_claim)
+        refuse_stranger()
+    key_set, key = found
+    _check_fresh(key_set, now)
+    principal = principal_of(claims, token, key_set.issuer, now)
+    if user is not None and principal.user != unicodedata.normalize("NFC", user):
+        refuse("the token belongs to another user", "Connect as the user the token was issued to.")
     bound = _bound(claims)
     _check_bound(bound, presented)
-    principal = Principal(
+    return replace(principal, key=key.thumbprint, method=presented.method), bound, min(principal.expires, key_set.until)
+
+
+def principal_of(claims: Mapping[str, Any], token: str, issuer: Issuer, now: float) -> Principal:
+    """Who that is by claims that are proven to be the issuer's. Raises Refusal where they do not let anybody in."""
+    _check_times(claims, now)
+    kinds.check(claims, issuer)
+    named = _name(kinds.claim_at(claims, issuer.user_claim), "the user claim")
+    token_id = claims.get("jti")
+    actor = claims.get(issuer.actor_claim)
+    return Principal(
         user=named,
         issuer=issuer.name,
-        groups=_groups(claims.get(issuer.groups_claim)),
+        groups=_groups(kinds.groups_of(claims, issuer)),
         actors=_actors(actor),
         expires=float(claims["exp"]),
         token_id=token_id if is_kid(token_id) else hashlib.sha256(token.encode()).hexdigest()[:16],
         model=_told(claims, actor, ("model",)),
         run=_told(claims, actor, ("run", "run_id", "task")),
         intent=_intent(claims.get(declaration.CLAIM)),
-        key=found[1].thumbprint,
-        method=presented.method,
     )
-    return principal, bound
+
+
+def said_by(token: str) -> Mapping[str, Any]:
+    """What a token claims, for whom it was given to; nothing of it is proven. Empty where it is not one to be read."""
+    try:
+        return _read(token)[1]
+    except Refusal:
+        return {}
+
+
+def wants_keys(token: str, keys: IssuerKeys) -> tuple[str, str] | None:
+    """The issuer by its configured name, and the kid, where a token names a key that its issuer may have published since
+    its keys were fetched. Nothing of the token is proven."""
+    try:
+        header, claims = _read(token)
+    except Refusal:
+        return None
+    key_set = _issuer_keys(header, claims, keys)
+    if key_set is None or not key_set.issuer.fetches_keys or key_set.find(header.get("kid")) is not None:
+        return None
+    return key_set.issuer.name, str(header.get("kid", ""))
 
 
 class VerifiedTokens:
@@ -106,7 +130,7 @@ class VerifiedTokens:
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
         self._keys: IssuerKeys | None = None
-        self._known: OrderedDict[bytes, tuple[Principal, bytes | None]] = OrderedDict()
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -121,8 +145,8 @@ class VerifiedTokens:
             self._known.clear()
         digest = _digest(token)
         known = self._known.get(digest)
-        if known is None or not _counts(*known, user, now, presented):
-            if known is not None and known[0].expires <= now:
+        if known is None or not _counts(known, user, now, presented):
+            if known is not None and known[2] <= now:
                 del self._known[digest]
             return None
         self._known.move_to_end(digest)
@@ -142,8 +166,9 @@ class VerifiedTokens:
         return known[0]
 
 
-def _counts(principal: Principal, bound: bytes | None, user: str | None, now: float, presented: Presented) -> bool:
-    return principal.expires > now and user in (None, principal.user) and bound in (None, presented.thumbprint)
+def _counts(known: _Known, user: str | None, now: float, presented: Presented) -> bool:
+    principal, bound, until = known
+    return until > now and user in (None, principal.user) and bound in (None, presented.thumbprint)
 
 
 def _through(principal: Principal, presented: Presented) -> Principal:
@@ -154,16 +179,12 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
-def _refuse(why: str, hint: str = _NEW_TOKEN) -> NoReturn:
-    raise Refusal(Refused(State.BAD_TOKEN, f"sign-in refused: {why}", hint, "sign-in"))
-
-
 def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims, still unverified."""
     if not token:
-        _refuse("no token was given", _OWN_TOKEN)
+        refuse("no token was given", OWN_TOKEN)
     if len(token) > TOKEN_BYTES_MAX:
-        _refuse(f"the token is longer than {TOKEN_BYTES_MAX} bytes", _OWN_TOKEN)
+        refuse(f"the token is longer than {TOKEN_BYTES_MAX} bytes", OWN_TOKEN)
     parts = token.split(".")
     try:
         if len(parts) != 3:
@@ -172,7 +193,7 @@ def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         return _object(header), _object(claims)
     except (ValueError, RecursionError):
         pass
-    _refuse("that is not a readable token", _OWN_TOKEN)
+    refuse("that is not a readable token", OWN_TOKEN)
 
 
 def _segment(part: str) -> bytes:
@@ -206,24 +227,32 @@ def _no_constant(_: str) -> NoReturn:
     raise ValueError  # NaN and Infinity are not JSON
 
 
-def _key(header: dict[str, Any], claims: dict[str, Any], keys: IssuerKeys) -> tuple[KeySet, IssuerKey] | None:
+def _issuer_keys(header: dict[str, Any], claims: dict[str, Any], keys: IssuerKeys) -> KeySet | None:
     issuer, kid = claims.get("iss"), header.get("kid")
     if not isinstance(issuer, str) or not (kid is None or is_kid(kid)):
         return None
-    key_set = keys.by_issuer.get(issuer)
-    if key_set is None:
-        return None
-    key = key_set.find(kid)
-    return None if key is None else (key_set, key)
+    return keys.by_issuer.get(issuer)
+
+
+def _key(header: dict[str, Any], claims: dict[str, Any], keys: IssuerKeys) -> tuple[KeySet, IssuerKey] | None:
+    key_set = _issuer_keys(header, claims, keys)
+    key = None if key_set is None else key_set.find(header.get("kid"))
+    return None if key_set is None or key is None else (key_set, key)
+
+
+def _check_fresh(key_set: KeySet, now: float) -> None:
+    """Keys that the issuer has not confirmed for too long count no more."""
+    if now >= key_set.until:
+        refuse("the issuer cannot be reached, and its keys are too old", "Try again when the issuer is back.")
 
 
 def _check_header(header: dict[str, Any]) -> None:
     """What the header asks for, whoever signed it."""
     kind = header.get("typ", "JWT")
     if "crit" in header or "b64" in header or "enc" in header or "zip" in header:
-        _refuse("the token's header asks for an extension", _OWN_TOKEN)
+        refuse("the token's header asks for an extension", OWN_TOKEN)
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
-        _refuse("the token is not an access token", _OWN_TOKEN)
+        refuse("the token is not an access token", OWN_TOKEN)
 
 
 def _is_signed(token: str, header: dict[str, Any], key: IssuerKey) -> bool:
@@ -236,7 +265,7 @@ def _is_signed(token: str, header: dict[str, Any], key: IssuerKey) -> bool:
     return True
 
 
-def _bound(claims: dict[str, Any]) -> bytes | None:
+def _bound(claims: Mapping[str, Any]) -> bytes | None:
     """The confirmation claim (RFC 7800): a certificate's SHA-256 or nothing; what else it may ask for is not understood."""
     if "cnf" not in claims:
         return None
@@ -246,40 +275,40 @@ def _bound(claims: dict[str, Any]) -> bytes | None:
             thumbprint = _segment(confirmation["x5t#S256"])
             if len(thumbprint) == hashlib.sha256().digest_size:
                 return thumbprint
-    _refuse("the token asks for a proof of possession other than a client certificate's")
+    refuse("the token asks for a proof of possession other than a client certificate's")
 
 
 def _check_bound(bound: bytes | None, presented: Presented) -> None:
     if bound is None or hmac.compare_digest(bound, presented.thumbprint):
         return
     hint = "Connect over TLS with the client certificate that the token was issued for."
-    _refuse("the token is bound to a client certificate that this connection does not have", hint)
+    refuse("the token is bound to a client certificate that this connection does not have", hint)
 
 
-def _check_times(claims: dict[str, Any], now: float) -> None:
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
     issued, expires, begins = claims.get("iat"), claims.get("exp"), claims.get("nbf", 0)
     # bool is an int in Python and no time anywhere; fractions are allowed by the RFC and sent by nobody.
     if type(issued) is not int or type(expires) is not int or type(begins) is not int:
-        _refuse("the token lacks whole numbers for the times it was issued and expires")
+        refuse("the token lacks whole numbers for the times it was issued and expires")
     if not 0 <= issued < expires or expires - issued > LIFE_SECONDS_MAX:
-        _refuse("the token's lifetime is not credible")
+        refuse("the token's lifetime is not credible")
     if expires <= now - LEEWAY_SECONDS:
-        _refuse("the token has expired")
+        refuse("the token has expired")
     if max(issued, begins) > now + LEEWAY_SECONDS:
-        _refuse("the token is not valid yet")
+        refuse("the token is not valid yet")
 
 
 def _name(value: object, what: str) -> str:
     if _is_plain(value):
         return unicodedata.normalize("NFC", str(value))
-    _refuse(f"{what} is not a plain text")
+    refuse(f"{what} is not a plain text")
 
 
 def _groups(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list):
-        _refuse("the groups claim is not a list")
+        refuse("the groups claim is not a list")
     return tuple(_name(group, "a group") for group in value)
 
 
@@ -288,13 +317,13 @@ def _actors(value: object) -> tuple[str, ...]:
     actors: list[str] = []
     while value is not None:
         if not isinstance(value, dict) or len(actors) == ACTORS_MAX:
-            _refuse("the actor claim is not a chain of at most 16 actors")
+            refuse("the actor claim is not a chain of at most 16 actors")
         actors.append(_name(value.get("sub"), "an actor"))
         value = value.get("act")
     return tuple(actors)
 
 
-def _told(claims: dict[str, Any], actor: Any, names: tuple[str, ...]) -> str:
+def _told(claims: Mapping[str, Any], actor: Any, names: tuple[str, ...]) -> str:
     """The first of the names that has a plain text: in the chain of actors, outermost first, then among the token's own
     claims. Other issuers may mean other things by such names, so what is no plain text is passed over."""
     while isinstance(actor, dict):
@@ -313,4 +342,4 @@ def _intent(claim: object) -> declaration.Declaration | None:
     try:
         return declaration.of_claim(claim)
     except ValueError as error:
-        _refuse(f"the claim {declaration.CLAIM} cannot be read: {error}")
+        refuse(f"the claim {declaration.CLAIM} cannot be read: {error}")

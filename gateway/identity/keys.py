@@ -3,12 +3,14 @@
 RFC 7515-7518 (JOSE), RFC 8037 (Ed25519). Only EdDSA, ES256, PS256 and RS256 exist here: no HS*, no none.
 """
 
+import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any, Literal, NoReturn, TypeGuard
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn, TypeGuard
 
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -18,39 +20,36 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 from gateway.errors import ConfigError, ConfigFault
-from gateway.settings import Issuer
+from gateway.issuers import Algorithm, Issuer
 
 KEY_FILE_BYTES_MAX = 262144
 KEYS_MAX = 64
 KID_CHARACTERS_MAX = 128
 _RSA_BITS_MIN = 2048
 
-Algorithm = Literal["EdDSA", "ES256", "PS256", "RS256"]
+NOTHING: Mapping[str, "FetchedSet"] = {}
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
 
 @dataclass(frozen=True, slots=True)
 class IssuerKey:
-    """A public key and the only algorithm it verifies."""
+    """A public key and the only algorithm it verifies. `thumbprint`: the first 16 hex digits of its SHA-256."""
 
     algorithm: Algorithm
     key: PublicKey
-
-    @property
-    def thumbprint(self) -> str:
-        """SHA-256 of the key (SubjectPublicKeyInfo) and its algorithm, the first 16 hex digits."""
-        spki = self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return sha256(self.algorithm.encode() + spki).hexdigest()[:16]
+    thumbprint: str
 
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
     """One issuer's keys. `only` is set where there is exactly one, which then also serves tokens without a
-    kid."""
+    kid. They count `until` (POSIX seconds)."""
 
     issuer: Issuer
     by_kid: Mapping[str, IssuerKey]
     only: IssuerKey | None
+    thumbprints: frozenset[str] = frozenset()
+    until: float = math.inf
 
     def find(self, kid: str | None) -> IssuerKey | None:
         """The key a token names. A key that has no kid of its own (a PEM file) serves any."""
@@ -65,26 +64,65 @@ class IssuerKeys:
 
     by_issuer: Mapping[str, KeySet]
 
+    def named(self, name: str) -> KeySet | None:
+        """The keys of the issuer with this configured name."""
+        return next((one for one in self.by_issuer.values() if one.issuer.name == name), None)
+
+
     def thumbprints(self) -> frozenset[str]:
-        """Of all keys that count."""
-        sets = self.by_issuer.values()
-        every = (key for one in sets for key in (*one.by_kid.values(), *((one.only,) if one.only else ())))
-        return frozenset(key.thumbprint for key in every)
+        """Of all keys that their issuers have; one that is only too old is not gone, for it may be confirmed yet."""
+        return frozenset(key for one in self.by_issuer.values() for key in one.thumbprints)
 
 
-def read(issuers: Sequence[Issuer], files: Mapping[str, tuple[str, bytes]]) -> IssuerKeys:
+class FetchedSet(msgspec.Struct, frozen=True):
+    """A key set as it came over the network, from where and when (POSIX seconds)."""
+
+    source: str  # what the issuer's settings were that made it
+    content: bytes
+    fetched: float
+
+    def until(self, issuer: Issuer) -> float:
+        """When it no longer counts, if the issuer cannot be asked any more."""
+        return self.fetched + issuer.keys_stale_seconds
+
+
+def source_of(issuer: Issuer) -> str:
+    """What must be the same for a set that was fetched before to be this issuer's."""
+    return " ".join((issuer.issuer, issuer.jwks_url, issuer.discovery))
+
+
+def read(
+    issuers: Sequence[Issuer], files: Mapping[str, tuple[str, bytes]], fetched: Mapping[str, FetchedSet] = NOTHING
+) -> IssuerKeys:
     """Make the keys of all issuers.
 
     `files` gives, by the issuer's configured name, its key file's path (for messages) and bytes: a PEM public
-    key (SubjectPublicKeyInfo) or a JWKS (JSON). Raises ConfigError.
+    key (SubjectPublicKeyInfo) or a JWKS (JSON); `fetched` the sets of those whose keys come over the network, which have
+    none before. Raises ConfigError.
     """
     by_issuer: dict[str, KeySet] = {}
     for issuer in issuers:
-        file, content = files[issuer.name]
         if issuer.issuer in by_issuer:
+            file = files[issuer.name][0] if issuer.name in files else "sluice.toml"
             _fault(file, issuer, "two issuers have the same `issuer` text", "give each its own")
-        by_issuer[issuer.issuer] = _read_one(issuer, file, content)
+        by_issuer[issuer.issuer] = _keys_of(issuer, files, fetched)
     return IssuerKeys(by_issuer)
+
+
+def _keys_of(
+    issuer: Issuer, files: Mapping[str, tuple[str, bytes]], fetched: Mapping[str, FetchedSet]
+) -> KeySet:
+    if issuer.name in files:
+        return _read_one(issuer, *files[issuer.name])
+    found = fetched.get(issuer.name)
+    if found is None or found.source != source_of(issuer):
+        return KeySet(issuer, {}, None)
+    return replace(read_fetched(issuer, found.content), until=found.until(issuer))
+
+
+def read_fetched(issuer: Issuer, content: bytes) -> KeySet:
+    """The keys of a set that was fetched. Raises ConfigError where it is none, or says what no set may say."""
+    return _read_jwks(issuer, issuer.jwks_url or issuer.discovery, content)
 
 
 def _fault(file: str, issuer: Issuer, why: str, mend: str) -> NoReturn:
@@ -112,7 +150,9 @@ def _read_one(issuer: Issuer, file: str, content: bytes) -> KeySet:
     pinned = _pin(key, None)
     if pinned is None:
         _fault(file, issuer, "the key is not Ed25519, P-256 or RSA of at least 2048 bits", "use one of these")
-    return KeySet(issuer, {}, pinned)
+    if not _allowed(issuer, pinned):
+        _fault(file, issuer, f"the key is for {pinned.algorithm}, which is not in algorithms", "add it there")
+    return KeySet(issuer, {}, pinned, frozenset([pinned.thumbprint]))
 
 
 def _read_jwks(issuer: Issuer, file: str, content: bytes) -> KeySet:
@@ -130,7 +170,7 @@ def _read_jwks(issuer: Issuer, file: str, content: bytes) -> KeySet:
         if "d" in entry:
             _fault(file, issuer, "the JWKS holds a private key", "give the public halves alone")
         pinned = _read_jwk(entry)
-        if pinned is None:  # other algorithms and encryption keys are not ours to judge
+        if pinned is None or not _allowed(issuer, pinned):  # other algorithms and encryption keys are not ours to judge
             continue
         usable.append(pinned)
         kid = entry.get("kid")
@@ -145,8 +185,14 @@ def _read_jwks(issuer: Issuer, file: str, content: bytes) -> KeySet:
             )
         by_kid[kid] = pinned
     if not usable:
-        _fault(file, issuer, "no key for EdDSA, ES256, PS256 or RS256 signatures", "add one")
-    return KeySet(issuer, by_kid, usable[0] if len(usable) == 1 else None)
+        words = ", ".join(issuer.algorithms) or "EdDSA, ES256, PS256 or RS256"
+        _fault(file, issuer, f"no key for {words} signatures", "add one")
+    thumbprints = frozenset(one.thumbprint for one in usable)
+    return KeySet(issuer, by_kid, usable[0] if len(usable) == 1 else None, thumbprints)
+
+
+def _allowed(issuer: Issuer, key: IssuerKey) -> bool:
+    return not issuer.algorithms or key.algorithm in issuer.algorithms
 
 
 def is_kid(value: object) -> TypeGuard[str]:
@@ -189,5 +235,6 @@ def _pin(key: object, named: object) -> IssuerKey | None:
         return None
     for algorithm in choices:
         if named is None or named == algorithm:
-            return IssuerKey(algorithm, key)
+            public = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            return IssuerKey(algorithm, key, hashlib.sha256(public).hexdigest()[:16])
     return None

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.identity.declaration import CLAIM
-from gateway.settings import Issuer
+from gateway.issuers import Issuer
 
 
 def mint(

@@ -1,5 +1,6 @@
 """Operators and the running gateway: sessions seen and ended, agents stopped, users locked, tokens revoked."""
 
+import base64
 import http.client
 import json
 import secrets
@@ -41,6 +42,14 @@ groups = ["readers"]
 actors = ["*"]
 databases = ["dev"]
 allow = ["read"]
+
+[[guardrail]]
+name = "no circles"
+actors = ["looper"]
+databases = ["dev"]
+loop = "denied"
+after = 3
+effect = "stop"
 
 [[access]]
 name = "production on request"
@@ -118,6 +127,7 @@ def last_words(connection: psycopg.Connection[Any], sql: str = "select 1") -> ps
     with pytest.raises(psycopg.Error) as caught:
         while True:
             connection.execute(sql)
+    connection.close()  # libpq may not have read the end that follows
     return caught.value
 
 
@@ -170,6 +180,7 @@ def test_a_killed_session_is_told_and_its_statement_cancelled_and_on_record(gate
     )
     done = verb(gateway, "sessions", "kill", one["id"], "--reason", "INC-7")
     runs.join(5)
+    victim.close()
     assert (done["sessions"], done["sessions_left"], done["missing_workers"], done["recorded"]) == (1, 0, [], True)
     assert (failed[0].sqlstate, "ended by an operator" in str(failed[0])) == ("57P01", True)
     with postgres.connect() as admin:
@@ -247,6 +258,7 @@ def test_stopping_an_agent_ends_all_its_sessions_on_all_workers_and_keeps_it_out
             session.execute("select pg_sleep(50)")
         except psycopg.Error as error:
             ended.append(error.sqlstate)
+        session.close()
 
     running = [threading.Thread(target=run, args=(session,)) for session in stopped[:20]]
     for thread in running:
@@ -303,6 +315,25 @@ def test_a_locked_user_and_a_revoked_token_end_at_once_and_stay_out(gateway: Gat
     assert token not in json.dumps(gateway.audit()) + gateway.errors()
     gateway._tokens.clear()
     gateway.connect("dev", "rob", ("readers",)).close()
+
+
+def test_an_agent_that_goes_round_in_circles_is_stopped_on_all_workers(gateway: Gateway) -> None:
+    first, *others = [gateway.connect("dev", "rob", ("readers",), actor="looper") for _ in range(6)]
+    with pytest.raises(psycopg.Error) as ended:
+        while True:
+            try:
+                first.execute("delete from orders")
+            except psycopg.errors.InsufficientPrivilege:
+                continue
+    assert "no circles" in str(ended.value)
+    first.close()
+    for session in others:
+        assert last_words_in_time(session).sqlstate == "28000"
+    assert 'agent "looper" is stopped: rule "no circles"' in refused(gateway, "dev", "rob", ("readers",), "looper")
+    bot = {"kind": "actor", "name": "looper"}
+    assert call(gateway, "POST", "/v1/barred/lift", bot, user="rob", groups=("readers",))[0] == 403, "a rule's word stands"
+    assert call(gateway, "POST", "/v1/barred/lift", {**bot, "user": "rob", "issuer": "local"})[0] == 200
+    gateway.connect("dev", "rob", ("readers",), actor="looper").close()
 
 
 def test_a_person_stops_his_own_agents_and_nobody_elses(gateway: Gateway) -> None:
@@ -438,6 +469,12 @@ def answer(gateway: Gateway, one: str, verb: str, **who: Any) -> int:
     return call(gateway, "POST", f"/v1/approvals/{one}/{verb}", {}, **who)[0]
 
 
+def claims_of(token: str) -> dict[str, Any]:
+    body = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return claims
+
+
 DEV: dict[str, Any] = {"user": "dave", "groups": ("devs",)}
 LEAD: dict[str, Any] = {"user": "lena", "groups": ("leads",)}
 
@@ -446,13 +483,14 @@ def test_what_somebody_else_approves_is_in_force_at_once_named_in_records_and_en
     assert "no grant" in refused(gateway, "shop", "dave", ("devs",))
     environ = {"SLUICE_TOKEN": gateway.token("dave", ("devs",))}
     words = ("--database", "shop", "--unmask", "email", "--for", "10m", "--reason", "TICKET-7")
+    said: list[Any] = []
+    waits = threading.Thread(target=lambda: said.append(gateway.sluice("request", *words, "--wait", **environ)))
+    waits.start()
+    (waiting,) = wait_for("the request", lambda: call(gateway, "GET", "/v1/approvals", **LEAD)[1]["approvals"])
     done = gateway.sluice("request", *words, **environ)
     assert done.returncode == 0, done.stderr
     one = done.stdout.strip()
-    waits = threading.Thread(target=lambda: said.append(gateway.sluice("request", *words, "--wait", **environ)))
-    said: list[Any] = []
-    waits.start()
-    assert [r["id"] for r in call(gateway, "GET", "/v1/approvals", **LEAD)[1]["approvals"]] == [one], "the same again is one"
+    assert one == waiting["id"], "the same again is one"
     approved = verb(gateway, "approvals", "approve", one, "--reason", "go on", user="lena", groups=("leads",))
     assert (approved["in_force"], approved["approval"]["state"]) == (True, "approved")
     waits.join(15)
@@ -502,6 +540,9 @@ def test_nobody_else_than_a_named_approver_answers(gateway: Gateway) -> None:
     by_agent = ask(gateway, {"reason": "by the agent"}, **DEV, actor="bot")
     assert by_agent["actors"] == ["bot"]
     assert answer(gateway, by_agent["id"], "approve", user="dave", groups=("leads",)) == 403
+    lost = {"user": "lost", "groups": ("leads",)}
+    call(gateway, "POST", "/v1/barred", {"kind": "token", "name": claims_of(gateway.token(**lost))["jti"]})
+    assert answer(gateway, one, "approve", **lost) == 401, "a token that was revoked approves nothing"
     assert answer(gateway, one, "deny", **LEAD) == 200
     assert answer(gateway, one, "approve", **LEAD) == 409
     assert answer(gateway, one, "deny", **LEAD) == 409
@@ -588,4 +629,5 @@ def last_words_in_time(connection: psycopg.Connection[Any]) -> psycopg.Error:
         return None
 
     error: psycopg.Error = wait_for("the session to end", ended, 8)
+    connection.close()
     return error

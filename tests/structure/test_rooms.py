@@ -34,7 +34,7 @@ DOORS = {
     "click": ("workers/",),
     "hypercorn": ("workers/admin_server.py",),
     "starlette": ("workers/admin_app.py",),
-    "httpx2": ("workers/",),
+    "httpx2": ("workers/http_out.py", "workers/admin_client.py"),
     "rich": ("workers/",),
     "zstandard": ("workers/audit_trail.py", "workers/notary_keeping.py"),
     "jinja2": ("workers/report_page.py",),

@@ -30,6 +30,11 @@ name = "operators"
 groups = ["dba"]
 allow = ["all"]
 [[grant]]
+name = "administrators of production"
+groups = ["prod-admins"]
+databases = ["prod"]
+allow = ["admin"]
+[[grant]]
 name = "readers"
 groups = ["readers"]
 databases = ["prod"]
@@ -57,6 +62,8 @@ def load(folder: Path, policy: str = POLICY) -> Loaded:
     """A fresh configuration with this policy."""
     init(folder)
     (folder / "policy.toml").write_text(policy)
+    with (folder / "sluice.toml").open("a") as settings:
+        settings.write('\n[[database]]\nname = "dev"\nuser = "sluice"\n')
     return configuration.load(folder / "sluice.toml", {})
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from workers import publication, seat, slot
-from workers.configuration import unpack_key_files
+from workers.configuration import unpack_keys
 from workers.shared_policy import PolicyShelf, unseal
 from workers.slot import BootFailed, Drain, Failed, KeysMessage, PolicyAck, PolicyMessage, Ready, Slot
 from workers.spawn import threads
@@ -62,7 +62,7 @@ class Worker:
                     self.ready = True
                     slot.send(self.slot.control, Ready())
             case (KeysMessage(size, digest), int(fd)):
-                self.keys = unpack_key_files(unseal(fd, size, digest), self.slot.settings)
+                self.keys = unpack_keys(unseal(fd, size, digest), self.slot.settings)
                 os.close(fd)
             case (Drain(), None):
                 return "deaf" in MODES

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
@@ -102,3 +103,55 @@ async def test_names_are_compared_in_one_form_and_a_token_is_kept_out_for_as_lon
         assert token.until == call.now + 366 * 86400
         for body in ({**BOT, "issuer": "okta"}, {"kind": "user", "name": "a", "user": "b"}):
             assert await status(operations.bar, calling(one, body)) == 400
+
+
+ROLES: dict[str, dict[str, Any]] = {
+    "operator": {},
+    "of that database": {"user": "sam", "groups": ("prod-admins",)},
+    "owner": {"user": "rob", "groups": ("readers",)},
+    "somebody": {"user": "zed", "groups": ()},
+    "operator's agent": {"actors": ("bot",)},
+    "owner's agent": {"user": "rob", "groups": ("readers",), "actors": ("bot",)},
+}
+# For each command: what comes of it, in the order of the roles. The session is rob's, in prod.
+MATRIX: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
+    ("sessions", {}, (200, 200, 200, 200, 403, 403)),
+    ("end", {}, (200, 200, 200, 403, 403, 403)),
+    ("barred", {}, (200, 200, 200, 200, 403, 403)),
+    ("bar", {"kind": "actor", "name": "bot"}, (200, 200, 200, 200, 403, 403)),  # but whose agents, see below
+    ("bar", {"kind": "actor", "name": "bot", "user": "rob"}, (200, 403, 200, 403, 403, 403)),
+    ("bar", {"kind": "user", "name": "rob"}, (200, 403, 403, 403, 403, 403)),
+    ("bar", {"kind": "token", "name": "t-1"}, (200, 403, 403, 403, 403, 403)),
+    ("lift", {"kind": "user", "name": "barred"}, (200, 403, 403, 403, 403, 403)),
+    ("lift", {"kind": "actor", "name": "barred", "user": "rob"}, (200, 403, 403, 403, 403, 403)),
+]
+
+
+async def test_every_role_may_do_what_it_may_and_nothing_else(tmp_path: Path) -> None:
+    async with house(tmp_path) as (operations, one, supervisor):
+        supervisor.sessions = [session(1, worker=0)]
+        others = [Bar("user", "barred", by="x"), Bar("actor", "barred", user="rob", issuer="local", by="x")]
+        for command, body, wanted in MATRIX:
+            got = []
+            for who in ROLES.values():
+                one.bars.move([*others, Bar("actor", "barred", user="rob", by="x")], [bar.key for bar in one.bars], 0.0)
+                call = calling(one, body if command not in ("sessions", "barred") else None, {"id": "s1"}, **who)
+                try:
+                    await getattr(operations, command)(call)
+                    got.append(200)
+                except Turned as turned:
+                    got.append(turned.status)
+            assert tuple(got) == wanted, (command, body)
+        told = [each.data["what"] for each in supervisor.told]
+        assert told.count("operation refused") == sum(wanted.count(403) for _, _, wanted in MATRIX)
+
+
+async def test_who_does_not_operate_the_gateway_stops_agents_of_his_own_alone(tmp_path: Path) -> None:
+    async with house(tmp_path) as (operations, one, _):
+        whose_agents = (("owner", ("rob", "local")), ("of that database", ("sam", "local")), ("operator", ("", "")))
+        for role, whose in whose_agents:
+            done = await operations.bar(calling(one, BOT, **ROLES[role]))
+            assert (done["barred"].user, done["barred"].issuer) == whose
+        call = calling(one, None, **ROLES["somebody"])
+        call.body = msgspec.json.encode({"kind": "token", "name": call.who.token_id})
+        assert (await operations.bar(call))["barred"].name == call.who.token_id, "everybody revokes his own token"

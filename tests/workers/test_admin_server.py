@@ -1,6 +1,7 @@
 """Connections to the interface: never too many, none that is waited for for ever, none that takes others with it."""
 
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import trio
 
 from tests.workers.admin_rig import desk, load
+from tests.workers.wire_rig import make_certificate
 from workers import admin_server
 from workers.admin_server import Server
 from workers.embedded import free_port
@@ -135,3 +137,26 @@ async def test_an_address_that_is_taken_is_tried_again(
         assert b"200" in await answer(stream)
         await stream.aclose()
     assert caplog.text.count("operators cannot be heard") == 1
+
+
+async def test_beyond_loopback_it_speaks_tls_and_nothing_else(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path, "localhost")
+    loaded, port = load(tmp_path / "gateway"), free_port()
+    gateway = msgspec.structs.replace(
+        loaded.settings.gateway, admin=f"0.0.0.0:{port}", tls_cert=str(certificate), tls_key=str(key)
+    )
+    object.__setattr__(loaded, "settings", msgspec.structs.replace(loaded.settings, gateway=gateway))
+    context = ssl.create_default_context(cafile=str(certificate))
+    with desk(loaded) as (one, _):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Server(one, lambda: hello).serve)
+            plain = await connected(port)
+            await plain.send_all(GET)
+            assert b"200" not in await answer(plain)
+            await plain.aclose()
+            stream = trio.SSLStream(await connected(port), context, server_hostname="localhost", https_compatible=True)
+            await stream.send_all(GET)
+            with trio.fail_after(5):
+                assert b"200" in await stream.receive_some()
+            await stream.aclose()
+            nursery.cancel_scope.cancel()

@@ -120,8 +120,8 @@ def test_changed_settings_wait_for_a_restart_and_the_policy_does_not(folder: Pat
 
 def test_key_files_survive_the_way_to_the_workers(folder: Path) -> None:
     loaded = configuration.load(folder / "sluice.toml", {})
-    packed = configuration.pack_key_files(loaded.key_files)
-    keys = configuration.unpack_key_files(packed, loaded.settings)
+    packed = configuration.pack_keys(loaded.key_files, loaded.fetched)
+    keys = configuration.unpack_keys(packed, loaded.settings)
     assert keys.by_issuer.keys() == loaded.keys.by_issuer.keys()
 
 

@@ -10,6 +10,7 @@ from workers.embedded import EmbeddedServer
 from .cli_rig import folder, one_line, point_at, server, sluice
 
 __all__ = ["folder", "server"]
+DOWN = '\n[[issuer]]\nname = "idp"\nissuer = "https://id.example"\naudience = "a"\njwks_url = "http://127.0.0.1:1/keys"\n'
 
 
 def test_check_reaches_every_database(folder: Path, server: EmbeddedServer) -> None:
@@ -32,9 +33,12 @@ def test_check_tells_what_cannot_be_reached_and_what_the_policy_does_not_get(
     (folder / "prod.password").write_text("wrong")
     with (folder / "policy.toml").open("a") as file:
         file.write('\n[[grant]]\nname = "typo"\ndatabases = ["prdo"]\nallow = ["read"]\n')
+    with (folder / "sluice.toml").open("a") as file:
+        file.write(DOWN)
     done = sluice("check", cwd=folder)
     assert done.returncode == 1
-    assert "no: " in done.stdout
+    assert done.stdout.count("no: ") == 2
+    assert "no: 127.0.0.1:1: " in done.stdout
     assert "prdo" in done.stderr
     assert "wrong" not in done.stdout + done.stderr
 
@@ -65,7 +69,7 @@ def test_status_without_a_gateway_says_so(folder: Path) -> None:
 
 def test_status_shows_the_running_gateway(folder: Path) -> None:
     file = folder / "sluice.toml"
-    file.write_text(file.read_text().replace("127.0.0.1:6432", "127.0.0.1:0"))
+    file.write_text(file.read_text().replace("127.0.0.1:6432", "127.0.0.1:0") + DOWN)
     supervised = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("supervised.py")), str(file), "2"],
         stdout=subprocess.PIPE,
@@ -79,9 +83,11 @@ def test_status_shows_the_running_gateway(folder: Path) -> None:
             assert (done.returncode, done.stderr) == (0, "")
             assert done.stdout.startswith(f"ready on {address}, up ")
             assert "policy generation 1" in done.stdout
+            assert "never fetched" in done.stdout
             found = json.loads(sluice("status", "--json", cwd=folder).stdout)
             assert found["pid"] == supervised.pid
             assert len(found["workers"]) == 2
+            assert [(one["name"], one["keys"]) for one in found["issuers"]] == [("idp", 0)]
         finally:
             supervised.terminate()
     assert supervised.returncode == 0

@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 from workers import slot
+from workers.control import pair
 from workers.shared_policy import NotSealed, PolicyShelf, seal, unseal
 from workers.slab import Slab
 from workers.slot import PolicyMessage
@@ -74,7 +75,7 @@ def test_another_size_or_digest_is_refused() -> None:
 
 def test_a_version_travels_over_the_control_socket_and_is_in_force_when_the_word_says_so() -> None:
     slab = Slab(1)
-    ours, theirs = slot.pair()
+    ours, theirs = pair()
     shelf = PolicyShelf(bytes)
     for version in (1, 2):
         sealed = seal(b"policy %d" % version)

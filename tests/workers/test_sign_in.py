@@ -61,6 +61,9 @@ class FakeGate:
     turned: list[tuple[str, str | None, str]] = field(default_factory=list)
     secret: bytes = b"1234"
 
+    async def prepare(self, attempt: Attempt) -> None:
+        await trio.lowlevel.checkpoint()
+
     def ask(self, packet: Startup, wire: Wire) -> Ask:
         return Password()
 
@@ -587,6 +590,9 @@ class RealGate:
     tls_context: ssl.SSLContext
     login_seconds: float = 10.0
     keys: dict[tuple[int, bytes], Upstream] = field(default_factory=dict)
+
+    async def prepare(self, attempt: Attempt) -> None:
+        await trio.lowlevel.checkpoint()
 
     def ask(self, packet: Startup, wire: Wire) -> Ask:
         return Password()

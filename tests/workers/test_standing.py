@@ -147,7 +147,7 @@ async def end_right(house: House, how: str) -> None:
         await house.publish(POLICY.replace('groups = ["owners"]', 'groups = ["nobody"]'))
     elif how == "key removed":
         other = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        sealed = seal(configuration.pack_key_files({"local": ("local-issuer.pub", other)}))
+        sealed = seal(configuration.pack_keys({"local": ("local-issuer.pub", other)}, {}))
         send(house.control, KeysMessage(sealed.size, sealed.digest), sealed.fd)
         sealed.close()
     else:

@@ -226,6 +226,7 @@ def test_good_token_becomes_a_principal() -> None:
         actors=("agent-7", "planner"),
         expires=NOW + 3600,
         token_id="t-1",
+        key=ED_KEYS.by_issuer[ISSUER.issuer].only.thumbprint,
     )
 
 

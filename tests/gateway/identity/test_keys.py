@@ -3,14 +3,17 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, Refusal
 from gateway.identity import keys
-from gateway.settings import Issuer
+from gateway.identity.claims import VerifiedTokens, verify, wants_keys
+from gateway.identity.keys import FetchedSet, source_of
+from gateway.issuers import Issuer
 
-from .token_rig import EC, ED, ISSUER, OTHER_ED, RSA, RSA_WEAK, jwk, jwks, pem, private_pem, read
+from .token_rig import EC, ED, ISSUER, NOW, OTHER_ED, RSA, RSA_WEAK, jwk, jwks, pem, private_pem, read, token
 
 
 def only(content: bytes) -> Any:
@@ -117,3 +120,68 @@ def test_each_issuer_has_its_own_keys() -> None:
     )
     assert found.by_issuer["https://other"].only.algorithm == "ES256"
     assert found.by_issuer[ISSUER.issuer].only.algorithm == "EdDSA"
+
+
+FETCHED = msgspec.structs.replace(ISSUER, key_file="", jwks_url="https://id.example/keys")
+
+
+def test_fetched_keys_count_until_they_are_too_old() -> None:
+    found = FetchedSet(source_of(FETCHED), jwks(jwk(ED, kid="k1")), NOW)
+    all_keys = keys.read([FETCHED], {}, {"local": found})
+    signed = token(header={"alg": "EdDSA", "kid": "k1"})
+    known = VerifiedTokens()
+    assert known.verify(signed, "alice", all_keys, NOW + 3000).user == "alice"
+    late = msgspec.structs.replace(FETCHED, keys_stale_seconds=3100.0)
+    for verified in (known.verify, VerifiedTokens().verify):
+        with pytest.raises(Refusal, match="keys are too old"):
+            verified(signed, "alice", keys.read([late], {}, {"local": found}), NOW + 3100)
+
+
+def test_a_remembered_token_counts_no_longer_than_its_issuers_keys() -> None:
+    found = FetchedSet(source_of(FETCHED), jwks(jwk(ED, kid="k1")), NOW)
+    all_keys = keys.read([msgspec.structs.replace(FETCHED, keys_stale_seconds=60.0)], {}, {"local": found})
+    signed = token(header={"alg": "EdDSA", "kid": "k1"})
+    known = VerifiedTokens()
+    known.verify(signed, "alice", all_keys, NOW)
+    with pytest.raises(Refusal, match="keys are too old"):
+        known.verify(signed, "alice", all_keys, NOW + 60)
+
+
+def test_an_issuer_without_its_keys_yet_asks_for_patience() -> None:
+    empty = keys.read([FETCHED], {})
+    with pytest.raises(Refusal, match="not signed by a key") as caught:
+        verify(token(), "alice", empty, NOW)
+    assert caught.value.refused.hint.endswith("try again in a moment.")
+
+
+def test_a_set_that_was_fetched_from_elsewhere_is_not_the_issuers() -> None:
+    moved = msgspec.structs.replace(FETCHED, jwks_url="https://other.example/keys")
+    found = FetchedSet(source_of(moved), jwks(jwk(ED)), NOW)
+    assert keys.read([FETCHED], {}, {"local": found}).by_issuer[ISSUER.issuer].only is None
+
+
+def test_which_issuer_wants_newer_keys_is_read_from_the_token() -> None:
+    found = FetchedSet(source_of(FETCHED), jwks(jwk(ED, kid="k1"), jwk(OTHER_ED, kid="k2")), NOW)
+    all_keys = keys.read([FETCHED], {}, {"local": found})
+    assert wants_keys(token(header={"alg": "EdDSA", "kid": "k3"}), all_keys) == ("local", "k3")
+    assert wants_keys(token(header={"alg": "EdDSA"}), all_keys) == ("local", "")
+    assert wants_keys(token(header={"alg": "EdDSA", "kid": "k1"}), all_keys) is None
+    assert wants_keys("nonsense", all_keys) is None
+    assert wants_keys(token(header={"alg": "EdDSA", "kid": "k3"}), read(jwks(jwk(ED, kid="k1")))) is None
+
+
+def test_a_key_is_told_from_others_by_what_it_is() -> None:
+    before = read(jwks(jwk(ED, kid="k1"), jwk(OTHER_ED, kid="k2")))
+    principal = verify(token(header={"alg": "EdDSA", "kid": "k1"}), "alice", before, NOW)
+    assert principal.key in before.thumbprints()
+    assert principal.key in read(jwks(jwk(ED, kid="renamed"))).thumbprints()
+    assert principal.key not in read(jwks(jwk(OTHER_ED, kid="k1"))).thumbprints()
+
+
+def test_keys_for_other_algorithms_than_the_issuers_are_not_there() -> None:
+    only = msgspec.structs.replace(ISSUER, algorithms=("ES256",))
+    assert list(read(jwks(jwk(ED, kid="a"), jwk(EC, kid="b")), only).by_issuer[ISSUER.issuer].by_kid) == ["b"]
+    with pytest.raises(ConfigError, match="no key for ES256 signatures"):
+        read(jwks(jwk(ED, kid="a")), only)
+    with pytest.raises(ConfigError, match="not in algorithms"):
+        read(pem(ED), only)

@@ -10,7 +10,7 @@ from gateway.identity.claims import verify
 from gateway.identity.declaration import Declaration
 from gateway.identity.mint import mint
 from gateway.identity.principal import Principal
-from gateway.settings import Issuer
+from gateway.issuers import Issuer
 
 from .token_rig import EC, ED, ISSUER, NOW, RSA, pem, private_pem, read
 
@@ -18,8 +18,11 @@ from .token_rig import EC, ED, ISSUER, NOW, RSA, pem, private_pem, read
 @pytest.mark.parametrize("key", [ED, EC, RSA], ids=["Ed25519", "P-256", "RSA"])
 def test_a_minted_token_signs_in_with_all_it_says(key: Any) -> None:
     made = mint(private_pem(key), ISSUER, "alice", ["a", "b"], ["outer", "inner"], NOW, 60, "id-1")
-    assert verify(made, "alice", read(pem(key)), NOW) == Principal(
-        "alice", "local", ("a", "b"), ("outer", "inner"), NOW + 60, "id-1"
+    keys = read(pem(key))
+    only = keys.by_issuer[ISSUER.issuer].only
+    assert only is not None
+    assert verify(made, "alice", keys, NOW) == Principal(
+        "alice", "local", ("a", "b"), ("outer", "inner"), NOW + 60, "id-1", key=only.thumbprint
     )
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gateway.identity import keys
 from gateway.identity.keys import IssuerKeys
-from gateway.settings import Issuer
+from gateway.issuers import Issuer
 
 NOW = 1_800_000_000.0
 ISSUER = Issuer(name="local", issuer="https://sluice.local", audience="sluice", key_file="local.pub")
