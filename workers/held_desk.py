@@ -160,7 +160,7 @@ class HeldDesk:
     # -- the people
 
     async def list(self, call: Call) -> list[dict[str, Any]]:
-        """One's own, and those that one may decide about; all, to who operates the gateway."""
+        """One's own, and those of rules that name one among who decides; all, to who operates the gateway."""
         found = await self._do(lambda store: store.newest(SHOWN_MAX))
         return [_told(one, call.now) for one in found if self._sees(call, one)]
 
@@ -216,7 +216,7 @@ class HeldDesk:
 
     def _sees(self, call: Call, held: Held) -> bool:
         own = (call.who.user, call.who.issuer) == (held.user, held.issuer) and call.who.actors in ((), held.actors)
-        return own or self._decides(call, held) or _operates(call)
+        return own or statements.named(held, self._rules(), call.who) or _operates(call)
 
     def _decides(self, call: Call, held: Held) -> bool:
         try:

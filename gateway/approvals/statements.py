@@ -138,6 +138,11 @@ def remembers(held: Held, shape: bytes, seconds: float, now: float) -> bool:
     return held.state == "approved" and held.ran and held.shape == shape and now < held.decided + seconds
 
 
+def named(held: Held, rules: Mapping[str, Approval], who: Principal) -> bool:
+    """Whether a rule names this person among those who decide, be it that he may not about this one."""
+    return any(name in rules and _among(rules[name], who) for name in held.approvals)
+
+
 def _enough(name: str, rules: Mapping[str, Approval], given: Sequence[Given]) -> bool:
     return name in rules and sum(name in one.rules for one in given) >= rules[name].approvals_needed
 

@@ -22,6 +22,7 @@ from gateway.session.rulings import script_of, wants_estimate
 from parser.messages import notice_response
 
 if TYPE_CHECKING:
+    from gateway.classify.catalog import Catalog
     from gateway.scope import Ruling
     from gateway.session.inflight import Portal
     from gateway.session.session import Session
@@ -74,6 +75,9 @@ def waits(
     s: Session, rulings: tuple[Ruling, ...], sql: bytes, types: bytes | None = None, values: bytes | None = None
 ) -> bool:
     """Whether the frame must wait for people, who are asked once. After that `verdict` has what they said."""
+    if s.behind:  # a catalogue is on its way that may say otherwise of what is asked
+        s.held = True
+        return True
     binding = _binding(s, rulings, sql, types, values)
     known = s.asked
     if known is not None and known.binding == binding and not known.stale(s.now):
@@ -160,6 +164,7 @@ def peek(s: Session) -> bool:
         statement = s.names.statement(first[end + 1 : behind], s.epoch)
         assert statement is not None, "it was looked up a moment ago"
         waits(s, statement.in_scope(s.scope).rulings, statement.sql, statement.types, executed)
+    bounds.wait(s)
     return True
 
 
@@ -228,13 +233,25 @@ def _binding(
     scope, who = s.scope, s.card.info
     names = [who.user, who.issuer, who.account, who.database, who.role, scope.policy_hash, repr(scope.rights.key)]
     names += ["actors", *who.actors, "groups", *who.groups, "path", *(s.search_path or ("?",))]
-    names += [f"catalogue {scope.catalog.version}", f"conforming {scope.strings_conform}"]
+    names += [f"conforming {scope.strings_conform}", *_meant(scope.catalog, rulings)]
     parts = [one.encode("utf-8", "surrogatepass") for one in names]
     parts += [one.facts.text for one in rulings]  # of what it runs by name
     digest = hashlib.sha256()
     for part in (sql, types or b"", values or b"", *parts):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
+
+
+def _meant(catalog: Catalog, rulings: tuple[Ruling, ...]) -> Iterator[str]:
+    """What the names of the statements mean by this catalogue, in full: tables with their columns, and functions."""
+    for ruling in rulings:
+        facts = ruling.facts
+        for relation in (*facts.reads, *facts.writes):
+            yield f"{relation.schema}.{relation.name}"
+            for table in catalog.find(relation.schema, relation.name):
+                yield f"{table.oid} {table.kind} {table.columns!r} {sorted(table.calls, key=repr)!r}"
+        for schema, name in sorted(facts.functions, key=repr):
+            yield f"{schema}.{name} {catalog.functions.get(name, ())!r}"
 
 
 def _in_transaction(hold: Hold) -> Refused:

@@ -14,10 +14,10 @@ from gateway.errors import Refused
 from gateway.masking.written_back import suspicious
 from gateway.session import acting, bounds, copy_in, guarding, masked_input, paths, renaming, returning
 from gateway.session.acting import Handler
-from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_QUERY, REFUSED_UNNAMED
+from gateway.session.bounds import REFUSED_EXTENDED, REFUSED_QUERY, REFUSED_UNNAMED
 from gateway.session.describing import close, describe, describe_hidden
 from gateway.session.holding import again, at_first_sight, held, needs_values, verdict, waits
-from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
+from gateway.session.inflight import Ask, Item, Portal, Statement
 from gateway.session.loops import Later
 from gateway.session.names import NO_PORTAL, NO_STATEMENT, Ambiguous, name_end
 from gateway.session.rulings import (
@@ -81,7 +81,7 @@ def feed(s: Session, data: bytes) -> None:
             # Then both sides disagree about where they are.
             raise ProtocolError(f"message type {chr(kind)!r} during COPY")
         if s.bounded or s.cancelling or s.wanted is not None:
-            _wait(s)
+            bounds.wait(s)
             s.client_need = 0
             break
         end = at + 1 + length
@@ -101,7 +101,7 @@ def feed(s: Session, data: bytes) -> None:
             taken = False
         if not taken:
             if not s.peeks:
-                _wait(s)
+                bounds.wait(s)
             break
         s.flushed, s.estimate, s.counted = False, None, None
         at = end
@@ -115,14 +115,6 @@ def _not_a_frame(kind: int, length: int) -> str:
     if kind in _HANDLERS:
         return f"invalid message length {length} for message type {chr(kind)!r}"
     return f"message type {chr(kind)!r} has no place here" if 32 < kind < 127 else "not a message type"
-
-
-def _wait(s: Session) -> None:
-    """Holds the client's next frame until the server has answered everything sent."""
-    s.waiting = True
-    if s.queue and s.queue[-1].ask not in RESYNC and not s.flushed:
-        s.to_server.append(FLUSH)
-        s.flushed = True
 
 
 def _query(s: Session, frame: bytes) -> bool:
