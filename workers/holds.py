@@ -199,7 +199,7 @@ def _waits(link: Link, held: Held) -> Waits:
 def _too_late(held: Held) -> Refused:
     return Refused(
         State.DENIED,
-        f"held by {held.hold.words}: nobody decided about request {held.id} within {held.hold.wait_seconds:g} seconds",
+        f"held by {held.hold.words.rstrip('.')}: nobody decided about request {held.id} within {held.hold.wait_seconds:g} seconds",
         "Tell those who decide, and send it again.",
         held.hold.rules[0],
     )
@@ -209,7 +209,7 @@ def _denied(held: Held, decided: Decided) -> Refused:
     why = f": {decided.words}" if decided.words else ""
     return Refused(
         State.DENIED,
-        f"held by {held.hold.words}: request {held.id} was denied by {decided.by}{why}",
+        f"held by {held.hold.words.rstrip('.')}: request {held.id} was denied by {decided.by}{why}",
         "Change the statement as the answer says, or leave it out.",
         held.hold.rules[0],
     )

@@ -130,7 +130,7 @@ def tell(s: Session, held: Held, who: str) -> None:
     """The first word to the client: what waits, why, for whom and until when."""
     held_for = int((held.until - s.now) / 1e9)
     locks = "; its transaction keeps its locks meanwhile" if held.in_transaction else ""
-    text = f"held by {held.hold.words}: waiting for {who}, at most {held_for} s (request {held.id}){locks}"
+    text = f"held by {held.hold.words.rstrip('.')}; it waits for {who}, at most {held_for} s (request {held.id}){locks}"
     s.to_client.append(notice_response("NOTICE", "00000", text, hint="Cancel the statement to withdraw the request."))
 
 
@@ -257,7 +257,7 @@ def _meant(catalog: Catalog, rulings: tuple[Ruling, ...]) -> Iterator[str]:
 def _in_transaction(hold: Hold) -> Refused:
     return Refused(
         State.DENIED,
-        f"held by {hold.words}: it may not wait for an approval while its transaction keeps locks",
+        f"held by {hold.words.rstrip('.')}: it may not wait for an approval while its transaction keeps locks",
         "Send it outside of a transaction, or first in one.",
         hold.rules[0],
     )

@@ -111,7 +111,7 @@ def test_an_update_waits_and_runs_when_somebody_approves_it_at_the_command_line(
         assert (approved.returncode, approved.stdout) == (0, f"{one['id']}: approved\n"), approved.stderr
         assert done.result(10).rowcount == 1
         assert connection.execute("select amount from waits where id = 1").fetchone() == (4711,)
-        assert any(one["id"] in said and "The shop looks at it first." in said for said in notices)
+        assert any(one["id"] in said and "The shop looks at it first" in said for said in notices)
     records = gateway.audit("--approval", one["id"])
     assert [each["kind"] for each in records if each["kind"] == "intent"] == ["intent"]
     what = {each["event"]["what"]: each["event"] for each in records if each["kind"] == "approval"}

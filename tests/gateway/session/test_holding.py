@@ -227,7 +227,7 @@ def test_the_client_is_told_what_waits_for_whom_and_how_long(rig: Rig) -> None:
     holding.tell(rig.session, held, "shop")
     (notice,) = rig._moved()[1]
     words = field("M", notice)
-    assert words == 'held by guardrail "late orders": Ask the shop.: waiting for shop, at most 60 s (request h-7)'
+    assert words == 'held by guardrail "late orders": Ask the shop; it waits for shop, at most 60 s (request h-7)'
     assert field("S", notice) == "NOTICE"
     rig.session.now += 20 * 10**9
     holding.remind(rig.session, held)
