@@ -199,7 +199,7 @@ def _waits(link: Link, held: Held) -> Waits:
 def _too_late(held: Held) -> Refused:
     return Refused(
         State.DENIED,
-        f"held by {held.hold.words.rstrip('.')}: nobody decided about request {held.id} within {held.hold.wait_seconds:g} seconds",
+        f"held by {held.hold.words.rstrip('.')}: nobody decided in time about request {held.id}",
         "Tell those who decide, and send it again.",
         held.hold.rules[0],
     )

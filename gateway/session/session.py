@@ -125,10 +125,6 @@ class Session:
         self.chain = chain
         self.card = card
         self.acting = Acting(people) if people is not None else None  # it may work for others
-        self.objection: Refused | None = None  # to the text that is being read
-        self.asked: Held | None = None  # what waits for people, or was answered and is to run now
-        self.approval = ""  # under which the next execution runs
-        self.peeks = self.passes = False  # the next frame is held: what is behind it is to be looked at; it may go on
         self.limits = limits(frame_bytes_max)
         self.names = Names()
         self.queue: deque[Item] = deque()
@@ -201,6 +197,10 @@ class Session:
         self.estimate: int | None = None  # of the client's next frame
         self.paused = False  # … which was held back already, as what goes round in circles is
         self.counted: Limit | None = None  # on the rows that it changes, in place of an estimate
+        self.objection: Refused | None = None  # to the text that is being read
+        self.asked: Held | None = None  # what waits for people, or was answered and is to run now
+        self.approval = ""  # under which the next execution runs
+        self.peeks = self.passes = False  # the next frame is held: what is behind it is to be looked at; it may go on
         self.lent: Lent | None = None  # the connection of now, where it has one for a transaction at a time
         self.answered = 0  # POSIX nanoseconds of the last completed statement
 
