@@ -33,6 +33,7 @@ SHOWN_MAX: Final = 500
 LOOK_SECONDS: Final = 1.0
 LOST_SECONDS: Final = 5.0  # for a worker to tell again what waits, when the connection broke
 _NOT_RECORDED: Final = "it could not be put on record, and is not done"
+_GATEWAY: Final = "the gateway"  # who refuses what nobody can decide about any more
 T = TypeVar("T")
 log = logging.getLogger("sluice.admin")
 
@@ -51,6 +52,7 @@ class HeldDesk:
         self._tables = Tables()
         self._store: HeldStore | None = None
         self._one = trio.CapacityLimiter(1)  # the store's thread
+        self._deciding = trio.Lock()  # so that the record has only decisions that counted
         self._workers: dict[str, trio.MemorySendChannel[Decided]] = {}  # by request
         self._lost: dict[str, float] = {}  # requests whose worker is not there, since when
 
@@ -100,24 +102,29 @@ class HeldDesk:
             return
 
     async def _waits(self, waits: Waits, say: trio.MemorySendChannel[Decided]) -> None:
+        held = await self._do(lambda store: store.get(waits.id))
+        if held is not None and held.binding != waits.binding:
+            say.send_nowait(Decided(waits.id, False, _GATEWAY, "another request has this name; send it again"))
+            return
+        if held is None:
+            held = await self._remembered(self._held(waits))
+            await self._do(lambda store: store.add(held))
         self._workers[waits.id] = say
         self._lost.pop(waits.id, None)
-        known = await self._do(lambda store: store.get(waits.id))
-        if known is not None:
-            self._tell(known)
-            return
-        held = self._held(waits)
+        self._tell(held)
+
+    async def _remembered(self, held: Held) -> Held:
+        """Approved, where the same shape was, not long ago. That time goes on from the decision of people."""
         rules, now = self._rules(), time.time()
         seconds = min((rules[name].remember_seconds if name in rules else 0.0 for name in held.approvals), default=0.0)
         before = await self._do(lambda store: store.let_go(held.shape, now - seconds - 86_400)) if seconds else []
         same = next((one for one in before if statements.remembers(one, held.shape, seconds, now)), None)
-        if same is not None:
-            held = msgspec.structs.replace(held, state="approved", given=same.given, decided=now, secret=b"")
-            told = {**_facts(held), "remembered": same.id, "by": list(held.givers)}
-            if not await self._desk.post.record("approval", "statement approved", **told):
-                return
-        await self._do(lambda store: store.add(held))
-        self._tell(held)
+        if same is None:
+            return held
+        told = {**_facts(held), "remembered": same.id, "by": list(same.givers)}
+        if not await self._desk.post.record("approval", "statement approved", **told):
+            return held  # people decide
+        return msgspec.structs.replace(held, state="approved", given=same.given, decided=same.decided, secret=b"")
 
     def _held(self, waits: Waits) -> Held:
         key = self._desk.loaded.secrets.approvals_key
@@ -129,21 +136,23 @@ class HeldDesk:
     def _tell(self, held: Held) -> None:
         """The worker that has it waiting, where it is there."""
         say = self._workers.get(held.id)
-        if say is None or held.state not in ("approved", "denied") or held.ran:
+        if say is None or held.state == "pending" or held.ran:
             return
         approve = held.state == "approved"
-        by = ", ".join(held.givers) if approve else held.denied_by
+        by = ", ".join(held.givers) if approve else held.denied_by or _GATEWAY
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             say.send_nowait(Decided(held.id, approve, by, held.decision))
 
     async def _over(self, held_id: str, state: str, why: str) -> None:
         self._workers.pop(held_id, None)
-        self._lost.pop(held_id, None)
+        self._lost.setdefault(held_id, time.monotonic())  # until it is kept
         held = await self._do(lambda store: store.get(held_id))
-        if held is None or held.state in statements.OVER or held.ran:
-            return
-        after = statements.ended(held, "expired" if state == "expired" else "withdrawn", time.time(), why)
-        await self._do(lambda store: store.move(held, after))
+        if held is not None and held.state not in statements.OVER and not held.ran:
+            after = statements.ended(held, "expired" if state == "expired" else "withdrawn", time.time(), why)
+            if not await self._do(lambda store: store.move(held, after)):
+                return  # somebody has decided meanwhile
+            self._tell(after)  # should its worker be back at this moment
+        self._lost.pop(held_id, None)
 
     async def keep(self) -> None:
         """What nobody waits for any more is over, whatever became of its worker; for ever."""
@@ -169,7 +178,8 @@ class HeldDesk:
         held = await self._found(call)
         told = {**_told(held, call.now), "missing": statements.missing(held, self._rules())}
         if held.state == "pending" and self._decides(call, held):
-            await call.record("show statement", approval=held.id)
+            if not await call.record("show statement", approval=held.id):
+                raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
             read = sealed.unseal(held.secret, held.id, self._desk.loaded.secrets.approvals_key)
             told |= msgspec.to_builtins(sealed.shown(read))
         return {"approval": told}
@@ -183,16 +193,21 @@ class HeldDesk:
         return await self._decide(call, approve=False)
 
     async def _decide(self, call: Call, *, approve: bool) -> dict[str, Any]:
-        words, held = plain(call.read(Answered).reason, "the reason"), await self._found(call)
+        words = plain(call.read(Answered).reason, "the reason")
+        async with self._deciding:
+            return await self._decided(call, await self._found(call), words, approve)
+
+    async def _decided(self, call: Call, held: Held, words: str, approve: bool) -> dict[str, Any]:
         verb = "approve" if approve else "deny"
         try:
+            statements.counting(held, self._rules(), call.who)
+            if held.state != "pending" or call.now >= held.until or held.id not in self._workers:
+                state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
+                raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
             decide = statements.approved if approve else statements.denied
             after = decide(held, self._rules(), call.who, call.now, words)
         except Unfit as unfit:
             await call.refuse(verb, str(unfit), "Somebody else has to do it.", approval=held.id)
-        if held.state != "pending" or call.now >= held.until or held.id not in self._workers:
-            state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
-            raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
         what = "statement denied" if not approve else "statement approved" if after.state == "approved" else "approval given"
         facts = {**_facts(held), "decision": words, **call.signature()}
         if not await self._desk.post.record("approval", what, **facts):
@@ -246,9 +261,10 @@ async def _speak(stream: trio.SocketStream, said: trio.MemoryReceiveChannel[Deci
 
 def _shape(waits: Waits) -> bytes:
     """The SHA-256 of who asks for which shape of statement where, under which rules."""
+    exactly = (waits.text, waits.values) if waits.by_text else ()
     parts = (
-        waits.user, waits.issuer, *waits.actors, "through", waits.account, waits.database, waits.role, waits.policy,
-        *waits.rules, "released by", *waits.approvals, waits.statement,
+        waits.user, waits.issuer, waits.actors, waits.account, waits.database, waits.role, waits.policy, waits.rules,
+        waits.approvals, waits.kinds, waits.tables, waits.statement, exactly,
     )  # fmt: skip
     return hashlib.sha256(msgspec.msgpack.encode(parts)).digest()
 

@@ -1,6 +1,7 @@
 """Statements that wait for people, on the disk: SQLite in write-ahead mode, synced with every change. Its one owner calls it
 from one thread at a time."""
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterable
@@ -78,6 +79,9 @@ class HeldStore:
             "update held set state = ?, ran = ?, body = ? where id = ? and body = ?",
             (after.state, after.ran, _encode(after), before.id, _encode(before)),
         )
+        if before.secret and not after.secret:  # the log still has it; a disk that cannot now does so with the next one
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
         return done.rowcount == 1
 
     def close(self) -> None:

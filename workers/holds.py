@@ -26,6 +26,7 @@ from workers.run_folder import RunFolder
 REMIND_SECONDS: Final = 30.0
 AGAIN_SECONDS: Final = 0.2  # until the admin process is looked for again
 _NS: Final = 10**9
+_BY_SHAPE: Final = frozenset(("read", "write"))  # what statements do whose literals are nothing but values
 _CANCELLED: Final = Refused(State.CANCELLED, "canceling statement due to user request: its request is withdrawn")
 _SHUTDOWN: Final = Refused(State.SHUTDOWN, "the gateway is shutting down: the request is withdrawn", "Ask again.")
 
@@ -181,6 +182,7 @@ def _waits(link: Link, held: Held) -> Waits:
         types=held.types,
         values=held.values,
         statement=_statement(held),
+        by_text=not all(one.facts.complete and one.facts.effects <= _BY_SHAPE for one in held.rulings),
         kinds=tuple(kind for one in facts for kind in one.kinds),
         tables=tuple(dict.fromkeys(table for one in facts for table in one.tables)),
         labels=tuple(dict.fromkeys(label for one in facts for _, label in one.labels)),

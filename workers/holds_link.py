@@ -40,6 +40,7 @@ class Waits(msgspec.Struct, tag="waits", frozen=True):
     types: bytes | None
     values: bytes | None
     statement: str
+    by_text: bool  # its literals may be code, or say what it does: no other text is the same shape
     kinds: tuple[str, ...]
     tables: tuple[str, ...]
     labels: tuple[str, ...]
