@@ -116,6 +116,22 @@ async def test_a_statement_runs_when_it_is_approved_and_the_record_names_the_req
         assert [one.approval for one in intents] == [asked.id]
 
 
+async def test_a_text_whose_literals_are_code_is_told_apart(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with staffed(tmp_path, server) as (_, guest, admin):
+        texts = {
+            UPDATE: False,
+            "update held set a = 2 where a in (select 1)": False,
+            "do $$begin update held set a = 3; end$$": True,
+            "update held set a = length(query_to_xml('select 1', true, true, '')::text)": True,
+        }
+        for number, (text, by_text) in enumerate(texts.items(), 1):
+            await guest.wire.write_all(messages.query(text))
+            asked = await admin.hears(Waits, number)
+            assert (asked.text, asked.by_text) == (text.encode(), by_text)
+            await admin.decide(asked.id, approve=False)
+            await guest.replies()
+
+
 async def test_a_denial_reaches_the_client_in_the_words_of_who_decided(tmp_path: Path, server: EmbeddedServer) -> None:
     async with staffed(tmp_path, server) as (_, guest, admin):
         await guest.wire.write_all(messages.query(UPDATE))
