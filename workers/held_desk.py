@@ -117,9 +117,8 @@ class HeldDesk:
         """Approved, where the same shape was, not long ago. That time goes on from the decision of people."""
         rules, now = self._rules(), time.time()
         seconds = min((rules[name].remember_seconds if name in rules else 0.0 for name in held.approvals), default=0.0)
-        before = await self._do(lambda store: store.let_go(held.shape, now - seconds - 86_400)) if seconds else []
-        same = next((one for one in before if statements.remembers(one, held.shape, seconds, now)), None)
-        if same is None:
+        same = await self._do(lambda store: store.let_go(held.shape)) if seconds else None
+        if same is None or not statements.remembers(same, held.shape, seconds, now):
             return held
         told = {**_facts(held), "remembered": same.id, "by": list(same.givers)}
         if not await self._desk.post.record("approval", "statement approved", **told):
@@ -169,9 +168,10 @@ class HeldDesk:
     # -- the people
 
     async def list(self, call: Call) -> list[dict[str, Any]]:
-        """One's own, and those of rules that name one among who decides; all, to who operates the gateway."""
-        found = await self._do(lambda store: store.newest(SHOWN_MAX))
-        return [_told(one, call.now) for one in found if self._sees(call, one)]
+        """All that wait and the latest others: one's own, those of rules that name one among who decides, and all to who
+        operates the gateway."""
+        found = await self._do(lambda store: [*store.pending(), *store.newest(SHOWN_MAX)])
+        return [_told(one, call.now) for one in {each.id: each for each in found}.values() if self._sees(call, one)]
 
     async def show(self, call: Call) -> dict[str, Any]:
         """One of them; with its literals to those who may decide."""

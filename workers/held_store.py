@@ -21,9 +21,11 @@ create table if not exists held (
     shape blob not null,
     ran integer not null,
     since real not null,
+    decided real not null,
     body blob not null) strict, without rowid;
+create index if not exists held_since on held (since desc, id);
 create index if not exists held_state on held (state, since);
-create index if not exists held_shape on held (shape, since) where state = 'approved' and ran = 1;
+create index if not exists held_shape on held (shape, decided) where state = 'approved' and ran = 1;
 """
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Held)
@@ -45,8 +47,9 @@ class HeldStore:
     def add(self, held: Held) -> bool:
         """A new one; False where one of this id is there."""
         done = self._db.execute(
-            "insert into held (id, state, shape, ran, since, body) values (?, ?, ?, ?, ?, ?) on conflict do nothing",
-            (held.id, held.state, held.shape, held.ran, held.since, _encode(held)),
+            "insert into held (id, state, shape, ran, since, decided, body) values (?, ?, ?, ?, ?, ?, ?)"
+            " on conflict do nothing",
+            (held.id, held.state, held.shape, held.ran, held.since, held.decided, _encode(held)),
         )
         self._db.execute(
             "delete from held where id in (select id from held where state <> 'pending' order by since"
@@ -68,16 +71,16 @@ class HeldStore:
         """Those that wait, oldest first."""
         return self._all("select body from held where state = 'pending' order by since, id", ())
 
-    def let_go(self, shape: bytes, since: float) -> list[Held]:
-        """Those of this shape that were approved, and ran, since then; newest first."""
-        found = "select body from held where shape = ? and since >= ? and state = 'approved' and ran = 1 order by since desc"
-        return self._all(found, (shape, since))
+    def let_go(self, shape: bytes) -> Held | None:
+        """The one of this shape that was approved last, of those that have run."""
+        found = "select body from held where shape = ? and state = 'approved' and ran = 1 order by decided desc limit 1"
+        return next(iter(self._all(found, (shape,))), None)
 
     def move(self, before: Held, after: Held) -> bool:
         """Puts `after` in the place of `before`, if that is still as it was: of many who try, one does."""
         done = self._db.execute(
-            "update held set state = ?, ran = ?, body = ? where id = ? and body = ?",
-            (after.state, after.ran, _encode(after), before.id, _encode(before)),
+            "update held set state = ?, ran = ?, decided = ?, body = ? where id = ? and body = ?",
+            (after.state, after.ran, after.decided, _encode(after), before.id, _encode(before)),
         )
         if before.secret and not after.secret:  # the log still has it; a disk that cannot now does so with the next one
             with contextlib.suppress(sqlite3.OperationalError):

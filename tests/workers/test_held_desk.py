@@ -411,6 +411,15 @@ async def test_literals_are_for_those_who_may_decide_while_it_waits(tmp_path: Pa
         assert "4711" not in json.dumps(await at.held.show(at.call()))
 
 
+async def test_what_waits_is_listed_however_much_came_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with house(tmp_path) as at:
+        monkeypatch.setattr(held_desk, "SHOWN_MAX", 1)
+        now = time.time()
+        await at.worker(*(waits(f"h{number}", since=now + number) for number in range(4)), Withdrawn("h2", "cancelled"))
+        await at.kept("h2", state="withdrawn")
+        assert sorted(one["id"] for one in await at.held.list(at.call())) == ["h0", "h1", "h3"]
+
+
 async def test_what_others_have_waiting_is_none_of_ones_business(tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         await at.worker(waits())

@@ -43,8 +43,8 @@ def test_what_waits_is_there_again(tmp_path: Path) -> None:
     assert store.get("H2") is None
     assert [each.id for each in store.newest(2)] == ["h3", "h2"]
     assert [each.id for each in store.pending()] == ["h1", "h3"]
-    assert store.let_go(b"s", 0.0) == [after]
-    assert store.let_go(b"s", 2.5) == store.let_go(b"S", 0.0) == []
+    assert store.let_go(b"s") == after
+    assert store.let_go(b"S") is None
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()} == {0o600}
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
     store.close()
@@ -57,6 +57,17 @@ def test_it_is_moved_from_what_it_was_alone(store: HeldStore) -> None:
     assert not store.move(one(), one(state="denied", secret=b""))
     assert not store.move(one(9), one(9, state="denied"))
     assert store.get("h1") == first
+
+
+def test_of_a_shape_the_one_that_people_decided_last_is_remembered(store: HeldStore) -> None:
+    for number, decided in ((1, 100.0), (2, 60.0), (3, 60.0), (4, 0.0)):
+        store.add(one(number))
+        state, ran = ("approved", True) if decided else ("denied", False)
+        assert store.move(one(number), one(number, state=state, ran=ran, decided=decided, secret=b""))
+    store.add(one(5, state="approved", decided=200.0))
+    found = store.let_go(b"s")
+    assert found is not None
+    assert found.id == "h1", "h5 has not run"
 
 
 @pytest.mark.parametrize("size", [40, 100_000])
