@@ -155,10 +155,13 @@ class HeldDesk:
 
     async def keep(self) -> None:
         """What nobody waits for any more is over, whatever became of its worker; for ever."""
-        with contextlib.suppress(Turned):
-            for one in await self._do(lambda store: store.pending()):
-                self._lost.setdefault(one.id, time.monotonic())
+        known = False  # what waited when the process before this one ended
         while True:
+            if not known:
+                with contextlib.suppress(Turned):
+                    before = await self._do(lambda store: store.pending())
+                    self._lost |= {one.id: time.monotonic() for one in before if one.id not in self._workers}
+                    known = True
             await trio.sleep(LOOK_SECONDS)
             late = time.monotonic() - LOST_SECONDS
             for held_id in [one for one, since in self._lost.items() if since < late]:

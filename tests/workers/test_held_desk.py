@@ -372,6 +372,26 @@ async def test_nothing_is_released_that_cannot_be_kept(tmp_path: Path, monkeypat
         assert (await worker.hears()).id == "h1"
 
 
+async def test_what_a_disk_did_not_tell_at_the_beginning_is_over_once_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("the disk is not there")
+
+    async with house(tmp_path) as at:
+        monkeypatch.setattr(held_desk, "LOOK_SECONDS", 0.01)
+        await at.worker(waits(), waits("h2"))
+        with monkeypatch.context() as broke:
+            broke.setattr(HeldStore, "pending", broken)
+            await at.start()
+            worker = await at.worker(waits())
+        await at.until(lambda: "h2" in at.held._lost)
+        monkeypatch.setattr(held_desk, "LOST_SECONDS", 0.0)
+        await at.kept("h2", state="withdrawn")
+        assert await at.approve() == 200, "its worker has told it"
+        assert (await worker.hears()).approve
+
+
 async def test_hostile_bytes_end_their_own_connection_alone(tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         worker = await at.worker(waits())
