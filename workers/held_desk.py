@@ -60,7 +60,7 @@ class HeldDesk:
 
     async def serve(self) -> None:
         """Hears them, for ever."""
-        path = RunFolder(self._desk.loaded.run_dir).socket_path(holds_link.SOCKET)
+        path = RunFolder.make(self._desk.loaded.run_dir).socket_path(holds_link.SOCKET)
         Path(path).unlink(missing_ok=True)
         with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
             await listening.bind(path)
