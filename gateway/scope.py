@@ -29,7 +29,7 @@ from gateway.masking.stores import kept_aside
 from gateway.masking.travels import is_blind, learned
 from gateway.policy.affected import runs
 from gateway.policy.decide import decide
-from gateway.policy.decision import NO_LIMITS, Decision
+from gateway.policy.decision import NO_LIMITS, Decision, deferred, denied, refusal
 from gateway.policy.lasting import lasting
 from gateway.policy.pooled import carried
 from gateway.policy.table import Rights
@@ -338,7 +338,7 @@ class Scope:
         return Script(
             rulings=tuple(rulings),
             literal_counts=counts if any(counts) else None,
-            refused=next((ruling.refused for ruling in rulings if ruling.refused is not None), None),
+            refused=refusal([ruling.decision for ruling in rulings]),
             named=any(facts.named is not None for facts in statements),
             unsettling=any(_unsettles(facts) or (self._pooled and facts.settings) for facts in statements),
             takes_copy=any(facts.copy is not None and facts.copy.target == "stdin" for facts in statements),
@@ -352,6 +352,8 @@ class Scope:
 
     def _decide(self, facts: Facts, rows: int | None, own: Own, intent: Declaration | None) -> Decision:
         decision = decide(facts, self.rights, self.catalog, rows, own.names, intent)
+        if facts.named is not None and facts.named.action == "prepare":
+            decision = deferred(decision)
         return carried(decision, facts, self.catalog) if self._pooled else decision
 
     def _rule(
@@ -370,7 +372,7 @@ class Scope:
             facts, self.rights, self.catalog, key=self._mask_key, made=made, own=own, moved=moved,
             accounting=self._accounting,
         )  # fmt: skip
-        refused, copy = decision.refused, None
+        refused, copy = decision.refused if decision.hold is None else None, None
         if refused is None:
             refused = kept_aside(facts, masks)
             if refused is None and facts.copy is not None and facts.copy.target == "stdout":
@@ -385,7 +387,7 @@ class Scope:
             elif guesses:
                 decision = replace(decision, limits=replace(decision.limits, guesses=guesses))
             if refused is not None:
-                decision = replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules))
+                decision = denied(decision, refused)
         card = ruling_card(facts, decision, self.rights, self.catalog, self.policy_hash)
         moves = _moves_path(facts, self.catalog)
         owed = changes(masks) if runs(facts) else ()
@@ -404,8 +406,8 @@ class Scope:
         blind = bool(brings) and is_blind(facts, masks, learns)
         chosen = groups(masks, self.rights) if facts.grouped is not None else ()
         ruling = Ruling(
-            facts, decision, masks, copy, card, refused, None, moves, plain, facts.effects == _READS, learns, blind, chosen,
-            concerns(masks), owed, adds, keeps_no_keys, said, lasting=lasting(facts, self.catalog),
+            facts, decision, masks, copy, card, decision.refused, None, moves, plain, facts.effects == _READS, learns, blind,
+            chosen, concerns(masks), owed, adds, keeps_no_keys, said, lasting=lasting(facts, self.catalog),
         )
         if facts.tags:
             ruling.tags = tuple(pair for pair in facts.tags if not pair[0].startswith(TAG_PREFIX)) or None

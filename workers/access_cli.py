@@ -67,15 +67,21 @@ def list_verb(config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    table = Table("id", "kind", "state", "by", "database", "allow", "for", "reason", "since", "decided by", "review")
+    table = Table("id", "kind", "state", "by", "database", "what", "reason", "since", "decided by", "review")
     for one in answer["approvals"]:
-        asked = one["asked"]
-        cells = (
-            one["id"], one["kind"], one["state"], one["by"], asked["database"], ", ".join(asked["allow"]),
-            f"{asked['seconds']:.0f} s", asked["reason"], moment(one["since"]), one["decided_by"], one["review"],
-        )  # fmt: skip
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(escape, _cells(one)))
     print_table(table)
+
+
+def _cells(one: dict[str, Any]) -> tuple[str, ...]:
+    begins = one["id"], one["kind"], one["state"], one["by"]
+    since = moment(one["since"])
+    if one["kind"] == "statement":
+        by = one["denied_by"] or ", ".join(one["approved_by"])
+        return *begins, one["database"], one["statement"], one["reason"], since, by, ""
+    asked = one["asked"]
+    what = f"{', '.join(asked['allow'])} for {asked['seconds']:.0f} s"
+    return *begins, asked["database"], what, asked["reason"], since, one["decided_by"], one["review"]
 
 
 @approvals.command("show")

@@ -18,7 +18,7 @@ from gateway.approvals.requests import Asked, Request, Unfit
 from gateway.policy.access import Access, Approvers, Word
 from gateway.policy.operating import Operator
 from gateway.policy.rules import Grant
-from workers.admin_calls import Call, Operation, Tables, Turned, plain
+from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
 from workers.approvals_store import Full, Store
 
@@ -57,18 +57,6 @@ class AccessDesk:
         self._store: Store | None = None
         self._published: tuple[list[Grant], int] | None = None
         self._one = trio.CapacityLimiter(1)  # the store's thread
-
-    def all(self) -> list[Operation]:
-        """As the application takes them."""
-        return [
-            Operation("POST", "/v1/approvals", self.ask),
-            Operation("GET", "/v1/approvals", self.list),
-            Operation("GET", "/v1/approvals/{id}", self.show),
-            Operation("POST", "/v1/approvals/{id}/approve", self.approve),
-            Operation("POST", "/v1/approvals/{id}/deny", self.deny),
-            Operation("POST", "/v1/approvals/{id}/revoke", self.revoke),
-            Operation("POST", "/v1/approvals/{id}/review", self.review),
-        ]
 
     async def ask(self, call: Call) -> dict[str, Any]:
         """People ask, and agents where a rule lets them. The same request again is the one that waits."""

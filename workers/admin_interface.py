@@ -5,24 +5,29 @@ from typing import Any
 import trio
 
 from workers.admin_access import AccessDesk
+from workers.admin_approvals import Approvals
 from workers.admin_bars import Keeper
 from workers.admin_operations import Operations
 from workers.admin_process import Desk
 from workers.admin_server import Server
 from workers.admin_strangers import Strangers
+from workers.held_desk import HeldDesk
 
 
 async def serve(desk: Desk) -> None:
     """For ever."""
-    keeper, strangers, access = Keeper(desk), Strangers(desk), AccessDesk(desk)
+    keeper, strangers = Keeper(desk), Strangers(desk)
+    access, held = AccessDesk(desk), HeldDesk(desk)
 
     def application() -> Any:
         from workers.admin_app import application
 
-        return application(desk, [*Operations(keeper).all(), *access.all()], strangers)
+        return application(desk, [*Operations(keeper).all(), *Approvals(access, held).all()], strangers)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.keep)
         nursery.start_soon(strangers.tell)
         nursery.start_soon(access.keep)
+        nursery.start_soon(held.keep)
+        nursery.start_soon(held.serve)
         nursery.start_soon(Server(desk, application).serve)

@@ -49,6 +49,11 @@ class Secrets:
         """The key of what the audit keeps of values: digests of literals and of rows' keys."""
         return _digest_key(self.mask_key)
 
+    @property
+    def approvals_key(self) -> bytes:
+        """The key under which literals of statements are kept that wait for people."""
+        return _derived(self.mask_key, b"sluice approvals")
+
     def password(self, database: str) -> str | None:
         """The upstream password of the database a client named. "*" answers only for names without an
         entry."""
@@ -270,8 +275,12 @@ def load_digest_key(file: Path, environ: Mapping[str, str]) -> bytes:
 
 
 def _digest_key(mask_key: bytes) -> bytes:
-    """HKDF (RFC 5869), so that nothing which the masks make can be compared with what the audit keeps."""
-    return HKDF(SHA256(), 32, None, b"sluice audit digests").derive(mask_key)
+    return _derived(mask_key, b"sluice audit digests")
+
+
+def _derived(mask_key: bytes, purpose: bytes) -> bytes:
+    """HKDF (RFC 5869), so that nothing which the masks make can be compared with what is kept elsewhere."""
+    return HKDF(SHA256(), 32, None, purpose).derive(mask_key)
 
 
 def _mask_key(file: Path, environ: Mapping[str, str]) -> bytes:

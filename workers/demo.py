@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -23,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from workers import demo_shop
+from workers.demo_release import released
 from workers.embedded import EmbeddedError, EmbeddedServer, clean_environment, free_port, wheel_programs
 
 READY_SECONDS = 30.0
@@ -100,7 +102,7 @@ def _raise_stage(console: Console, stack: ExitStack) -> Stage:
         _load(server)
     stage = Stage(folder, server, free_port())
     with _step(
-        console, "Sluice before it: a signing key, a policy of two grants and one guardrail, two workers"
+        console, "Sluice before it: a signing key, two grants, a guardrail and who releases what it holds, two workers"
     ):
         _configure(stage)
         stack.callback(_stop_gateway, stage)
@@ -156,10 +158,11 @@ def _configure(stage: Stage) -> None:
     stage.config.with_name("policy.toml").write_text(demo_shop.POLICY)
 
 
-def _sluice(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _sluice(stage: Stage, *arguments: str, token: str = "") -> subprocess.CompletedProcess[str]:
+    caller = {"SLUICE_TOKEN": token} if token else {}
     return subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "workers.cli", *arguments],
-        env=clean_environment() | {"SLUICE_CONFIG": str(stage.config)},
+        env=clean_environment() | {"SLUICE_CONFIG": str(stage.config)} | caller,
         capture_output=True,
         text=True,
         check=False,
@@ -206,11 +209,9 @@ def _stop_gateway(stage: Stage) -> None:
         stage.serve.wait()
 
 
-def _token(stage: Stage, agent: bool) -> str:
+def _token(stage: Stage, agent: bool = False, user: str = demo_shop.ANALYST, groups: str = demo_shop.GROUPS) -> str:
     actor = ["--actor", demo_shop.AGENT] if agent else []
-    minted = _sluice(
-        stage, "token", "mint", "--user", demo_shop.ANALYST, "--groups", demo_shop.GROUPS, *actor
-    )
+    minted = _sluice(stage, "token", "mint", "--user", user, "--groups", groups, *actor)
     if minted.returncode:
         raise EmbeddedError(f"sluice token mint failed: {minted.stderr.strip()}")
     return minted.stdout.strip()
@@ -222,13 +223,18 @@ def _play(console: Console, stage: Stage, scene: demo_shop.Scene) -> bool:
     who = f"{demo_shop.AGENT} for {demo_shop.ANALYST}" if scene.agent else demo_shop.ANALYST
     console.print(Text.assemble((who, "bold magenta" if scene.agent else "bold blue"), f"  {scene.title}"))
     console.print(Text(f"  {scene.statement}", style="dim"))
-    expected_refusal = scene.agent and not scene.statement.startswith("select")
+    expected_refusal = scene.agent and not scene.held and not scene.statement.startswith("select")
     dsn = f"host=127.0.0.1 port={stage.port} dbname=shop user={demo_shop.ANALYST}"
     refused = None
     try:
         with psycopg.connect(dsn, password=_token(stage, scene.agent), autocommit=True) as connection:
-            cursor = connection.execute(scene.statement)
-            _rows(console, [column.name for column in cursor.description or ()], cursor.fetchall())
+            connection.add_notice_handler(lambda said: _notice(console, said.message_primary or ""))
+            with _deciding(console, stage, scene):
+                cursor = connection.execute(scene.statement)
+            if cursor.description is None:
+                console.print(Text(f"  {cursor.statusmessage}"))
+            else:
+                _rows(console, [column.name for column in cursor.description], cursor.fetchall())
     except psycopg.Error as error:
         refused = error
     if refused is not None:
@@ -240,6 +246,24 @@ def _play(console: Console, stage: Stage, scene: demo_shop.Scene) -> bool:
     console.print(Text(f"  {scene.remark}", style="italic"))
     console.print()
     return (refused is not None) is expected_refusal
+
+
+def _notice(console: Console, text: str) -> None:
+    console.print(Text(f"  notice  {text}", style="yellow"))
+
+
+@contextmanager
+def _deciding(console: Console, stage: Stage, scene: demo_shop.Scene) -> Iterator[None]:
+    """Has what is held released meanwhile, and tells how that went."""
+    if not scene.held:
+        yield
+        return
+    administrator = _token(stage, user=demo_shop.ADMINISTRATOR, groups=demo_shop.ADMINISTRATORS)
+    with released(partial(_sluice, stage), _token(stage), administrator) as told:
+        yield
+    for who, said in told.lines:
+        name = demo_shop.ANALYST if who == "its owner" else demo_shop.ADMINISTRATOR
+        console.print(Text.assemble((f"  {name}  ", "bold"), f"sluice approvals approve {told.id}  ", (said, "dim")))
 
 
 def _rows(console: Console, names: list[str], rows: list[tuple[Any, ...]]) -> None:

@@ -49,6 +49,12 @@ statements = ["INSERT", "UPDATE", "DELETE", "MERGE"]
 effect = "hold"
 message = "A person must look at what an agent changes."
 
+[[approval]]                         # who that is: never the analyst whose agent it is
+name = "the shop's administrators"
+approvers = { groups = ["dba"] }
+databases = ["shop"]
+wait_seconds = 60
+
 [[mask]]
 labels = ["ssn"]
 with = "hash"                        # the same value gives the same token: it still joins and counts
@@ -63,11 +69,14 @@ class Scene:
     agent: bool
     statement: str
     remark: str
+    held: bool = False  # until somebody releases it
 
 
 ANALYST = "ann"
 GROUPS = "analysts"
 AGENT = "agent-7"
+ADMINISTRATOR = "bo"
+ADMINISTRATORS = "dba"
 
 SCENES = (
     Scene(
@@ -105,7 +114,8 @@ SCENES = (
         "the agent refunds an order",
         True,
         "update orders set status = 'refunded' where id = 42",
-        "Held for a person. Approvals come in a later version: until then what is held is refused.",
+        "Held on the wire. Its own person may not release it; an administrator does, once, for exactly this statement.",
+        True,
     ),
     Scene(
         "the analyst counts the customers",

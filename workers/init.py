@@ -90,6 +90,12 @@ reason = "first steps"
 # effect = "deny"                # deny | hold | warn
 # message = "Ask the data platform team."
 
+# [[approval]]                   # who releases what is held (`sluice approvals`); without it a hold is a denial
+# name = "production changes"
+# approvers = { groups = ["dba"] }
+# environments = ["production"]
+# wait_seconds = 300
+
 # [[mask]]                       # where nothing is said, what looks sensitive is redacted
 # labels = ["card"]
 # with = "partial"               # redact | partial | hash | null | clear

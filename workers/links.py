@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.audit.records import Status
+from gateway.session.holding import Held
 from gateway.session.inflight import Wanted
 from gateway.session.session import Session
 
@@ -137,5 +138,5 @@ class Link:
         self.ending_since = 0
         self.awaits = 0  # the change of the catalogue that a held session waits to be read
         self.defined = False  # that change was the session's own
-        self.estimating: Wanted | None = None  # the estimate that was asked for last
+        self.estimating: Wanted | Held | None = None  # what was asked for last
         self.resumes = False  # what its client waited for is there, whatever the server has still to answer

@@ -14,6 +14,7 @@ import trio
 from gateway.errors import Refusal, Refused, State, Unavailable
 from gateway.identity.keys import IssuerKeys
 from gateway.policy.table import PolicyTable
+from gateway.session.holding import Held
 from gateway.session.inflight import Wanted
 from workers import door_files, host, sockets
 from workers.admission import Admissions
@@ -23,10 +24,12 @@ from workers.catalogs import Catalogs
 from workers.configuration import unpack_keys
 from workers.doorway import Doorway
 from workers.estimates import Estimates
+from workers.holds import Holds
 from workers.learned import LabelBooks, labels_dir
 from workers.links import Link
 from workers.orders import Orders
 from workers.relay import Relay
+from workers.run_folder import RunFolder
 from workers.shared_policy import NotSealed, PolicyShelf, unseal
 from workers.slab import AUDIT_HEALTH, Counter
 from workers.slot import (
@@ -101,6 +104,7 @@ class _Worker:
             raise BootFailed(f"audit.dir: {refusal.refused.message}") from refusal
         self._tell_audit()
         self.audit.changed = self._tell_audit
+        self._begin: Callable[[Link, Wanted], None]
         self._written = trio.Event()
         self._sync_due = False  # this event is set, or soon will be
         self.relay = Relay(self.audit, slot.row)
@@ -108,7 +112,8 @@ class _Worker:
         books = LabelBooks(labels_dir(slot.audit_dir), slot.row)
         self.catalogs = Catalogs(slot.slab, slot.row, books, self._catalog_renewed)
         self.estimates = Estimates()
-        self.standing = Standing(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates)
+        self.holds = Holds(RunFolder(slot.run_dir), self.relay, self.audit.chain)
+        self.standing = Standing(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates, self.holds)
         self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs, self.standing)
         self.orders = Orders(slot, self.standing)
         self.doorway = Doorway(slot.listener, self.relay, self.admissions, self.standing)
@@ -129,7 +134,9 @@ class _Worker:
             self._soon = soon
             self.audit.wrote = self._wrote
             self._wrote()
-            self.relay.estimate = lambda link, wanted: soon(nursery.start_soon, self._estimate, link, wanted)
+            nursery.start_soon(self.holds.keep)
+            self._begin = lambda link, wanted: soon(nursery.start_soon, self._estimate, link, wanted)
+            self.relay.want = self._want
             lending = self.standing.lending
             lending.begin = lambda database, shape: soon(nursery.start_soon, lending.open, database, shape)
             self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
@@ -240,6 +247,13 @@ class _Worker:
         self.catalogs.follow_labels()
         return followed
 
+    def _want(self, link: Link, wanted: Wanted | Held) -> None:
+        """What a session waits for from now on. Called within a turn."""
+        if isinstance(wanted, Held):
+            self.holds.begin(link, wanted)
+        else:
+            self._begin(link, wanted)
+
     async def _estimate(self, link: Link, wanted: Wanted) -> None:
         self.relay.estimated(link, wanted, await self.standing.estimate(link, wanted))
 
@@ -257,6 +271,7 @@ class _Worker:
             await trio.sleep(HOUSEKEEPING_SECONDS)
             self._follow_generation()
             self.relay.cancel_overdue(time.time_ns())
+            self.holds.tidy(time.time_ns())
             await self.standing.check(time.time())
             self.relay.look_at_endings()
             self.standing.warm.tidy()
@@ -316,6 +331,7 @@ class _Worker:
         self.relay.draining = True
         self.standing.warm.close()
         self.standing.lending.close()
+        self.holds.close()
         for link in list(self.relay.links):
             self.relay.look_again(link)
         with trio.move_on_after(limit_seconds):

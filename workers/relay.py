@@ -18,6 +18,7 @@ from typing import Final
 from gateway.audit.records import Status
 from gateway.classify.learned import Learned
 from gateway.errors import Refused, State, Unavailable
+from gateway.session.holding import Held, answered
 from gateway.session.inflight import Wanted
 from gateway.session.leaving import clean
 from gateway.session.session import Session
@@ -65,7 +66,7 @@ class Relay:
         self.follow_policy: Callable[[], bool] = lambda: True  # whether all that others have put in force is in force here
         self.learn: Callable[..., None] = _forgets
         # Both only begin something, and what they began calls `estimated` or `cancelled` later.
-        self.estimate: Callable[[Link, Wanted], None] = lambda link, wanted: None
+        self.want: Callable[[Link, Wanted | Held], None] = lambda link, wanted: None
         self.cancel: Callable[[Link], None] = lambda link: None
         # For links that borrow: whether the client's bytes may go on now; what is to be given back is.
         self.lend: Callable[[Link, bytes], bool] = lambda link, data: True
@@ -138,7 +139,7 @@ class Relay:
                 session.client(data, now)
                 if session.wanted is not None and session.wanted is not link.estimating:
                     link.estimating = session.wanted
-                    self.estimate(link, session.wanted)
+                    self.want(link, session.wanted)
             except AssertionError:
                 raise
             except Exception as fault:
@@ -395,6 +396,11 @@ class Relay:
     def estimated(self, link: Link, wanted: Wanted, rows: int) -> None:
         """What the planner said to what a session wanted: its client's statements go on."""
         link.session.estimated(wanted, rows)
+        self._resume(link)
+
+    def decided(self, link: Link, held: Held, refused: Refused | None) -> None:
+        """What people said to what waits."""
+        answered(link.session, held, refused)
         self._resume(link)
 
     def cancel_overdue(self, now: int) -> None:

@@ -31,6 +31,7 @@ from workers.catalogs import Catalogs
 from workers.deadlines import Deadlines
 from workers.end_users import EndUsers, House
 from workers.estimates import Estimates, Place
+from workers.holds import Holds
 from workers.lending import Borrower, Lending
 from workers.links import Link
 from workers.meetings import CrowdAccount, Meetings
@@ -104,12 +105,14 @@ class Standing:
         desk: CancelDesk,
         catalogs: Catalogs,
         estimates: Estimates,
+        holds: Holds,
     ) -> None:
         self._slot = slot
         self._audit = audit
         self._relay = relay
         self._desk = desk
         self._estimates = estimates
+        self._holds = holds
         self.warm = WarmServers(slot.slots)
         self.lending = Lending(relay, slot.slots)
         self.ledger = slot.budgets.ledger(slot.index, slot.row)
@@ -231,6 +234,8 @@ class Standing:
     async def cancel_upstream(self, link: Link, address: str = "") -> None:
         """Asks the server to cancel what the session runs, if it runs anything. `address`: of the client that wants it, ""
         where the gateway does."""
+        if self._holds.cancelled(link):
+            return
         upstream = self.running(link)
         if upstream is not None:
             if address:
@@ -264,6 +269,7 @@ class Standing:
         self._desk.forget(live.upstream.pid, live.secret)
         self._slot.row.leave()
         session = link.session
+        self._holds.gone(link)
         if link.borrower is not None:
             self.lending.gone(link)
         elif link.kept:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from gateway.identity.principal import Principal
-from gateway.policy.rules import Grant, Guardrail
+from gateway.policy.rules import Approval, Grant, Guardrail
 
 KINDS_MAX = 4096  # of principals remembered; a full memory starts anew
 _ANY = "*"
 
-R = TypeVar("R", Grant, Guardrail)
+R = TypeVar("R", Grant, Guardrail, Approval)
 
 
 def listed(names: Iterable[str], among: tuple[str, ...]) -> bool:
@@ -56,7 +56,7 @@ class Choice(Generic[R]):
         return known
 
 
-def _needed(rule: Grant | Guardrail) -> list[str] | None:
+def _needed(rule: Grant | Guardrail | Approval) -> list[str] | None:
     """Names of which a principal must have one; None where anybody may do."""
     for mark, among in (("u", rule.users), ("g", rule.groups), ("a", rule.actors)):
         if among and _ANY not in among:
@@ -64,7 +64,7 @@ def _needed(rule: Grant | Guardrail) -> list[str] | None:
     return None
 
 
-def _mentioned(rule: Grant | Guardrail) -> Iterable[str]:
+def _mentioned(rule: Grant | Guardrail | Approval) -> Iterable[str]:
     yield from (f"u{name}" for name in rule.users)
     yield from (f"g{name}" for name in rule.groups)
     yield from (f"a{name}" for name in rule.actors)

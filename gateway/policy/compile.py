@@ -9,6 +9,7 @@ from gateway.policy.access import Access
 from gateway.policy.rules import (
     INFERENCE,
     STRICTNESS,
+    Approval,
     Classify,
     Grant,
     Guardrail,
@@ -31,6 +32,7 @@ class Table(msgspec.Struct, frozen=True):
     format: int
     grants: tuple[Grant, ...]
     guardrails: tuple[Guardrail, ...]
+    approvals: tuple[Approval, ...]
     classify: tuple[Classify, ...]
     masks: tuple[Mask, ...]
     record_keys: tuple[RecordKeys, ...]
@@ -49,6 +51,7 @@ def compile(policies: Sequence[Policy], settings: Settings) -> bytes:
         format=FORMAT,
         grants=tuple(sorted((_sorted(rule) for rule in policy.grants), key=lambda rule: rule.name)),
         guardrails=tuple(sorted((_sorted(rule) for rule in policy.guardrails), key=lambda rule: rule.name)),
+        approvals=tuple(sorted((_sorted(rule) for rule in policy.approvals), key=lambda rule: rule.name)),
         classify=tuple(sorted({_sorted(rule) for rule in policy.classify}, key=msgspec.json.encode)),
         masks=_strictest(policy.masks),
         record_keys=tuple(sorted({_sorted(rule) for rule in policy.record_keys}, key=msgspec.json.encode)),
@@ -109,7 +112,9 @@ def _strangers(policy: Policy, settings: Settings) -> list[str]:
         "issuers": settings.issuer_names,
     }
     notes: list[str] = []
-    rules: list[Grant | Guardrail | Access] = [*policy.grants, *policy.guardrails, *policy.access]
+    rules: list[Grant | Guardrail | Approval | Access] = [
+        *policy.grants, *policy.guardrails, *policy.approvals, *policy.access
+    ]
     for rule in rules:
         file, line = policy.places[rule.name]
         for key, names in known.items():

@@ -22,6 +22,7 @@ from gateway.policy.decision import (
     Verdict,
 )
 from gateway.policy.guardrails import PLAIN, UNNEST, Finding, Said
+from gateway.policy.holds import Hold, held
 from gateway.policy.intents import mismatch
 from gateway.policy.needs import CALLS_WRITER, Need, Needs, needs
 from gateway.policy.rights import Rights
@@ -51,8 +52,8 @@ def decide(
     yet (see Decision.wants_estimate); it can make the verdict stricter and never milder. `own`: bare names that now
     certainly mean temporary relations of the session. `declared`: what was said of the statement before.
 
-    What is held is refused: nothing can release it here. A refusal is 42501, names its rule and no value, and its
-    hint tells how to mend the statement.
+    What is held is refused by whoever cannot have it wait for people (`Decision.hold`). A refusal is 42501, names its rule
+    and no value, and its hint tells how to mend the statement.
     """
     needed = needs(facts, rights, catalog, own)
     if declared is None:
@@ -96,11 +97,12 @@ def _verdict(
     uncounted = _uncounted(facts, needed, grants)
     if uncounted is not None:
         return _beyond(uncounted, found, facts)
-    for finding in found:
-        if finding.effect == "hold":
-            return _refuse("hold", finding, found, facts)
+    holding = [finding for finding in found if finding.effect == "hold"]
+    hold = held([one.rule for one in holding], "; ".join(map(_words, holding)), rights.approvals) if holding else None
+    if holding and hold is None:
+        return _refuse("hold", holding[0], found, facts)
     note = GrantNote(grants[0].name, grants[0].granted_by, grants[0].reason)
-    verdict: Verdict = "warn" if found else "allow"
+    verdict: Verdict = "hold" if holding else "warn" if found else "allow"
     stricter = [
         Limit(one.rule, rows - 1) for one, rows in said.waiting if STRICTNESS[one.effect] > STRICTNESS[verdict]
     ]
@@ -109,10 +111,12 @@ def _verdict(
         (*(one.rule for one in found), *(one.name for one in grants)),
         facts,
         note,
+        refused=_waits(hold, holding[0]) if hold is not None else None,
         message="; ".join(_words(finding) for finding in found),
         limits=_limits(facts, needed, said, grants),
         wants_estimate=bool(stricter),
         counted_instead=_strictest(stricter) if counted(facts) == "tag" else None,
+        hold=hold,
     )
 
 
@@ -124,6 +128,12 @@ def _refuse(verdict: Verdict, finding: Finding, found: list[Finding], facts: Fac
     refused = Refused(State.DENIED, message, finding.hint, finding.rule)
     rules = (finding.rule, *(one.rule for one in found if one is not finding))
     return Decision(verdict, rules, facts, None, refused)
+
+
+def _waits(hold: Hold, finding: Finding) -> Refused:
+    """For whoever cannot have it wait."""
+    hint = "Send it as a statement of its own, in the simple or the extended protocol: there it can wait for an approval."
+    return Refused(State.DENIED, f"held by {hold.words}", hint, finding.rule)
 
 
 def _words(finding: Finding) -> str:

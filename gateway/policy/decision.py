@@ -1,9 +1,11 @@
 """What the policy says: of a principal (Rights) and of one statement (Decision)."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.errors import Refused
+from gateway.policy.holds import Hold
 from gateway.policy.rules import Guardrail
 from parser.facts import Facts
 
@@ -74,7 +76,7 @@ NO_LIMITS = Limits()
 class Decision:
     """The verdict over one statement under one policy generation and one catalogue version.
 
-    `refused` is set for deny, and for hold as long as nothing can release it. `grant` is None only when refused.
+    `refused` is set for deny and for hold; `hold` where people may release it. `grant` is None only when refused.
     `wants_estimate`: a rule could make the verdict stricter once the planner's estimate of its rows is known; the statement
     must not run before it was decided again with it. Never set where the statement is refused anyway. `counted_instead`:
     where no estimate can be had, a limit on the rows it changes does as well, since its command tag counts them; None where
@@ -90,5 +92,22 @@ class Decision:
     limits: Limits = NO_LIMITS
     wants_estimate: bool = False
     counted_instead: Limit | None = None
+    hold: Hold | None = None
     loops: tuple[Guardrail, ...] = ()  # rules that count how often it comes
     mismatch: tuple[str, ...] = ()  # how the statement differs from what was declared
+
+
+def denied(decision: Decision, refused: Refused) -> Decision:
+    """The same statement, refused for another reason than the policy's rules."""
+    return replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules), hold=None)
+
+
+def deferred(decision: Decision) -> Decision:
+    """What PREPARE holds is held when it runs."""
+    return decision if decision.hold is None else replace(decision, verdict="allow", refused=None, message="", hold=None)
+
+
+def refusal(decisions: Iterable[Decision]) -> Refused | None:
+    """The first refusal, which stops the whole text; one that people could lift only where there is no other."""
+    refused = [one for one in decisions if one.refused is not None]
+    return next((one.refused for one in refused if one.hold is None), refused[0].refused if refused else None)

@@ -6,11 +6,10 @@ Whatever is not certain to end with the transaction is refused before it is sent
 """
 
 import re
-from dataclasses import replace
 
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refused, State
-from gateway.policy.decision import Decision
+from gateway.policy.decision import Decision, denied
 from gateway.policy.functions import called
 from gateway.policy.lasting import lasting
 from parser.facts import Facts, Setting
@@ -43,10 +42,8 @@ _KINDS = {
 
 def carried(decision: Decision, facts: Facts, catalog: Catalog) -> Decision:
     """The decision where connections are lent for a transaction."""
-    refused = None if decision.refused is not None else not_carried(facts, catalog)
-    if refused is None:
-        return decision
-    return replace(decision, verdict="deny", refused=refused, rules=(refused.rule, *decision.rules))
+    refused = not_carried(facts, catalog) if decision.refused is None or decision.hold is not None else None
+    return decision if refused is None else denied(decision, refused)
 
 
 def not_carried(facts: Facts, catalog: Catalog) -> Refused | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.policy.rails import Rails
-from gateway.policy.rules import Classify, Grant, Mask, RecordKeys
+from gateway.policy.rules import Approval, Classify, Grant, Mask, RecordKeys
 from gateway.policy.sides import Side
 
 PRODUCTION = "production"
@@ -42,6 +42,7 @@ class Rights:
     generation: int
     lasting: frozenset[str]
     nobody: bool = False
+    approvals: tuple[Approval, ...] = ()  # what is held needs the approval of each of these rules
     record_keys: tuple[RecordKeys, ...] = ()
 
     def __eq__(self, other: object) -> bool:

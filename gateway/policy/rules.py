@@ -137,13 +137,24 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who releases what is held, over which channels, and for how long."""
+    """Who releases what is held of whom, over which channels, and for how long it waits.
+
+    `users`, `groups` and `actors` are those who ask, as in a guardrail. Where several rules speak of a statement each must
+    be satisfied. `in_transaction`: whether a statement may wait where its transaction keeps locks.
+    """
 
     name: Text
     approvers: Approvers
+    users: Names = ()
+    groups: Names = ()
+    actors: Names = ()
+    databases: Names = ()
+    environments: Names = ()
+    approvals_needed: Annotated[int, Meta(ge=1, le=16)] = 1
     channels: Names = ("console",)
     wait_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 300.0
     remember_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    in_transaction: Literal["warn", "refuse"] = "warn"
 
 
 class Classify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

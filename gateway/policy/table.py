@@ -16,7 +16,7 @@ from gateway.policy.choosing import Choice, listed
 from gateway.policy.compile import FORMAT, Table
 from gateway.policy.rails import RailIndex, Rails
 from gateway.policy.rights import Rights
-from gateway.policy.rules import Classify, Grant, Guardrail
+from gateway.policy.rules import Approval, Classify, Grant, Guardrail
 from gateway.policy.sides import Side, role, under, unmasked, words
 from gateway.settings import Database
 
@@ -42,7 +42,11 @@ class PolicyTable:
             raise ValueError(f"a compiled policy of format {self._table.format}, not {FORMAT}")
         self.digest = hashlib.sha256(data).hexdigest()
         self._masks = {label: mask for mask in self._table.masks for label in mask.labels}
-        rules: list[Grant | Guardrail] = [*self._table.grants, *self._table.guardrails]
+        rules: list[Grant | Guardrail | Approval] = [
+            *self._table.grants,
+            *self._table.guardrails,
+            *self._table.approvals,
+        ]
         self._databases = frozenset(name for rule in rules for name in rule.databases) - {"*"}
         self._environments = frozenset(name for rule in rules for name in rule.environments) - {"*"}
         self._places: dict[tuple[str, str], _Place] = {}
@@ -51,6 +55,11 @@ class PolicyTable:
     def classify(self) -> tuple[Classify, ...]:
         """The corrections of the automatic classification."""
         return self._table.classify
+
+    @property
+    def approval_rules(self) -> dict[str, Approval]:
+        """Who releases what is held, by the rules' names."""
+        return {one.name: one for one in self._table.approvals}
 
     @property
     def access(self) -> tuple[Access, ...]:
@@ -92,9 +101,10 @@ class PolicyTable:
         if not all(active):
             raise Refusal(_no_grant(principal, active, database))
         met = place.met(principal, active, wanted_role, database)
-        rails = place.rails(principal)
+        rails, approvals = place.rails(principal), place.approvals(principal)
+        others = rails.own, tuple([one.name for one in approvals])
         return Rights(
-            key=(self.digest, database, environment, met.role, met.names, principal.account is None, rails.own),
+            key=(self.digest, database, environment, met.role, met.names, principal.account is None, *others),
             role=met.role,
             allow=met.allow,
             unmask=met.unmask,
@@ -110,6 +120,7 @@ class PolicyTable:
             environment=environment,
             generation=generation,
             record_keys=self._table.record_keys,
+            approvals=approvals,
         )
 
     def _place(self, database: str, environment: str) -> "_Place":
@@ -140,10 +151,10 @@ class _Met(NamedTuple):
 class _Place:
     """The rules that may speak in one database."""
 
-    __slots__ = ("_agents", "_delegated", "_met", "_own", "_people", "_rails", "_shared")
+    __slots__ = ("_agents", "_approvals", "_delegated", "_met", "_own", "_people", "_rails", "_shared")
 
     def __init__(self, table: Table, database: str, environment: str) -> None:
-        def here(rule: Grant | Guardrail) -> bool:
+        def here(rule: Grant | Guardrail | Approval) -> bool:
             return listed((database,), rule.databases) and listed((environment,), rule.environments)
 
         grants = [one for one in table.grants if here(one)]
@@ -154,6 +165,7 @@ class _Place:
         self._agents = RailIndex(one for one in rails if _whose(one) == "agents")
         self._own = Choice((one for one in rails if _whose(one) == "some"), _speaks_of)
         self._rails: dict[tuple[str, ...], Rails] = {}
+        self._approvals = Choice((one for one in table.approvals if here(one)), _speaks_of)
         self._met: dict[tuple[object, ...], _Met] = {}
 
     def sides(self, who: Principal) -> list[Side]:
@@ -165,6 +177,11 @@ class _Place:
         """The grants by which a shared account works for others."""
         sides = self.sides(account) if account is not None else []
         return [tuple([one for one in side if one.end_user is not None]) for side in sides]
+
+    def approvals(self, who: Principal) -> tuple[Approval, ...]:
+        """The approval rules that speak of what the principal has held, or of what the account behind which he is has."""
+        own = self._approvals.of(who)
+        return own if who.account is None else tuple(dict.fromkeys((*own, *self._approvals.of(who.account))))
 
     def met(self, who: Principal, sides: list[Side], wanted: str | None, database: str) -> _Met:
         """What the sides have together, worked out once. `sides`: as `sides` and `lent` tell. Raises Refusal where no role
@@ -227,10 +244,10 @@ def _selects(grant: Grant, who: Principal) -> bool:
     )
 
 
-def _speaks_of(rail: Guardrail, who: Principal) -> bool:
-    if rail.actors and not (who.actors and listed(who.actors, rail.actors)):
+def _speaks_of(rule: Guardrail | Approval, who: Principal) -> bool:
+    if rule.actors and not (who.actors and listed(who.actors, rule.actors)):
         return False
-    return listed((who.user,), rail.users) and listed(who.groups, rail.groups)
+    return listed((who.user,), rule.users) and listed(who.groups, rule.groups)
 
 
 def _begun(grant: Grant, now: float) -> bool:

@@ -17,10 +17,10 @@ from gateway.masking.masks import NULL_CELL
 from gateway.masking.rows import COMPILED, run_end
 from gateway.session import bounds, disclosing, paths, renaming, returning, rows_out
 from gateway.session.asked import asked, describing, oldest, running
+from gateway.session.bounds import REFUSED_QUERY
 from gateway.session.changing import changed_by
 from gateway.session.failures import copy_over, failed, in_our_words, noticed
 from gateway.session.inflight import RESYNC, Ask, Item
-from gateway.session.understand import REFUSED_QUERY
 from parser.errors import ProtocolError
 from parser.messages import command_rows
 from parser.messages import frame as build

@@ -18,8 +18,8 @@ from gateway.masking.inference import entries, told
 from gateway.policy.decision import Budget, Limit
 from gateway.session import loops
 from gateway.session.budgets import Purse
-from gateway.session.inflight import NOTHING, Ask, Item, Portal, Statement
-from parser.messages import execute, parse
+from gateway.session.inflight import NOTHING, RESYNC, Ask, Item, Portal, Statement
+from parser.messages import execute, parse, query
 from parser.messages import frame as build
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 REFUSED_EXTENDED: Final = parse("sluice_refused", "sluice_refused")  # a syntax error, read before its name is looked at
 REFUSED_UNNAMED: Final = parse("", "sluice_refused")  # a failing Parse of the unnamed statement also ends the one before
+REFUSED_QUERY: Final = query("sluice_refused")  # a syntax error
 SYNC: Final = build(b"S")
 FLUSH: Final = build(b"H")
 _BIND_UNNAMED: Final = build(b"B", b"\0\0" + bytes(6))  # no parameters, every result column as text
@@ -44,6 +45,14 @@ SEVERAL: Final = Refused(
     "the rows that a statement changes are limited here, so it cannot be sent together with others",
     "Send this statement in a message of its own.",
 )
+
+
+def wait(s: Session) -> None:
+    """Holds the client's next frame until the server has answered everything sent."""
+    s.waiting = True
+    if s.queue and s.queue[-1].ask not in RESYNC and not s.flushed:
+        s.to_server.append(FLUSH)
+        s.flushed = True
 
 
 def rows_limit(s: Session, rulings: tuple[Ruling, ...]) -> Limit | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway.masking.written_back import CopyWatch, refusal
+from gateway.session.bounds import REFUSED_QUERY
 from gateway.session.masked_input import masks
 from parser.messages import frame
 
@@ -70,3 +71,22 @@ def _ended(s: Session) -> None:
         s.copy_open = False
     else:
         s.copy_ended_early += 1
+
+
+def data(s: Session, frame: bytes) -> bool:
+    """A CopyData of the client."""
+    if s.copy_in:
+        hand_on(s, frame)
+    return True
+
+
+def done(s: Session, frame: bytes) -> bool:
+    """CopyDone or CopyFail of the client."""
+    if s.late is not None:
+        item, s.late = s.late, None
+        s.epoch += 1
+        s.queue.append(item)
+        s.to_server.append(REFUSED_QUERY)
+    elif s.copy_in:
+        end(s, frame)
+    return True

@@ -110,7 +110,7 @@ class Statement:
 class Portal:
     """A bound statement. `description` is the body of its RowDescription once the server has sent one, b"" for NoData."""
 
-    __slots__ = ("asked", "description", "literals", "name", "ran", "statement", "values")
+    __slots__ = ("approval", "asked", "description", "given", "literals", "name", "ran", "statement", "values")
 
     def __init__(self, name: bytes, statement: Statement) -> None:
         self.name = name
@@ -119,7 +119,9 @@ class Portal:
         self.asked = False  # a Describe for it is under way
         self.ran = False  # it was executed, as far as that counts
         self.literals: tuple[bytes, ...] = statement.literals  # with the digests of its parameters
+        self.approval = ""  # under which its first rows were fetched: the others are of the same execution
         self.values: bytes | None = None  # of its parameters, as in Bind, where a rule looks at the rows they select
+        self.given: bytes | None = None  # … and as the client gave them
 
 
 class Item:

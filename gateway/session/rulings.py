@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.audit.literals import DIGEST_BYTES
 from gateway.errors import Refused
+from gateway.policy.decision import refusal
 from gateway.session import acting, paths
 from gateway.session.inflight import ROWS_UNKNOWN, Ask, Statement, Wanted
 from parser.facts import LITERALS_MAX, Facts
@@ -102,8 +103,7 @@ def resolve(s: Session, script: Script) -> tuple[tuple[Ruling, ...], Refused | N
                 ruling = s.scope.resolve(ruling.facts, known or _UNKNOWN_FACTS, ruling.said)
         opaque = opaque or not ruling.facts.complete or "procedural" in ruling.facts.effects
         rulings.append(ruling)
-    refused = next((ruling.refused for ruling in rulings if ruling.refused is not None), None)
-    return tuple(rulings), refused
+    return tuple(rulings), refusal([one.decision for one in rulings])
 
 
 def refused_at_parse(script: Script) -> Refused | None:
@@ -173,4 +173,4 @@ def estimated(s: Session, rulings: tuple[Ruling, ...]) -> tuple[tuple[Ruling, ..
         s.counted = rulings[0].decision.counted_instead
         rows = 0
     decided = tuple(s.scope.estimated(ruling, rows) for ruling in rulings)
-    return decided, next((ruling.refused for ruling in decided if ruling.refused is not None), None)
+    return decided, refusal([one.decision for one in decided])

@@ -17,10 +17,11 @@ from gateway.masking.basis import MaskBasis
 from gateway.masking.written_back import CopyWatch
 from gateway.policy.decision import Budget, Limit
 from gateway.scope import Ruling, Scope, Script
-from gateway.session import answers, bounds, disclosing, failures, paths, understand
+from gateway.session import answers, bounds, disclosing, failures, holding, paths, understand
 from gateway.session.acting import Acting, People
 from gateway.session.budgets import Crowds, Purse, Purses
 from gateway.session.declaring import Said
+from gateway.session.holding import Held
 from gateway.session.inflight import NOTHING, Item, Wanted
 from gateway.session.lengths import limits
 from gateway.session.lent import Lent
@@ -42,7 +43,7 @@ class Session:
     """One client session and its upstream session, without their sockets. See the module."""
 
     __slots__ = (
-        "acting", "answered",
+        "acting", "answered", "approval", "asked",
         "behind",
         "bounded",
         "cancelling",
@@ -70,7 +71,7 @@ class Session:
         "made", "moved", "names", "now",
         "objection", "open_epoch",
         "own",
-        "path_doubt", "path_moved", "path_reported", "paused",
+        "passes", "path_doubt", "path_moved", "path_reported", "paused", "peeks",
         "permits",
         "purse_of", "purses",
         "queue",
@@ -124,7 +125,6 @@ class Session:
         self.chain = chain
         self.card = card
         self.acting = Acting(people) if people is not None else None  # it may work for others
-        self.objection: Refused | None = None  # to the text that is being read
         self.limits = limits(frame_bytes_max)
         self.names = Names()
         self.queue: deque[Item] = deque()
@@ -193,10 +193,14 @@ class Session:
         self.bounded = False  # nothing may be sent before the outstanding statement's rows are known
         self.wants_cancel = False  # what runs is to be cancelled; the relay takes and clears it
         self.cancelling = False  # … and has not said yet that it is done
-        self.wanted: Wanted | None = None  # the client's next frame waits for this estimate; the relay takes it
+        self.wanted: Wanted | Held | None = None  # the client's next frame waits for this; the relay takes it
         self.estimate: int | None = None  # of the client's next frame
         self.paused = False  # … which was held back already, as what goes round in circles is
         self.counted: Limit | None = None  # on the rows that it changes, in place of an estimate
+        self.objection: Refused | None = None  # to the text that is being read
+        self.asked: Held | None = None  # what waits for people, or was answered and is to run now
+        self.approval = ""  # under which the next execution runs
+        self.peeks = self.passes = False  # the next frame is held: what is behind it is to be looked at; it may go on
         self.lent: Lent | None = None  # the connection of now, where it has one for a transaction at a time
         self.answered = 0  # POSIX nanoseconds of the last completed statement
 
@@ -215,6 +219,10 @@ class Session:
         self.now = now
         try:
             understand.feed(self, data)
+            while self.peeks:
+                self.peeks = False
+                if holding.peek(self):
+                    understand.feed(self, b"")
         except ProtocolError as fault:
             self.end(Refused(State.PROTOCOL, str(fault)))
         except Refusal as refusal:
@@ -323,11 +331,14 @@ class Session:
         """Buffers the intents of an execution. `literals`: the digests of each statement's, () where none are kept."""
         item.rulings = rulings
         self.statements += len(rulings)
+        approval, self.approval = self.approval, ""
+        if self.asked is not None and self.asked.answered:
+            self.asked = None  # once
         intents: list[int] = []
         for ruling in rulings:
             digests = literals[len(intents)] if literals else b""
             intents.append(
-                self.chain.intent(self.now, self.card, ruling.card, ruling.tags, "", digests, ruling.declared)
+                self.chain.intent(self.now, self.card, ruling.card, ruling.tags, approval, digests, ruling.declared)
             )
             if not ruling.basis.inert or (ruling.basis.unproven and self.tainted is None):
                 self.tainted = ruling.basis

@@ -14,9 +14,10 @@ from gateway.errors import Refused
 from gateway.masking.written_back import suspicious
 from gateway.session import acting, bounds, copy_in, guarding, masked_input, paths, renaming, returning
 from gateway.session.acting import Handler
-from gateway.session.bounds import FLUSH, REFUSED_EXTENDED, REFUSED_UNNAMED
+from gateway.session.bounds import REFUSED_EXTENDED, REFUSED_QUERY, REFUSED_UNNAMED
 from gateway.session.describing import close, describe, describe_hidden
-from gateway.session.inflight import RESYNC, Ask, Item, Portal, Statement
+from gateway.session.holding import again, at_first_sight, held, needs_values, verdict, waits
+from gateway.session.inflight import Ask, Item, Portal, Statement
 from gateway.session.loops import Later
 from gateway.session.names import NO_PORTAL, NO_STATEMENT, Ambiguous, name_end
 from gateway.session.rulings import (
@@ -33,7 +34,7 @@ from gateway.session.rulings import (
     with_parameters,
 )
 from parser.errors import ProtocolError
-from parser.messages import copy_in_response, query
+from parser.messages import copy_in_response
 
 if TYPE_CHECKING:
     from gateway.scope import Ruling, Script
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 _QUERY: Final = 81
 _NUL: Final = b"\0"
 
-REFUSED_QUERY: Final = query("sluice_refused")  # a syntax error
 
 
 def failing_frame(ask: int) -> bytes:
@@ -81,7 +81,7 @@ def feed(s: Session, data: bytes) -> None:
             # Then both sides disagree about where they are.
             raise ProtocolError(f"message type {chr(kind)!r} during COPY")
         if s.bounded or s.cancelling or s.wanted is not None:
-            _wait(s)
+            bounds.wait(s)
             s.client_need = 0
             break
         end = at + 1 + length
@@ -100,7 +100,8 @@ def feed(s: Session, data: bytes) -> None:
         except Later:
             taken = False
         if not taken:
-            _wait(s)
+            if not s.peeks:
+                bounds.wait(s)
             break
         s.flushed, s.estimate, s.counted = False, None, None
         at = end
@@ -114,14 +115,6 @@ def _not_a_frame(kind: int, length: int) -> str:
     if kind in _HANDLERS:
         return f"invalid message length {length} for message type {chr(kind)!r}"
     return f"message type {chr(kind)!r} has no place here" if 32 < kind < 127 else "not a message type"
-
-
-def _wait(s: Session) -> None:
-    """Holds the client's next frame until the server has answered everything sent."""
-    s.waiting = True
-    if s.queue and s.queue[-1].ask not in RESYNC and not s.flushed:
-        s.to_server.append(FLUSH)
-        s.flushed = True
 
 
 def _query(s: Session, frame: bytes) -> bool:
@@ -147,14 +140,18 @@ def _query(s: Session, frame: bytes) -> bool:
         rulings, refused = resolve(s, script) if script.named else (script.rulings, script.refused)
     except Ambiguous:
         return False
+    if wants_estimate(rulings) and (refused is None or held(rulings, refused)):
+        if asks_estimate(s, rulings, sql):
+            return False
+        rulings, refused = estimated(s, rulings)
+    if held(rulings, refused):
+        if waits(s, rulings, sql):
+            return False
+        refused = verdict(s)
     if masked and refused is None:
         frame, sql, refused = masked_input.in_query(s, frame, sql, rulings)
     if refused is None and not returning.ready(s, rulings):
         return False
-    if refused is None and wants_estimate(rulings):
-        if asks_estimate(s, rulings, sql):
-            return False
-        rulings, refused = estimated(s, rulings)
     limit = bounds.rows_limit(s, rulings) if refused is None else None
     if limit is not None:
         if s.queue:
@@ -235,7 +232,9 @@ def _parse(s: Session, frame: bytes) -> bool:
     script = script_of(s, sql)
     if not script.plain and script.refused is None and not returning.ready(s, script.rulings):
         return False
-    refused = refused_at_parse(script) if script.named else script.refused
+    wait, refused = at_first_sight(s, script.rulings, refused_at_parse(script) if script.named else script.refused)
+    if wait:
+        return False
     if refused is None and suspicious(frame):
         frame, refused = masked_input.in_parse(s, frame, sql, script.rulings)
     literals = s.scope.literals(script, sql)
@@ -285,6 +284,10 @@ def _bind(s: Session, frame: bytes) -> bool:
         statement = Statement.of_facts(facts, s.scope)
     if s.lent is not None and statement is not None and not renaming.ready(s, s.lent, name, statement):
         return False
+    if statement is not None:
+        wait, refused = at_first_sight(s, statement.script.rulings, statement.script.refused)
+        if wait:
+            return False
     item = s.ask(Ask.BIND)
     item.name = frame[5:portal_end]
     item.refused = s.names.objection(item.name, 0) if statement is not None else NO_STATEMENT
@@ -293,6 +296,7 @@ def _bind(s: Session, frame: bytes) -> bool:
     if statement is None or item.refused is not None:
         s.to_server.append(REFUSED_EXTENDED)
         return True
+    given = frame
     if suspicious(frame):
         frame, refused = masked_input.in_values(s, frame, statement)
         if refused is not None:
@@ -303,8 +307,8 @@ def _bind(s: Session, frame: bytes) -> bool:
     if len(frame) > behind + 7:  # it has parameters or formats
         item.portal.literals = with_parameters(s, statement, frame[behind + 1 :])
     item.rulings = statement.script.rulings
-    if not statement.script.plain and (wants_estimate(item.rulings) or bounds.counts_entries(item.rulings)):
-        item.portal.values = frame[behind + 1 :]
+    if not statement.script.plain and needs_values(item.rulings):
+        item.portal.values, item.portal.given = frame[behind + 1 :], given[behind + 1 :]
     s.names.ask_portal(item)
     frame = returning.bind(frame, statement) if statement.added else frame
     if s.lent is not None:
@@ -349,10 +353,15 @@ def _run(s: Session, frame: bytes, portal: Portal) -> bool:
                 rulings, refused = resolve(s, script)
             except Ambiguous:
                 return False
-        if refused is None and wants_estimate(rulings):
-            if asks_estimate(s, rulings, portal.statement.sql, portal.statement.types, portal.values):
+        text = portal.statement.sql, portal.statement.types
+        if wants_estimate(rulings) and (refused is None or held(rulings, refused)):
+            if asks_estimate(s, rulings, *text, portal.values):
                 return False
             rulings, refused = estimated(s, rulings)
+        if held(rulings, refused):
+            if not portal.approval and waits(s, rulings, *text, portal.given):
+                return False
+            refused = again(s, portal)
         refused = bounds.charge(s, rulings, refused, portal.literals, portal.values)
     added = portal.statement.added
     if refused is None and added:
@@ -402,23 +411,6 @@ def _flush(s: Session, frame: bytes) -> bool:
     return True
 
 
-def _copy_data(s: Session, frame: bytes) -> bool:
-    if s.copy_in:
-        copy_in.hand_on(s, frame)
-    return True
-
-
-def _copy_end(s: Session, frame: bytes) -> bool:
-    if s.late is not None:
-        item, s.late = s.late, None
-        s.epoch += 1
-        s.queue.append(item)
-        s.to_server.append(REFUSED_QUERY)
-    elif s.copy_in:
-        copy_in.end(s, frame)
-    return True
-
-
 def _terminate(s: Session, frame: bytes) -> bool:
     s.to_server.append(frame)
     s.server_said_last = True  # the server ends after what it still has to do
@@ -436,9 +428,9 @@ _HANDLERS: dict[int, Handler] = {
     ord("F"): _function_call,
     ord("S"): _sync,
     ord("H"): _flush,
-    ord("d"): _copy_data,
-    ord("c"): _copy_end,
-    ord("f"): _copy_end,
+    ord("d"): copy_in.data,
+    ord("c"): copy_in.done,
+    ord("f"): copy_in.done,
     ord("X"): _terminate,
 }
 _ACTING: dict[int, Handler] = _HANDLERS | acting.handlers(_query, _parse, _bind, _execute)

@@ -410,6 +410,15 @@ class Gateway:
         (pid,) = wait_for("the notary", lambda: self._children(lambda name: name == NOTARY))
         return int(pid)
 
+    def admin(self) -> int:
+        """The admin process's process id."""
+        return int(wait_for("the admin process", self.admin_or_none))
+
+    def admin_or_none(self) -> int | None:
+        """The same, None while there is none."""
+        found = self._children(lambda name: name == ADMIN)
+        return found[0] if found else None
+
     def _children(self, wanted: Callable[[str], bool]) -> list[int]:
         return [pid for pid, name in self._alive().items() if wanted(name)]
 

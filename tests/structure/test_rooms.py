@@ -28,7 +28,10 @@ DOORS = {
     "librt": ("gateway/masking/", "gateway/session/", "gateway/audit/"),
     "trio": ("workers/",),
     "jwt": ("gateway/identity/",),
-    "cryptography": ("gateway/identity/", "gateway/masking/tokens.py", "gateway/masking/key_sets.py", "workers/"),
+    "cryptography": (
+        "gateway/identity/", "gateway/approvals/sealed.py", "gateway/masking/tokens.py", "gateway/masking/key_sets.py",
+        "workers/",
+    ),
     "hyperscan": ("gateway/masking/scanner.py",),
     "google_crc32c": ("gateway/audit/", "workers/"),
     "click": ("workers/",),

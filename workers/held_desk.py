@@ -1,0 +1,299 @@
+"""The statements of all workers that wait for people: kept, shown to those who decide, decided once, told to the worker."""
+
+import contextlib
+import hashlib
+import logging
+import math
+import secrets
+import socket
+import sqlite3
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+import trio
+
+from gateway.approvals import sealed, statements
+from gateway.approvals.requests import Unfit
+from gateway.approvals.sealed import Secret
+from gateway.approvals.statements import Held
+from gateway.policy.operating import Operator
+from gateway.policy.rules import Approval
+from workers import holds_link
+from workers.admin_calls import Call, Tables, Turned, plain
+from workers.admin_process import Desk
+from workers.held_store import HeldStore
+from workers.holds_link import Decided, Ran, Waits, Withdrawn
+from workers.run_folder import RunFolder
+
+SHOWN_MAX: Final = 500
+LOOK_SECONDS: Final = 1.0
+LOST_SECONDS: Final = 5.0  # for a worker to tell again what waits, when the connection broke
+_NOT_RECORDED: Final = "it could not be put on record, and is not done"
+_GATEWAY: Final = "the gateway"  # who refuses what nobody can decide about any more
+T = TypeVar("T")
+log = logging.getLogger("sluice.admin")
+
+
+class Answered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body that answers."""
+
+    reason: str = ""
+
+
+class HeldDesk:
+    """Owns the store. A decision is on record before it counts, and kept before a worker hears of it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._tables = Tables()
+        self._store: HeldStore | None = None
+        self._one = trio.CapacityLimiter(1)  # the store's thread
+        self._deciding = trio.Lock()  # so that the record has only decisions that counted
+        self._workers: dict[str, trio.MemorySendChannel[Decided]] = {}  # by request
+        self._lost: dict[str, float] = {}  # requests whose worker is not there, since when
+
+    # -- the workers
+
+    async def serve(self) -> None:
+        """Hears them, for ever."""
+        path = RunFolder.make(self._desk.loaded.run_dir).socket_path(holds_link.SOCKET)
+        Path(path).unlink(missing_ok=True)
+        with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+            await listening.bind(path)
+            listening.listen(128)
+            async with trio.open_nursery() as nursery:
+                while True:
+                    sock, _ = await listening.accept()
+                    nursery.start_soon(self._attend, trio.SocketStream(sock))
+
+    async def _attend(self, stream: trio.SocketStream) -> None:
+        say, said = trio.open_memory_channel[Decided](math.inf)  # as many as wait
+        broken = OSError, ValueError, trio.BrokenResourceError, trio.ClosedResourceError
+        try:
+            async with stream, trio.open_nursery() as nursery:
+                nursery.start_soon(_speak, stream, said)
+                with contextlib.suppress(*broken):
+                    while (message := await holds_link.receive(stream)) is not None:
+                        await self._hear(message, say)
+                nursery.cancel_scope.cancel()
+        finally:
+            now = time.monotonic()
+            for held_id in [one for one, its in self._workers.items() if its is say]:
+                del self._workers[held_id]
+                self._lost[held_id] = now
+
+    async def _hear(self, message: holds_link.Message, say: trio.MemorySendChannel[Decided]) -> None:
+        try:
+            match message:
+                case Waits():
+                    await self._waits(message, say)
+                case Withdrawn(held_id, why):
+                    await self._over(held_id, "expired" if why == "too late" else "withdrawn", why)
+                case Ran(held_id):
+                    self._workers.pop(held_id, None)
+                    held = await self._do(lambda store: store.get(held_id))
+                    if held is not None and held.state == "approved":
+                        await self._do(lambda store: store.move(held, msgspec.structs.replace(held, ran=True)))
+        except Turned:  # it is in the log already; the worker tells again, or its client is told in the end
+            return
+
+    async def _waits(self, waits: Waits, say: trio.MemorySendChannel[Decided]) -> None:
+        held = await self._do(lambda store: store.get(waits.id))
+        if held is not None and held.binding != waits.binding:
+            say.send_nowait(Decided(waits.id, False, _GATEWAY, "another request has this name; send it again"))
+            return
+        if held is None:
+            held = await self._remembered(self._held(waits))
+            await self._do(lambda store: store.add(held))
+        self._workers[waits.id] = say
+        self._lost.pop(waits.id, None)
+        self._tell(held)
+
+    async def _remembered(self, held: Held) -> Held:
+        """Approved, where the same shape was, not long ago. That time goes on from the decision of people."""
+        rules, now = self._rules(), time.time()
+        seconds = min((rules[name].remember_seconds if name in rules else 0.0 for name in held.approvals), default=0.0)
+        same = await self._do(lambda store: store.let_go(held.shape)) if seconds else None
+        if same is None or not statements.remembers(same, held.shape, seconds, now):
+            return held
+        told = {**_facts(held), "remembered": same.id, "by": list(same.givers)}
+        if not await self._desk.post.record("approval", "statement approved", **told):
+            return held  # people decide
+        return msgspec.structs.replace(held, state="approved", given=same.given, decided=same.decided, secret=b"")
+
+    def _held(self, waits: Waits) -> Held:
+        key = self._desk.loaded.secrets.approvals_key
+        secret = Secret(waits.text, waits.types, waits.values)
+        facts = {name: getattr(waits, name) for name in waits.__struct_fields__ if name in Held.__struct_fields__}
+        kept = sealed.seal(secret, waits.id, key, secrets.token_bytes(sealed.NONCE_BYTES))
+        return Held(**facts, state="pending", shape=_shape(waits), secret=kept)
+
+    def _tell(self, held: Held) -> None:
+        """The worker that has it waiting, where it is there."""
+        say = self._workers.get(held.id)
+        if say is None or held.state == "pending" or held.ran:
+            return
+        approve = held.state == "approved"
+        by = ", ".join(held.givers) if approve else held.denied_by or _GATEWAY
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            say.send_nowait(Decided(held.id, approve, by, held.decision))
+
+    async def _over(self, held_id: str, state: str, why: str) -> None:
+        self._workers.pop(held_id, None)
+        self._lost.setdefault(held_id, time.monotonic())  # until it is kept
+        held = await self._do(lambda store: store.get(held_id))
+        if held is not None and held.state not in statements.OVER and not held.ran:
+            after = statements.ended(held, "expired" if state == "expired" else "withdrawn", time.time(), why)
+            if not await self._do(lambda store: store.move(held, after)):
+                return  # somebody has decided meanwhile
+            self._tell(after)  # should its worker be back at this moment
+        self._lost.pop(held_id, None)
+
+    async def keep(self) -> None:
+        """What nobody waits for any more is over, whatever became of its worker; for ever."""
+        known = False  # what waited when the process before this one ended
+        while True:
+            if not known:
+                with contextlib.suppress(Turned):
+                    before = await self._do(lambda store: store.pending())
+                    self._lost |= {one.id: time.monotonic() for one in before if one.id not in self._workers}
+                    known = True
+            await trio.sleep(LOOK_SECONDS)
+            late = time.monotonic() - LOST_SECONDS
+            for held_id in [one for one, since in self._lost.items() if since < late]:
+                with contextlib.suppress(Turned):
+                    await self._over(held_id, "withdrawn", "its worker has ended")
+
+    # -- the people
+
+    async def list(self, call: Call) -> list[dict[str, Any]]:
+        """All that wait and the latest others: one's own, those of rules that name one among who decides, and all to who
+        operates the gateway."""
+        found = await self._do(lambda store: [*store.pending(), *store.newest(SHOWN_MAX)])
+        return [_told(one, call.now) for one in {each.id: each for each in found}.values() if self._sees(call, one)]
+
+    async def show(self, call: Call) -> dict[str, Any]:
+        """One of them; with its literals to those who may decide."""
+        held = await self._found(call)
+        told = {**_told(held, call.now), "missing": statements.missing(held, self._rules())}
+        if held.state == "pending" and self._decides(call, held):
+            if not await call.record("show statement", approval=held.id):
+                raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
+            read = sealed.unseal(held.secret, held.id, self._desk.loaded.secrets.approvals_key)
+            told |= msgspec.to_builtins(sealed.shown(read))
+        return {"approval": told}
+
+    async def approve(self, call: Call) -> dict[str, Any]:
+        """One's word for it; with enough of them it runs at once."""
+        return await self._decide(call, approve=True)
+
+    async def deny(self, call: Call) -> dict[str, Any]:
+        """And the client reads why."""
+        return await self._decide(call, approve=False)
+
+    async def _decide(self, call: Call, *, approve: bool) -> dict[str, Any]:
+        words = plain(call.read(Answered).reason, "the reason")
+        async with self._deciding:
+            return await self._decided(call, await self._found(call), words, approve)
+
+    async def _decided(self, call: Call, held: Held, words: str, approve: bool) -> dict[str, Any]:
+        verb = "approve" if approve else "deny"
+        try:
+            statements.counting(held, self._rules(), call.who)
+            if held.state != "pending" or call.now >= held.until or held.id not in self._workers:
+                state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
+                raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
+            decide = statements.approved if approve else statements.denied
+            after = decide(held, self._rules(), call.who, call.now, words)
+        except Unfit as unfit:
+            await call.refuse(verb, str(unfit), "Somebody else has to do it.", approval=held.id)
+        what = "statement denied" if not approve else "statement approved" if after.state == "approved" else "approval given"
+        facts = {**_facts(held), "decision": words, **call.signature()}
+        if not await self._desk.post.record("approval", what, **facts):
+            raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
+        if not await self._do(lambda store: store.move(held, after)):
+            raise Turned(HTTPStatus.CONFLICT, "somebody else was quicker", "See `sluice approvals show`.")
+        self._tell(after)
+        return {"approval": {**_told(after, call.now), "missing": statements.missing(after, self._rules())}}
+
+    # -- within
+
+    def _rules(self) -> dict[str, Approval]:
+        return self._tables.of(self._desk.loaded.policy).approval_rules
+
+    async def _found(self, call: Call) -> Held:
+        wanted = call.path["id"]
+        held = await self._do(lambda store: store.get(wanted))
+        if held is None or not self._sees(call, held):
+            raise Turned(HTTPStatus.NOT_FOUND, "there is no such request", "See `sluice approvals list`.")
+        return held
+
+    def _sees(self, call: Call, held: Held) -> bool:
+        own = (call.who.user, call.who.issuer) == (held.user, held.issuer) and call.who.actors in ((), held.actors)
+        return own or statements.named(held, self._rules(), call.who) or _operates(call)
+
+    def _decides(self, call: Call, held: Held) -> bool:
+        try:
+            return bool(statements.counting(held, self._rules(), call.who))
+        except Unfit:
+            return False
+
+    async def _do(self, work: Callable[[HeldStore], T]) -> T:
+        """In the store's thread. Raises Turned where it cannot be used."""
+
+        def run() -> T:
+            self._store = self._store or HeldStore(self._desk.loaded.state_dir)
+            return work(self._store)
+
+        try:
+            return await trio.to_thread.run_sync(run, limiter=self._one)
+        except (OSError, sqlite3.Error) as error:
+            log.critical("held statements cannot be kept: %s", type(error).__name__)
+            raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, "held statements cannot be kept", "Look at var/state.") from None
+
+
+async def _speak(stream: trio.SocketStream, said: trio.MemoryReceiveChannel[Decided]) -> None:
+    with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        async for message in said:
+            await holds_link.send(stream, message)
+
+
+def _shape(waits: Waits) -> bytes:
+    """The SHA-256 of who asks for which shape of statement where, under which rules."""
+    exactly = (waits.text, waits.values) if waits.by_text else ()
+    parts = (
+        waits.user, waits.issuer, waits.actors, waits.account, waits.database, waits.role, waits.policy, waits.rules,
+        waits.approvals, waits.kinds, waits.tables, waits.statement, exactly,
+    )  # fmt: skip
+    return hashlib.sha256(msgspec.msgpack.encode(parts)).digest()
+
+
+def _operates(call: Call) -> bool:
+    return not call.who.actors and Operator(call.who, call.table, call.desk.loaded.settings, call.now).everywhere
+
+
+def _told(held: Held, now: float) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(held)
+    for key in ("secret", "binding", "shape", "token_id"):
+        del told[key]
+    if held.state == "pending" and now >= held.until:
+        told["state"] = "expired"
+    return {**told, "kind": "statement", "by": held.by, "approved_by": list(held.givers)}
+
+
+def _facts(held: Held) -> dict[str, Any]:
+    return {
+        "approval": held.id,
+        "rules": list(held.rules),
+        "approval_rules": list(held.approvals),
+        "requester": held.by,
+        "session": held.session,
+        "database": held.database,
+        "statement": held.statement,
+        "binding": held.binding.hex(),
+        "ticket": held.ticket,
+    }

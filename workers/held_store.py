@@ -1,0 +1,95 @@
+"""Statements that wait for people, on the disk: SQLite in write-ahead mode, synced with every change. Its one owner calls it
+from one thread at a time."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from gateway.approvals.statements import Held
+
+HELD_MAX: Final = 100_000  # kept; the oldest that are over go first
+_FILE: Final = "held.db"
+_SCHEMA: Final = """
+create table if not exists held (
+    id text primary key,
+    state text not null,
+    shape blob not null,
+    ran integer not null,
+    since real not null,
+    decided real not null,
+    body blob not null) strict, without rowid;
+create index if not exists held_since on held (since desc, id);
+create index if not exists held_state on held (state, since);
+create index if not exists held_shape on held (shape, decided) where state = 'approved' and ran = 1;
+"""
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(Held)
+
+
+class HeldStore:
+    """Raises OSError where the disk, and sqlite3.Error where the file, cannot be used."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / _FILE
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = full")
+        self._db.execute("pragma secure_delete = on")  # what was sealed is not left on a free page
+        self._db.executescript(_SCHEMA)
+
+    def add(self, held: Held) -> bool:
+        """A new one; False where one of this id is there."""
+        done = self._db.execute(
+            "insert into held (id, state, shape, ran, since, decided, body) values (?, ?, ?, ?, ?, ?, ?)"
+            " on conflict do nothing",
+            (held.id, held.state, held.shape, held.ran, held.since, held.decided, _encode(held)),
+        )
+        self._db.execute(
+            "delete from held where id in (select id from held where state <> 'pending' order by since"
+            " limit max(0, (select count(*) from held) - ?))",
+            (HELD_MAX,),
+        )
+        return done.rowcount == 1
+
+    def get(self, held_id: str) -> Held | None:
+        """The statement of this id."""
+        row = self._db.execute("select body from held where id = ?", (held_id,)).fetchone()
+        return None if row is None else _decoder.decode(row[0])
+
+    def newest(self, count: int) -> list[Held]:
+        """The latest, newest first."""
+        return self._all("select body from held order by since desc, id limit ?", (count,))
+
+    def pending(self) -> list[Held]:
+        """Those that wait, oldest first."""
+        return self._all("select body from held where state = 'pending' order by since, id", ())
+
+    def let_go(self, shape: bytes) -> Held | None:
+        """The one of this shape that was approved last, of those that have run."""
+        found = "select body from held where shape = ? and state = 'approved' and ran = 1 order by decided desc limit 1"
+        return next(iter(self._all(found, (shape,))), None)
+
+    def move(self, before: Held, after: Held) -> bool:
+        """Puts `after` in the place of `before`, if that is still as it was: of many who try, one does."""
+        done = self._db.execute(
+            "update held set state = ?, ran = ?, decided = ?, body = ? where id = ? and body = ?",
+            (after.state, after.ran, after.decided, _encode(after), before.id, _encode(before)),
+        )
+        if before.secret and not after.secret:  # the log still has it; a disk that cannot now does so with the next one
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+        return done.rowcount == 1
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._db.close()
+
+    def _all(self, sql: str, values: Iterable[object]) -> list[Held]:
+        return [_decoder.decode(row[0]) for row in self._db.execute(sql, tuple(values))]

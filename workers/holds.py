@@ -1,0 +1,217 @@
+"""The statements of one worker that wait for people: told to the admin process, reminded of, ended when their time is over.
+
+A session that waits costs its frame and an entry here. What was decided reaches it at once; where the admin process is not
+there it waits on, and is told again when that is back.
+"""
+
+import contextlib
+import math
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from gateway.audit.chain import Chain
+from gateway.errors import Refused, State
+from gateway.session import holding
+from gateway.session.holding import Held
+from workers import holds_link
+from workers.holds_link import Decided, FromWorker, Ran, Waits, Withdrawn
+from workers.links import Link
+from workers.relay import Relay
+from workers.run_folder import RunFolder
+
+REMIND_SECONDS: Final = 30.0
+AGAIN_SECONDS: Final = 0.2  # until the admin process is looked for again
+_NS: Final = 10**9
+_BY_SHAPE: Final = frozenset(("read", "write"))  # what statements do whose literals are nothing but values
+_CANCELLED: Final = Refused(State.CANCELLED, "canceling statement due to user request: its request is withdrawn")
+_SHUTDOWN: Final = Refused(State.SHUTDOWN, "the gateway is shutting down: the request is withdrawn", "Ask again.")
+
+
+class _Waiting:
+    """One of them. `told`: POSIX nanoseconds of the last word to its client."""
+
+    __slots__ = ("held", "link", "told")
+
+    def __init__(self, link: Link, held: Held, told: int) -> None:
+        self.link = link
+        self.held = held
+        self.told = told
+
+
+class Holds:
+    """See the module. `begin` is called within a turn."""
+
+    def __init__(self, folder: RunFolder, relay: Relay, chain: Chain) -> None:
+        self._folder = folder
+        self._relay = relay
+        self._chain = chain
+        self._waiting: dict[str, _Waiting] = {}
+        self._say: trio.MemorySendChannel[FromWorker] | None = None  # while the admin process is there
+        self._soon: Callable[..., None] = lambda call, *arguments: None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def begin(self, link: Link, held: Held) -> None:
+        """A statement of this session waits from now on."""
+        session = link.session
+        held.id = f"h{secrets.token_hex(5)}"
+        self._waiting[held.id] = _Waiting(link, held, session.now)
+        data = {"what": "statement held", "approval": held.id, "rules": list(held.hold.rules), "statement": _statement(held)}
+        self._chain.event(session.now, "approval", data, session.card)
+        holding.tell(session, held, " and ".join(f'"{one.name}"' for one in held.hold.approvals))
+        self._tell(_waits(link, held))
+
+    def cancelled(self, link: Link) -> bool:
+        """The client wants to wait no longer; whether anything of its waits."""
+        held = link.session.wanted
+        if not isinstance(held, Held):
+            return False
+        self._end(held, _CANCELLED, "cancelled")
+        return True
+
+    def gone(self, link: Link) -> None:
+        """The session has ended."""
+        held = link.session.wanted
+        if isinstance(held, Held) and self._waiting.pop(held.id, None) is not None:
+            self._tell(Withdrawn(held.id, "client gone"))
+            self._record("request withdrawn", held, link, {"why": "client gone"})
+
+    def tidy(self, now: int) -> None:
+        """Called about twice a second; `now` in POSIX nanoseconds."""
+        for one in list(self._waiting.values()):
+            if now >= one.held.until:
+                self._end(one.held, _too_late(one.held), "too late")
+            elif now - one.told >= REMIND_SECONDS * _NS:
+                one.told = one.link.session.now = now
+                holding.remind(one.link.session, one.held)
+                self._relay.look_again(one.link)
+
+    def close(self) -> None:
+        """Nobody waits any more: the worker ends."""
+        for one in list(self._waiting.values()):
+            self._end(one.held, _SHUTDOWN, "shutdown")
+
+    async def keep(self) -> None:
+        """Stays in touch with the admin process, for ever."""
+        self._soon = trio.lowlevel.current_trio_token().run_sync_soon
+        while True:
+            with contextlib.suppress(OSError, ValueError, trio.BrokenResourceError, trio.ClosedResourceError):
+                async with await holds_link.connect(self._folder) as stream:
+                    await self._attend(stream)
+            await trio.sleep(AGAIN_SECONDS)
+
+    async def _attend(self, stream: trio.SocketStream) -> None:
+        self._say, said = trio.open_memory_channel[FromWorker](math.inf)  # what waits is bounded by the sessions
+        for one in self._waiting.values():
+            self._tell(_waits(one.link, one.held))
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._speak, stream, said)
+                while (message := await holds_link.receive(stream)) is not None:
+                    if isinstance(message, Decided):
+                        self._decided(message)
+                nursery.cancel_scope.cancel()
+        finally:
+            self._say = None
+
+    async def _speak(self, stream: trio.SocketStream, said: trio.MemoryReceiveChannel[FromWorker]) -> None:
+        async for message in said:
+            await holds_link.send(stream, message)
+
+    def _decided(self, decided: Decided) -> None:
+        one = self._waiting.get(decided.id)
+        if one is None:
+            self._tell(Withdrawn(decided.id, "too late"))
+        elif decided.approve:
+            self._end(one.held, None, "")
+        else:
+            self._end(one.held, _denied(one.held, decided), "")
+
+    def _end(self, held: Held, refused: Refused | None, withdrawn: str) -> None:
+        one = self._waiting.pop(held.id)
+        self._tell(Withdrawn(held.id, withdrawn) if withdrawn else Ran(held.id))
+        if withdrawn:
+            self._record("request withdrawn", held, one.link, {"why": withdrawn})
+        self._relay.decided(one.link, held, refused)
+
+    def _record(self, what: str, held: Held, link: Link, more: dict[str, str]) -> None:
+        self._chain.event(time.time_ns(), "approval", {"what": what, "approval": held.id, **more}, link.session.card)
+
+    def _tell(self, message: FromWorker) -> None:
+        """Also from a turn, which is no task of trio's."""
+        self._soon(self._put, message)
+
+    def _put(self, message: FromWorker) -> None:
+        if self._say is not None:  # else it is said again, if it still waits
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                self._say.send_nowait(message)
+
+
+def _statement(held: Held) -> str:
+    """Without literals."""
+    return "; ".join(one.card.info.statement for one in held.rulings)
+
+
+def _waits(link: Link, held: Held) -> Waits:
+    session = link.session
+    info, said = session.card.info, session.said.now
+    facts = [one.card.info for one in held.rulings]
+    return Waits(
+        id=held.id,
+        binding=held.binding,
+        session=info.session,
+        user=info.user,
+        issuer=info.issuer,
+        groups=info.groups,
+        actors=info.actors,
+        account=info.account,
+        token_id=info.token_id,
+        model=info.model,
+        run=info.run,
+        address=info.address,
+        application=info.application,
+        database=info.database,
+        environment=info.environment,
+        role=info.role,
+        text=held.sql,
+        types=held.types,
+        values=held.values,
+        statement=_statement(held),
+        by_text=not all(one.facts.complete and one.facts.effects <= _BY_SHAPE for one in held.rulings),
+        kinds=tuple(kind for one in facts for kind in one.kinds),
+        tables=tuple(dict.fromkeys(table for one in facts for table in one.tables)),
+        labels=tuple(dict.fromkeys(label for one in facts for _, label in one.labels)),
+        rules=held.hold.rules,
+        words=held.hold.words,
+        approvals=tuple(one.name for one in held.hold.approvals),
+        policy=session.scope.policy_hash,
+        in_transaction=held.in_transaction,
+        reason=said.reason if said is not None else "",
+        ticket=said.ticket if said is not None else "",
+        since=(held.until / _NS) - held.hold.wait_seconds,
+        until=held.until / _NS,
+    )
+
+
+def _too_late(held: Held) -> Refused:
+    return Refused(
+        State.DENIED,
+        f"held by {held.hold.words.rstrip('.')}: nobody decided in time about request {held.id}",
+        "Tell those who decide, and send it again.",
+        held.hold.rules[0],
+    )
+
+
+def _denied(held: Held, decided: Decided) -> Refused:
+    why = f": {decided.words}" if decided.words else ""
+    return Refused(
+        State.DENIED,
+        f"held by {held.hold.words.rstrip('.')}: request {held.id} was denied by {decided.by}{why}",
+        "Change the statement as the answer says, or leave it out.",
+        held.hold.rules[0],
+    )
