@@ -6,7 +6,7 @@ NODE_DIR := tests/live/node
 KEEP ?= 0
 ARGS ?=
 
-.PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-idle bench-lexing \
+.PHONY: env demo test oracle bench bench-asking bench-bulk bench-classifying bench-deciding bench-holding bench-idle bench-lexing \
 	bench-recording bench-scaling bench-signing-in bench-strangers bench-verifying load load-reach storm lint clean
 
 env: $(STAMP)
@@ -84,6 +84,10 @@ bench-classifying: env
 # What thousands of idle sessions cost, and what active ones notice of them. ARGS=--short for a quick look; --record for bench.md.
 bench-idle: env
 	@$(BIN)/python loadtest/idle.py $(ARGS)
+
+# What statements cost that wait for people, and how soon a decision lets them go. ARGS=--short, ARGS=--record.
+bench-holding: env
+	@$(BIN)/python loadtest/holding.py $(ARGS)
 
 # How many records a second `sluice audit verify` proves. ARGS=--record puts the table in bench.md.
 bench-verifying: env
