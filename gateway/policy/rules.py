@@ -65,7 +65,7 @@ NO_MEASURES = frozenset(
 )
 
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_CHANNEL = re.compile(r"console|(slack|webhook):\S+")
+_CHANNEL = re.compile(r"[a-z][a-z0-9_-]{0,62}(:[^\s\x00-\x1f]{1,255})?")
 _FUNCTION = re.compile(r'[^\s().]+(\.[^\s().]+)?(\([^()]*\))?')
 
 
@@ -387,7 +387,7 @@ def _approval(rule: Approval, path: Path, text: str, file: str) -> None:
         fail(text, file, (*path, "approvers"), "nobody could release anything", mend)
     for index, channel in enumerate(rule.channels):
         if not _CHANNEL.fullmatch(channel):
-            mend = 'use "console", "slack:#channel" or "webhook:name"'
+            mend = 'use "console", the name of a [[channel]] of sluice.toml, "slack:#channel" or "webhook:name"'
             fail(text, file, (*path, "channels", index), "not a channel", mend)
 
 
