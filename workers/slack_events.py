@@ -40,7 +40,8 @@ class _Dialog(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Clicks:
-    """What clicks lead to. `people`: as people.toml says now; `receipts`: the messages that are about a request."""
+    """What clicks lead to. `people`: as people.toml says now; `receipts`: the messages that are about a request; `jobs`: how
+    many clicks are worked on."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class Clicks:
         self._people = people
         self._requests = requests
         self._receipts = receipts
-        self._jobs = 0
+        self.jobs = 0
         self._nursery: trio.Nursery | None = None
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -66,7 +67,7 @@ class Clicks:
     @property
     def has_room(self) -> bool:
         """Whether another click can be worked on now."""
-        return self._jobs < AT_ONCE_MAX and self._nursery is not None
+        return self.jobs < AT_ONCE_MAX and self._nursery is not None
 
     def take(self, payload: bytes) -> bool:
         """Begins the work on what Slack sent; whether there is room. Raises Unproven for what Slack would not send."""
@@ -75,7 +76,7 @@ class Clicks:
             return True
         if not self.has_room or self._nursery is None:
             return False
-        self._jobs += 1
+        self.jobs += 1
         self._nursery.start_soon(self._work, found)
         return True
 
@@ -91,7 +92,7 @@ class Clicks:
         except Exception as fault:  # one click's error is not the others'; its words may quote what was sent
             log.error("channel %s: a click ended on an unexpected %s", self._slack.name, type(fault).__name__)
         finally:
-            self._jobs -= 1
+            self.jobs -= 1
 
     async def _clicked(self, click: Click) -> None:
         request = slack_blocks.request_of(click.value, click.approve, self._slack.key)

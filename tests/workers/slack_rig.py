@@ -87,7 +87,7 @@ class SlackServer:
             "user": {"id": user},
             "team": {"id": team},
             "view": {
-                "id": "V1",
+                "id": f"V.{trigger}",
                 "callback_id": modal["callback_id"],
                 "private_metadata": modal["private_metadata"],
                 "state": {"values": {"sluice_words": {"sluice_words": {"type": "plain_text_input", "value": words}}}},
@@ -150,7 +150,7 @@ class SlackServer:
             return error
         assert given["view"]["type"] == "modal"
         self.modals[given["trigger_id"]] = given["view"]
-        return as_json({"ok": True, "view": {"id": "V1"}})
+        return as_json({"ok": True, "view": {"id": f"V.{given['trigger_id']}"}})
 
     def _users_info(self, asked: Asked) -> Reply:
         user = asked.form()["user"]  # this method reads no JSON

@@ -75,9 +75,13 @@ async def test_no_answer_and_too_much_of_it_are_told(house: Vendor, monkeypatch:
     house.next["/s"].append(lambda asked: (200, {}, b"x" * (BODY_BYTES_MAX + 1)))
     with pytest.raises(NotTold, match="more than"):
         await out(house).get(f"{house.url}/s", {})
-    monkeypatch.setattr(channel_http, "SECONDS", 0.2)
+    monkeypatch.setattr(channel_http, "STEP_SECONDS", 0.2)
     house.next["/s"].append(house.hanging)
-    with pytest.raises(NotTold, match="does not answer within"):
+    with pytest.raises(NotTold, match="does not answer in time"):
+        await out(house).post(f"{house.url}/s", b"", {})
+    monkeypatch.setattr(channel_http, "SECONDS", 0.1)
+    house.next["/s"].append(house.hanging)
+    with pytest.raises(NotTold, match="does not answer in time"):
         await out(house).post(f"{house.url}/s", b"", {})
 
 
