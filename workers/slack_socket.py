@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 import trio
@@ -56,30 +56,38 @@ class SlackSocket:
 
     async def _connection(self) -> None:
         """Until Slack wants another. Raises NotTold."""
-        from trio_websocket import ConnectionClosed, HandshakeError, open_websocket_url
+        from trio_websocket import ConnectionClosed, HandshakeError, wrap_client_stream
 
-        url = (await self._api.call("apps.connections.open", {}, form=True)).get("url")
-        host = _host(url)
+        url = _address((await self._api.call("apps.connections.open", {}, form=True)).get("url"))
+        resource = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
         try:
-            context = self._api.out.context if str(url).startswith("wss:") else None
-            async with open_websocket_url(
-                str(url),
-                context,
-                max_message_size=MESSAGE_BYTES_MAX,
-                connect_timeout=CONNECT_SECONDS,
-                disconnect_timeout=1.0,  # Slack leaves the closing to others
-            ) as socket, trio.open_nursery() as nursery:
-                nursery.start_soon(_keep_alive, socket)
-                await self._hear(socket)
-                nursery.cancel_scope.cancel()
+            stream = await self._stream(url)
+            try:  # the library does not close what the other side ended
+                async with trio.open_nursery() as nursery:
+                    with trio.fail_after(CONNECT_SECONDS):
+                        socket = await wrap_client_stream(
+                            nursery, stream, url.netloc, resource, max_message_size=MESSAGE_BYTES_MAX
+                        )
+                    nursery.start_soon(_keep_alive, socket)
+                    await self._hear(socket)
+                    nursery.cancel_scope.cancel()
+            finally:
+                await trio.aclose_forcefully(stream)
         except (ConnectionClosed, HandshakeError, OSError, trio.TooSlowError, ValueError, ExceptionGroup) as error:
             fault: Exception = error
             while isinstance(fault, ExceptionGroup):
                 fault = fault.exceptions[0]
-            kind = type(fault).__name__
-            raise NotTold(f"the connection to {host} ended: {kind}", again=True) from None
+            raise NotTold(f"the connection to {url.netloc} ended: {type(fault).__name__}", again=True) from None
         finally:
             self.connected = False
+
+    async def _stream(self, url: SplitResult) -> "trio.SocketStream | trio.SSLStream[trio.SocketStream]":
+        host = str(url.hostname)
+        with trio.fail_after(CONNECT_SECONDS):
+            if url.scheme == "ws":
+                return await trio.open_tcp_stream(host, url.port or 80)
+            context = self._api.out.context
+            return await trio.open_ssl_over_tcp_stream(host, url.port or 443, ssl_context=context, https_compatible=True)
 
     async def _hear(self, socket: Any) -> None:
         while True:
@@ -113,8 +121,8 @@ async def _keep_alive(socket: Any) -> None:
             await socket.ping()
 
 
-def _host(url: Any) -> str:
-    """Of the address that Slack gave; the rest of it lets whoever knows it in. Raises NotTold."""
-    if not isinstance(url, str) or url_fault(url.replace("ws", "http", 1)):
+def _address(url: Any) -> SplitResult:
+    """What Slack gave; all but its host lets in whoever knows it. Raises NotTold."""
+    if not isinstance(url, str) or url[:2] != "ws" or url_fault(f"http{url[2:]}"):
         raise NotTold("Slack gives no address for Socket Mode that could be used", again=True)
-    return urlsplit(url).netloc
+    return urlsplit(url)
