@@ -111,6 +111,8 @@ class _Line:
             over, receipt = entry.over, self._receipts[kept]
             await self._try(lambda: self.channel.settled(over, entry.place, receipt), lambda: False, TRIES_MAX)
             self._receipts.pop(kept, None)
+        except Exception as fault:  # of whoever keeps the receipts
+            log.error("channel %s: a receipt could not be kept: %s", self.channel.name, type(fault).__name__)
         finally:
             del self.entries[key]
 
@@ -216,7 +218,8 @@ class Channels:
                 self._nursery = None
 
     def asked(self, view: View) -> None:
-        """A request was made; or is still open, after a restart: whoever was told of it is not told again."""
+        """A request was made; or, after a restart, was when this ended: whoever was told of it is not told again. What was
+        decided meanwhile is given to `settled` then."""
         assert self._nursery is not None, "nothing is told before run"
         for name, place in dict.fromkeys(found for word in view.channels if (found := self._route(word)) is not None):
             line = self._lines[name]

@@ -18,6 +18,7 @@ from workers.slack_events import Clicks
 MESSAGE_BYTES_MAX: Final = 262_144
 CONNECT_SECONDS: Final = 10.0
 PING_SECONDS: Final = 20.0
+CALM_SECONDS: Final = 10.0  # a connection that lasted so long is followed by another at once, others after a pause
 PAUSE_SECONDS: Final = 1.0
 PAUSE_SECONDS_MAX: Final = 60.0
 log = logging.getLogger("sluice.channels")
@@ -44,13 +45,16 @@ class SlackSocket:
         """For ever: connects again whenever the connection ends, at once where Slack asked for it."""
         pause = PAUSE_SECONDS
         while True:
+            began, after = trio.current_time(), 0.0
             try:
-                after = 0.0
                 await self._connection()
-                pause = PAUSE_SECONDS
             except NotTold as error:
                 log.warning("channel %s: clicks cannot come: %s", self._name, error)
-                after = max(pause, error.after or 0.0)
+                after = error.after or 0.0
+            if trio.current_time() - began >= CALM_SECONDS:
+                pause = PAUSE_SECONDS
+            else:
+                after = max(pause, after)
                 pause = min(2 * pause, PAUSE_SECONDS_MAX)
             await trio.sleep(after)
 

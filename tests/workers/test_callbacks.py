@@ -13,8 +13,8 @@ from gateway.approvals import cards, signatures
 from gateway.approvals.view import Approver
 from gateway.identity import claims
 from tests.gateway.approvals.views import a_view
-from tests.gateway.identity.token_rig import OTHER_ED, keys_of, token
-from tests.gateway.identity.token_rig import claims as token_claims
+from tests.gateway.identity import token_rig
+from tests.gateway.identity.token_rig import OTHER_ED, token
 from tests.workers.decider import Decider
 from tests.workers.inbound_rig import Inbound, served
 from workers.callbacks import Hook
@@ -22,7 +22,7 @@ from workers.channels import NotTold
 
 pytestmark = pytest.mark.trio
 SECRET = signatures.secret_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-KEYS = keys_of()
+KEYS = token_rig.read(token_rig.pem(token_rig.ED))
 
 
 def prove(given: str) -> Approver:
@@ -32,7 +32,7 @@ def prove(given: str) -> Approver:
 
 def a_token(**changes: Any) -> str:
     now = int(time.time())
-    return token(token_claims(**({"sub": "dora", "groups": ["dba"], "iat": now, "exp": now + 600} | changes)))
+    return token(token_rig.claims(**({"sub": "dora", "groups": ["dba"], "iat": now, "exp": now + 600} | changes)))
 
 
 class Bench:
@@ -105,7 +105,7 @@ async def test_what_is_not_signed_now_says_nothing_of_requests(change: dict[str,
     ("given", "why"),
     [
         (lambda: "no.to.ken", "readable"),
-        (lambda: token(token_claims(), key=OTHER_ED), "signature|signed"),
+        (lambda: token(token_rig.claims(), key=OTHER_ED), "signature|signed"),
         (lambda: a_token(exp=int(time.time()) - 100), "expired|lifetime"),
         (lambda: a_token(aud="elsewhere"), "audience"),
         (lambda: a_token(act={"sub": "agent-9"}), "an agent decides nothing"),

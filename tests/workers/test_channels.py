@@ -217,6 +217,25 @@ async def test_at_most_a_few_messages_are_on_their_way_to_one_channel(autojump_c
         assert len(hung.tries) == channels.AT_ONCE_MAX
 
 
+async def test_receipts_that_cannot_be_kept_hurt_nobody_else(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full(dict[tuple[str, str], str]):
+        def __setitem__(self, key: tuple[str, str], value: str) -> None:
+            if key[0] == "h1":
+                raise OSError(SECRET)
+            super().__setitem__(key, value)
+
+    slack = Told("slack")
+    async with running(slack, receipts=Full()) as made:
+        made.asked(of("slack", id="h1"))
+        made.asked(of("slack", id="h2"))
+        await wait_all_tasks_blocked()
+        assert len(made.receipts("slack", "h2")) == 1
+    assert "OSError" in caplog.text
+    assert SECRET not in caplog.text
+
+
 async def test_after_a_restart_nobody_is_told_twice_and_the_end_finds_the_message(autojump_clock: MockClock) -> None:
     receipts: dict[tuple[str, str], str] = {}
     before, after = Told("slack"), Told("slack")
