@@ -59,7 +59,7 @@ def shape(view: View, characters_max: int) -> str:
 
 def code(text: str, characters_max: int) -> str:
     """SQL for people's eyes."""
-    return cut("".join(char if char.isprintable() or char in "\n\t" else "�" for char in text), characters_max)
+    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in cut(text, characters_max))
 
 
 def moment(seconds: float) -> str:

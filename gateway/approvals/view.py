@@ -102,12 +102,13 @@ def may_look(view: View, approver: Approver) -> bool:
 
 def plain(text: str, characters_max: int) -> str:
     """One line without control characters and without what turns the direction of writing, cut."""
-    line = "".join(char if char.isprintable() else " " for char in text)
-    return cut(" ".join(line.split()), characters_max)
+    line = "".join(char if char.isprintable() else " " for char in cut(text, characters_max))
+    return " ".join(line.split())
 
 
 def cut(text: str, characters_max: int) -> str:
-    """The text, or its beginning and how much is missing."""
+    """The text, or its beginning and how long it was. Texts may be megabytes: this comes before whatever looks at each
+    character."""
     if len(text) <= characters_max:
         return text
     more = f"… ({len(text)} characters)"
