@@ -1,14 +1,13 @@
 """[[channel]] of sluice.toml: where people are told of what waits for them, and which words of a policy mean which."""
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from gateway.issuers import is_loopback, url_fault
 from gateway.toml_source import Path, fail, nearest
 
 CONSOLE: Final = "console"  # always there
@@ -121,20 +120,6 @@ def check(channels: Sequence[Channel], given: Sequence[Mapping[str, Any]], text:
             fail(text, file, (*path, here), "org_url and api_token_file belong together", "set both or none")
 
 
-def url_fault(url: str) -> str:
-    """What is wrong with an address to send to; "" for nothing."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return "it is no address"
-    if not host or parts.username is not None or parts.fragment or any(not "!" <= char <= "~" for char in url):
-        return "it is no address"
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)):
-        return ""
-    return "it is not https"
-
-
 def is_mail(address: str) -> bool:
     """Whether this is one plain mail address."""
     return _MAIL.fullmatch(address) is not None
@@ -177,14 +162,5 @@ def _smtp(one: Channel, path: Path, text: str, file: str) -> None:
             fail(text, file, (*path, "to", index), "not a mail address", 'write it as "dba@example.com"')
     if bool(one.user) != bool(one.password_file):
         fail(text, file, path, "user and password_file belong together", "set both or none")
-    if one.tls == "off" and not _is_loopback(one.host):
+    if one.tls == "off" and not is_loopback(one.host):
         fail(text, file, (*path, "tls"), "mail would cross the network in clear", 'set tls = "starttls" or "tls"')
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

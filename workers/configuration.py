@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gateway import settings as sluice_toml
 from gateway.approvals import people, signatures
 from gateway.approvals.people import People
-from gateway.channels import Channel, url_fault
+from gateway.channels import Channel
 from gateway.errors import ConfigError, ConfigFault
 from gateway.identity import keys as issuer_keys
 from gateway.identity.keys import FetchedSet, IssuerKeys
-from gateway.issuers import Issuer
+from gateway.issuers import Issuer, url_fault
 from gateway.policy import compile as policy_table
 from gateway.policy import rules
 from gateway.policy.rules import Policy

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from gateway.approvals.signatures import Seen, Unproven
-from gateway.channels import url_fault
+from gateway.issuers import url_fault
 from workers.channels import NotTold
 from workers.slack import SlackApi
 from workers.slack_events import Clicks
@@ -90,7 +90,7 @@ class SlackSocket:
         with trio.fail_after(CONNECT_SECONDS):
             if url.scheme == "ws":
                 return await trio.open_tcp_stream(host, url.port or 80)
-            context = self._api.out.context
+            context = self._api.out.context()
             return await trio.open_ssl_over_tcp_stream(host, url.port or 443, ssl_context=context, https_compatible=True)
 
     async def _hear(self, socket: Any) -> None:

@@ -38,7 +38,7 @@ DOORS = {
     "click": ("workers/",),
     "hypercorn": ("workers/admin_server.py",),
     "starlette": ("workers/admin_app.py", "workers/channel_routes.py"),
-    "httpx2": ("workers/http_out.py", "workers/admin_client.py", "workers/channel_http.py"),
+    "httpx2": ("workers/http_out.py", "workers/admin_client.py"),
     "rich": ("workers/",),
     "zstandard": ("workers/audit_trail.py", "workers/notary_keeping.py"),
     "jinja2": ("workers/report_page.py",),

@@ -92,7 +92,7 @@ async def test_all_channels_are_told_and_a_group_of_okta_decides(tmp_path: Path,
         assert decider.taken[0].approver.groups == ("dba",)
         await until(lambda: [one.told for one in made.channels.health()] == [2, 2, 0, 2, 2, 2])
         health = {one.name: one for one in made.channels.health()}
-        assert "cannot be reached" in health["email"].why
+        assert "mail server cannot be reached" in health["email"].why
         assert "approved by dora" in str(list(server.messages.values()))
         await until(lambda: not any(one.waiting for one in made.channels.health()))
         nursery.cancel_scope.cancel()
