@@ -50,6 +50,9 @@ class Requests(Protocol):
     def view(self, request_id: str) -> View | None:
         """The request as it stands; None: there is none of this id."""
 
+    async def look(self, request_id: str, approver: Approver, evidence: Evidence) -> View | None:
+        """The request with its literals, for one who may see them and about whom that is on record now; None for others."""
+
     async def decide(
         self, request_id: str, approver: Approver, approve: bool, words: str, evidence: Evidence
     ) -> Outcome:
@@ -106,6 +109,7 @@ class _Line:
                 if receipt is None:
                     return
                 self._receipts[kept] = receipt
+            entry.view = entry.view.without_values()
             while entry.over is None:
                 await entry.changed.wait()
             over, receipt = entry.over, self._receipts[kept]

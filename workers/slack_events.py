@@ -19,7 +19,7 @@ from gateway.approvals import signatures, slack_blocks, slack_payloads
 from gateway.approvals.people import People
 from gateway.approvals.signatures import Seen, Unproven
 from gateway.approvals.slack_payloads import Click, Submitted
-from gateway.approvals.view import Approver, may_look
+from gateway.approvals.view import Approver, Evidence
 from workers.callbacks import Reply
 from workers.channels import NotTold, Requests
 from workers.slack import Slack, receipt
@@ -113,7 +113,8 @@ class Clicks:
         except Unproven as error:
             return await self._slack.say(click.channel, click.user, f"Nothing happened: {error}.")
         metadata = msgspec.json.encode(_Dialog(click.value, click.approve, click.channel, click.stamp)).decode()
-        modal = slack_blocks.modal(view, click.approve, may_look(view, approver), metadata)
+        looked = await self._requests.look(request, approver, self._evidence(click, here))
+        modal = slack_blocks.modal(looked or view.without_values(), click.approve, looked is not None, metadata)
         try:
             await self._slack.api.call("views.open", {"trigger_id": click.trigger, "view": modal})
         except NotTold:
@@ -132,15 +133,14 @@ class Clicks:
             approver = await self._approver(sent.user, sent.team)
         except Unproven as error:
             return await self._slack.say(dialog.channel, sent.user, f"Nothing happened: {error}.")
-        evidence = {
-            "channel": self._slack.name,
-            "slack_team": sent.team,
-            "slack_user": sent.user,
-            "slack_message": receipt(dialog.channel, dialog.stamp),
-        }
+        evidence = self._evidence(sent, receipt(dialog.channel, dialog.stamp))
         outcome = await self._requests.decide(request, approver, dialog.approve, words, evidence)
         said = "Your decision is taken." if outcome.ok else "Nothing happened."
         await self._slack.say(dialog.channel, sent.user, f"{said} {outcome.words}".strip())
+
+    def _evidence(self, did: Click | Submitted, message: str) -> Evidence:
+        who = {"slack_team": did.team, "slack_user": did.user}
+        return {"channel": self._slack.name, "slack_message": message, **who}
 
     async def _approver(self, user: str, team: str) -> Approver:
         """Raises Unproven with words for whoever clicked, and NotTold."""

@@ -93,13 +93,6 @@ class Outcome:
 Evidence = Mapping[str, str]  # of how a decision came in, for the record: nothing secret
 
 
-def may_look(view: View, approver: Approver) -> bool:
-    """Whether somebody may be shown literals: one whom the rules name, and who neither asks nor is asked for."""
-    if approver.actors or approver.user in (view.user, view.account, *view.actors):
-        return False
-    return approver.user in view.approver_users or bool(set(approver.groups) & set(view.approver_groups))
-
-
 def plain(text: str, characters_max: int) -> str:
     """One line without control characters and without what turns the direction of writing, cut."""
     line = "".join(char if char.isprintable() else " " for char in cut(text, characters_max))

@@ -26,12 +26,20 @@ class Decider:
     def __init__(self, *views: View) -> None:
         self.views = {one.id: one for one in views}
         self.taken: list[Taken] = []
+        self.looked: list[tuple[str, str, str]] = []  # who was shown literals of what, and where
         self.refused: list[tuple[str, Approver]] = []
         self.settled: Callable[[View], None] = lambda view: None
         self.moved = trio.Event()
 
     def view(self, request_id: str) -> View | None:
         return self.views.get(request_id)
+
+    async def look(self, request_id: str, approver: Approver, evidence: Evidence) -> View | None:
+        view = self.views.get(request_id)
+        if view is None or _own(view, approver) or not _named(view, approver):
+            return None
+        self.looked.append((request_id, approver.user, evidence["channel"]))
+        return view
 
     async def decide(self, request_id: str, approver: Approver, approve: bool, words: str, evidence: Evidence) -> Outcome:
         outcome = self._judged(request_id, approver, approve, words, evidence)
@@ -45,9 +53,9 @@ class Decider:
         view = self.views.get(request_id)
         if view is None or view.state != "open":
             return Outcome(False, "The request is over.")
-        if approver.actors or approver.user in (view.user, view.account, *view.actors):
+        if _own(view, approver):
             return Outcome(False, "Nobody decides his own request.")
-        if approver.user not in view.approver_users and not set(approver.groups) & set(view.approver_groups):
+        if not _named(view, approver):
             return Outcome(False, "You are no approver of it.")
         if any(one.request == request_id and one.approver.user == approver.user for one in self.taken):
             return Outcome(False, "You have decided already.")
@@ -65,3 +73,11 @@ class Decider:
         with trio.fail_after(10):
             while not ready():
                 await self.moved.wait()
+
+
+def _own(view: View, approver: Approver) -> bool:
+    return bool(approver.actors) or approver.user in (view.user, view.account, *view.actors)
+
+
+def _named(view: View, approver: Approver) -> bool:
+    return approver.user in view.approver_users or bool(set(approver.groups) & set(view.approver_groups))

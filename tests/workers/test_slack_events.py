@@ -104,6 +104,7 @@ async def test_a_dba_approves_in_slack_and_the_message_says_so(server: SlackServ
         assert SECRET not in server.history[0]
         trigger = await made.press("sluice_approve")
         assert SECRET in json.dumps(server.modals[trigger]), "the approver sees the values, in his dialog alone"
+        assert made.decider.looked == [("h0123456789", "carol", "slack")], "and that is on record"
         assert (await made.send(server.submit(trigger, "looks right"))).content == b""
         await made.decider.until(lambda: bool(made.decider.taken))
         (taken,) = made.decider.taken
@@ -149,6 +150,7 @@ async def test_neither_the_requester_nor_a_stranger_to_the_rule_sees_literals_or
             trigger = await made.press("sluice_approve", user)
             assert SECRET not in json.dumps(server.modals[trigger])
             await made.fails(server.submit(trigger, "please", user), words)
+        assert made.decider.looked == []
 
 
 async def test_a_dialog_that_another_user_sends_is_judged_as_his(server: SlackServer) -> None:
