@@ -47,7 +47,7 @@ class Channel(Protocol):
 class Requests(Protocol):
     """What channels that bring decisions are given. Whether somebody may decide is judged here, and nowhere else."""
 
-    def view(self, request_id: str) -> View | None:
+    async def view(self, request_id: str) -> View | None:
         """The request as it stands; None: there is none of this id."""
 
     async def look(self, request_id: str, approver: Approver, evidence: Evidence) -> View | None:

@@ -102,7 +102,7 @@ class Clicks:
         if known and here not in known:
             await self._slack.say(click.channel, click.user, "The request has another message: please decide there.")
             return await self._slack.update(here, slack_blocks.over(f"Request {request} has another message."))
-        view = self._requests.view(request)
+        view = await self._requests.view(request)
         if view is None or view.state != "open":
             await self._slack.say(click.channel, click.user, f"Request {request} is over: nothing happened.")
             if view is None:

@@ -31,7 +31,7 @@ class Decider:
         self.settled: Callable[[View], None] = lambda view: None
         self.moved = trio.Event()
 
-    def view(self, request_id: str) -> View | None:
+    async def view(self, request_id: str) -> View | None:
         return self.views.get(request_id)
 
     async def look(self, request_id: str, approver: Approver, evidence: Evidence) -> View | None:
