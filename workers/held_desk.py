@@ -53,6 +53,8 @@ class HeldDesk:
         self._one = trio.CapacityLimiter(1)  # the store's thread
         self._workers: dict[str, trio.MemorySendChannel[Decided]] = {}  # by request
         self._lost: dict[str, float] = {}  # requests whose worker is not there, since when
+        self.opened: Callable[[Held], None] = lambda held: None  # who tells others of what waits, and of its end
+        self.ended: Callable[[Held], None] = lambda held: None
 
     # -- the workers
 
@@ -105,6 +107,8 @@ class HeldDesk:
         known = await self._do(lambda store: store.get(waits.id))
         if known is not None:
             self._tell(known)
+            if known.state == "pending":
+                self.opened(known)
             return
         held = self._held(waits)
         rules, now = self._rules(), time.time()
@@ -118,6 +122,8 @@ class HeldDesk:
                 return
         await self._do(lambda store: store.add(held))
         self._tell(held)
+        if held.state == "pending":
+            self.opened(held)
 
     def _held(self, waits: Waits) -> Held:
         key = self._desk.loaded.secrets.approvals_key
@@ -144,6 +150,7 @@ class HeldDesk:
             return
         after = statements.ended(held, "expired" if state == "expired" else "withdrawn", time.time(), why)
         await self._do(lambda store: store.move(held, after))
+        self.ended(after)
 
     async def keep(self) -> None:
         """What nobody waits for any more is over, whatever became of its worker; for ever."""
@@ -200,6 +207,8 @@ class HeldDesk:
         if not await self._do(lambda store: store.move(held, after)):
             raise Turned(HTTPStatus.CONFLICT, "somebody else was quicker", "See `sluice approvals show`.")
         self._tell(after)
+        if after.state != "pending":
+            self.ended(after)
         return {"approval": {**_told(after, call.now), "missing": statements.missing(after, self._rules())}}
 
     # -- within
