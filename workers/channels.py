@@ -12,6 +12,7 @@ from typing import Final, Protocol
 import trio
 
 from gateway.approvals.view import Approver, Evidence, Outcome, View
+from workers.channel_health import Health
 
 ENTRIES_MAX: Final = 2000  # requests a channel is told of at a time
 AT_ONCE_MAX: Final = 4  # messages on their way to one channel
@@ -57,20 +58,6 @@ class Requests(Protocol):
         self, request_id: str, approver: Approver, approve: bool, words: str, evidence: Evidence
     ) -> Outcome:
         """Takes a decision."""
-
-
-@dataclass(slots=True)
-class Health:
-    """How a channel fares. Times are POSIX seconds, 0 for never."""
-
-    name: str
-    waiting: int = 0  # messages that are still to be told
-    told: int = 0
-    failed: int = 0  # tries
-    given_up: int = 0  # messages
-    last_told: float = 0.0
-    last_failed: float = 0.0
-    why: str = ""  # of the last failure; "" since it went well again
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from gateway.errors import ConfigError, Refusal
 from gateway.identity import barred, claims
 from gateway.policy.rules import Approval
 from workers.admin_calls import REASON_CHARACTERS_MAX, Call, Tables, Turned
+from workers.admin_link import ChannelsFare
 from workers.admin_process import Desk
 from workers.held_desk import HeldDesk
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from workers.callbacks import Callback
     from workers.channels import Channels
 
+REPORT_SECONDS: Final = 1.0
 OVER_MAX: Final = 1000  # requests that are over, of which a late click is told so
 log = logging.getLogger("sluice.channels")
 
@@ -57,7 +59,20 @@ class HeldChannels:
             return task_status.started()
         self.callbacks, self._channels = made.callbacks, made.channels
         self._held.opened, self._held.ended = self.opened, self.ended
-        await made.run(task_status)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(made.run)
+            task_status.started()
+            await self._report(made.channels)
+
+    async def _report(self, channels: "Channels") -> None:
+        """Says how they fare when that is another, for ever."""
+        said = None
+        while True:
+            now = msgspec.msgpack.encode(channels.health())
+            if now != said:
+                await self._desk.tell(ChannelsFare(channels.health()))
+                said = now
+            await trio.sleep(REPORT_SECONDS)
 
     def opened(self, held: Held) -> None:
         """A statement waits."""

@@ -110,6 +110,15 @@ def test_a_click_in_slack_lets_a_statement_run_and_everybody_else_is_told_why_no
     wait_for("an end", lambda: "approved by carol (local)" in str(slack.messages) or None)
     assert "sluice_approve" not in str(slack.messages)
 
+    def fares() -> dict[str, Any] | None:
+        told = {one["name"]: one for one in json.loads(gateway.sluice("status", "--json").stdout)["channels"]}
+        return told if told and told["slack"]["told"] == 2 and told["pager"]["why"] else None
+
+    channels = wait_for("the channels' health", fares)
+    assert channels["slack"]["why"] == ""
+    assert "refused" in channels["pager"]["why"]
+    assert "refused" in gateway.sluice("status").stdout
+
     request = button["value"].partition(".")[0]
     events = [one["event"] for one in gateway.audit("--approval", request) if one["kind"] == "approval"]
     approved = next(one for one in events if one["what"] == "statement approved")
