@@ -19,6 +19,7 @@ PAGERDUTY_URL: Final = "https://events.pagerduty.com/v2/enqueue"
 MAIL_PORTS: Final[Mapping[str, int]] = {"starttls": 587, "tls": 465, "off": 25}
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_WORD = re.compile(r"[a-z][a-z0-9_-]{0,62}(:[^\s\x00-\x1f]{1,255})?")
 _MAIL = re.compile(r"[^\s@<>,;\x00-\x1f]{1,64}@[^\s@<>,;\x00-\x1f]{1,255}")
 _REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "slack": ("token_file",),
@@ -96,6 +97,14 @@ def route(word: str, channels: Sequence[Channel]) -> tuple[Channel, str] | None:
     if before in ("slack", "smtp") and len(only) == 1:
         return only[0], behind
     return None
+
+
+def check_words(words: Sequence[str], path: Path, text: str, file: str) -> None:
+    """`channels` of a rule. Raises ConfigError for the first that could be none."""
+    for index, word in enumerate(words):
+        if not _WORD.fullmatch(word):
+            mend = 'use "console", the name of a [[channel]] of sluice.toml, "slack:#channel" or "webhook:name"'
+            fail(text, file, (*path, "channels", index), "not a channel", mend)
 
 
 def check(channels: Sequence[Channel], given: Sequence[Mapping[str, Any]], text: str, file: str) -> None:

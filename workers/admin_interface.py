@@ -11,7 +11,7 @@ from workers.admin_operations import Operations
 from workers.admin_process import Desk
 from workers.admin_server import Server
 from workers.admin_strangers import Strangers
-from workers.held_channels import HeldChannels
+from workers.approval_channels import ApprovalChannels
 from workers.held_desk import HeldDesk
 
 
@@ -19,7 +19,7 @@ async def serve(desk: Desk) -> None:
     """For ever."""
     keeper, strangers = Keeper(desk), Strangers(desk)
     access, held = AccessDesk(desk), HeldDesk(desk)
-    channels = HeldChannels(desk, held)
+    channels = ApprovalChannels(desk, access, held)
 
     def application() -> Any:
         from workers.admin_app import application

@@ -66,8 +66,8 @@ def of_held(held: Held, rules: Mapping[str, Approval], url: str, shown: Shown | 
     )
 
 
-def of_access(request: Request, rule: Access, channels: tuple[str, ...], url: str) -> View:
-    """Access that somebody asks for, under this rule."""
+def of_access(request: Request, rule: Access | None, url: str) -> View:
+    """Access that somebody asks for, under this rule; None: it is no more."""
     asked = request.asked
     clear = f", {', '.join(asked.unmask)} in clear" if asked.unmask else ""
     return View(
@@ -84,10 +84,10 @@ def of_access(request: Request, rule: Access, channels: tuple[str, ...], url: st
         since=request.since,
         until=request.decide_by,
         url=url,
-        channels=channels,
-        approvals=(rule.name,),
-        approver_users=rule.approvers.users,
-        approver_groups=rule.approvers.groups,
+        channels=rule.channels if rule else (),
+        approvals=(request.rule,),
+        approver_users=rule.approvers.users if rule else (),
+        approver_groups=rule.approvers.groups if rule else (),
         state=_STATES[request.state],
         decided_by=request.decided_by,
         decided_words=request.decision,

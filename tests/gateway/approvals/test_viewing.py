@@ -76,10 +76,14 @@ def test_a_statement_whose_rules_are_gone_is_told_nowhere() -> None:
 def test_access_is_told_with_what_it_gives_and_for_how_long() -> None:
     asked = Asked("prod", "production", ("read", "write"), 5400.0, "incident", ("email",))
     request = Request("r1", "access", "pending", "on call", "ada", "company", (), "t", asked, 100.0, 86_500.0)
-    rule = Access("on call", ("write",), AccessApprovers(groups=("dba",)))
-    view = viewing.of_access(request, rule, ("slack",), "https://c/r1")
+    rule = Access("on call", ("write",), AccessApprovers(groups=("dba",)), channels=("slack",))
+    view = viewing.of_access(request, rule, "https://c/r1")
     assert view.title == "access: read, write, email in clear for 1.5 h"
     assert (view.until, view.approver_groups, view.channels, view.state) == (86_500.0, ("dba",), ("slack",), "open")
+
+
+    gone = viewing.of_access(request, None, "")
+    assert (gone.channels, gone.approver_groups) == ((), ())
 
 
 def test_whoever_a_channel_brings_is_judged_as_everybody_is() -> None:

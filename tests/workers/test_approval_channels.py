@@ -15,12 +15,13 @@ import trio
 from gateway.approvals import signatures
 from gateway.approvals.view import Approver
 from gateway.identity.barred import Bar
-from tests.workers.admin_rig import desk, load, tending, token
+from tests.workers.admin_rig import calling, desk, load, tending, token
 from tests.workers.inbound_rig import Inbound, served
 from tests.workers.vendor_rig import Vendor, status, vendor
 from workers import configuration, holds_link
+from workers.admin_access import AccessDesk
 from workers.admin_process import Desk
-from workers.held_channels import HeldChannels
+from workers.approval_channels import ApprovalChannels
 from workers.held_desk import HeldDesk
 from workers.holds_link import Decided, Waits, Withdrawn
 from workers.run_folder import RunFolder
@@ -36,6 +37,13 @@ name = "the shop"
 approvers = { groups = ["dba"] }
 channels = ["console", "webhook:desk"]
 approvals_needed = 2
+[[access]]
+name = "on request"
+groups = ["devs"]
+databases = ["prod"]
+allow = ["read"]
+approvers = { groups = ["dba"] }
+channels = ["webhook:desk"]
 """
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 VALUE = "canary-4711"
@@ -60,8 +68,15 @@ class Bench:
     """A worker's end of the link, the desk, and what the webhook's house does."""
 
     def __init__(
-        self, one: Desk, channels: HeldChannels, worker: trio.SocketStream, inbound: Inbound, house: Vendor
+        self,
+        one: Desk,
+        access: AccessDesk,
+        channels: ApprovalChannels,
+        worker: trio.SocketStream,
+        inbound: Inbound,
+        house: Vendor,
     ) -> None:
+        self.access = access
         self.desk = one
         self.channels = channels
         self.worker = worker
@@ -73,9 +88,9 @@ class Bench:
         found: dict[str, Any] = asked[count - 1].json()
         return found
 
-    async def decide(self, user: str, approve: bool = True, **how: Any) -> httpx2.Response:
+    async def decide(self, user: str, approve: bool = True, request: str = WAITS.id, **how: Any) -> httpx2.Response:
         given = token(self.desk.loaded, user, **({"groups": ("dba",)} | how))
-        body = json.dumps({"request": WAITS.id, "approve": approve, "words": "seen", "token": given}).encode()
+        body = json.dumps({"request": request, "approve": approve, "words": "seen", "token": given}).encode()
         signed = signatures.sign(secrets.token_hex(4), body, signatures.secret_of(SECRET), time.time())
         return await self.inbound.post("/hooks/desk", body, signed)
 
@@ -95,13 +110,13 @@ async def bench(folder: Path, house: Vendor, *, literals: bool = False) -> Async
     with desk(loaded) as (one, supervisor):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tending, one, supervisor)
-            held = HeldDesk(one)
-            channels = HeldChannels(one, held)
+            held, access = HeldDesk(one), AccessDesk(one)
+            channels = ApprovalChannels(one, access, held)
             await nursery.start(channels.serve)
             nursery.start_soon(held.serve)
             async with served(channels.callbacks) as inbound, await connected(loaded.run_dir) as worker:
                 await holds_link.send(worker, WAITS)
-                yield Bench(one, channels, worker, inbound, house)
+                yield Bench(one, access, channels, worker, inbound, house)
             nursery.cancel_scope.cancel()
 
 
@@ -123,7 +138,7 @@ async def test_two_people_release_it_through_a_webhook_and_the_house_hears_the_e
         assert first.json() == {"ok": True, "words": 'It still needs 1 more by "the shop".'}
         assert (await made.decide("dora")).status_code == 409
         second = await made.decide("carol")
-        assert second.json() == {"ok": True, "words": "The statement is approved."}
+        assert second.json() == {"ok": True, "words": "It is approved."}
         with trio.fail_after(10):
             decided = await holds_link.receive(made.worker)
         assert isinstance(decided, Decided)
@@ -165,6 +180,21 @@ async def test_literals_are_shown_to_approvers_and_in_channels_that_say_so(tmp_p
         assert (closed["data"]["state"], closed["data"]["statement"]) == ("withdrawn", "")
 
 
+async def test_access_that_is_asked_for_is_told_and_given_through_a_channel(tmp_path: Path, house: Vendor) -> None:
+    async with bench(tmp_path, house) as made:
+        await made.told(1)  # the statement
+        body = {"database": "prod", "reason": "incident 7"}
+        asked = await made.access.ask(calling(made.desk, body, user="dev", groups=("devs",)))
+        request = asked["approval"]["id"]
+        opened = (await made.told(2))["data"]
+        assert (opened["id"], opened["kind"], opened["title"]) == (request, "access", "access: read for 1 h")
+        assert (await made.decide("dev", request=request)).status_code == 409
+        answer = await made.decide("dora", request=request)
+        assert answer.json() == {"ok": True, "words": "It is approved."}
+        assert (await made.told(3))["data"]["state"] == "approved"
+        assert await made.access.waiting() == ()
+
+
 async def test_what_a_worker_tells_again_is_told_once(tmp_path: Path, house: Vendor) -> None:
     async with bench(tmp_path, house) as made:
         await made.told(1)
@@ -176,7 +206,7 @@ async def test_what_a_worker_tells_again_is_told_once(tmp_path: Path, house: Ven
 
 async def test_without_channels_nothing_is_made(tmp_path: Path) -> None:
     with desk(load(tmp_path / "gateway")) as (one, _):
-        channels = HeldChannels(one, HeldDesk(one))
+        channels = ApprovalChannels(one, AccessDesk(one), HeldDesk(one))
         async with trio.open_nursery() as nursery:
             await nursery.start(channels.serve)
         assert list(channels.callbacks) == []

@@ -1,6 +1,7 @@
-"""Statements that wait, told in the channels of their approval rules; and what channels bring, decided as every decision is:
-by the desk that keeps them, on record, once."""
+"""What waits for people - statements, access that is asked for - told in the channels of its rules; and what channels bring,
+decided as every decision is: by the desk that keeps it, on record, once."""
 
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -12,12 +13,16 @@ import trio
 
 from gateway.approvals import sealed, viewing
 from gateway.approvals.one_time import Links
+from gateway.approvals.requests import Request
 from gateway.approvals.sealed import Shown
 from gateway.approvals.statements import Held
 from gateway.approvals.view import Approver, Evidence, Outcome, View, plain
 from gateway.errors import ConfigError, Refusal
 from gateway.identity import barred, claims
+from gateway.policy.access import Access
 from gateway.policy.rules import Approval
+from workers.admin_access import AccessDesk
+from workers.admin_approvals import Approvals
 from workers.admin_calls import REASON_CHARACTERS_MAX, Call, Tables, Turned
 from workers.admin_link import ChannelsFare
 from workers.admin_process import Desk
@@ -32,13 +37,15 @@ OVER_MAX: Final = 1000  # requests that are over, of which a late click is told 
 log = logging.getLogger("sluice.channels")
 
 
-class HeldChannels:
+class ApprovalChannels:
     """See the module. Without a [[channel]] in sluice.toml it does nothing."""
 
-    def __init__(self, desk: Desk, held: HeldDesk) -> None:
+    def __init__(self, desk: Desk, access: AccessDesk, held: HeldDesk) -> None:
         self.callbacks: Iterable[Callback] = ()
         self._desk = desk
+        self._access = access
         self._held = held
+        self._approvals = Approvals(access, held)
         self._tables = Tables()
         self._channels: Channels | None = None
         self._views: OrderedDict[str, View] = OrderedDict()  # without literals
@@ -58,9 +65,13 @@ class HeldChannels:
             log.error("channels cannot be used: %s", error)
             return task_status.started()
         self.callbacks, self._channels = made.callbacks, made.channels
-        self._held.opened, self._held.ended = self.opened, self.ended
         async with trio.open_nursery() as nursery:
             await nursery.start(made.run)
+            self._held.opened, self._held.ended = self.opened, self.ended
+            self._access.opened, self._access.ended = self.access_opened, self.access_ended
+            with contextlib.suppress(Turned):  # it is in the log already
+                for request in await self._access.waiting():
+                    self.access_opened(request)
             task_status.started()
             await self._report(made.channels)
 
@@ -76,20 +87,19 @@ class HeldChannels:
 
     def opened(self, held: Held) -> None:
         """A statement waits."""
-        assert self._channels is not None
-        view = viewing.of_held(held, self._rules(), "", self._shown(held) if self._literals else None)
-        self._views[held.id] = view.without_values()
-        self._channels.asked(view)
+        self._asked(viewing.of_held(held, self._rules(), "", self._shown(held) if self._literals else None))
 
     def ended(self, held: Held) -> None:
         """It waits no more."""
-        assert self._channels is not None
-        view = viewing.of_held(held, self._rules(), "")
-        self._views[held.id] = view
-        over = [one.id for one in self._views.values() if one.state != "open"]
-        for held_id in over[: max(0, len(over) - OVER_MAX)]:
-            del self._views[held_id]
-        self._channels.settled(view)
+        self._settled(viewing.of_held(held, self._rules(), ""))
+
+    def access_opened(self, request: Request) -> None:
+        """Somebody asks for access."""
+        self._asked(viewing.of_access(request, self._access_rule(request), ""))
+
+    def access_ended(self, request: Request) -> None:
+        """It was answered, or is asked for no more."""
+        self._settled(viewing.of_access(request, self._access_rule(request), ""))
 
     # -- what channels ask for (workers.channels.Requests)
 
@@ -104,7 +114,7 @@ class HeldChannels:
         if view is None or call is None:
             return None
         try:
-            told = (await self._held.show(call))["approval"]
+            told = (await self._approvals.show(call))["approval"]
         except Turned:
             return None
         if "text" not in told:
@@ -121,7 +131,7 @@ class HeldChannels:
         if call is None:
             return Outcome(False, "You may not sign in.")
         try:
-            after = await (self._held.approve(call) if approve else self._held.deny(call))
+            after = await (self._approvals.approve(call) if approve else self._approvals.deny(call))
         except Turned as turned:
             return Outcome(False, f"{turned.error[:1].upper()}{turned.error[1:]}.")
         return Outcome(True, _became(after["approval"]))
@@ -142,6 +152,23 @@ class HeldChannels:
         except ValueError:  # sealed under a key that is no more
             return None
 
+    def _asked(self, view: View) -> None:
+        assert self._channels is not None
+        self._views[view.id] = view.without_values()
+        self._channels.asked(view)
+
+    def _settled(self, view: View) -> None:
+        assert self._channels is not None
+        self._views[view.id] = view
+        over = [one.id for one in self._views.values() if one.state != "open"]
+        for request_id in over[: max(0, len(over) - OVER_MAX)]:
+            del self._views[request_id]
+        self._channels.settled(view)
+
+    def _access_rule(self, request: Request) -> Access | None:
+        rules = self._tables.of(self._desk.loaded.policy).access
+        return next((one for one in rules if one.name == request.rule), None)
+
     def _rules(self) -> dict[str, Approval]:
         return self._tables.of(self._desk.loaded.policy).approval_rules
 
@@ -157,7 +184,7 @@ class HeldChannels:
 
 
 def _became(approval: dict[str, Any]) -> str:
-    missing = {name: count for name, count in approval["missing"].items() if count}
+    missing = {name: count for name, count in approval.get("missing", {}).items() if count}
     if approval["state"] != "pending" or not missing:
-        return f"The statement is {approval['state']}."
+        return f"It is {approval['state']}."
     return "It still needs " + ", ".join(f'{count} more by "{name}"' for name, count in missing.items()) + "."
