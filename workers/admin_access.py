@@ -161,6 +161,10 @@ class AccessDesk:
         self._published = (grants, len(reviews)) if in_force else None
         return in_force
 
+    async def kept(self, request_id: str) -> Request | None:
+        """The request of this id. Raises Turned."""
+        return await self._do(lambda store: store.get(request_id))
+
     async def waiting(self) -> tuple[Request, ...]:
         """Those that nobody has answered. Raises Turned."""
         return await self._do(lambda store: tuple(store.of_state("pending")))

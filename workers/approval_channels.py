@@ -3,6 +3,7 @@ decided as every decision is: by the desk that keeps it, on record, once."""
 
 import contextlib
 import logging
+import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ from workers.admin_approvals import Approvals
 from workers.admin_calls import REASON_CHARACTERS_MAX, Call, Tables, Turned
 from workers.admin_link import ChannelsFare
 from workers.admin_process import Desk
+from workers.channel_receipts import Receipts
 from workers.held_desk import HeldDesk
 
 if TYPE_CHECKING:
@@ -60,8 +62,9 @@ class ApprovalChannels:
 
         links = Links(loaded.secrets.approvals_key)
         try:
-            made = channel_making.make(loaded.file, loaded.settings, self, self.prove, links)
-        except ConfigError as error:
+            receipts = Receipts(loaded.state_dir)
+            made = channel_making.make(loaded.file, loaded.settings, self, self.prove, links, receipts)
+        except (ConfigError, OSError, sqlite3.Error) as error:
             log.error("channels cannot be used: %s", error)
             return task_status.started()
         self.callbacks, self._channels = made.callbacks, made.channels
@@ -70,10 +73,24 @@ class ApprovalChannels:
             self._held.opened, self._held.ended = self.opened, self.ended
             self._access.opened, self._access.ended = self.access_opened, self.access_ended
             with contextlib.suppress(Turned):  # it is in the log already
-                for request in await self._access.waiting():
-                    self.access_opened(request)
+                await self._catch_up({request for request, _ in receipts})
             task_status.started()
             await self._report(made.channels)
+
+    async def _catch_up(self, told: set[str]) -> None:
+        """With what the process before this one has told, and what became of it meanwhile. Raises Turned."""
+        for each in sorted(told):
+            held, request = await self._held.kept(each), await self._access.kept(each)
+            if held is not None:
+                self.opened(held)
+                if held.state != "pending":
+                    self.ended(held)
+            if request is not None:
+                self.access_opened(request)
+                if request.state != "pending":
+                    self.access_ended(request)
+        for request in await self._access.waiting():
+            self.access_opened(request)
 
     async def _report(self, channels: "Channels") -> None:
         """Says how they fare when that is another, for ever."""

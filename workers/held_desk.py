@@ -164,6 +164,10 @@ class HeldDesk:
                 with contextlib.suppress(Turned):
                     await self._over(held_id, "withdrawn", "its worker has ended")
 
+    async def kept(self, held_id: str) -> Held | None:
+        """The statement of this id. Raises Turned."""
+        return await self._do(lambda store: store.get(held_id))
+
     # -- the people
 
     async def list(self, call: Call) -> list[dict[str, Any]]:

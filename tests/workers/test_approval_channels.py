@@ -83,6 +83,10 @@ class Bench:
         self.inbound = inbound
         self.house = house
 
+    def kept(self) -> bool:
+        """Whether it is on the disk which message is about the request."""
+        return bool(self.channels._channels and self.channels._channels.receipts("desk", WAITS.id))
+
     async def told(self, count: int) -> dict[str, Any]:
         asked = await trio.to_thread.run_sync(self.house.await_asked, "/hook", count)
         found: dict[str, Any] = asked[count - 1].json()
@@ -95,17 +99,24 @@ class Bench:
         return await self.inbound.post("/hooks/desk", body, signed)
 
 
-@asynccontextmanager
-async def bench(folder: Path, house: Vendor, *, literals: bool = False) -> AsyncIterator[Bench]:
-    loaded = load(folder / "gateway", POLICY)
-    (loaded.folder / "key").write_text(SECRET)
-    (loaded.folder / "key").chmod(0o600)
-    with loaded.file.open("a") as settings:
+def configure(folder: Path, house: Vendor, literals: bool) -> None:
+    (folder / "key").write_text(SECRET)
+    (folder / "key").chmod(0o600)
+    with (folder / "sluice.toml").open("a") as settings:
         settings.write(
             f'\n[[channel]]\nname = "desk"\nkind = "webhook"\nurl = "{house.url}/hook"\nca_file = "{house.ca_file}"\n'
             f'secret_file = "key"\ncallback_secret_file = "key"\nliterals = {"true" if literals else "false"}\n'
         )
-    loaded = configuration.load(loaded.file, {})
+
+
+@asynccontextmanager
+async def bench(
+    folder: Path, house: Vendor, *, literals: bool = False, again: bool = False
+) -> AsyncIterator[Bench]:
+    file = folder / "gateway" / "sluice.toml"
+    if not again:
+        configure(load(folder / "gateway", POLICY).folder, house, literals)
+    loaded = configuration.load(file, {})
     loaded.run_dir.mkdir(parents=True, exist_ok=True)
     with desk(loaded) as (one, supervisor):
         async with trio.open_nursery() as nursery:
@@ -193,6 +204,17 @@ async def test_access_that_is_asked_for_is_told_and_given_through_a_channel(tmp_
         assert answer.json() == {"ok": True, "words": "It is approved."}
         assert (await made.told(3))["data"]["state"] == "approved"
         assert await made.access.waiting() == ()
+
+
+async def test_the_end_of_what_was_told_before_a_restart_is_told_after_it(tmp_path: Path, house: Vendor) -> None:
+    async with bench(tmp_path, house) as made:
+        await made.told(1)
+        while not made.kept():
+            await trio.sleep(0.005)
+    async with bench(tmp_path, house, again=True) as made:
+        await holds_link.send(made.worker, Withdrawn(WAITS.id, "cancelled"))
+        assert (await made.told(2))["data"]["state"] == "withdrawn"
+        assert len(house.of("/hook")) == 2, "and nobody was told of it twice"
 
 
 async def test_what_a_worker_tells_again_is_told_once(tmp_path: Path, house: Vendor) -> None:
