@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from workers.channels import Channels
 
 REPORT_SECONDS: Final = 1.0
+ADDRESS_CHARACTERS_MAX: Final = 500  # of how a decision came in, for the record
 OVER_MAX: Final = 1000  # requests that are over, of which a late click is told so
 log = logging.getLogger("sluice.channels")
 
@@ -195,7 +196,7 @@ class ApprovalChannels:
         who = viewing.principal(approver, now)
         if self._desk.bars.of(who, now) is not None:
             return None
-        address = " ".join(f"{name}={value}" for name, value in evidence.items())
+        address = plain(" ".join(f"{name}={value}" for name, value in evidence.items()), ADDRESS_CHARACTERS_MAX)
         body = msgspec.json.encode({"reason": plain(words, REASON_CHARACTERS_MAX)})
         return Call(self._desk, self._tables.of(self._desk.loaded.policy), who, address, body, {"id": request_id}, now)
 
