@@ -16,7 +16,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway import channels as channel_tables
 from gateway import door_settings, issuers
+from gateway.channels import Channel
 from gateway.door_settings import Certificate
 from gateway.issuers import Issuer
 from gateway.toml_source import Path, convert, fail, nearest, parse
@@ -112,6 +114,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     issuers: tuple[Issuer, ...] = msgspec.field(name="issuer", default=())
     certificates: tuple[Certificate, ...] = msgspec.field(name="certificate", default=())
     databases: tuple[Database, ...] = msgspec.field(name="database", default=())
+    channels: tuple[Channel, ...] = msgspec.field(name="channel", default=())
 
     @property
     def issuer_names(self) -> set[str]:
@@ -173,6 +176,7 @@ def load(text: str, file: str, environ: Mapping[str, str]) -> Settings:
     _unique([one.name for one in found], "issuer", text, file)
     issuers.check_asked(found, text, file)
     door_settings.check(gateway, settings.certificates, [one.name for one in found], text, file)
+    channel_tables.check(settings.channels, tables.get("channel", ()), text, file)
     databases = tuple(
         _database(one, tables["database"][index], ("database", index), text, file, environ)
         for index, one in enumerate(settings.databases)

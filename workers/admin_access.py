@@ -57,6 +57,8 @@ class AccessDesk:
         self._store: Store | None = None
         self._published: tuple[list[Grant], int] | None = None
         self._one = trio.CapacityLimiter(1)  # the store's thread
+        self.opened: Callable[[Request], None] = lambda request: None  # who tells others of what waits, and of its end
+        self.ended: Callable[[Request], None] = lambda request: None
 
     async def ask(self, call: Call) -> dict[str, Any]:
         """People ask, and agents where a rule lets them. The same request again is the one that waits."""
@@ -86,6 +88,8 @@ class AccessDesk:
             await self._do(lambda store: store.add(made))
         except Full as full:
             raise Turned(HTTPStatus.INSUFFICIENT_STORAGE, str(full)) from None
+        if made.state == "pending":
+            self.opened(made)
         return await self._shown(call, made, publish=asked.break_glass)
 
     async def list(self, call: Call) -> dict[str, Any]:
@@ -157,6 +161,14 @@ class AccessDesk:
         self._published = (grants, len(reviews)) if in_force else None
         return in_force
 
+    async def kept(self, request_id: str) -> Request | None:
+        """The request of this id. Raises Turned."""
+        return await self._do(lambda store: store.get(request_id))
+
+    async def waiting(self) -> tuple[Request, ...]:
+        """Those that nobody has answered. Raises Turned."""
+        return await self._do(lambda store: tuple(store.of_state("pending")))
+
     # -- within
 
     async def _answer(self, call: Call, *, approve: bool) -> dict[str, Any]:
@@ -179,6 +191,8 @@ class AccessDesk:
     async def _moved(self, call: Call, before: Request, after: Request) -> dict[str, Any]:
         if not await self._do(lambda store: store.move(before, after)):
             raise Turned(HTTPStatus.CONFLICT, "somebody else was quicker", "See `sluice approvals show`.")
+        if before.state == "pending":
+            self.ended(after)
         return await self._shown(call, after, publish="approved" in (before.state, after.state))
 
     async def _fit(self, call: Call, request: Request, deciders: Approvers, verb: str) -> None:
@@ -226,6 +240,8 @@ class AccessDesk:
                 after = msgspec.structs.replace(one, state=state)
                 if await self._do(lambda store, one=one, after=after: store.move(one, after)):  # type: ignore[misc]
                     await self._desk.happened("approval", f"access {state}", **_facts(after))
+                    if one.state == "pending":
+                        self.ended(after)
 
     async def _due(self) -> float:
         """When the next one is over."""

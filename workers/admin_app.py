@@ -26,8 +26,10 @@ _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosni
 log = logging.getLogger("sluice.admin")
 
 
-def application(desk: Desk, operations: Iterable[Operation], strangers: Strangers) -> Starlette:
-    """The operations over this desk."""
+def application(
+    desk: Desk, operations: Iterable[Operation], strangers: Strangers, others: Iterable[Route] = ()
+) -> Starlette:
+    """The operations over this desk, and what `others` call, who have no token."""
     tables = Tables()
 
     def route(one: Operation) -> Route:
@@ -49,7 +51,7 @@ def application(desk: Desk, operations: Iterable[Operation], strangers: Stranger
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
         return _turned(Turned(status, HTTPStatus(status).phrase.lower(), "See docs/operations.md for what there is."))
 
-    return Starlette(routes=[route(one) for one in operations], exception_handlers={HTTPException: known})
+    return Starlette(routes=[*(route(one) for one in operations), *others], exception_handlers={HTTPException: known})
 
 
 async def _call(request: Request, desk: Desk, tables: Tables, strangers: Strangers) -> Call:

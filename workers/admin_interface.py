@@ -11,6 +11,7 @@ from workers.admin_operations import Operations
 from workers.admin_process import Desk
 from workers.admin_server import Server
 from workers.admin_strangers import Strangers
+from workers.approval_channels import ApprovalChannels
 from workers.held_desk import HeldDesk
 
 
@@ -18,16 +19,20 @@ async def serve(desk: Desk) -> None:
     """For ever."""
     keeper, strangers = Keeper(desk), Strangers(desk)
     access, held = AccessDesk(desk), HeldDesk(desk)
+    channels = ApprovalChannels(desk, access, held)
 
     def application() -> Any:
         from workers.admin_app import application
+        from workers.channel_routes import routes
 
-        return application(desk, [*Operations(keeper).all(), *Approvals(access, held).all()], strangers)
+        operations = [*Operations(keeper).all(), *Approvals(access, held).all()]
+        return application(desk, operations, strangers, routes(channels.callbacks))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.keep)
         nursery.start_soon(strangers.tell)
         nursery.start_soon(access.keep)
+        await nursery.start(channels.serve)
         nursery.start_soon(held.keep)
         nursery.start_soon(held.serve)
         nursery.start_soon(Server(desk, application).serve)

@@ -8,6 +8,7 @@ import msgspec
 from gateway.audit.records import EventKind
 from gateway.identity.barred import Bar
 from workers import control
+from workers.channel_health import Health
 from workers.errands import Answer, EndSession, ListSessions, MoveBars
 
 
@@ -89,6 +90,12 @@ class Granted(msgspec.Struct, tag="granted", frozen=True):
     reviews: int = 0
 
 
+class ChannelsFare(msgspec.Struct, tag="channels fare", frozen=True):
+    """How the channels of approvals fare now."""
+
+    channels: tuple[Health, ...]
+
+
 class InForce(msgspec.Struct, tag="in force", frozen=True):
     """Every worker decides by these grants from now on."""
 
@@ -103,7 +110,7 @@ class Errand(msgspec.Struct, tag="errand", frozen=True):
 
 
 ToAdmin = Reread | Recorded | Sent | Done | WorkerGone | Barred | InForce | KeysWanted
-ToSupervisor = Told | Errand | Granted | KeysFetched | KeysFailed
+ToSupervisor = Told | Errand | Granted | KeysFetched | KeysFailed | ChannelsFare
 Message = ToAdmin | ToSupervisor
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

@@ -3,9 +3,13 @@
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
 
 from workers import admin_link
-from workers.admin_link import Message, Reread
+from workers.admin_link import ChannelsFare, Message, Reread
+from workers.channel_health import Health
 from workers.companion import Companion
 
 
@@ -15,6 +19,7 @@ class AdminSeat:
 
     def __init__(self, main: Callable[[socket.socket], int]) -> None:
         self.process = Companion("admin process", main)
+        self._channels: tuple[Health, ...] = ()  # as they last fared
 
     def hear(self) -> Iterator[tuple[Message, int | None]]:
         """What it has said, and the descriptors beside that, which are the caller's."""
@@ -24,7 +29,14 @@ class AdminSeat:
                 heard = admin_link.receive(control)
                 if heard is None:
                     return self.process.deaf()
-                yield heard
+                if isinstance(heard[0], ChannelsFare):
+                    self._channels = heard[0].channels
+                else:
+                    yield heard
+
+    def describe(self) -> list[dict[str, Any]]:
+        """How channels of approvals fare, for `sluice status`."""
+        return [msgspec.to_builtins(one) for one in self._channels]
 
     def reread(self) -> None:
         """Files were read again."""

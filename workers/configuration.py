@@ -13,10 +13,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway import settings as sluice_toml
+from gateway.approvals import people, signatures
+from gateway.approvals.people import People
+from gateway.channels import Channel
 from gateway.errors import ConfigError, ConfigFault
 from gateway.identity import keys as issuer_keys
 from gateway.identity.keys import FetchedSet, IssuerKeys
-from gateway.issuers import Issuer
+from gateway.issuers import Issuer, url_fault
 from gateway.policy import compile as policy_table
 from gateway.policy import rules
 from gateway.policy.rules import Policy
@@ -101,6 +104,9 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     trail = audit_dir(file, settings)
     fetched = key_store.read_all(key_store.folder(trail), settings.issuers)
     secrets = _secrets(file, settings, environ)
+    for channel in settings.channels:
+        channel_secrets(file, channel)
+        channel_people(file, channel)
     return Loaded(
         file=file,
         folder=folder,
@@ -266,6 +272,41 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
         if one.client_secret_file
     }
     return Secrets(_mask_key(file, environ), passwords, client_secrets)
+
+
+def channel_secrets(file: Path, channel: Channel) -> dict[str, str]:
+    """What is in the secret files of a channel, by the keys that name them. Only the process that sends has them. Raises
+    ConfigError."""
+    found: dict[str, str] = {}
+    for key in channel.secret_files:
+        where = f'channel "{channel.name}": {key}'
+        content = secret(file.parent / getattr(channel, key), where)
+        try:
+            found[key] = content.decode("ascii").strip()
+        except UnicodeDecodeError:
+            found[key] = ""
+        if not found[key] or not found[key].isprintable():
+            _fault(file.parent / getattr(channel, key), where, "it does not hold one line", "put the secret alone there")
+        _check_channel_secret(file.parent / getattr(channel, key), where, key, found[key])
+    return found
+
+
+def _check_channel_secret(path: Path, where: str, key: str, content: str) -> None:
+    if key in ("secret_file", "callback_secret_file"):
+        try:
+            signatures.secret_of(content)
+        except ValueError as error:
+            _fault(path, where, str(error), "make one: printf 'whsec_%s' \"$(head -c 32 /dev/urandom | base64)\"")
+    if key == "url_file" and (why := url_fault(content)):
+        _fault(path, where, why, "save the workflow's address there")
+
+
+def channel_people(file: Path, channel: Channel) -> People:
+    """Who those are whom a channel knows by their address. Raises ConfigError."""
+    if not channel.people_file:
+        return People(())
+    path = file.parent / channel.people_file
+    return people.load(read_text(path, f'channel "{channel.name}": people_file'), str(path))
 
 
 def load_digest_key(file: Path, environ: Mapping[str, str]) -> bytes:

@@ -55,6 +55,8 @@ class HeldDesk:
         self._deciding = trio.Lock()  # so that the record has only decisions that counted
         self._workers: dict[str, trio.MemorySendChannel[Decided]] = {}  # by request
         self._lost: dict[str, float] = {}  # requests whose worker is not there, since when
+        self.opened: Callable[[Held], None] = lambda held: None  # who tells others of what waits, and of its end
+        self.ended: Callable[[Held], None] = lambda held: None
 
     # -- the workers
 
@@ -112,6 +114,8 @@ class HeldDesk:
         self._workers[waits.id] = say
         self._lost.pop(waits.id, None)
         self._tell(held)
+        if held.state == "pending":
+            self.opened(held)
 
     async def _remembered(self, held: Held) -> Held:
         """Approved, where the same shape was, not long ago. That time goes on from the decision of people."""
@@ -151,6 +155,7 @@ class HeldDesk:
             if not await self._do(lambda store: store.move(held, after)):
                 return  # somebody has decided meanwhile
             self._tell(after)  # should its worker be back at this moment
+            self.ended(after)
         self._lost.pop(held_id, None)
 
     async def keep(self) -> None:
@@ -167,6 +172,10 @@ class HeldDesk:
             for held_id in [one for one, since in self._lost.items() if since < late]:
                 with contextlib.suppress(Turned):
                     await self._over(held_id, "withdrawn", "its worker has ended")
+
+    async def kept(self, held_id: str) -> Held | None:
+        """The statement of this id. Raises Turned."""
+        return await self._do(lambda store: store.get(held_id))
 
     # -- the people
 
@@ -218,6 +227,8 @@ class HeldDesk:
         if not await self._do(lambda store: store.move(held, after)):
             raise Turned(HTTPStatus.CONFLICT, "somebody else was quicker", "See `sluice approvals show`.")
         self._tell(after)
+        if after.state != "pending":
+            self.ended(after)
         return {"approval": {**_told(after, call.now), "missing": statements.missing(after, self._rules())}}
 
     # -- within

@@ -3,7 +3,7 @@
 import json
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -60,17 +60,37 @@ async def ask(
 
     Raises NotReached: also for an address that nothing is to be asked at.
     """
+    method = "GET" if form is None else "POST"
+    return await exchange(method, url, lambda: trusting(ca_file), form=form, basic=basic)
+
+
+def trusting(ca_file: str) -> ssl.SSLContext:
+    """How a server proves itself. Raises OSError."""
+    return ssl.create_default_context(cafile=ca_file or None)
+
+
+async def exchange(
+    method: str,
+    url: str,
+    context: Callable[[], ssl.SSLContext],
+    *,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    form: Mapping[str, str] | None = None,
+    basic: tuple[str, str] | None = None,
+) -> Answer:
+    """One request and its answer. Raises NotReached as `ask` does."""
     import httpx2  # in the process that asks, when it does
 
     if why := url_fault(url):
         raise NotReached(f"the address cannot be asked at: {why}")
     host = urlsplit(url).netloc
+    patience = SECONDS * 0.8  # what the library gives up itself it closes; what is cut off while it connects it loses
     try:
-        context = ssl.create_default_context(cafile=ca_file or None)
         with trio.fail_after(SECONDS):
-            async with httpx2.AsyncClient(verify=context, trust_env=False, timeout=SECONDS) as client:
-                headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-                request = client.build_request("GET" if form is None else "POST", url, data=form, headers=headers)
+            async with httpx2.AsyncClient(verify=context(), trust_env=False, timeout=patience) as client:
+                given = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
+                request = client.build_request(method, url, content=content, data=form, headers=given)
                 auth = httpx2.BasicAuth(*basic) if basic else None
                 answer = await client.send(request, auth=auth, stream=True, follow_redirects=False)
                 try:

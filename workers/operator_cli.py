@@ -175,6 +175,18 @@ def status_verb(config: str | None, as_json: bool) -> None:
         databases.add_row(one["name"], one["environment"], _time(one["reached"]), _time(one["failed"]))
     _print_table(databases)
     _show_keys(answer["issuers"])
+    _show_channels(answer["channels"])
+
+
+def _show_channels(channels: list[dict[str, Any]]) -> None:
+    """Where people are told of what waits for them, if it is anywhere but on the console."""
+    if not channels:
+        return
+    table = Table("channel", "told", "waiting", "given up", "last told", "fails now")
+    for one in channels:
+        counts = (str(one[key]) for key in ("told", "waiting", "given_up"))
+        table.add_row(one["name"], *counts, _time(int(one["last_told"])), one["why"])
+    _print_table(table)
 
 
 def _show_keys(issuers: list[dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.channels import check_words
 from gateway.toml_source import Path, fail
 
 Word = Literal["read", "write", "ddl", "admin", "all"]
@@ -45,10 +46,12 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_seconds: Annotated[float, Meta(ge=60, le=31 * 86_400)] = 28_800.0
     break_glass: bool = False
     review_by: Approvers = Approvers()
+    channels: Names = ("console",)
 
 
 def check(rule: Access, path: Path, text: str, file: str) -> None:
     """Raises ConfigError for the first thing that cannot be meant."""
+    check_words(rule.channels, path, text, file)
     if not rule.approvers and not rule.break_glass:
         mend = 'write approvers = { groups = ["dba"] }'
         fail(text, file, (*path, "approvers"), "nobody could approve anything", mend)

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway.channels import CONSOLE, route
 from gateway.policy.access import Access
 from gateway.policy.rules import (
     INFERENCE,
@@ -124,4 +125,11 @@ def _strangers(policy: Policy, settings: Settings) -> list[str]:
                 if name != "*" and name not in names:
                     what = f'{key[:-1]} "{name}" is not in sluice.toml'
                     notes.append(f'{file}:{line}: "{rule.name}": {what}')
+    asking: list[Approval | Access] = [*policy.approvals, *policy.access]
+    for one in asking:
+        file, line = policy.places[one.name]
+        for word in one.channels:
+            if word != CONSOLE and route(word, settings.channels) is None:
+                what = f'channel "{word}" is not in sluice.toml, so nobody is told there'
+                notes.append(f'{file}:{line}: "{one.name}": {what}')
     return notes

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.channels import check_words
 from gateway.errors import ConfigError, ConfigFault
 from gateway.policy import access
 from gateway.policy.access import Access, Approvers
@@ -65,7 +66,6 @@ NO_MEASURES = frozenset(
 )
 
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_CHANNEL = re.compile(r"console|(slack|webhook):\S+")
 _FUNCTION = re.compile(r'[^\s().]+(\.[^\s().]+)?(\([^()]*\))?')
 
 
@@ -385,10 +385,7 @@ def _approval(rule: Approval, path: Path, text: str, file: str) -> None:
     if not rule.approvers.users and not rule.approvers.groups:
         mend = 'write approvers = { groups = ["dba"] }'
         fail(text, file, (*path, "approvers"), "nobody could release anything", mend)
-    for index, channel in enumerate(rule.channels):
-        if not _CHANNEL.fullmatch(channel):
-            mend = 'use "console", "slack:#channel" or "webhook:name"'
-            fail(text, file, (*path, "channels", index), "not a channel", mend)
+    check_words(rule.channels, path, text, file)
 
 
 def _classify(rule: Classify, path: Path, text: str, file: str) -> None:

@@ -18,6 +18,7 @@ from workers.embedded import free_port
 def test_the_admin_process_answers_operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spawn, "threads", lambda: 1)
     loaded, port = load(tmp_path), free_port()
+    loaded.run_dir.mkdir(parents=True)  # as the supervisor has made it
     gateway = msgspec.structs.replace(loaded.settings.gateway, admin=f"127.0.0.1:{port}")
     object.__setattr__(loaded, "settings", msgspec.structs.replace(loaded.settings, gateway=gateway))
     seat = AdminSeat(lambda control: admin_process.serve(control, loaded, {}, Bars()))

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from workers import admin_link, spawn
-from workers.admin_link import Message, Told
+from workers.admin_link import ChannelsFare, Message, Told
 from workers.admin_seat import AdminSeat
+from workers.channel_health import Health
 
 
 @pytest.fixture
@@ -17,6 +18,7 @@ def seat(monkeypatch: pytest.MonkeyPatch) -> Iterator[AdminSeat]:
     monkeypatch.setattr(spawn, "threads", lambda: 1)
 
     def says_a_word_and_dies(control: socket.socket) -> int:
+        admin_link.send(control, ChannelsFare((Health("slack", told=3, why="down"),)))
         admin_link.send(control, Told("system", {"what": "born"}))
         return 1
 
@@ -37,6 +39,8 @@ def test_what_it_said_before_it_died_is_heard_and_its_end_is_no_endless_news(sea
             for key, _ in selector.select(1):
                 key.data()
         assert heard == [Told("system", {"what": "born"})]
+        (slack,) = seat.describe()
+        assert (slack["name"], slack["told"], slack["why"]) == ("slack", 3, "down")
         assert seat.process.buried(pid, 1, 101.0)
         assert seat.process.due(102.0)
 

@@ -45,6 +45,19 @@ def test_paths_start_at_the_configurations_folder(folder: Path) -> None:
     assert loaded.run_dir == folder / "var" / "run"
 
 
+def test_secrets_of_channels_are_looked_at_before_anything_starts_and_kept_by_nobody(folder: Path) -> None:
+    with (folder / "sluice.toml").open("a") as file:
+        file.write('\n[[channel]]\nname = "night"\nkind = "pagerduty"\nrouting_key_file = "night.key"\n')
+    with pytest.raises(ConfigError, match="No such file") as caught:
+        configuration.load(folder / "sluice.toml", {})
+    assert caught.value.fault.key == 'channel "night": routing_key_file'
+    (folder / "night.key").write_text("routing-key\n")
+    (folder / "night.key").chmod(0o600)
+    loaded = configuration.load(folder / "sluice.toml", {})
+    assert loaded.settings.channels[0].kind == "pagerduty"
+    assert "routing-key" not in str(loaded.secrets.passwords)
+
+
 def test_passwords_come_from_a_file_or_a_variable_and_go_to_their_own_database(folder: Path) -> None:
     (folder / "one.password").write_text("sécret with spaces \r\n")
     (folder / "one.password").chmod(0o600)

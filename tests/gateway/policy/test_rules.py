@@ -176,7 +176,7 @@ def test_a_plain_policy_has_no_notes() -> None:
         (RAIL.replace("deny", "block"), 3, "guardrail[0].effect", "use one of: deny, hold, slow, stop, warn"),
         ('[[approval]]\nname = "a"\napprovers = {}\n', 3, "approval[0].approvers", 'groups = ["dba"]'),
         (
-            '[[approval]]\nname = "a"\napprovers = { users = ["x"] }\nchannels = ["sms"]\n', 4,
+            '[[approval]]\nname = "a"\napprovers = { users = ["x"] }\nchannels = ["SMS!"]\n', 4,
             "approval[0].channels", "slack:",
         ),
         ('[[classify]]\nlabel = "x"\n', 1, "classify[0]", "add columns or functions"),
