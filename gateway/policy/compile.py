@@ -56,7 +56,7 @@ def compile(policies: Sequence[Policy], settings: Settings) -> bytes:
         classify=tuple(sorted({_sorted(rule) for rule in policy.classify}, key=msgspec.json.encode)),
         masks=_strictest(policy.masks),
         record_keys=tuple(sorted({_sorted(rule) for rule in policy.record_keys}, key=msgspec.json.encode)),
-        notes=tuple(sorted({*policy.notes, *_strangers(policy, settings)})),
+        notes=tuple(sorted(set(_strangers(policy, settings)))),
         access=tuple(sorted((_sorted(rule) for rule in policy.access), key=lambda rule: rule.name)),
     )
     return msgspec.msgpack.encode(table)

@@ -169,6 +169,9 @@ def _guardrail(seen: _Review, rail: Guardrail) -> None:
 
 
 def _approvals(seen: _Review) -> None:
+    for rail in seen.policy.guardrails:
+        if rail.effect == "hold" and not rail.loop and not seen.policy.approvals:
+            seen.doubt(rail.name, "what it holds is denied: no [[approval]] rule says who releases it")
     holds = any(one.effect == "hold" for one in seen.policy.guardrails)
     if holds or any(one.environment.casefold() == PRODUCTION for one in seen.settings.databases):
         return

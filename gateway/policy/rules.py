@@ -1,7 +1,6 @@
 """policy.toml: grants, guardrails, approvals, corrections of the classification and masks, typed and checked.
 
-The order of rules never means anything. `notes` of a Policy say, in one line each, what a file asks for that is not
-enforced yet: `sluice check` prints them, so that nothing is ignored in silence.
+The order of rules never means anything.
 """
 
 import datetime
@@ -208,7 +207,6 @@ class Policy(msgspec.Struct, frozen=True):
     classify: tuple[Classify, ...] = ()
     masks: tuple[Mask, ...] = ()
     record_keys: tuple[RecordKeys, ...] = ()
-    notes: tuple[str, ...] = ()
     places: dict[str, tuple[str, int]] = {}
     access: tuple[Access, ...] = ()
 
@@ -249,10 +247,9 @@ def load(text: str, file: str) -> Policy:
         msgspec.structs.replace(one, statements=tuple(normalise(kind) for kind in one.statements))
         for one in read.guardrail
     )
-    policy = Policy(
-        read.grant, guardrails, read.approval, read.classify, read.mask, read.record_keys, (), places, read.access
+    return Policy(
+        read.grant, guardrails, read.approval, read.classify, read.mask, read.record_keys, places, read.access
     )
-    return msgspec.structs.replace(policy, notes=tuple(_notes(policy)))
 
 
 def merge(policies: Sequence[Policy]) -> Policy:
@@ -272,7 +269,6 @@ def merge(policies: Sequence[Policy]) -> Policy:
         classify=tuple(rule for one in policies for rule in one.classify),
         masks=tuple(rule for one in policies for rule in one.masks),
         record_keys=tuple(rule for one in policies for rule in one.record_keys),
-        notes=tuple(note for one in policies for note in one.notes),
         places=places,
         access=tuple(rule for one in policies for rule in one.access),
     )
@@ -417,21 +413,3 @@ def _mask(rule: Mask, path: Path, text: str, file: str) -> None:
             if label in NO_MEASURES:
                 mend = "give amounts and measures a rule of their own"
                 fail(text, file, (*path, "labels", index), f'min_group means nothing to "{label}"', mend)
-
-
-def _notes(policy: Policy) -> list[str]:
-    """What the rules ask for that nothing enforces yet."""
-    notes: list[str] = []
-    for rail in policy.guardrails:
-        if rail.effect == "hold":
-            what = "nothing can release what is held yet, so it is denied"
-            notes.append(f'{_at(policy, rail.name)}: guardrail "{rail.name}": {what}')
-    for approval in policy.approvals:
-        what = "approvals are not asked for yet, so what is held is denied"
-        notes.append(f'{_at(policy, approval.name)}: approval "{approval.name}": {what}')
-    return notes
-
-
-def _at(policy: Policy, name: str) -> str:
-    file, line = policy.places[name]
-    return f"{file}:{line}"

@@ -179,6 +179,12 @@ def test_columns_of_grants_and_corrections_are_looked_for() -> None:
     ]
 
 
+def test_what_nobody_could_release_is_doubted() -> None:
+    rail = '[[guardrail]]\nname = "h"\neffect = "hold"\nstatements = ["UPDATE"]\n'
+    assert [one.what for one in doubts(rail)] == ["what it holds is denied: no [[approval]] rule says who releases it"]
+    assert not [one for one in doubts(rail + APPROVAL) if "who releases it" in one.what]
+
+
 def test_an_approval_needs_something_that_holds() -> None:
     dev = load_settings(DEV, "s", {})
     (found,) = doubts(APPROVAL, dev)

@@ -116,19 +116,6 @@ def test_every_key_of_the_contract_is_read() -> None:
     assert policy.record_keys[0].tables == ("public.orders",)
 
 
-def test_what_is_not_enforced_yet_is_said_aloud() -> None:
-    notes = "\n".join(read(WHOLE).notes)
-    for word in ("nothing can release", "approvals are not asked"):
-        assert word in notes
-    assert "policy.toml:28: " in notes
-    for word in ("max_rows_per_hour", "max_affected_rows", "max_statement_seconds", "min_estimated_rows"):
-        assert word not in notes
-
-
-def test_a_plain_policy_has_no_notes() -> None:
-    assert read(GRANT).notes == ()
-
-
 @pytest.mark.parametrize(
     ("text", "line", "key", "mend"),
     [
