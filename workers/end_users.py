@@ -17,6 +17,7 @@ from gateway.session.acting import Person
 from workers.admitted import Admission
 
 PERSONS_MAX = 64  # remembered in one session; the longest unused goes first
+REFUSED_MAX = 20  # tokens of one session; then it ends, for each costs a signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,12 @@ class EndUsers:
         self.own: Person = EndUser(account, scope)
         self._account = account
         self._known: OrderedDict[Principal, EndUser] = OrderedDict()
+        self._refused = 0
+
+    @property
+    def spent(self) -> bool:
+        """Whether more tokens were refused than anybody brings by mistake."""
+        return self._refused >= REFUSED_MAX
 
     def person(self, named: Named) -> Person:
         """Whose token it is. Raises Refusal; who was refused, and why, is on record."""
@@ -55,6 +62,7 @@ class EndUsers:
             return self._person(named.token)
         except Refusal as refusal:
             refused = refusal.refused
+            self._refused += 1
             why = {"why": refused.message, "sqlstate": str(refused.sqlstate), "once": named.once}
             self._house.event("end user refused", self._account.card, why)
             raise

@@ -44,6 +44,10 @@ class People(Protocol):
 
     own: Person  # the account itself
 
+    @property
+    def spent(self) -> bool:
+        """Whether so many tokens were refused that no more are looked at."""
+
     def person(self, named: Named) -> Person:
         """Whose token it is. Raises Refusal."""
 
@@ -144,6 +148,8 @@ def _as(s: Session, frame: bytes, handler: Handler, found: Named) -> bool:
     try:
         person = acting.people.person(found)
     except Refusal as refusal:
+        if acting.people.spent:
+            raise
         return _objecting(s, frame, handler, refusal.refused)
     now = acting.now
     become(s, acting, person)

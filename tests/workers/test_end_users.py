@@ -89,6 +89,15 @@ def test_who_is_refused_is_on_record_with_the_reason_and_without_the_token() -> 
     assert more == {"why": BAD.message, "sqlstate": "28P01", "once": True}
 
 
+def test_many_refused_tokens_are_enough() -> None:
+    rig = Rig()
+    for _ in range(end_users.REFUSED_MAX):
+        assert not rig.people.spent
+        with pytest.raises(Refusal):
+            rig.people.person(Named("eve.t", True))
+    assert rig.people.spent
+
+
 def test_a_person_of_another_role_does_not_get_the_session() -> None:
     rig = Rig()
     rig.rights = replace(rig.rights, role="app_ro")

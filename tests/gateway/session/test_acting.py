@@ -41,6 +41,7 @@ class People:
         self.own = Person(rig.session.card, rig.session.scope, 1 << 63)
         self.others = {"ann.t": self.other("ann", CLEAR), "ben.t": self.other("ben", READ)}
         self.asked: list[str] = []
+        self.spent = False
         self.became: list[Person] = []
 
     @staticmethod
@@ -143,6 +144,15 @@ def test_an_unknown_token_in_a_comment_stops_its_statement_alone(rig: Rig) -> No
     (report, _) = rig.say(frame(b"E", b"SERROR\0C42601\0Mno\0\0"), READY)
     assert (field("C", report), field("M", report)) == ("28P01", "sign-in refused: nobody's")
     assert sees(rig)
+
+
+def test_after_too_many_tokens_that_were_refused_the_session_ends(rig: Rig) -> None:
+    acting = rig.session.acting
+    assert acting is not None
+    assert isinstance(acting.people, People)
+    acting.people.spent = True
+    assert rig.ask(query("select 1 /*sluice_user_token='eve.t'*/")) == []
+    assert rig.session.ending
 
 
 def test_an_unknown_token_in_a_comment_stops_what_runs_by_name(rig: Rig) -> None:
