@@ -51,7 +51,8 @@ WAITS = Waits(
     id="h0123456789", binding=b"b" * 32, session="s1", user="ada", issuer="local", groups=("owners",), actors=("agent-7",),
     account="", token_id="t", model="", run="", address="a:1", application="psql", database="prod",
     environment="production", role="app", text=f"update orders set note = '{VALUE}'".encode(), types=None, values=None,
-    statement="update orders set note = $1", kinds=("UPDATE",), tables=("public.orders",), labels=(), rules=("changes",),
+    statement="update orders set note = $1", by_text=False, kinds=("UPDATE",), tables=("public.orders",), labels=(),
+    rules=("changes",),
     words="it changes orders", approvals=("the shop",), policy="p", in_transaction=False, reason="repair", ticket="",
     since=time.time(), until=time.time() + 300,
 )  # fmt: skip

@@ -306,7 +306,7 @@ def railed(rig: Rig) -> tuple[Pair, list[Wanted], list[Link]]:
     """A session under the policy above, with what it asks the relay for."""
     wanted: list[Wanted] = []
     cancels: list[Link] = []
-    rig.relay.estimate = lambda link, one: wanted.append(one)
+    rig.relay.want = lambda link, one: wanted.append(one)
     rig.relay.cancel = cancels.append
     pair = rig.open(make_scope(RAILED))
     purse = Purse()
