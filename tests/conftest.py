@@ -10,6 +10,11 @@ from hypothesis import settings
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 NAMED_BYTES_MAX = 60  # longer values are no names
+# Live files that take longest begin first: at the end nobody waits for the last of them.
+LONG = (
+    "test_load_live", "test_corpus", "test_audit_storm", "test_kill", "test_promises", "test_canaries",
+    "test_operations_live",
+)  # fmt: skip
 
 settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("steady")
@@ -34,7 +39,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Live tests last, for their servers are children of this process, and tests of reaping count children. Where several
     processes share the tests (`make test`), those of one file go to one of them, unless they say otherwise."""
-    items.sort(key=lambda item: "tests/live/" in item.nodeid)
+    items.sort(key=lambda item: ("tests/live/" in item.nodeid, item.path.stem not in LONG))
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
