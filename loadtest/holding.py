@@ -45,20 +45,28 @@ _ID = re.compile(r"\(request (h[0-9a-f]+)\)")
 
 
 class Deciders:
-    """The operators' interface, as somebody who decides uses it: one connection."""
+    """The operators' interface, as somebody who decides at the command line uses it: a connection for each request."""
 
     def __init__(self, port: int, token: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._port = port
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def ask(self, method: str, path: str) -> dict[str, object]:
         """The answer; ends the measurement where it is no."""
-        self._connection.request(method, path, "{}" if method == "POST" else None, self._headers)
-        answer = self._connection.getresponse()
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection.request(method, path, "{}" if method == "POST" else None, self._headers)
+        answer = connection.getresponse()
         said: dict[str, object] = json.loads(answer.read())
+        connection.close()
         if answer.status != 200:
             sys.exit(f"{method} {path}: {answer.status} {said}")
         return said
+
+    def knows(self, request: str) -> bool:
+        """Whether this one is there to be decided about."""
+        found = self.ask("GET", "/v1/approvals")["approvals"]
+        assert isinstance(found, list)
+        return any(one["id"] == request for one in found)
 
     def waiting(self) -> int:
         """How many statements wait."""
@@ -89,11 +97,13 @@ def decisions(sluice: Target, deciders: Deciders, count: int) -> list[float]:
         nonlocal began
         found = _ID.search(notice.message_primary or "")
         if found:
+            while not deciders.knows(found[1]):  # the client is told before anybody else
+                time.sleep(0.01)
             began = time.perf_counter()
             deciders.ask("POST", f"/v1/approvals/{found[1]}/approve")
 
     took = []
-    with psycopg.connect(sluice.conninfo, dbname="bench", autocommit=True) as connection:
+    with psycopg.connect(sluice.conninfo(), dbname="bench", autocommit=True) as connection:
         connection.add_notice_handler(decide)
         for _ in range(count):
             connection.execute(STATEMENT)
