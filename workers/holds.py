@@ -7,6 +7,7 @@ there it waits on, and is told again when that is back.
 import contextlib
 import math
 import secrets
+import select
 import time
 from collections.abc import Callable
 from typing import Final
@@ -83,13 +84,25 @@ class Holds:
 
     def tidy(self, now: int) -> None:
         """Called about twice a second; `now` in POSIX nanoseconds."""
+        gone = self._hung_up()
         for one in list(self._waiting.values()):
-            if now >= one.held.until:
+            if one.link.client.fd in gone:  # the relay does not read one that waits, so it sees no end either
+                self._relay.cut(one.link, "client-gone")
+            elif now >= one.held.until:
                 self._end(one.held, _too_late(one.held), "too late")
             elif now - one.told >= REMIND_SECONDS * _NS:
                 one.told = one.link.session.now = now
                 holding.remind(one.link.session, one.held)
                 self._relay.look_again(one.link)
+
+    def _hung_up(self) -> set[int]:
+        """The sockets of waiting clients that have gone away."""
+        if not self._waiting:
+            return set()
+        poll = select.poll()
+        for one in self._waiting.values():
+            poll.register(one.link.client.fd, select.POLLRDHUP)
+        return {fd for fd, _ in poll.poll(0)}
 
     def close(self) -> None:
         """Nobody waits any more: the worker ends."""

@@ -181,6 +181,16 @@ async def test_a_client_that_goes_away_withdraws_its_request(tmp_path: Path, ser
         assert len(house.worker.holds) == 0
 
 
+async def test_a_client_that_has_read_everything_and_goes_away_runs_nothing(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with staffed(tmp_path, server) as (house, guest, admin):
+        await guest.wire.write_all(messages.query(UPDATE))
+        await admin.hears(Waits)
+        assert (await guest.wire.read_frame(65_536))[0] == b"N"
+        guest.wire.close()
+        assert (await admin.hears(Withdrawn)).why == "client gone"
+        await quiet(house)
+
+
 async def test_an_admin_process_that_comes_back_is_told_again_and_answers_once(
     tmp_path: Path, server: EmbeddedServer
 ) -> None:
