@@ -21,7 +21,7 @@ from gateway.approvals.view import Approver, Evidence, Outcome, View, plain
 from gateway.errors import ConfigError, Refusal
 from gateway.identity import barred, claims
 from gateway.policy.access import Access
-from gateway.policy.rules import Approval
+from gateway.policy.approving import Approval
 from workers.admin_access import AccessDesk
 from workers.admin_approvals import Approvals
 from workers.admin_calls import REASON_CHARACTERS_MAX, Call, Tables, Turned

@@ -20,8 +20,8 @@ from gateway.approvals import sealed, statements
 from gateway.approvals.requests import Unfit
 from gateway.approvals.sealed import Secret
 from gateway.approvals.statements import Held
+from gateway.policy.approving import Approval
 from gateway.policy.operating import Operator
-from gateway.policy.rules import Approval
 from workers import holds_link
 from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk

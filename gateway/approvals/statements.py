@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.approvals.requests import Unfit, alike
 from gateway.identity.principal import Principal
-from gateway.policy.rules import Approval
+from gateway.policy.approving import Approval
 
 State = Literal["pending", "approved", "denied", "expired", "withdrawn"]
 OVER: Final = ("denied", "expired", "withdrawn")

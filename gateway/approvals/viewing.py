@@ -10,7 +10,7 @@ from gateway.approvals.statements import Held
 from gateway.approvals.view import Approver, State, View
 from gateway.identity.principal import Principal
 from gateway.policy.access import Access
-from gateway.policy.rules import Approval
+from gateway.policy.approving import Approval
 
 _STATES: Final[Mapping[str, State]] = {
     "pending": "open",

@@ -62,10 +62,14 @@ def check(rule: Access, path: Path, text: str, file: str) -> None:
         mend = "set break_glass = true or take review_by out"
         fail(text, file, (*path, "review_by"), "it means nothing without break_glass", mend)
     for key in ("approvers", "review_by"):
-        named: Approvers = getattr(rule, key)
-        if "*" in (*named.users, *named.groups):
-            fail(text, file, (*path, key), '"*" names nobody', "name the users or groups that decide")
-        if not all(one.isprintable() for one in (*named.users, *named.groups)):
-            fail(text, file, (*path, key), "it holds a control character", "write it in one plain line")
+        check_approvers(getattr(rule, key), (*path, key), text, file)
     if rule.role.casefold() in ("none", "default", "public"):
         fail(text, file, (*path, "role"), "not the name of a role that can sign in", "name an upstream role")
+
+
+def check_approvers(named: Approvers, path: Path, text: str, file: str) -> None:
+    """Raises ConfigError where they name nobody in particular, or cannot be printed."""
+    if "*" in (*named.users, *named.groups):
+        fail(text, file, path, '"*" names nobody', "name the users or groups that decide")
+    if not all(one.isprintable() for one in (*named.users, *named.groups)):
+        fail(text, file, path, "it holds a control character", "write it in one plain line")

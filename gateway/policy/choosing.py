@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from gateway.identity.principal import Principal
-from gateway.policy.rules import Approval, Grant, Guardrail
+from gateway.policy.approving import Approval
+from gateway.policy.rules import Grant, Guardrail
 
 KINDS_MAX = 4096  # of principals remembered; a full memory starts anew
 _ANY = "*"

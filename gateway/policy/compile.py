@@ -7,10 +7,10 @@ import msgspec
 
 from gateway.channels import CONSOLE, route
 from gateway.policy.access import Access
+from gateway.policy.approving import Approval
 from gateway.policy.rules import (
     INFERENCE,
     STRICTNESS,
-    Approval,
     Classify,
     Grant,
     Guardrail,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.policy.rules import Approval
+from gateway.policy.approving import Approval
 
 
 @dataclass(frozen=True, slots=True)

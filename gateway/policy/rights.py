@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.policy.approving import Approval
 from gateway.policy.rails import Rails
-from gateway.policy.rules import Approval, Classify, Grant, Mask, RecordKeys
+from gateway.policy.rules import Classify, Grant, Mask, RecordKeys
 from gateway.policy.sides import Side
 
 PRODUCTION = "production"

@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.channels import check_words
 from gateway.errors import ConfigError, ConfigFault
-from gateway.policy import access
-from gateway.policy.access import Access, Approvers
+from gateway.policy import access, approving
+from gateway.policy.access import Access
+from gateway.policy.approving import Approval
 from gateway.policy.kinds import normalise, why_unknown
 from gateway.toml_source import Path, convert, fail, lines_of, nearest_line, parse
 
@@ -135,27 +135,6 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message: str = ""
 
 
-class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who releases what is held of whom, over which channels, and for how long it waits.
-
-    `users`, `groups` and `actors` are those who ask, as in a guardrail. Where several rules speak of a statement each must
-    be satisfied. `in_transaction`: whether a statement may wait where its transaction keeps locks.
-    """
-
-    name: Text
-    approvers: Approvers
-    users: Names = ()
-    groups: Names = ()
-    actors: Names = ()
-    databases: Names = ()
-    environments: Names = ()
-    approvals_needed: Annotated[int, Meta(ge=1, le=16)] = 1
-    channels: Names = ("console",)
-    wait_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 300.0
-    remember_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
-    in_transaction: Literal["warn", "refuse"] = "warn"
-
-
 class Classify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A correction: what the columns hold, or what the functions' results carry. Label "none": nothing sensitive."""
 
@@ -236,7 +215,7 @@ def load(text: str, file: str) -> Policy:
         elif isinstance(rule, Access):
             access.check(rule, path, text, file)
         else:
-            _approval(rule, path, text, file)
+            approving.check(rule, path, text, file)
     for index, correction in enumerate(read.classify):
         _classify(correction, ("classify", index), text, file)
     for index, mask in enumerate(read.mask):
@@ -375,13 +354,6 @@ def _record_keys(rule: RecordKeys, path: Path, text: str, file: str) -> None:
         fail(text, file, path, "it names no table", "add tables or labels")
     _tables(rule.tables, path, text, file)
     _labels(rule.labels, path, text, file)
-
-
-def _approval(rule: Approval, path: Path, text: str, file: str) -> None:
-    if not rule.approvers.users and not rule.approvers.groups:
-        mend = 'write approvers = { groups = ["dba"] }'
-        fail(text, file, (*path, "approvers"), "nobody could release anything", mend)
-    check_words(rule.channels, path, text, file)
 
 
 def _classify(rule: Classify, path: Path, text: str, file: str) -> None:

@@ -12,11 +12,12 @@ import msgspec
 from gateway.errors import Refusal, Refused, State
 from gateway.identity.principal import Principal
 from gateway.policy.access import Access
+from gateway.policy.approving import Approval
 from gateway.policy.choosing import Choice, listed
 from gateway.policy.compile import FORMAT, Table
 from gateway.policy.rails import RailIndex, Rails
 from gateway.policy.rights import Rights
-from gateway.policy.rules import Approval, Classify, Grant, Guardrail
+from gateway.policy.rules import Classify, Grant, Guardrail
 from gateway.policy.sides import Side, role, under, unmasked, words
 from gateway.settings import Database
 

@@ -12,7 +12,7 @@ from gateway.approvals.requests import Unfit, alike
 from gateway.approvals.statements import Held, approved, counting, denied, ended, missing, named, remembers
 from gateway.identity.principal import Principal
 from gateway.policy.access import Approvers
-from gateway.policy.rules import Approval
+from gateway.policy.approving import Approval
 
 NOW = 1_800_000_000.0
 

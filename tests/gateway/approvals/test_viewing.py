@@ -10,9 +10,9 @@ from gateway.approvals.requests import Asked, Request
 from gateway.approvals.sealed import Shown
 from gateway.approvals.statements import Given, Held
 from gateway.approvals.view import Approver
-from gateway.policy.access import Access
+from gateway.policy.access import Access, Approvers
 from gateway.policy.access import Approvers as AccessApprovers
-from gateway.policy.rules import Approval, Approvers
+from gateway.policy.approving import Approval
 from tests.gateway.approvals.views import SECRET
 
 RULES = {

@@ -4,8 +4,8 @@ import pytest
 
 from gateway.identity.principal import Principal
 from gateway.policy.access import Approvers
+from gateway.policy.approving import Approval
 from gateway.policy.holds import held
-from gateway.policy.rules import Approval
 from tests.gateway.policy.grants import NOW, table, who
 
 DBA = Approvers(groups=("dba",))

@@ -1,0 +1,40 @@
+"""Approval rules: who releases what a guardrail holds, over which channels, and for how long it waits."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateway.channels import check_words
+from gateway.policy.access import Approvers, Names, Text, check_approvers
+from gateway.toml_source import Path, fail
+
+
+class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who releases what is held of whom, over which channels, and for how long it waits.
+
+    `users`, `groups` and `actors` are those who ask, as in a guardrail. Where several rules speak of a statement each must
+    be satisfied. `in_transaction`: whether a statement may wait where its transaction keeps locks.
+    """
+
+    name: Text
+    approvers: Approvers
+    users: Names = ()
+    groups: Names = ()
+    actors: Names = ()
+    databases: Names = ()
+    environments: Names = ()
+    approvals_needed: Annotated[int, Meta(ge=1, le=16)] = 1
+    channels: Names = ("console",)
+    wait_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 300.0
+    remember_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    in_transaction: Literal["warn", "refuse"] = "warn"
+
+
+def check(rule: Approval, path: Path, text: str, file: str) -> None:
+    """Raises ConfigError for the first thing that cannot be meant."""
+    if not rule.approvers:
+        mend = 'write approvers = { groups = ["dba"] }'
+        fail(text, file, (*path, "approvers"), "nobody could release anything", mend)
+    check_approvers(rule.approvers, (*path, "approvers"), text, file)
+    check_words(rule.channels, path, text, file)
