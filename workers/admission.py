@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from gateway.audit.defined import SessionCard
 from gateway.audit.records import SessionInfo
@@ -34,6 +35,7 @@ from workers.tls import ServerContext
 from workers.upstream import Target, Upstream, connect
 from workers.warm import end
 
+_REFUSED = "sign-in refused"
 _BROKEN = (State.PROTOCOL, State.FEATURE, State.NOT_SIGNED_IN)
 
 log = logging.getLogger("sluice.admission")
@@ -129,6 +131,21 @@ class Admissions:
             self._slot.row.add(Counter.SIGN_INS_REFUSED)
             self._limited.add(attempt.address, time.monotonic())
         return refused
+
+    def wrong(self, attempt: Attempt, packet: Startup) -> Refused | None:
+        """The refusal of a token that fails, where that can be computed now: its issuer need not be asked. It is not
+        on record before `put_on_record`."""
+        if self._relay.draining or self._known(attempt) is not None or self._ahead.waits(attempt.token, self.keys):
+            return None
+        try:
+            self._verified(attempt)
+        except Refusal as refusal:
+            claimed = Claimed(attempt.address, attempt.tls, packet, attempt.presented.method, answered=True)
+            self._slot.row.add(Counter.SIGN_INS_REFUSED)
+            card, more = _turned_away(claimed, None, refusal.refused)
+            self._audit.chain.event(time.time_ns(), "session", {"what": _REFUSED, **more}, card)
+            return refusal.refused
+        return None
 
     def put_on_record(self) -> None:
         """Raises Unavailable where the audit cannot be written."""
@@ -247,17 +264,7 @@ class Admissions:
         if refused.rule == LIMITED or (refused.sqlstate in _BROKEN and self._is_one_of_many(claimed, user)):
             self._limited.add(claimed.address, time.monotonic())
             return
-        said = SessionInfo(
-            "",
-            user,
-            address=claimed.address,
-            application=claimed.get("application_name"),
-            database=claimed.get("database") or user,
-            method=claimed.method,
-        )
-        card = admission.card if admission is not None else SessionCard(said)
-        why = {"why": refused.message, "sqlstate": str(refused.sqlstate)}
-        note(self._audit, "sign-in refused", card, {**why, "verified": admission is not None, "tls": claimed.tls})
+        note(self._audit, _REFUSED, *_turned_away(claimed, admission, refused))
 
     def _is_one_of_many(self, claimed: Claimed, user: str) -> bool:
         """Whether so many conversations went astray that they are not worth a record each; such failures count. Those
@@ -284,3 +291,19 @@ class Admissions:
             log.info("a cancel request from %s named no session", address)
             nobody = SessionCard(SessionInfo("", "", address=address))
             note(self._audit, "cancel refused", nobody, {"why": "its key is no session's"})
+
+
+def _turned_away(claimed: Claimed, admission: Admission | None, refused: Refused) -> tuple[SessionCard, dict[str, Any]]:
+    """The record of somebody who did not come in."""
+    user = claimed.get("user")
+    said = SessionInfo(
+        "",
+        user,
+        address=claimed.address,
+        application=claimed.get("application_name"),
+        database=claimed.get("database") or user,
+        method=claimed.method,
+    )
+    more: dict[str, Any] = {"why": refused.message, "sqlstate": str(refused.sqlstate)}
+    more |= {"verified": admission is not None, "tls": claimed.tls}
+    return admission.card if admission is not None else SessionCard(said), more

@@ -30,6 +30,11 @@ class Preparation:
         """New keys are there."""
         self._missing.moved()
 
+    def waits(self, token: str, keys: IssuerKeys) -> bool:
+        """Whether a sign-in with this token has to wait for an issuer."""
+        asked = introspection.issuer_for(token, self._slot.settings.issuers)
+        return asked is not None or claims.wants_keys(token, keys) is not None
+
     async def key(self, token: str, keys: Callable[[], IssuerKeys]) -> None:
         """Waits for the token's key, where it is worth it. `keys`: those that are there."""
         missing = claims.wants_keys(token, keys())

@@ -291,6 +291,47 @@ async def test_each_of_a_crowd_gets_a_connection_of_its_own(tmp_path: Path, serv
         assert len({await guest.cell("select pg_backend_pid()") for guest in guests}) == 8
 
 
+async def test_tokens_that_fail_are_refused_at_once_in_the_words_of_the_long_way(
+    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with housed(tmp_path, server) as house:
+        seen, good = long_ways(house), token_of(house)
+        head, claims, signature = good.split(".")
+        forged = f"{head}.{claims}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}"
+        others = house.token(user="bob")
+        tokens = [".", "garbage", f"{head}.{claims}.", forged, others]
+        short = [await house.guest(token=one) for one in tokens]
+        assert seen == []
+        monkeypatch.setattr(doorway, "COMPUTED_MAX", 0)
+        long = [await house.guest(token=one) for one in tokens]
+        assert len(seen) == len(tokens)
+        assert [one.greeting for one in short] == [one.greeting for one in long]
+        assert {one.refused for one in short} == {State.BAD_TOKEN}
+        kept = [(one.data, one.session) for one in house.events("sign-in refused")]
+        assert len(kept) == 2 * len(tokens) == house.slot.row.get(Counter.SIGN_INS_REFUSED)
+        at = len(tokens)
+        assert [data for data, _ in kept[:at]] == [data for data, _ in kept[at:]]
+        assert {(who.user, who.database, who.method) for _, who in kept if who is not None} == {("ada", "shop", "token")}
+
+
+async def test_of_a_crowd_no_more_tokens_are_looked_into_than_one_turn_bears(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    async with housed(tmp_path, server) as house:
+        seen = long_ways(house)
+        crowd = [await house.knock() for _ in range(12)]
+        for guest in crowd:
+            await guest.wire.write_all(STARTUP)
+            await guest.replies(b"R")
+        for guest in crowd:  # without a pause: they arrive in one turn
+            guest.wire.sock.send(messages.password_message("garbage"))
+        for guest in crowd:
+            (kind, _), *_ = await guest.replies()
+            assert kind == b"E"
+        assert len(seen) == len(crowd) - doorway.COMPUTED_MAX
+        assert len(house.events("sign-in refused")) == len(crowd)
+
+
 async def test_those_after_too_many_failures_are_sent_away_at_once(
     tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,15 +340,16 @@ async def test_those_after_too_many_failures_are_sent_away_at_once(
         await warmed(house)
         seen, door = long_ways(house), house.worker.doorway
         for _ in range(20):
-            assert (await house.guest(token="garbage")).refused == State.BAD_TOKEN
-        assert len(seen) == 20
+            guest = await house.guest(token="garbage")
+            assert guest.refused == State.BAD_TOKEN
+            guest.wire.close()
+        await until(lambda: not door._callers, "they went")
         guests = [await house.guest(token="garbage") for _ in range(3)]
         for guest in guests:
             kind, body = guest.greeting[1]
             assert "wait 1 s" in messages.read_error_fields(body)["M"]
             assert kind == b"E"
             assert await guest.replies() == [(b"", b"")]
-        assert len(seen) == 20
         assert len(door._callers) == 3, "the door stays open until they have read it"
         await guests[0].wire.write_all(b"more")
         guests[0].wire.close()
@@ -316,7 +358,7 @@ async def test_those_after_too_many_failures_are_sent_away_at_once(
         monkeypatch.setattr(doorway, "PATIENCE_SECONDS", 0.0)
         door.tidy()
         assert not door._callers
-        assert len(seen) == 20, "and cost no task"
+        assert seen == [], "and cost no task"
         assert without_key(await enter(house))[-1] == (b"Z", b"I"), "who is known comes in"
         house.worker.admissions.close()
         assert [one.data["count"] for one in house.events("sign-ins limited")] == [3]

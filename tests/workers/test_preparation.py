@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -111,3 +112,12 @@ async def test_the_issuers_word_is_asked_for_once_a_minute(slot: Slot, monkeypat
         await ahead.word("late", "ada")
     await ahead.word(token(), "alice")
     assert asked == ["good", "bad", "late"]
+
+
+async def test_only_what_its_issuer_may_know_is_to_be_waited_for(slot: Slot) -> None:
+    ahead, keys = Preparation(slot), key_set(slot, k1=ED)
+    assert not ahead.waits(token(header={"alg": "EdDSA", "kid": "k1"}), keys)
+    assert ahead.waits(token(header={"alg": "EdDSA", "kid": "k2"}), keys)
+    assert ahead.waits("opaque", keys)
+    slot.settings = msgspec.structs.replace(slot.settings, issuers=())
+    assert not ahead.waits("opaque", keys)
