@@ -24,12 +24,13 @@ from workers.limited import LimitedSignIns
 from workers.preparation import Preparation
 from workers.proofs import Ask
 from workers.relay import Relay
+from workers.session_events import note, put
 from workers.sharing import shared
 from workers.sign_in import Attempt, Begun, Claimed, TlsMode, sign_in
 from workers.slab import Counter
 from workers.slot import Slot
 from workers.sockets import Wire
-from workers.standing import Standing, note, put
+from workers.standing import Standing
 from workers.targets import target
 from workers.tls import ServerContext
 from workers.upstream import Target, Upstream, connect

@@ -1,7 +1,6 @@
 """The files behind the doors of sluice.toml that SIGHUP reads again: who signs client certificates, which of these are
 revoked, and the static credentials."""
 
-import re
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -10,13 +9,13 @@ from cryptography import x509
 
 from gateway.errors import ConfigError, ConfigFault
 from gateway.identity import certificates, credentials
+from gateway.identity.certificates import Authority
 from gateway.identity.credentials import Credentials
 from gateway.settings import Settings
 
 DoorFiles = dict[str, tuple[str, bytes]]  # by the key of [gateway]: path and content
 CA, CRL, CREDENTIALS = "tls_client_ca", "tls_client_crl", "credentials"
 KEYS: Final = (CA, CRL, CREDENTIALS)
-_PEM_CRL = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 
 
 def check(files: DoorFiles, settings: Settings, file: str, mock_key: bytes) -> None:
@@ -32,7 +31,7 @@ def check(files: DoorFiles, settings: Settings, file: str, mock_key: bytes) -> N
     if CRL in files:
         path, content = files[CRL]
         try:
-            lists = [x509.load_pem_x509_crl(one) for one in _PEM_CRL.findall(content)]
+            lists = [x509.load_pem_x509_crl(one) for one in certificates.REVOCATION_LIST.findall(content)]
         except ValueError:
             lists = []
         if not lists:
@@ -47,6 +46,11 @@ def credentials_of(files: DoorFiles, settings: Settings, mock_key: bytes) -> Cre
     except UnicodeDecodeError:
         _fault(path, CREDENTIALS, "the file is not UTF-8", "save it as UTF-8")
     return credentials.read(text, path, settings.gateway.scram_users, mock_key)
+
+
+def authority_of(files: DoorFiles) -> Authority:
+    """Who signs client certificates. Raises ValueError."""
+    return Authority(*(files.get(key, ("", b""))[1] for key in (CA, CRL)))
 
 
 def named(folder: Path, settings: Settings) -> dict[str, Path]:

@@ -29,6 +29,12 @@ log = logging.getLogger("sluice.doors")
 
 LIMITED = "failed sign-ins"  # the rule of a refusal that was made without a look at the proof
 _WAYS = ("password", "oauth")
+_OTHER_PASSWORD = Refused(
+    State.NOT_SIGNED_IN, "the password behind this session counts no more", "Connect again with the one that does."
+)
+_REVOKED = Refused(
+    State.NOT_SIGNED_IN, "the certificate behind this session was withdrawn", "Connect again with one that counts."
+)
 
 
 class Doors:
@@ -41,6 +47,7 @@ class Doors:
         self._scram_users = gateway.scram_users
         self._rules = certificates.rules_of(slot.settings.certificates, "sluice.toml")
         self._credentials = door_files.credentials_of(slot.door_files, slot.settings, slot.secrets.mock_key)
+        self._authority = door_files.authority_of(slot.door_files)
         self.throttle = Throttle(gateway.sign_in_failures_per_minute)
         self.tls_context: ServerContext | None = None
         if gateway.tls != "off":
@@ -49,6 +56,7 @@ class Doors:
     def renew(self, files: DoorFiles) -> None:
         """Takes over what SIGHUP has read, which was checked; the certificate shown to clients is read again too."""
         self._credentials = door_files.credentials_of(files, self._slot.settings, self._slot.secrets.mock_key)
+        self._authority = door_files.authority_of(files)
         if self.tls_context is None:
             return
         try:
@@ -60,6 +68,18 @@ class Doors:
         gateway = self._slot.settings.gateway
         own = str(self._slot.path(gateway.tls_cert)), str(self._slot.path(gateway.tls_key))
         return tls.server_context(*own, *(files.get(key, ("", b""))[1] for key in (CA, CRL)))
+
+    def renewed(self, who: Principal, sock: object) -> Principal | Refused:
+        """Somebody who is in, by what `renew` has read; or why he would not come in any more: the password is another, or
+        nobody stands behind the connection's certificate any more."""
+        if isinstance(sock, ssl.SSLSocket) and self._is_withdrawn(sock):
+            return _REVOKED
+        if who.method == "scram":
+            return self._credentials.renewed(who, time.time()) or _OTHER_PASSWORD
+        return who
+
+    def _is_withdrawn(self, sock: ssl.SSLSocket) -> bool:
+        return certificate_of(sock) is not None and not self._authority.stands_behind(tls.client_chain(sock))
 
     def is_plain(self, packet: Startup) -> bool:
         """Whether this client, outside TLS, is asked for its token as a password. Raises Refusal."""

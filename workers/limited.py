@@ -5,7 +5,7 @@ from gateway.audit.defined import SessionCard
 from gateway.audit.records import SessionInfo
 from gateway.identity.throttle import host_of
 from workers.audit_log import AuditLog
-from workers.standing import note
+from workers.session_events import note
 
 ADDRESSES_MAX = 1024  # counted apart until they are put on record; the rest is counted together
 OTHERS = "others"

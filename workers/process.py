@@ -209,6 +209,7 @@ class _Worker:
                 self.admissions.take_keys(self._keys(message, fd))
             elif isinstance(message, DoorsMessage) and fd is not None:
                 self.admissions.doors.renew(door_files.unpack(_sealed(message, fd)))
+                self.standing.doors_moved(self.admissions.doors.renewed)
 
     async def _take_policy(self, message: PolicyMessage, fd: int) -> None:
         """What cannot be used is refused while the old one is in force. A large policy takes a while: turns go on."""

@@ -37,6 +37,7 @@ from workers.links import Link
 from workers.meetings import CrowdAccount, Meetings
 from workers.relay import Relay
 from workers.scopes import Scopes
+from workers.session_events import note
 from workers.sign_in import SignedIn
 from workers.slab import Counter
 from workers.slot import Slot
@@ -48,7 +49,6 @@ log = logging.getLogger("sluice.standing")
 
 GRACE_SECONDS = 30.0  # for a statement that runs on when the right behind it has gone
 SLICE_SECONDS = 0.005  # for which asking for rights again keeps the worker's other tasks waiting
-NOTHING_MORE: Mapping[str, Any] = {}
 _GONE = Refused(State.NOT_SIGNED_IN, "the right behind this session has ended", "Sign in again.")
 _EXPIRED = Refused(State.NOT_SIGNED_IN, "the token behind this session has expired", "Connect again with a new token.")
 _UNSIGNED = Refused(
@@ -69,6 +69,7 @@ class _Live:
     link: Link = field(init=False)
     now: Admission = field(init=False)  # whom it works for: others, where it is of a shared account
     gone: float = 0.0  # when its right was found to have gone while a statement ran; 0: not
+    withdrawn: Refused | None = None  # why it could not come in by its door any more
     minute: int = -1  # in which its right ends, where the house looks for it
 
     def __post_init__(self) -> None:
@@ -142,14 +143,25 @@ class Standing:
         """Only these keys count from now on: a session whose token another one has signed ends as if it had expired."""
         self._keys = keys.thumbprints()
         for link, live in self._live.items():
-            if not self._signed(live):
+            if self._unproven(live) is not None:
                 self._until(live, link.session, live.now.rights)
                 self._asked[link] = None
 
-    def _signed(self, live: _Live) -> bool:
-        """Whether the keys behind the session still count."""
-        tokens = live.now.principal, live.admission.principal
-        return all(not one.key or one.key in self._keys for one in tokens)
+    def doors_moved(self, renewed: Callable[[Principal, object], Principal | Refused]) -> None:
+        """Whoever could not come in by its door any more ends as if it had expired. `renewed`: see workers.doors."""
+        for link, live in self._live.items():
+            found = renewed(live.admission.principal, link.client.sock)
+            live.withdrawn = found if isinstance(found, Refused) else None
+            if isinstance(found, Principal):
+                live.admission.principal = found
+            self._until(live, link.session, live.now.rights)
+            if live.withdrawn is not None:
+                self._asked[link] = None
+
+    def _unproven(self, live: _Live) -> Refused | None:
+        """Why what the session was proven by counts no more."""
+        tokens = [one for one in (live.now.principal, live.admission.principal) if one.key and one.method != "scram"]
+        return live.withdrawn or (None if all(one.key in self._keys for one in tokens) else _UNSIGNED)
 
     def catalog_renewed(self, name: str) -> None:
         """Sessions of this database are decided by its new catalogue."""
@@ -309,15 +321,17 @@ class Standing:
             raise Refusal(_GONE) from refusal
         if rights.role != admission.rights.role:
             raise Refusal(_GONE)
-        if time.time() >= admission.principal.expires + claims.LEEWAY_SECONDS:
+        if time.time() >= _expires(live):
             raise Refusal(_EXPIRED)
-        if not self._signed(live):
-            raise Refusal(_UNSIGNED)
+        if (unproven := self._unproven(live)) is not None:
+            raise Refusal(unproven)
         return rights
 
     def _until(self, live: _Live, session: Session, rights: Rights) -> None:
         """Notes when these rights, or the token, end: now, where its key was withdrawn meanwhile."""
-        ends = min(rights.until, live.now.principal.expires + claims.LEEWAY_SECONDS, 9e9) if self._signed(live) else 0.0
+        ends = min(rights.until, _expires(live), 9e9)
+        if self._unproven(live) is not None:
+            ends = 0.0
         session.until = int(ends * 1e9)
         self._ends.drop(live.link, live.minute)
         live.minute = self._ends.put(live.link, ends)
@@ -428,18 +442,6 @@ class Standing:
                 self._relay.look_again(link)
 
 
-def put(audit: AuditLog, what: str, card: SessionCard, more: Mapping[str, Any] = NOTHING_MORE) -> None:
-    """Puts an event of a session on record. Raises Unavailable where the audit cannot be written."""
-    audit.chain.event(time.time_ns(), "session", {"what": what, **more}, card)
-    audit.commit()
-
-
-def note(audit: AuditLog, what: str, card: SessionCard, more: Mapping[str, Any]) -> None:
-    """As `put`, where nothing hangs on the record. While the audit cannot be written it waits there."""
-    audit.chain.event(time.time_ns(), "session", {"what": what, **more}, card)
-    if audit.health != "ok":
-        return
-    try:
-        audit.commit()
-    except Refusal as refusal:
-        log.error("the audit cannot be written: %s", refusal.refused.message)
+def _expires(live: _Live) -> float:
+    """When the session's tokens, certificate or password end, the leeway included."""
+    return min(live.now.principal.expires, live.admission.principal.expires) + claims.LEEWAY_SECONDS

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import sys
 from functools import lru_cache
 
 from cryptography import x509
@@ -127,3 +128,11 @@ def endpoint_of(der: bytes) -> bytes | None:
     digest = hashes.Hash(algorithm)
     digest.update(der)
     return digest.finalize()
+
+
+def client_chain(sock: ssl.SSLSocket) -> list[bytes]:
+    """The chain (DER, the peer's certificate first) that was verified when this connection began; [] where there is none."""
+    if sys.version_info >= (3, 13):
+        return sock.get_verified_chain()
+    found = sock._sslobj.get_verified_chain()  # type: ignore[attr-defined]  # the same, before it had a public name
+    return [one.public_bytes(ssl._ssl.ENCODING_DER) for one in found or ()]  # type: ignore[attr-defined]

@@ -5,11 +5,13 @@ only how the pattern is written), and a SPIFFE ID is the certificate's only URI 
 """
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
 from gateway.door_settings import CN, SPIFFE, Certificate
@@ -17,6 +19,7 @@ from gateway.errors import ConfigError, ConfigFault
 from gateway.identity.principal import Principal
 from gateway.wildcards import fits, fits_path
 
+REVOCATION_LIST = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 _NAME_CHARACTERS_MAX = 512
 _Attributes = frozenset[tuple[str, str]]  # of one RDN: dotted oid and value
 
@@ -88,6 +91,29 @@ def _spiffe(certificate: x509.Certificate) -> str:
         return ""
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     return uris[0] if len(uris) == 1 else ""
+
+
+class Authority:
+    """Who signs client certificates, and which of these were taken back, as PEM files say it (RFC 5280). TLS looks at
+    newcomers; this is for those who are in."""
+
+    def __init__(self, signers: bytes, lists: bytes) -> None:
+        """Raises ValueError where they are no PEM."""
+        found = x509.load_pem_x509_certificates(signers) if signers else []
+        self._signers = frozenset(one.fingerprint(SHA256()) for one in found)
+        self._lists = [x509.load_pem_x509_crl(one) for one in REVOCATION_LIST.findall(lists)]
+
+    def stands_behind(self, chain: Sequence[bytes]) -> bool:
+        """Whether a verified chain (DER, the client's certificate first) ends at one of these, and none of it is revoked."""
+        found = [x509.load_der_x509_certificate(one) for one in chain]
+        return bool(found) and found[-1].fingerprint(SHA256()) in self._signers and not any(map(self._revoked, found))
+
+    def _revoked(self, certificate: x509.Certificate) -> bool:
+        return any(
+            one.issuer == certificate.issuer
+            and one.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+            for one in self._lists
+        )
 
 
 def principal(certificate: ClientCertificate, user: str, rules: Sequence[Rule], now: float) -> Principal | None:

@@ -4,9 +4,11 @@ While a password is rotated both count: `verifier` until `grace`, and `next`, wh
 fits both. Who comes in by one is marked `weak`: what proves it is used over and over.
 """
 
+import hashlib
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -94,7 +96,22 @@ class Credentials:
             token_id="",
             method="scram",
             weak=True,
+            key=_thumbprint(proven),
         )
+
+    def renewed(self, principal: Principal, now: float) -> Principal | None:
+        """Somebody who came in by one of them, with the end that it has now; None where it would not let the same in."""
+        entry = self._entries.get(principal.user)
+        for verifier in () if entry is None else entry.counting(now):
+            if _thumbprint(verifier) == principal.key:
+                with suppress(Refusal):
+                    found = self.principal(principal.user, verifier, now)
+                    return found if replace(found, expires=principal.expires) == principal else None
+        return None
+
+
+def _thumbprint(verifier: Verifier) -> str:
+    return hashlib.sha256(verifier.stored_key).hexdigest()
 
 
 def _plain(user: str) -> str:

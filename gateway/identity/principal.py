@@ -24,4 +24,4 @@ class Principal:
     account: "Principal | None" = None  # whose session it is, where that works for this one (gateway.identity.end_user)
     method: Method = "token"
     weak: bool = False  # proven by something that a server must keep and that is used over and over
-    key: str = field(default="", compare=False)  # the thumbprint of the issuer's key that signed the token; "": none did
+    key: str = field(default="", compare=False)  # thumbprint of the issuer's key that signed the token, or of the verifier

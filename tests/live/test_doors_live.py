@@ -26,7 +26,7 @@ from tests.gateway.identity.certificate_rig import HOUR, Authority, authority
 from tests.gateway.identity.token_rig import OTHER_ED, RSA, b64, jwk
 from tests.live.door_rig import COMPANY, Doors, Visitor, doors, scram_reply, told_nothing
 from tests.live.rig import Postgres, wait_for
-from tests.live.wire import error_fields, startup, tapped
+from tests.live.wire import error_fields, message, startup, tapped
 
 RSA_PEM = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 BATCH = "CN=batch-1,O=Example"
@@ -611,9 +611,10 @@ def refused_in_handshake(found: Doors, issued: Authority, why: str) -> None:
     with pytest.raises(ssl.SSLError, match="alert"), found.visit(found.context(issued)) as visitor:
         visitor.send(startup({"user": "batch-1", "database": "dev"}))
         visitor._socket.recv(1)
-    (record,) = wait_for("the record", lambda: found.events("sign-in refused")[before:])
+    (record,) = wait_for(
+        "the record", lambda: [one for one in found.events("sign-in refused")[before:] if why in one["event"]["why"]]
+    )
     assert (record["method"], record["event"]["tls"]) == ("certificate", True)
-    assert why in record["event"]["why"]
 
 
 def named(*pairs: tuple[x509.ObjectIdentifier, str]) -> Callable[[Doors], Authority]:
@@ -729,21 +730,51 @@ def comes_in(found: Doors, issued: Authority) -> bool:
         return False
 
 
+@contextmanager
+def session_of(found: Doors, issued: Authority) -> Iterator[Visitor]:
+    with found.visit(found.context(issued)) as visitor:
+        assert visitor.call("batch-9")[0] == 0
+        assert visitor.is_in()
+        yield visitor
+
+
+def last_word(visitor: Visitor) -> str:
+    """Of a session that ends within five seconds, as rights do."""
+    began = time.monotonic()
+    told = visitor.verdict()["M"]
+    assert time.monotonic() - began < 5
+    return told
+
+
+def asks(visitor: Visitor) -> bool:
+    """Whether a session answers."""
+    visitor.send(message(b"Q", b"select 1\0"))
+    return visitor.is_in()
+
+
 def test_revocation_counts_from_the_next_reload_and_an_old_list_lets_nobody_in(found: Doors) -> None:
     mine, other = found.middle.issue("CN=batch-9,O=Example"), found.middle.issue("CN=batch-9,O=Example")
     assert comes_in(found, mine)
-    found.middle.revoked.append(mine.certificate)
-    found.write_revocations(found.root.revocations(), found.middle.revocations())
-    found.reload(lambda: not comes_in(found, mine))
+    with session_of(found, mine) as revoked, session_of(found, other) as kept:
+        found.middle.revoked.append(mine.certificate)
+        found.write_revocations(found.root.revocations(), found.middle.revocations())
+        found.reload(lambda: not comes_in(found, mine))
+        assert "the certificate behind this session was withdrawn" in last_word(revoked)
+        assert asks(kept)
     refused_in_handshake(found, mine, "certificate revoked")
     assert comes_in(found, other)
     found.write_revocations(found.root.revocations(), found.middle.revocations(ends=-HOUR))
     found.reload(lambda: not comes_in(found, other))
     refused_in_handshake(found, other, "CRL has expired")
     found.middle.revoked.clear()
-    found.root.revoked.append(found.middle.certificate)
     found.write_revocations(found.root.revocations(), found.middle.revocations())
-    found.reload(lambda: comes_in(found, found.root.issue("CN=batch-9,O=Example")))
+    found.reload(lambda: comes_in(found, other))
+    with session_of(found, other) as under_it:
+        found.root.revoked.append(found.middle.certificate)
+        found.write_revocations(found.root.revocations(), found.middle.revocations())
+        found.reload(lambda: not comes_in(found, other))
+        assert "the certificate behind this session was withdrawn" in last_word(under_it), "the one above it was revoked"
+    assert comes_in(found, found.root.issue("CN=batch-9,O=Example"))
     refused_in_handshake(found, other, "certificate revoked")
 
 
@@ -761,17 +792,26 @@ def test_both_passwords_count_while_they_are_rotated_and_none_when_it_is_removed
     new = rotated.stdout.strip()
     found.said.append(new)
 
+    def enter(visitor: Visitor, password: str) -> bool:
+        visitor.call("svc-other")
+        scram_reply(visitor, found.scram("svc-other", password))
+        return visitor.asked()[0] == 12 and visitor.is_in()
+
     def counts(password: str) -> bool:
         with found.visit() as visitor:
-            visitor.call("svc-other")
-            scram_reply(visitor, found.scram("svc-other", password))
-            return visitor.asked()[0] == 12 and visitor.is_in()
+            return enter(visitor, password)
 
-    found.reload(lambda: counts(new))
-    assert counts(old)
-    assert found.gateway.sluice("credential", "remove", "--user", "svc-other").returncode == 0
-    found.reload(lambda: not counts(new))
-    assert not counts(old)
+    with found.visit() as by_old, found.visit() as by_new:
+        enter(by_old, old)
+        found.reload(lambda: counts(new))
+        assert counts(old)
+        enter(by_new, new)
+        assert asks(by_old)
+        assert found.gateway.sluice("credential", "remove", "--user", "svc-other").returncode == 0
+        found.reload(lambda: not counts(new))
+        assert not counts(old)
+        for visitor in (by_old, by_new):
+            assert "the password behind this session counts no more" in last_word(visitor)
 
 
 def test_nothing_that_was_said_stands_in_the_log_or_the_trail(found: Doors) -> None:

@@ -125,3 +125,25 @@ def test_rule_whose_subject_cannot_be_read_is_told(subject: str, user: str, why:
 
 def test_rig_makes_keys_of_its_own() -> None:
     assert isinstance(ROOT.key, ec.EllipticCurvePrivateKey)
+
+
+def test_an_authority_stands_behind_what_it_has_signed_and_not_taken_back() -> None:
+    middle = ROOT.issue("CN=Middle,O=Example", ca=True, usage=None)
+    leaf, other = middle.issue(), middle.issue()
+    chain = [leaf.der, middle.der, ROOT.der]
+    assert certificates.Authority(ROOT.pem, b"").stands_behind(chain)
+    assert not certificates.Authority(authority().pem, b"").stands_behind(chain), "somebody else's"
+    assert not certificates.Authority(b"", b"").stands_behind(chain)
+    assert not certificates.Authority(ROOT.pem, b"").stands_behind([])
+    middle.revoked = [other.certificate]
+    ROOT.revoked = []
+    lists = ROOT.revocations() + middle.revocations()
+    assert certificates.Authority(ROOT.pem, lists).stands_behind(chain)
+    middle.revoked.append(leaf.certificate)
+    assert not certificates.Authority(ROOT.pem, ROOT.revocations() + middle.revocations()).stands_behind(chain)
+    middle.revoked, ROOT.revoked = [], [middle.certificate]
+    assert not certificates.Authority(ROOT.pem, ROOT.revocations() + middle.revocations()).stands_behind(chain)
+    ROOT.revoked = []
+    stranger = authority()
+    stranger.revoked = [leaf.certificate]
+    assert certificates.Authority(ROOT.pem, stranger.revocations()).stands_behind(chain), "a number of another's"

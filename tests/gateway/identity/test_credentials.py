@@ -55,6 +55,38 @@ def test_both_passwords_count_until_the_grace_ends() -> None:
     assert held.challenge("svc-report", (NOW + 8 * DAY).timestamp()) == (new, new)
 
 
+def came_in(held: Credentials, place: int = 0, now: datetime = NOW) -> Principal:
+    """By the password that counts longest or, at place 1, the newer of two."""
+    return held.principal("svc-report", held.challenge("svc-report", now.timestamp())[place], now.timestamp())
+
+
+def test_who_is_in_stays_as_long_as_the_password_counts_as_the_same() -> None:
+    file, now = made(), NOW.timestamp()
+    who = came_in(read(file))
+    assert read(file).renewed(who, now) == who
+    rotated = credential_changes.rotate(file, "svc-report", "second", b"x" * 16, NOW, 90 * DAY, 7 * DAY)
+    at_most = read(rotated).renewed(who, now)
+    assert at_most is not None
+    assert at_most.expires == (NOW + 7 * DAY).timestamp()
+    assert read(rotated).renewed(came_in(read(rotated), 1), now) is not None
+    assert read(rotated).renewed(who, now + 8 * DAY.total_seconds()) is None
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        CredentialFile(),
+        credential_changes.add(CredentialFile(), "svc-report", ["reporting"], "other", b"s" * 16, NOW, 90 * DAY),
+        credential_changes.add(CredentialFile(), "svc-report", ["owners"], "first", b"s" * 16, NOW, 90 * DAY),
+        credential_changes.add(CredentialFile(), "svc-report", ["reporting"], "first", b"s" * 16, NOW - 2 * DAY, DAY),
+        credential_changes.add(CredentialFile(), "svc-other", ["reporting"], "first", b"s" * 16, NOW, 90 * DAY),
+    ],
+    ids=["removed", "another password", "other groups", "expired", "another user"],
+)
+def test_who_is_in_by_what_counts_no_more_does_not_stay(file: CredentialFile) -> None:
+    assert read(file).renewed(came_in(read(made())), NOW.timestamp()) is None
+
+
 def test_unknown_names_are_asked_alike() -> None:
     held = read(made())
     known, unknown = (held.challenge(user, NOW.timestamp()) for user in ("svc-report", "svc-nobody"))
