@@ -1,6 +1,5 @@
 """`sluice demo`: the whole product against an embedded PostgreSQL, told as a story, leaving nothing behind."""
 
-import json
 import os
 import shlex
 import shutil
@@ -12,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -24,23 +22,27 @@ from rich.table import Table
 from rich.text import Text
 
 from workers import demo_shop
-from workers.demo_release import released
+from workers.demo_audit import Teller, answers, trail, verified
+from workers.demo_release import Released, released
+from workers.demo_slack import LocalSlack
 from workers.embedded import EmbeddedError, EmbeddedServer, clean_environment, free_port, wheel_programs
 
 READY_SECONDS = 30.0
 PIPE_COLUMNS = 132  # where no terminal says how wide it is
-CELL_CHARACTERS = 34
+ROWS_SHOWN = 4
 ROLE = "sluice"
 CONNECTIONS_MAX = 300  # `make load` lets a crowd in
 
 
 @dataclass(slots=True)
 class Stage:
-    """What runs: the server, the gateway's folder and process, and where clients connect."""
+    """What runs: the server, a Slack, the gateway's folder and process; where clients connect, and the gateway is called."""
 
     folder: Path
     server: EmbeddedServer
+    slack: LocalSlack
     port: int
+    admin: int
     serve: subprocess.Popen[str] | None = None
 
     @property
@@ -66,7 +68,8 @@ def run(keep: bool) -> int:
         with ExitStack() as stack:
             stage = _raise_stage(console, stack)
             wonders = [_play(console, stage, scene) for scene in demo_shop.SCENES]
-            wonders += [_audit(console, stage), _verify(console, stage)]
+            teller = Teller(console, lambda *arguments: _sluice(stage, *arguments))
+            wonders += [trail(teller), answers(teller), verified(teller)]
             if keep:
                 stack.pop_all()
                 _say_how_to_connect(console, stage)
@@ -100,9 +103,11 @@ def _raise_stage(console: Console, stack: ExitStack) -> Stage:
         server.start()
         stack.callback(server.stop)
         _load(server)
-    stage = Stage(folder, server, free_port())
+    members = {member: f"{who.user}@shop.example" for member, who in demo_shop.MEMBERS.items()}
+    slack = stack.enter_context(LocalSlack(members).running())
+    stage = Stage(folder, server, slack, free_port(), free_port())
     with _step(
-        console, "Sluice before it: a signing key, two grants, a guardrail and who releases what it holds, two workers"
+        console, "Sluice before it: a signing key, grants, a guardrail and who releases what it holds, Slack, two workers"
     ):
         _configure(stage)
         stack.callback(_stop_gateway, stage)
@@ -142,27 +147,46 @@ def _configure(stage: Stage) -> None:
     made = _sluice(stage, "init", str(stage.config.parent))
     if made.returncode:
         raise EmbeddedError(f"sluice init failed: {made.stderr.strip()}")
-    password = stage.config.parent / "shop.password"
-    password.touch(mode=0o600)
-    password.write_text(stage.server.password)
+    _secret(stage, "shop.password", stage.server.password)
     text = stage.config.read_text()
     text = text.replace("127.0.0.1:6432", f"127.0.0.1:{stage.port}", 1)
-    text = text.replace("127.0.0.1:6480", f"127.0.0.1:{free_port()}", 1)
+    text = text.replace("127.0.0.1:6480", f"127.0.0.1:{stage.admin}", 1)
     text = text.replace("[gateway]\n", "[gateway]\nworkers = 2\n", 1)
     text = text[: text.index("[[database]]")] + (
         '[[database]]\nname = "shop"\nenvironment = "production"\nhost = "127.0.0.1"\n'
         f'port = {stage.server.port}\ndbname = "shop"\nuser = "{ROLE}"\n'
         'password_file = "shop.password"\nsslmode = "disable"\n'
     )
-    stage.config.write_text(text)
-    stage.config.with_name("policy.toml").write_text(demo_shop.POLICY)
+    stage.config.write_text(text + _slack(stage))
+    policy = demo_shop.POLICY.replace("wait_seconds = 60", f'channels = ["slack:{demo_shop.PLACE}"]\nwait_seconds = 60', 1)
+    stage.config.with_name("policy.toml").write_text(policy)
 
 
-def _sluice(stage: Stage, *arguments: str, token: str = "") -> subprocess.CompletedProcess[str]:
-    caller = {"SLUICE_TOKEN": token} if token else {}
+def _slack(stage: Stage) -> str:
+    """The channel's part of sluice.toml; its secrets, and whose address belongs to whom, are files beside it."""
+    _secret(stage, "slack.token", stage.slack.token)
+    _secret(stage, "slack.signing", stage.slack.signing_secret)
+    people = "".join(
+        f'[[person]]\nemail = "{who.user}@shop.example"\nuser = "{who.user}"\nissuer = "local"\ngroups = ["{who.groups}"]\n'
+        for who in demo_shop.MEMBERS.values()
+    )
+    stage.config.with_name("people.toml").write_text(people)
+    return (
+        f'\n[[channel]]\nname = "slack"\nkind = "slack"\napi_url = "{stage.slack.url}"\n'
+        'token_file = "slack.token"\nsigning_secret_file = "slack.signing"\npeople_file = "people.toml"\n'
+    )
+
+
+def _secret(stage: Stage, name: str, content: str) -> None:
+    file = stage.config.with_name(name)
+    file.touch(mode=0o600)
+    file.write_text(content)
+
+
+def _sluice(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "workers.cli", *arguments],
-        env=clean_environment() | {"SLUICE_CONFIG": str(stage.config)} | caller,
+        env=clean_environment() | {"SLUICE_CONFIG": str(stage.config)},
         capture_output=True,
         text=True,
         check=False,
@@ -209,9 +233,10 @@ def _stop_gateway(stage: Stage) -> None:
         stage.serve.wait()
 
 
-def _token(stage: Stage, agent: bool = False, user: str = demo_shop.ANALYST, groups: str = demo_shop.GROUPS) -> str:
-    actor = ["--actor", demo_shop.AGENT] if agent else []
-    minted = _sluice(stage, "token", "mint", "--user", user, "--groups", groups, *actor)
+def _token(stage: Stage, visitor: demo_shop.Visitor) -> str:
+    more = [part for actor in visitor.actors for part in ("--actor", actor)]
+    more += ["--run", visitor.run] if visitor.run else []
+    minted = _sluice(stage, "token", "mint", "--user", visitor.user, "--groups", visitor.groups, *more)
     if minted.returncode:
         raise EmbeddedError(f"sluice token mint failed: {minted.stderr.strip()}")
     return minted.stdout.strip()
@@ -220,14 +245,14 @@ def _token(stage: Stage, agent: bool = False, user: str = demo_shop.ANALYST, gro
 def _play(console: Console, stage: Stage, scene: demo_shop.Scene) -> bool:
     """Sends the scene's statement as its visitor and prints what came back."""
     psycopg = _psycopg()
-    who = f"{demo_shop.AGENT} for {demo_shop.ANALYST}" if scene.agent else demo_shop.ANALYST
-    console.print(Text.assemble((who, "bold magenta" if scene.agent else "bold blue"), f"  {scene.title}"))
+    visitor = scene.visitor
+    style = "bold magenta" if visitor.actors else "bold blue"
+    console.print(Text.assemble((visitor.words, style), f"  {scene.title}"))
     console.print(Text(f"  {scene.statement}", style="dim"))
-    expected_refusal = scene.agent and not scene.held and not scene.statement.startswith("select")
-    dsn = f"host=127.0.0.1 port={stage.port} dbname=shop user={demo_shop.ANALYST}"
+    dsn = f"host=127.0.0.1 port={stage.port} dbname=shop user={visitor.user}"
     refused = None
     try:
-        with psycopg.connect(dsn, password=_token(stage, scene.agent), autocommit=True) as connection:
+        with psycopg.connect(dsn, password=_token(stage, visitor), autocommit=True) as connection:
             connection.add_notice_handler(lambda said: _notice(console, said.message_primary or ""))
             with _deciding(console, stage, scene):
                 cursor = connection.execute(scene.statement)
@@ -245,7 +270,7 @@ def _play(console: Console, stage: Stage, scene: demo_shop.Scene) -> bool:
                 console.print(Text(f"  {name or f'refused ({refused.sqlstate})  '}{text}", style=style))
     console.print(Text(f"  {scene.remark}", style="italic"))
     console.print()
-    return (refused is not None) is expected_refusal
+    return (refused is not None) is (scene.outcome == "refused")
 
 
 def _notice(console: Console, text: str) -> None:
@@ -254,58 +279,33 @@ def _notice(console: Console, text: str) -> None:
 
 @contextmanager
 def _deciding(console: Console, stage: Stage, scene: demo_shop.Scene) -> Iterator[None]:
-    """Has what is held released meanwhile, and tells how that went."""
-    if not scene.held:
+    """Has what is held released in Slack meanwhile, and tells how that went."""
+    if scene.outcome != "held":
         yield
         return
-    administrator = _token(stage, user=demo_shop.ADMINISTRATOR, groups=demo_shop.ADMINISTRATORS)
-    with released(partial(_sluice, stage), _token(stage), administrator) as told:
-        yield
-    for who, said in told.lines:
-        name = demo_shop.ANALYST if who == "its owner" else demo_shop.ADMINISTRATOR
-        console.print(Text.assemble((f"  {name}  ", "bold"), f"sluice approvals approve {told.id}  ", (said, "dim")))
+    told = Released()
+    try:
+        with released(stage.slack, f"http://127.0.0.1:{stage.admin}/slack/slack") as told:
+            yield
+    finally:
+        _tell_release(console, told)
+
+
+def _tell_release(console: Console, told: Released) -> None:
+    console.print(Text(f"  in Slack, {demo_shop.PLACE}", style="bold"))
+    for line in told.message:
+        console.print(Text(f"    {line}", style="dim"))
+    for member, said in told.lines:
+        console.print(Text.assemble((f"  {demo_shop.MEMBERS[member].user}  ", "bold"), "presses Approve  ", (said, "dim")))
 
 
 def _rows(console: Console, names: list[str], rows: list[tuple[Any, ...]]) -> None:
     table = Table(*names, box=box.SIMPLE_HEAD if console.is_terminal else box.ASCII2, pad_edge=False)
-    for row in rows:
+    for row in rows[:ROWS_SHOWN]:
         table.add_row(*(Text("" if value is None else str(value)) for value in row))  # no markup in data
     console.print(table)
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= CELL_CHARACTERS else text[: CELL_CHARACTERS - 1] + "…"
-
-
-def _audit(console: Console, stage: Stage) -> bool:
-    """What `sluice audit query` says of the same minutes."""
-    asked = _sluice(stage, "audit", "query", "--database", "shop", "--json")
-    records = [json.loads(line) for line in asked.stdout.splitlines()]
-    outcomes = {record["intent"]: record for record in records if record["kind"] == "outcome"}
-    intents = [record for record in records if record["kind"] == "intent"]
-    console.print(
-        Text("what the audit says", style="bold"), Text("  sluice audit query --database shop", style="dim")
-    )
-    table = []
-    for intent in intents:
-        outcome = outcomes.get(intent["id"], {})
-        masked = {column["column"].rpartition(".")[2] for column in outcome.get("columns_masked") or ()}
-        actor = intent["actor"] if isinstance(intent["actor"], str) else ", ".join(intent["actor"] or ())
-        table.append((intent["user"], actor, intent["decision"], ", ".join(intent["rules"]), intent["statement"],
-                      outcome.get("rows", ""), ", ".join(sorted(masked)), outcome.get("sqlstate") or ""))  # fmt: skip
-    names = ["user", "agent", "decision", "rule", "statement (literals out)", "rows", "masked", "sqlstate"]
-    _rows(console, names, [tuple(_short(cell) for cell in row) for row in table])
-    return len(intents) >= len(demo_shop.SCENES)
-
-
-def _verify(console: Console, stage: Stage) -> bool:
-    verified = _sluice(stage, "audit", "verify")
-    console.print(Text("is it whole?", style="bold"), Text("  sluice audit verify", style="dim"))
-    for line in (verified.stdout + verified.stderr).splitlines():
-        console.print(Text(f"  {line}", style="red" if verified.returncode else "green"))
-    console.print()
-    return verified.returncode == 0
+    if len(rows) > ROWS_SHOWN:
+        console.print(Text(f"  {len(rows)} rows", style="dim"))
 
 
 def _say_how_to_connect(console: Console, stage: Stage) -> None:
@@ -314,8 +314,8 @@ def _say_how_to_connect(console: Console, stage: Stage) -> None:
     sluice = shlex.quote(str(beside) if beside.exists() else "sluice")
     psql = shutil.which("psql") or str(stage.server.programs / "psql")
     config = shlex.quote(str(stage.config))
-    mint = f"{sluice} token mint --config {config} --user {demo_shop.ANALYST} --groups {demo_shop.GROUPS}"
-    connect = f'{shlex.quote(psql)} "host=127.0.0.1 port={stage.port} dbname=shop user={demo_shop.ANALYST}"'
+    mint = f"{sluice} token mint --config {config} --user {demo_shop.ANALYST.user} --groups {demo_shop.ANALYST.groups}"
+    connect = f'{shlex.quote(psql)} "host=127.0.0.1 port={stage.port} dbname=shop user={demo_shop.ANALYST.user}"'
     serve = stage.serve.pid if stage.serve else 0
     folder = shlex.quote(str(stage.folder))
     console.print("It is still up. Connect as the analyst:")

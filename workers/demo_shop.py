@@ -1,6 +1,7 @@
-"""The demo's world: a shop with people in it, the policy that guards it, and what its two visitors ask for."""
+"""The demo's world: a shop with people in it, the policy that guards it, and what its visitors ask for."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 SCHEMA = """
 create table customers (
@@ -41,6 +42,24 @@ allow = ["read", "write"]
 granted_by = "data-lead@example.com"
 reason = "DEMO-2"
 
+[[grant]]
+name = "engineers of the recommender work in the shop"
+groups = ["ml"]
+databases = ["shop"]
+allow = ["read", "write"]
+granted_by = "data-lead@example.com"
+reason = "DEMO-3"
+
+[[grant]]
+name = "agents fine-tune the recommender"
+groups = ["ml"]
+actors = ["orchestrator", "trainer"] # every agent of a chain is one of these
+databases = ["shop"]
+allow = ["read", "write"]
+max_rows_per_hour = 500
+granted_by = "data-lead@example.com"
+reason = "DEMO-4"
+
 [[guardrail]]
 name = "agents ask before they write"
 databases = ["shop"]
@@ -49,7 +68,7 @@ statements = ["INSERT", "UPDATE", "DELETE", "MERGE"]
 effect = "hold"
 message = "A person must look at what an agent changes."
 
-[[approval]]                         # who that is: never the analyst whose agent it is
+[[approval]]                         # who that is: never the one whose agent it is
 name = "the shop's administrators"
 approvers = { groups = ["dba"] }
 databases = ["shop"]
@@ -62,65 +81,89 @@ with = "hash"                        # the same value gives the same token: it s
 
 
 @dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who sends statements: a person, or the agents that act for one, outermost first, and the run that they are on."""
+
+    user: str
+    groups: str
+    actors: tuple[str, ...] = ()
+    run: str = ""
+
+    @property
+    def words(self) -> str:
+        """The chain as people say it."""
+        return " for ".join((*self.actors, self.user))
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
-    """One statement: who sends it (`agent` for the person), what a viewer should watch for."""
+    """One statement: who sends it, what comes of it, what a viewer should watch for."""
 
     title: str
-    agent: bool
+    visitor: Visitor
     statement: str
     remark: str
-    held: bool = False  # until somebody releases it
+    outcome: Literal["rows", "refused", "held"] = "rows"
 
 
-ANALYST = "ann"
-GROUPS = "analysts"
-AGENT = "agent-7"
-ADMINISTRATOR = "bo"
-ADMINISTRATORS = "dba"
+ANALYST = Visitor("ann", "analysts")
+BATCH = Visitor("mia", "ml", ("trainer", "orchestrator"), "fine-tune-17")
+ADMINISTRATOR = Visitor("bo", "dba")
+PLACE = "#db-approvals"
+MEMBERS = {"UMIA": BATCH, "UBO": ADMINISTRATOR}  # of the local Slack
 
 SCENES = (
     Scene(
         "a read of personal data",
-        False,
+        ANALYST,
         "select id, name, email, ssn, phone, city from customers order by id limit 3",
         "Nobody labelled a column: names, e-mails, numbers and phones were found and masked. The city is clear.",
     ),
     Scene(
         "an aggregate",
-        False,
+        ANALYST,
         "select c.city, count(*) as orders, sum(o.total) as revenue"
         " from orders o join customers c on c.id = o.customer_id group by c.city order by c.city",
         "Nothing personal flows into the result, so nothing is masked.",
     ),
     Scene(
-        "the agent looks for somebody",
-        True,
-        "select id, upper(email) as contact, city from customers where city = 'Oslo' order by id limit 2",
-        "An expression over a masked column is masked as a whole.",
+        "a fine-tuning batch reads customers",
+        BATCH,
+        "select id, upper(email) as contact, city from customers where id <= 250 order by id",
+        "Within its budget, and masked: an expression over a masked column is masked as a whole.",
     ),
     Scene(
-        "the agent tidies up",
-        True,
+        "the batch tidies up",
+        BATCH,
         "/* cleanup, see the ticket */ DrOp TABLE customers",
         "Blocked before it reached PostgreSQL.",
+        "refused",
     ),
     Scene(
-        "the agent hides a DELETE in a SELECT",
-        True,
+        "the batch hides a DELETE in a SELECT",
+        BATCH,
         "with gone as (delete from customers returning *) select count(*) from gone",
         "What a statement does is read, not guessed from its first word.",
+        "refused",
     ),
     Scene(
-        "the agent refunds an order",
-        True,
-        "update orders set status = 'refunded' where id = 42",
+        "the batch normalises a column",
+        BATCH,
+        "update customers set city = 'Lima (PE)' where city = 'Lima'",
         "Held on the wire. Its own person may not release it; an administrator does, once, for exactly this statement.",
-        True,
+        "held",
+    ),
+    Scene(
+        "the batch reads on",
+        BATCH,
+        "select id, upper(email) as contact, city from customers where id > 50 order by id",
+        "500 rows an hour is what its grant allows, over all its sessions.",
+        "refused",
     ),
     Scene(
         "the analyst counts the customers",
-        False,
+        ANALYST,
         "select count(*) as customers_left from customers",
-        "All of them are still there, and the session of neither visitor was dropped.",
+        "All of them are still there, and no visitor's session was dropped.",
     ),
 )

@@ -185,15 +185,10 @@ def _spend(s: Session, rulings: tuple[Ruling, ...], values: bytes | None) -> Ref
         if ruling.facts.effects <= _ABOUT_SESSION:
             continue
         for budget in ruling.decision.limits.budgets:
-            if budget.what == "subjects":
-                if s.crowd_of(budget).exceeded(s.now):
-                    return _used_up(budget)
-                continue
-            purse = _purse(s, budget)
-            if purse.left(s.now) <= 0:
+            if _is_used_up(s, budget):
                 return _used_up(budget)
             if budget.what == "statements":
-                purse.spend(1, s.now)
+                _purse(s, budget).spend(1, s.now)
         named = ruling.facts.named
         if named is not None and named.action == "fetch":
             continue  # counted when the cursor was declared
@@ -204,6 +199,23 @@ def _spend(s: Session, rulings: tuple[Ruling, ...], values: bytes | None) -> Ref
                 return _guessed(one.budget)
             purse.spend(count, s.now)
     return None
+
+
+def exhausted(s: Session, rulings: tuple[Ruling, ...]) -> Refused | None:
+    """The refusal where a budget of these statements is used up already; nothing is taken from any."""
+    for ruling in rulings:
+        if ruling.facts.effects <= _ABOUT_SESSION:
+            continue
+        for budget in ruling.decision.limits.budgets:
+            if _is_used_up(s, budget):
+                return _used_up(budget)
+    return None
+
+
+def _is_used_up(s: Session, budget: Budget) -> bool:
+    if budget.what == "subjects":
+        return s.crowd_of(budget).exceeded(s.now)
+    return _purse(s, budget).left(s.now) <= 0
 
 
 def failed(s: Session, ruling: Ruling | None, sqlstate: str) -> Refused | None:

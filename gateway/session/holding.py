@@ -85,8 +85,9 @@ def waits(
     hold = _hold(rulings)
     open_now = s.status in _OPEN or s.open_epoch == s.epoch
     s.asked = Held(hold, binding, rulings, sql, types, values, open_now, s.now + int(hold.wait_seconds * 1e9))
-    if open_now and hold.refuses_in_transaction:
-        s.asked.answered, s.asked.refused = True, _in_transaction(hold)
+    refused = _in_transaction(hold) if open_now and hold.refuses_in_transaction else bounds.exhausted(s, rulings)
+    if refused is not None:  # nobody is asked about what could not run
+        s.asked.answered, s.asked.refused = True, refused
         return False
     s.wanted = s.asked
     return True

@@ -52,9 +52,12 @@ def test_demo_tells_its_story_and_leaves_nothing(temporary: Path) -> None:
     assert "@mail.example" not in done.stdout, "nobody saw an address"
     assert not re.search(r"\b\d{3}-\d{2}-\d{4}\b", done.stdout), "nobody saw a number"
     assert done.stdout.count("42501") >= 2 * 2, "two refusals, told to the client and on record"
-    assert "nobody decides about what he, or an agent of his, has asked for" in done.stdout
-    assert re.search(r"bo  sluice approvals approve (h[0-9a-f]+)  \1: approved", done.stdout)
-    assert "UPDATE 1" in done.stdout
+    assert "max_rows_per_hour of grant" in done.stdout
+    assert "mia  presses Approve  Nothing happened. Nobody decides about what he, or an agent of his," in done.stdout
+    assert "bo  presses Approve  Your decision is taken. It is approved." in done.stdout
+    assert "UPDATE 100" in done.stdout
+    assert re.search(r"approval h[0-9a-f]+: used by 1 statements", done.stdout), "who granted"
+    assert "mia > trainer > orchestrator" in done.stdout, "who touched production"
     assert "400" in done.stdout, "the customers are all there"
     assert using(temporary) == []
     assert list(temporary.glob("sluice-demo-*")) == []

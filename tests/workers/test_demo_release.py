@@ -1,43 +1,45 @@
-"""Who tries to release what waits, in the demo's order; the command line is the test's own."""
-
-import json
-from subprocess import CompletedProcess
+"""Who tries to release what waits, in the demo's order; the Slack is the test's own."""
 
 import pytest
 
-from workers import demo_release
 from workers.demo_release import released
 
 
-class Cli:
-    """Answers as `sluice approvals` does."""
+class Slack:
+    """Answers as the demo's does."""
 
-    def __init__(self, empty_for: int = 1) -> None:
-        self.asked: list[tuple[str, ...]] = []
-        self.empty = empty_for
+    def __init__(self, message: list[str]) -> None:
+        self._message = message
+        self.pressed: list[tuple[str, str, bool]] = []
 
-    def __call__(self, *arguments: str, token: str = "") -> CompletedProcess[str]:
-        self.asked.append((token, *arguments))
-        if arguments[1] == "list":
-            self.empty -= 1
-            found = [] if self.empty >= 0 else [{"id": "h1", "state": "pending"}]
-            return CompletedProcess(arguments, 0, json.dumps({"approvals": found}), "")
-        if token == "owner":
-            return CompletedProcess(arguments, 1, "", "sluice: nobody decides about his own\n")
-        return CompletedProcess(arguments, 0, "h1: approved\n", "")
+    def message(self) -> list[str]:
+        return self._message
+
+    def decide(self, door: str, user: str, approve: bool, words: str) -> str:
+        assert words
+        self.pressed.append((door, user, approve))
+        return f"said to {user}"
 
 
-def test_the_owner_fails_and_then_the_administrator_releases() -> None:
-    cli = Cli()
-    with released(cli, "owner", "administrator") as told:
+def test_the_owner_tries_first_and_then_the_administrator() -> None:
+    slack = Slack(["Request: h1"])
+    with released(slack, "http://door") as told:  # type: ignore[arg-type]
         pass
-    assert (told.id, told.done) == ("h1", True)
-    assert told.lines == [("its owner", "sluice: nobody decides about his own"), ("administrator", "h1: approved")]
-    assert [one[0] for one in cli.asked if one[2] == "approve"] == ["owner", "administrator"]
+    assert slack.pressed == [("http://door", "UMIA", True), ("http://door", "UBO", True)]
+    assert told.message == ["Request: h1"]
+    assert told.lines == [("UMIA", "said to UMIA"), ("UBO", "said to UBO")]
 
 
-def test_where_nothing_waits_nobody_tries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_release, "WAIT_SECONDS", 0.15)
-    with released(Cli(empty_for=99), "owner", "administrator") as told:
+def test_where_nothing_was_posted_nobody_presses() -> None:
+    slack = Slack([])
+    with released(slack, "http://door") as told:  # type: ignore[arg-type]
         pass
-    assert (told.lines, told.done) == ([], False)
+    assert (slack.pressed, told.lines) == ([], [])
+
+
+def test_a_statement_that_fails_meanwhile_does_not_hide_what_happened() -> None:
+    slack = Slack(["Request: h1"])
+    with pytest.raises(ValueError, match="refused"), released(slack, "http://door") as told:  # type: ignore[arg-type]
+        raise ValueError("refused")
+    assert len(slack.pressed) == 2
+    assert len(told.lines) == 2

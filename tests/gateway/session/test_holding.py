@@ -163,6 +163,19 @@ def test_a_client_that_wants_an_answer_before_the_execute_gets_it(rig: Rig) -> N
     assert kinds(decide(rig))[-2:] == b"ES"
 
 
+def test_nobody_is_asked_about_what_a_budget_would_refuse_then() -> None:
+    rig = Rig(HOLDS.replace('allow = ["read", "write"]', 'allow = ["read", "write"]\nmax_statements_per_minute = 2'))
+    rig.ask(query(UPDATE))
+    decide(rig)
+    rig.say(UPDATED, READY)
+    rig.ask(query("select 1"))
+    rig.say(command_complete("SELECT 1"), READY)
+    assert rig.ask(query(UPDATE)) == [query("sluice_refused")]
+    assert rig.session.wanted is None
+    assert error(rig) == ("53400", 'max_statements_per_minute of grant "writers" is used up')
+    assert rig.session.asked is None
+
+
 def test_in_a_transaction_it_says_so_or_is_refused() -> None:
     for policy, refused in ((HOLDS, False), (HOLDS + 'in_transaction = "refuse"\n', True)):
         rig = Rig(policy)
