@@ -18,10 +18,10 @@ $(STAMP): pyproject.toml setup.py $(COMPILED) $(NODE_DIR)/package-lock.json
 	@find parser gateway workers -name '*.so' -delete; rm -rf build
 	@if command -v uv >/dev/null 2>&1; then \
 		test -x $(BIN)/python || uv venv --quiet .venv; \
-		uv pip install --quiet --python $(BIN)/python -e '.[test,demo,load,bench]'; \
+		uv pip install --quiet --python $(BIN)/python -e '.[test,demo,load,bench,fleet]'; \
 	else \
 		test -x $(BIN)/pip || $(PYTHON) -m venv .venv; \
-		$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,demo,load,bench]'; \
+		$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,demo,load,bench,fleet]'; \
 	fi
 	@if command -v npm >/dev/null 2>&1; then cd $(NODE_DIR) && npm ci --silent; \
 	else echo 'node is not installed: the test of its client will be skipped'; fi

@@ -17,14 +17,14 @@ import msgspec
 from msgspec import Meta
 
 from gateway import channels as channel_tables
-from gateway import door_settings, issuers
+from gateway import door_settings, issuers, store_settings
 from gateway.channels import Channel
 from gateway.door_settings import Certificate
 from gateway.issuers import Issuer
+from gateway.store_settings import Approvals, SslMode
 from gateway.toml_source import Path, convert, fail, nearest, parse
 
 Tls = Literal["off", "optional", "required"]
-SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 TargetSessionAttrs = Literal["any", "read-write", "read-only", "primary", "standby", "prefer-standby"]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -111,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway: Gateway = Gateway()
     audit: Audit = Audit()
     policy: PolicyFile = PolicyFile()
+    approvals: Approvals = Approvals()
     issuers: tuple[Issuer, ...] = msgspec.field(name="issuer", default=())
     certificates: tuple[Certificate, ...] = msgspec.field(name="certificate", default=())
     databases: tuple[Database, ...] = msgspec.field(name="database", default=())
@@ -177,12 +178,17 @@ def load(text: str, file: str, environ: Mapping[str, str]) -> Settings:
     issuers.check_asked(found, text, file)
     door_settings.check(gateway, settings.certificates, [one.name for one in found], text, file)
     channel_tables.check(settings.channels, tables.get("channel", ()), text, file)
+    approvals = store_settings.completed(
+        settings.approvals, "approvals", tables.get("approvals", {}), text, file, environ
+    )
     databases = tuple(
         _database(one, tables["database"][index], ("database", index), text, file, environ)
         for index, one in enumerate(settings.databases)
     )
     _unique([one.name for one in databases], "database", text, file)
-    return msgspec.structs.replace(settings, gateway=gateway, issuers=found, databases=databases)
+    return msgspec.structs.replace(
+        settings, gateway=gateway, approvals=approvals, issuers=found, databases=databases
+    )
 
 
 def _foresee(tables: dict[str, Any], text: str, file: str) -> None:

@@ -1,6 +1,7 @@
 """From the command line to one loaded bundle: finds sluice.toml, reads every file it names, and checks all of
 it before anything starts."""
 
+import importlib.util
 import os
 import stat
 from collections.abc import Mapping
@@ -24,9 +25,11 @@ from gateway.policy import compile as policy_table
 from gateway.policy import rules
 from gateway.policy.rules import Policy
 from gateway.settings import Settings
+from gateway.store_settings import Shared
 from gateway.toml_source import parse
-from workers import door_files, key_store
+from workers import door_files, key_store, store_connection
 from workers.door_files import DoorFiles
+from workers.store_connection import StoreTarget
 
 MASK_KEY_FILE = "mask.key"  # keys the `hash` mask: equal on all hosts whose hashes shall be equal
 _KEY_BYTES_MIN = 32
@@ -56,6 +59,11 @@ class Secrets:
     def approvals_key(self) -> bytes:
         """The key under which literals of statements are kept that wait for people."""
         return _derived(self.mask_key, b"sluice approvals")
+
+    @property
+    def fleet_digest(self) -> bytes:
+        """By which gateways that share a store know that they share mask.key: it tells nothing else of it."""
+        return _derived(self.mask_key, b"sluice fleet digest")
 
     def password(self, database: str) -> str | None:
         """The upstream password of the database a client named. "*" answers only for names without an
@@ -107,6 +115,7 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     for channel in settings.channels:
         channel_secrets(file, channel)
         channel_people(file, channel)
+    store_target(file, "approvals", settings.approvals, environ)
     return Loaded(
         file=file,
         folder=folder,
@@ -176,13 +185,16 @@ def load_settings(file: Path, environ: Mapping[str, str]) -> Settings:
 def load_policy_settings(file: Path, environ: Mapping[str, str]) -> Settings:
     """sluice.toml for what only asks the policy: variables that hold passwords need not be set. Raises ConfigError."""
     text = read_text(file, "--config")
-    databases = parse(text, str(file)).get("database", [])
-    unset = dict.fromkeys(_variables(databases if isinstance(databases, list) else []), "")
+    unset = dict.fromkeys(_variables([one for table in parse(text, str(file)).values() for one in _entries(table)]), "")
     return sluice_toml.load(text, str(file), {**unset, **environ})
 
 
-def _variables(databases: list[Any]) -> list[str]:
-    given = [one.get("password_env") for one in databases if isinstance(one, dict)]
+def _entries(table: Any) -> list[Any]:
+    return table if isinstance(table, list) else [table]
+
+
+def _variables(tables: list[Any]) -> list[str]:
+    given = [one.get("password_env") for one in tables if isinstance(one, dict)]
     return [name for name in given if isinstance(name, str)]
 
 
@@ -307,6 +319,21 @@ def channel_people(file: Path, channel: Channel) -> People:
         return People(())
     path = file.parent / channel.people_file
     return people.load(read_text(path, f'channel "{channel.name}": people_file'), str(path))
+
+
+def store_target(file: Path, name: str, table: Shared, environ: Mapping[str, str]) -> StoreTarget | None:
+    """Where the store that this table names is, and as whom it is asked; None: it names none. Only the process that asks
+    has the password. Raises ConfigError."""
+    if not table.shared:
+        return None
+    if importlib.util.find_spec("psycopg") is None:
+        _fault(file, f"{name}.store", "psycopg is not installed", "pip install 'sluice-gateway[fleet]'")
+    password = environ[table.password_env] if table.password_env else None
+    if table.password_file:
+        password = secret(file.parent / table.password_file, f"{name}.password_file").decode().rstrip("\r\n")
+    if table.sslrootcert:
+        _bytes(file.parent / table.sslrootcert, f"{name}.sslrootcert")
+    return store_connection.target(table, password, str(file.parent))
 
 
 def load_digest_key(file: Path, environ: Mapping[str, str]) -> bytes:

@@ -44,6 +44,7 @@ DOORS = {
     "jinja2": ("workers/report_page.py",),
     "pyarrow": ("workers/audit_parquet.py",),
     "obstore": ("workers/audit_ship.py",),
+    "psycopg": ("workers/store_connection.py", "workers/demo.py"),
     "phonenumbers": ("gateway/classify/phones.py",),
 }
 
