@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import trio
 
+from gateway.errors import ConfigError
 from gateway.store_settings import Address, Shared, address
 from workers import tls
 
@@ -73,7 +74,7 @@ class StoreTarget:
             "connect_timeout": CONNECT_SECONDS,
             "application_name": application,
             "client_encoding": "UTF8",
-            "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000:.0f} -c search_path=pg_catalog",
+            "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000:.0f} -c search_path=sluice",
             **_SILENT,
         }
 
@@ -85,11 +86,15 @@ def target(table: Shared, password: str | None, folder: str) -> StoreTarget:
 
 
 class StoreConnection:
-    """One connection for calls, one after the other, and one for each `listen`. `prepare` is called in the thread with every
-    new one of the first kind; what it raises (Away) is as if there were none."""
+    """One connection for calls, one after the other, and one for each `listen`. `where` is asked for every new one, so that a
+    password may change; it raises ConfigError where it cannot say. `prepare` is called in the thread with every new one of
+    the first kind; what it raises (Away) is as if there were none."""
 
     def __init__(
-        self, where: StoreTarget, application: str, prepare: Callable[[Connection], None] = lambda connection: None
+        self,
+        where: Callable[[], StoreTarget],
+        application: str,
+        prepare: Callable[[Connection], None] = lambda connection: None,
     ) -> None:
         self._where = where
         self._application = application
@@ -135,7 +140,7 @@ class StoreConnection:
         pause = PAUSE_SECONDS
         while True:
             with contextlib.suppress(Away):
-                async with _opened(self._where.parameters(self._application)) as connection:
+                async with _opened(self._parameters) as connection:
                     await trio.to_thread.run_sync(_listen, connection, channels, abandon_on_cancel=True)
                     self._not_before = 0.0  # it is there again: whoever calls need not wait
                     pause = PAUSE_SECONDS
@@ -173,7 +178,7 @@ class StoreConnection:
                 self._connection = None
 
     def _made(self) -> Connection:
-        connection = _connect(self._where.parameters(self._application))
+        connection = _connect(self._parameters())
         self._connection = connection
         try:
             before = time.time()
@@ -185,6 +190,12 @@ class StoreConnection:
             connection.close()
             raise
         return connection
+
+    def _parameters(self) -> dict[str, Any]:
+        try:
+            return self._where().parameters(self._application)
+        except ConfigError as error:
+            raise Away(str(error)) from None
 
     def _failed(self, why: str) -> None:
         if not self.why:
@@ -202,7 +213,7 @@ class StoreConnection:
 
 
 @contextlib.asynccontextmanager
-async def _opened(parameters: dict[str, Any]) -> AsyncIterator[Connection]:
+async def _opened(parameters: Callable[[], dict[str, Any]]) -> AsyncIterator[Connection]:
     """A connection of its own, cut off where the task is cancelled. Raises Away, for what happens within, too."""
     import psycopg
 
@@ -210,7 +221,7 @@ async def _opened(parameters: dict[str, Any]) -> AsyncIterator[Connection]:
     wanted = True
 
     def connect() -> Connection:
-        made = _connect(parameters)
+        made = _connect(parameters())
         if not wanted:
             made.close()
         return made

@@ -50,7 +50,7 @@ class StoreServer:
         return psycopg.connect(self.server.dsn(DATABASE, USER, ""), password=PASSWORD, autocommit=True)
 
     def connection(self) -> StoreConnection:
-        return StoreConnection(self.target, "a test")
+        return StoreConnection(lambda: self.target, "a test")
 
     def empty(self) -> None:
         """As on the first day."""

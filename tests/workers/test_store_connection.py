@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import trio
 
+from gateway.errors import ConfigError, ConfigFault
 from gateway.store_settings import Shared
 from tests.workers.store_rig import PASSWORD, StoreServer, store_server
 from workers import store_connection
@@ -27,12 +28,12 @@ def one(connection: Any, sql: str = "select 1") -> Any:
 @pytest.mark.trio
 async def test_calls_share_a_connection_and_one_that_was_ended_is_made_anew(server: StoreServer) -> None:
     made = []
-    connection = StoreConnection(server.target, "a test", lambda each: made.append(one(each, "select pg_backend_pid()")))
+    connection = StoreConnection(lambda: server.target, "a test", lambda each: made.append(one(each, "select pg_backend_pid()")))
     first = await connection.run(lambda each: one(each, "select pg_backend_pid()"))
     with server.superuser() as admin:
         admin.execute("select pg_terminate_backend(%s, 5000)", (first,))
     assert await connection.run(lambda each: one(each, "select pg_backend_pid()")) == made[1] != first
-    assert await connection.run(lambda each: one(each, "show search_path")) == "pg_catalog"
+    assert await connection.run(lambda each: one(each, "show search_path")) == "sluice"
     assert abs(connection.clock_off) < 1
     await connection.close()
 
@@ -51,13 +52,14 @@ async def test_what_the_server_refuses_is_told_without_what_it_quotes(server: St
 
 @pytest.mark.trio
 async def test_a_wrong_password_and_a_closed_door_are_told_and_not_knocked_at_again_at_once(server: StoreServer) -> None:
-    wrong = StoreConnection(StoreTarget(server.target.address, "guess", "prefer", None), "a test")
+    guess = StoreTarget(server.target.address, "guess", "prefer", None)
+    wrong = StoreConnection(lambda: guess, "a test")
     with pytest.raises(Away, match="password authentication failed") as told:
         await wrong.run(one)
     assert "guess" not in str(told.value) + repr(server.target)
     assert PASSWORD not in repr(server.target)
     nobody = target(Shared("postgres://fleet@127.0.0.1:1/approvals", sslmode="prefer"), PASSWORD, "/")
-    connection = StoreConnection(nobody, "a test")
+    connection = StoreConnection(lambda: nobody, "a test")
     with pytest.raises(Away, match="refused"):
         await connection.run(one)
     connection._pause = 3600
@@ -67,8 +69,26 @@ async def test_a_wrong_password_and_a_closed_door_are_told_and_not_knocked_at_ag
 
 
 @pytest.mark.trio
+async def test_a_password_that_cannot_be_read_is_told_and_read_again(server: StoreServer) -> None:
+    there = False
+
+    def where() -> StoreTarget:
+        if not there:
+            raise ConfigError(ConfigFault("sluice.toml", 3, "approvals.password_file", "No such file", "make it"))
+        return server.target
+
+    connection = StoreConnection(where, "a test")
+    with pytest.raises(Away, match="No such file"):
+        await connection.run(one)
+    there, connection._not_before = True, 0
+    assert await connection.run(one) == 1
+    await connection.close()
+
+
+@pytest.mark.trio
 async def test_verified_tls_is_not_given_up_where_the_server_has_none(server: StoreServer) -> None:
-    strict = StoreConnection(StoreTarget(server.target.address, PASSWORD, "verify-full", None), "a test")
+    where = StoreTarget(server.target.address, PASSWORD, "verify-full", None)
+    strict = StoreConnection(lambda: where, "a test")
     with pytest.raises(Away):
         await strict.run(one)
 
