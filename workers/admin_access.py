@@ -20,7 +20,9 @@ from gateway.policy.operating import Operator
 from gateway.policy.rules import Grant
 from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
+from workers.approvals_fleet import Changed, Fleet
 from workers.approvals_store import Full, Store
+from workers.shared_approvals import REQUEST, SharedRequests
 
 SHOWN_MAX: Final = 500
 LOOK_SECONDS: Final = 30.0  # between looks for what is over
@@ -49,16 +51,23 @@ class Answered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccessDesk:
-    """Owns the store. Whatever changes is on record first, and in force when the answer says so."""
+    """Owns the store, or shares it with the other gateways of a fleet. Whatever changes is on record first, and in force
+    here when the answer says so."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, fleet: Fleet | None = None) -> None:
         self._desk = desk
+        self._fleet = fleet
+        self._host = fleet.host if fleet is not None else ""
+        self._changed = trio.Event()
         self._tables = Tables()
         self._store: Store | None = None
         self._published: tuple[list[Grant], int] | None = None
         self._one = trio.CapacityLimiter(1)  # the store's thread
         self.opened: Callable[[Request], None] = lambda request: None  # who tells others of what waits, and of its end
         self.ended: Callable[[Request], None] = lambda request: None
+        if fleet is not None:
+            fleet.hears(REQUEST, self._heard)
+            fleet.begins(self._again)
 
     async def ask(self, call: Call) -> dict[str, Any]:
         """People ask, and agents where a rule lets them. The same request again is the one that waits."""
@@ -77,6 +86,7 @@ class AccessDesk:
         except Unfit as unfit:
             await call.refuse("request", str(unfit), "Ask for what a rule offers.", database=body.database)
         made = requests.made(f"a-{secrets.token_hex(8)}", rule, call.who, asked, call.now)
+        made = msgspec.structs.replace(made, host=self._host)
         same = await self._same(made, call.now)
         if same is not None:
             return await self._shown(call, same)
@@ -138,15 +148,37 @@ class AccessDesk:
 
     async def keep(self) -> None:
         """Brings the grants into force when the process begins, and again when files or their time have changed."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._follow)
+            await self._keep()
+
+    async def _keep(self) -> None:
         while True:
-            moved = self._desk.moved
+            self._changed = changed = trio.Event()
             wait = LOOK_SECONDS
             with suppress(Turned):  # that is in the log already
                 await self._settle(time.time())
                 await self.publish(again=False)
                 wait = min(wait, await self._due() - time.time())
             with trio.move_on_after(max(0.05, wait)):
-                await moved.wait()
+                await changed.wait()
+
+    async def _follow(self) -> None:
+        """Looks again when the files have changed."""
+        while True:
+            await self._desk.moved.wait()
+            self._changed.set()
+
+    async def _heard(self, changed: Changed) -> None:
+        """Another gateway, or this one, has made or changed a request. Raises Turned."""
+        self._changed.set()
+        if changed.state != "pending":
+            request = await self.kept(changed.id)
+            if request is not None:
+                self.ended(request)
+
+    async def _again(self) -> None:
+        self._changed.set()
 
     async def publish(self, *, again: bool = True) -> bool:
         """Has the workers decide by the grants of now; whether they do. Not `again`: only where these are others."""
@@ -166,8 +198,17 @@ class AccessDesk:
         return await self._do(lambda store: store.get(request_id))
 
     async def waiting(self) -> tuple[Request, ...]:
-        """Those that nobody has answered. Raises Turned."""
-        return await self._do(lambda store: tuple(store.of_state("pending")))
+        """Those that nobody has answered, of which people are told from here. Raises Turned."""
+        pending = await self._do(lambda store: store.of_state("pending"))
+        return tuple(one for one in pending if one.host == self._host)
+
+    async def take(self) -> None:
+        """Tells people of what was asked for where nobody is any more. Raises Turned."""
+        assert self._fleet is not None
+        for one in await self._fleet.do(lambda connection: SharedRequests(connection).left(self._host)):
+            mine = msgspec.structs.replace(one, host=self._host)
+            if await self._do(lambda store, one=one, mine=mine: store.move(one, mine)):  # type: ignore[misc]
+                self.opened(mine)
 
     # -- within
 
@@ -250,6 +291,8 @@ class AccessDesk:
 
     async def _do(self, work: Callable[[Store], T]) -> T:
         """In the store's thread. Raises Turned where it cannot be used."""
+        if self._fleet is not None:
+            return await self._fleet.do(lambda connection: work(SharedRequests(connection)))
 
         def run() -> T:
             self._store = self._store or Store(self._desk.loaded.state_dir)
@@ -283,7 +326,7 @@ def _told(request: Request, now: float) -> dict[str, Any]:
         told["state"] = "expired"
     if request.state == "approved" and now >= request.expires:
         told["state"] = "over"
-    del told["token_id"]
+    del told["token_id"], told["host"]
     return {**told, "by": request.by}
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import trio
 
+from workers import approvals_fleet
 from workers.admin_access import AccessDesk
 from workers.admin_approvals import Approvals
 from workers.admin_bars import Keeper
@@ -13,13 +14,15 @@ from workers.admin_server import Server
 from workers.admin_strangers import Strangers
 from workers.approval_channels import ApprovalChannels
 from workers.held_desk import HeldDesk
+from workers.held_fleet import HeldFleet
 
 
 async def serve(desk: Desk) -> None:
     """For ever."""
     keeper, strangers = Keeper(desk), Strangers(desk)
-    access, held = AccessDesk(desk), HeldDesk(desk)
-    channels = ApprovalChannels(desk, access, held)
+    fleet = approvals_fleet.of(desk)
+    access, held = AccessDesk(desk, fleet), HeldDesk(desk, fleet)
+    channels = ApprovalChannels(desk, access, held, fleet)
 
     def application() -> Any:
         from workers.admin_app import application
@@ -33,6 +36,9 @@ async def serve(desk: Desk) -> None:
         nursery.start_soon(strangers.tell)
         nursery.start_soon(access.keep)
         await nursery.start(channels.serve)
+        if fleet is not None:
+            nursery.start_soon(HeldFleet(fleet, held).keep)
+            nursery.start_soon(fleet.keep)
         nursery.start_soon(held.keep)
         nursery.start_soon(held.serve)
         nursery.start_soon(Server(desk, application).serve)

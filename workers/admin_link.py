@@ -96,6 +96,17 @@ class ChannelsFare(msgspec.Struct, tag="channels fare", frozen=True):
     channels: tuple[Health, ...]
 
 
+class StoreFares(msgspec.Struct, tag="store fares", frozen=True):
+    """How a store that several gateways share fares: whether it is reached, since when that is so (POSIX seconds), what is
+    amiss, and which hosts have been there lately."""
+
+    name: str
+    reached: bool
+    why: str
+    since: float
+    hosts: tuple[str, ...] = ()
+
+
 class InForce(msgspec.Struct, tag="in force", frozen=True):
     """Every worker decides by these grants from now on."""
 
@@ -110,7 +121,7 @@ class Errand(msgspec.Struct, tag="errand", frozen=True):
 
 
 ToAdmin = Reread | Recorded | Sent | Done | WorkerGone | Barred | InForce | KeysWanted
-ToSupervisor = Told | Errand | Granted | KeysFetched | KeysFailed | ChannelsFare
+ToSupervisor = Told | Errand | Granted | KeysFetched | KeysFailed | ChannelsFare | StoreFares
 Message = ToAdmin | ToSupervisor
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

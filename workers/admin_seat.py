@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from workers import admin_link
-from workers.admin_link import ChannelsFare, Message, Reread
+from workers.admin_link import ChannelsFare, Message, Reread, StoreFares
 from workers.channel_health import Health
 from workers.companion import Companion
 
@@ -20,6 +20,7 @@ class AdminSeat:
     def __init__(self, main: Callable[[socket.socket], int]) -> None:
         self.process = Companion("admin process", main)
         self._channels: tuple[Health, ...] = ()  # as they last fared
+        self._stores: dict[str, StoreFares] = {}  # … and by name
 
     def hear(self) -> Iterator[tuple[Message, int | None]]:
         """What it has said, and the descriptors beside that, which are the caller's."""
@@ -31,12 +32,15 @@ class AdminSeat:
                     return self.process.deaf()
                 if isinstance(heard[0], ChannelsFare):
                     self._channels = heard[0].channels
+                elif isinstance(heard[0], StoreFares):
+                    self._stores[heard[0].name] = heard[0]
                 else:
                     yield heard
 
-    def describe(self) -> list[dict[str, Any]]:
-        """How channels of approvals fare, for `sluice status`."""
-        return [msgspec.to_builtins(one) for one in self._channels]
+    def describe(self) -> dict[str, Any]:
+        """How channels of approvals and shared stores fare, for `sluice status`."""
+        stores = [msgspec.structs.asdict(one) for one in self._stores.values()]
+        return {"channels": [msgspec.to_builtins(one) for one in self._channels], "stores": stores}
 
     def reread(self) -> None:
         """Files were read again."""

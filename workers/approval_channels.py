@@ -27,7 +27,9 @@ from workers.admin_approvals import Approvals
 from workers.admin_calls import REASON_CHARACTERS_MAX, Call, Tables, Turned
 from workers.admin_link import ChannelsFare
 from workers.admin_process import Desk
+from workers.approvals_fleet import Fleet
 from workers.channel_receipts import Receipts
+from workers.fleet_receipts import FleetReceipts
 from workers.held_desk import HeldDesk
 
 if TYPE_CHECKING:
@@ -43,11 +45,12 @@ log = logging.getLogger("sluice.channels")
 class ApprovalChannels:
     """See the module. Without a [[channel]] in sluice.toml it does nothing."""
 
-    def __init__(self, desk: Desk, access: AccessDesk, held: HeldDesk) -> None:
+    def __init__(self, desk: Desk, access: AccessDesk, held: HeldDesk, fleet: Fleet | None = None) -> None:
         self.callbacks: Iterable[Callback] = ()
         self._desk = desk
         self._access = access
         self._held = held
+        self._fleet = fleet
         self._approvals = Approvals(access, held)
         self._tables = Tables()
         self._channels: Channels | None = None
@@ -63,7 +66,8 @@ class ApprovalChannels:
 
         links = Links(loaded.secrets.approvals_key)
         try:
-            receipts = Receipts(loaded.state_dir)
+            shared = FleetReceipts(self._fleet, self._access, self._catch_up) if self._fleet is not None else None
+            receipts = Receipts(loaded.state_dir) if shared is None else shared
             made = channel_making.make(loaded.file, loaded.settings, self, self.prove, links, receipts)
         except (ConfigError, OSError, sqlite3.Error) as error:
             log.error("channels cannot be used: %s", error)
@@ -73,8 +77,11 @@ class ApprovalChannels:
             await nursery.start(made.run)
             self._held.opened, self._held.ended = self.opened, self.ended
             self._access.opened, self._access.ended = self.access_opened, self.access_ended
-            with contextlib.suppress(Turned):  # it is in the log already
-                await self._catch_up({request for request, _ in receipts})
+            if shared is not None:
+                nursery.start_soon(shared.keep)  # it catches up when it has found the store
+            else:
+                with contextlib.suppress(Turned):  # it is in the log already
+                    await self._catch_up({request for request, _ in receipts})
             task_status.started()
             await self._report(made.channels)
 
@@ -122,12 +129,19 @@ class ApprovalChannels:
     # -- what channels ask for (workers.channels.Requests)
 
     async def view(self, request_id: str) -> View | None:
-        """As it stands, without literals."""
-        return self._views.get(request_id)
+        """As it stands, without literals. Of what another gateway tells, none is here."""
+        if (known := self._views.get(request_id)) is not None or self._fleet is None:
+            return known
+        with contextlib.suppress(Turned):
+            if (held := await self._held.kept(request_id)) is not None:
+                return viewing.of_held(held, self._rules(), "").without_values()
+            if (request := await self._access.kept(request_id)) is not None:
+                return viewing.of_access(request, self._access_rule(request), "").without_values()
+        return None
 
     async def look(self, request_id: str, approver: Approver, evidence: Evidence) -> View | None:
         """With them, for one who may decide about it; on record."""
-        view = self._views.get(request_id)
+        view = await self.view(request_id)
         call = self._call(request_id, approver, "", evidence)
         if view is None or call is None:
             return None

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from gateway.approvals.requests import Request
+from workers.held_store import Database
 
 REQUESTS_MAX: Final = 100_000  # kept; the oldest that are settled go first
 PENDING_MAX: Final = 10_000
@@ -40,24 +41,28 @@ class Store:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / _FILE
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = full")
-        self._db.executescript(_SCHEMA)
+        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._file.execute("pragma journal_mode = wal")
+        self._file.execute("pragma synchronous = full")
+        self._file.executescript(_SCHEMA)
+        self._db: Database = self._file
 
     def add(self, request: Request) -> None:
         """A new one. Raises Full."""
         (pending,) = self._db.execute("select count(*) from request where state = 'pending'").fetchone()
         if pending >= PENDING_MAX:
             raise Full("too many requests wait for an answer")
+        columns = {"id": request.id, "kind": request.kind, "since": request.since, **self._columns(request)}
+        places = ", ".join("?" for _ in columns)
         self._db.execute(
-            "insert into request (id, kind, state, review, since, body) values (?, ?, ?, ?, ?, ?)",
-            (request.id, request.kind, request.state, request.review, request.since, _encode(request)),
+            f"insert into request ({', '.join(columns)}) values ({places})",  # noqa: S608 - names of ours
+            tuple(columns.values()),
         )
         self._db.execute(
             "delete from request where id in (select id from request where state in ('denied', 'expired', 'revoked', 'over')"
-            " and review <> 'open' order by since limit max(0, (select count(*) from request) - ?))",
-            (REQUESTS_MAX,),
+            " and review <> 'open' order by since"
+            " limit (select case when count(*) > ? then count(*) - ? else 0 end from request))",
+            (REQUESTS_MAX, REQUESTS_MAX),
         )
 
     def get(self, request_id: str) -> Request | None:
@@ -79,15 +84,21 @@ class Store:
 
     def move(self, before: Request, after: Request) -> bool:
         """Puts `after` in the place of `before`, if that is still as it was: of many who try, one does."""
+        columns = self._columns(after)
+        changes = ", ".join(f"{name} = ?" for name in columns)
         done = self._db.execute(
-            "update request set state = ?, review = ?, body = ? where id = ? and state = ? and review = ? and body = ?",
-            (after.state, after.review, _encode(after), before.id, before.state, before.review, _encode(before)),
+            f"update request set {changes} where id = ? and body = ?",  # noqa: S608 - names of ours
+            (*columns.values(), before.id, _encode(before)),
         )
         return done.rowcount == 1
 
     def close(self) -> None:
         """Lets go of the file."""
-        self._db.close()
+        self._file.close()
+
+    def _columns(self, request: Request) -> dict[str, object]:
+        """What may change."""
+        return {"state": request.state, "review": request.review, "body": _encode(request)}
 
     def _all(self, sql: str, values: Iterable[object]) -> list[Request]:
         return [_decoder.decode(row[0]) for row in self._db.execute(sql, tuple(values))]

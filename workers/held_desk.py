@@ -25,14 +25,18 @@ from gateway.policy.operating import Operator
 from workers import holds_link
 from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
+from workers.approvals_fleet import Fleet
 from workers.held_store import HeldStore
-from workers.holds_link import Decided, Ran, Waits, Withdrawn
+from workers.holds_link import Decided, Noted, Ran, ToWorker, Waits, Withdrawn
 from workers.run_folder import RunFolder
+from workers.shared_approvals import SharedHeld
 
 SHOWN_MAX: Final = 500
 LOOK_SECONDS: Final = 1.0
 LOST_SECONDS: Final = 5.0  # for a worker to tell again what waits, when the connection broke
 _NOT_RECORDED: Final = "it could not be put on record, and is not done"
+_NOBODY: Final = "nobody can be asked at the moment, because approvals cannot be kept; it waits until that can be done again"
+_ASKED: Final = "those who decide are asked now"
 _GATEWAY: Final = "the gateway"  # who refuses what nobody can decide about any more
 T = TypeVar("T")
 log = logging.getLogger("sluice.admin")
@@ -45,15 +49,19 @@ class Answered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HeldDesk:
-    """Owns the store. A decision is on record before it counts, and kept before a worker hears of it."""
+    """Owns the store, or shares it with the other gateways of a fleet. A decision is on record before it counts, and kept
+    before a worker hears of it; who has the client waiting claims what was approved before letting it go."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, fleet: Fleet | None = None) -> None:
         self._desk = desk
+        self._fleet = fleet
+        self._host = fleet.host if fleet is not None else ""
         self._tables = Tables()
         self._store: HeldStore | None = None
         self._one = trio.CapacityLimiter(1)  # the store's thread
         self._deciding = trio.Lock()  # so that the record has only decisions that counted
-        self._workers: dict[str, trio.MemorySendChannel[Decided]] = {}  # by request
+        self._workers: dict[str, trio.MemorySendChannel[ToWorker]] = {}  # by request
+        self._unkept: dict[str, tuple[Waits, trio.MemorySendChannel[ToWorker]]] = {}  # nobody is asked about these yet
         self._lost: dict[str, float] = {}  # requests whose worker is not there, since when
         self.opened: Callable[[Held], None] = lambda held: None  # who tells others of what waits, and of its end
         self.ended: Callable[[Held], None] = lambda held: None
@@ -73,7 +81,7 @@ class HeldDesk:
                     nursery.start_soon(self._attend, trio.SocketStream(sock))
 
     async def _attend(self, stream: trio.SocketStream) -> None:
-        say, said = trio.open_memory_channel[Decided](math.inf)  # as many as wait
+        say, said = trio.open_memory_channel[ToWorker](math.inf)  # as many as wait
         broken = OSError, ValueError, trio.BrokenResourceError, trio.ClosedResourceError
         try:
             async with stream, trio.open_nursery() as nursery:
@@ -84,15 +92,17 @@ class HeldDesk:
                 nursery.cancel_scope.cancel()
         finally:
             now = time.monotonic()
+            self._unkept = {one: kept for one, kept in self._unkept.items() if kept[1] is not say}
             for held_id in [one for one, its in self._workers.items() if its is say]:
                 del self._workers[held_id]
                 self._lost[held_id] = now
 
-    async def _hear(self, message: holds_link.Message, say: trio.MemorySendChannel[Decided]) -> None:
+    async def _hear(self, message: holds_link.Message, say: trio.MemorySendChannel[ToWorker]) -> None:
         try:
             match message:
                 case Waits():
                     await self._waits(message, say)
+                    self._unkept.pop(message.id, None)
                 case Withdrawn(held_id, why):
                     await self._over(held_id, "expired" if why == "too late" else "withdrawn", why)
                 case Ran(held_id):
@@ -100,12 +110,16 @@ class HeldDesk:
                     held = await self._do(lambda store: store.get(held_id))
                     if held is not None and held.state == "approved":
                         await self._do(lambda store: store.move(held, msgspec.structs.replace(held, ran=True)))
-        except Turned:  # it is in the log already; the worker tells again, or its client is told in the end
-            return
+        except Turned:  # it is in the log already
+            if isinstance(message, Waits):
+                if message.id not in self._unkept:
+                    say.send_nowait(Noted(message.id, _NOBODY))
+                self._unkept[message.id] = message, say
 
-    async def _waits(self, waits: Waits, say: trio.MemorySendChannel[Decided]) -> None:
+    async def _waits(self, waits: Waits, say: trio.MemorySendChannel[ToWorker]) -> None:
         held = await self._do(lambda store: store.get(waits.id))
-        if held is not None and held.binding != waits.binding:
+        elsewhere = held is not None and held.state == "pending" and held.host != self._host
+        if held is not None and (held.binding != waits.binding or elsewhere):
             say.send_nowait(Decided(waits.id, False, _GATEWAY, "another request has this name; send it again"))
             return
         if held is None:
@@ -113,7 +127,7 @@ class HeldDesk:
             await self._do(lambda store: store.add(held))
         self._workers[waits.id] = say
         self._lost.pop(waits.id, None)
-        self._tell(held)
+        await self._tell(held)
         if held.state == "pending":
             self.opened(held)
 
@@ -127,20 +141,26 @@ class HeldDesk:
         told = {**_facts(held), "remembered": same.id, "by": list(same.givers)}
         if not await self._desk.post.record("approval", "statement approved", **told):
             return held  # people decide
-        return msgspec.structs.replace(held, state="approved", given=same.given, decided=same.decided, secret=b"")
+        passes = {"state": "approved", "given": same.given, "decided": same.decided, "secret": b"", "claimed": True}
+        return msgspec.structs.replace(held, **passes)
 
     def _held(self, waits: Waits) -> Held:
         key = self._desk.loaded.secrets.approvals_key
         secret = Secret(waits.text, waits.types, waits.values)
         facts = {name: getattr(waits, name) for name in waits.__struct_fields__ if name in Held.__struct_fields__}
         kept = sealed.seal(secret, waits.id, key, secrets.token_bytes(sealed.NONCE_BYTES))
-        return Held(**facts, state="pending", shape=_shape(waits), secret=kept)
+        return Held(**facts, state="pending", shape=_shape(waits), secret=kept, host=self._host)
 
-    def _tell(self, held: Held) -> None:
-        """The worker that has it waiting, where it is there."""
+    async def _tell(self, held: Held) -> None:
+        """The worker that has it waiting, where it is there. Of an approval only who has claimed it, or does so now."""
         say = self._workers.get(held.id)
         if say is None or held.state == "pending" or held.ran:
             return
+        if held.state == "approved" and not held.claimed:
+            claimed = msgspec.structs.replace(held, claimed=True)
+            if not await self._do(lambda store: store.move(held, claimed)):
+                return  # it is another now, which is heard of, too
+            await self._desk.happened("approval", "statement released", **_facts(held), by=list(held.givers))
         approve = held.state == "approved"
         by = ", ".join(held.givers) if approve else held.denied_by or _GATEWAY
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -148,13 +168,14 @@ class HeldDesk:
 
     async def _over(self, held_id: str, state: str, why: str) -> None:
         self._workers.pop(held_id, None)
+        self._unkept.pop(held_id, None)
         self._lost.setdefault(held_id, time.monotonic())  # until it is kept
         held = await self._do(lambda store: store.get(held_id))
         if held is not None and held.state not in statements.OVER and not held.ran:
             after = statements.ended(held, "expired" if state == "expired" else "withdrawn", time.time(), why)
             if not await self._do(lambda store: store.move(held, after)):
                 return  # somebody has decided meanwhile
-            self._tell(after)  # should its worker be back at this moment
+            await self._tell(after)  # should its worker be back at this moment
             self.ended(after)
         self._lost.pop(held_id, None)
 
@@ -164,7 +185,7 @@ class HeldDesk:
         while True:
             if not known:
                 with contextlib.suppress(Turned):
-                    before = await self._do(lambda store: store.pending())
+                    before = [one for one in await self._do(lambda store: store.pending()) if one.host == self._host]
                     self._lost |= {one.id: time.monotonic() for one in before if one.id not in self._workers}
                     known = True
             await trio.sleep(LOOK_SECONDS)
@@ -172,6 +193,35 @@ class HeldDesk:
             for held_id in [one for one, since in self._lost.items() if since < late]:
                 with contextlib.suppress(Turned):
                     await self._over(held_id, "withdrawn", "its worker has ended")
+            with contextlib.suppress(Turned):
+                await self._ask_late()
+
+    async def _ask_late(self) -> None:
+        """About what could not be kept. Raises Turned."""
+        for held_id, (waits, say) in list(self._unkept.items()):
+            await self._waits(waits, say)
+            if self._unkept.pop(held_id, None) is None:  # meanwhile nobody waits for it any more
+                await self._over(held_id, "withdrawn", "its client has ended")
+            else:
+                say.send_nowait(Noted(held_id, _ASKED))
+
+    # -- the other gateways of a fleet
+
+    def waiting(self) -> list[str]:
+        """What waits here."""
+        return list(self._workers)
+
+    async def changed(self, held: Held) -> None:
+        """Somebody has decided about it elsewhere, or it is over. Raises Turned."""
+        if held.host == self._host and not held.claimed:
+            await self._tell(held)
+        if held.state != "pending":
+            self.ended(held)
+
+    async def taken(self, held: Held, why: str) -> None:
+        """What a gateway that is gone had waiting is over."""
+        await self._desk.happened("approval", "request withdrawn", **_facts(held), why=why)
+        await self.changed(held)
 
     async def kept(self, held_id: str) -> Held | None:
         """The statement of this id. Raises Turned."""
@@ -213,7 +263,7 @@ class HeldDesk:
         verb = "approve" if approve else "deny"
         try:
             statements.counting(held, self._rules(), call.who)
-            if held.state != "pending" or call.now >= held.until or held.id not in self._workers:
+            if held.state != "pending" or call.now >= held.until or not await self._waited_for(held):
                 state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
                 raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
             decide = statements.approved if approve else statements.denied
@@ -224,14 +274,24 @@ class HeldDesk:
         facts = {**_facts(held), "decision": words, **call.signature()}
         if not await self._desk.post.record("approval", what, **facts):
             raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
+        if after.state == "approved" and held.host == self._host:
+            after = msgspec.structs.replace(after, claimed=True)
         if not await self._do(lambda store: store.move(held, after)):
+            await self._desk.happened("approval", "decision void", **facts, why="somebody else was quicker")
             raise Turned(HTTPStatus.CONFLICT, "somebody else was quicker", "See `sluice approvals show`.")
-        self._tell(after)
+        if held.host == self._host:
+            await self._tell(after)
         if after.state != "pending":
             self.ended(after)
         return {"approval": {**_told(after, call.now), "missing": statements.missing(after, self._rules())}}
 
     # -- within
+
+    async def _waited_for(self, held: Held) -> bool:
+        """Whether somebody is there who would let it run."""
+        if held.host == self._host or self._fleet is None:
+            return held.id in self._workers
+        return await self._fleet.alive(held.host)
 
     def _rules(self) -> dict[str, Approval]:
         return self._tables.of(self._desk.loaded.policy).approval_rules
@@ -255,6 +315,8 @@ class HeldDesk:
 
     async def _do(self, work: Callable[[HeldStore], T]) -> T:
         """In the store's thread. Raises Turned where it cannot be used."""
+        if self._fleet is not None:
+            return await self._fleet.do(lambda connection: work(SharedHeld(connection)))
 
         def run() -> T:
             self._store = self._store or HeldStore(self._desk.loaded.state_dir)
@@ -267,7 +329,7 @@ class HeldDesk:
             raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, "held statements cannot be kept", "Look at var/state.") from None
 
 
-async def _speak(stream: trio.SocketStream, said: trio.MemoryReceiveChannel[Decided]) -> None:
+async def _speak(stream: trio.SocketStream, said: trio.MemoryReceiveChannel[ToWorker]) -> None:
     with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         async for message in said:
             await holds_link.send(stream, message)
@@ -289,7 +351,7 @@ def _operates(call: Call) -> bool:
 
 def _told(held: Held, now: float) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(held)
-    for key in ("secret", "binding", "shape", "token_id"):
+    for key in ("secret", "binding", "shape", "token_id", "host", "claimed"):
         del told[key]
     if held.state == "pending" and now >= held.until:
         told["state"] = "expired"

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -31,6 +31,21 @@ _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Held)
 
 
+class Rows(Protocol):
+    """What a statement gives."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def __iter__(self) -> Any: ...
+
+
+class Database(Protocol):
+    """What the store asks: SQL that SQLite and PostgreSQL both read, with ? for each value."""
+
+    def execute(self, sql: str, values: tuple[object, ...] = (), /) -> Rows: ...
+
+
 class HeldStore:
     """Raises OSError where the disk, and sqlite3.Error where the file, cannot be used."""
 
@@ -38,23 +53,25 @@ class HeldStore:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / _FILE
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = full")
-        self._db.execute("pragma secure_delete = on")  # what was sealed is not left on a free page
-        self._db.executescript(_SCHEMA)
+        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._file.execute("pragma journal_mode = wal")
+        self._file.execute("pragma synchronous = full")
+        self._file.execute("pragma secure_delete = on")  # what was sealed is not left on a free page
+        self._file.executescript(_SCHEMA)
+        self._db: Database = self._file
 
     def add(self, held: Held) -> bool:
         """A new one; False where one of this id is there."""
+        columns = {"id": held.id, "shape": held.shape, "since": held.since, **self._columns(held)}
+        places = ", ".join("?" for _ in columns)
         done = self._db.execute(
-            "insert into held (id, state, shape, ran, since, decided, body) values (?, ?, ?, ?, ?, ?, ?)"
-            " on conflict do nothing",
-            (held.id, held.state, held.shape, held.ran, held.since, held.decided, _encode(held)),
+            f"insert into held ({', '.join(columns)}) values ({places}) on conflict do nothing",  # noqa: S608 - names of ours
+            tuple(columns.values()),
         )
         self._db.execute(
             "delete from held where id in (select id from held where state <> 'pending' order by since"
-            " limit max(0, (select count(*) from held) - ?))",
-            (HELD_MAX,),
+            " limit (select case when count(*) > ? then count(*) - ? else 0 end from held))",
+            (HELD_MAX, HELD_MAX),
         )
         return done.rowcount == 1
 
@@ -78,18 +95,28 @@ class HeldStore:
 
     def move(self, before: Held, after: Held) -> bool:
         """Puts `after` in the place of `before`, if that is still as it was: of many who try, one does."""
+        columns = self._columns(after)
+        changes = ", ".join(f"{name} = ?" for name in columns)
         done = self._db.execute(
-            "update held set state = ?, ran = ?, decided = ?, body = ? where id = ? and body = ?",
-            (after.state, after.ran, after.decided, _encode(after), before.id, _encode(before)),
+            f"update held set {changes} where id = ? and body = ?",  # noqa: S608 - names of ours
+            (*columns.values(), before.id, _encode(before)),
         )
-        if before.secret and not after.secret:  # the log still has it; a disk that cannot now does so with the next one
-            with contextlib.suppress(sqlite3.OperationalError):
-                self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+        if before.secret and not after.secret:
+            self._forget()
         return done.rowcount == 1
 
     def close(self) -> None:
         """Lets go of the file."""
-        self._db.close()
+        self._file.close()
+
+    def _columns(self, held: Held) -> dict[str, object]:
+        """What may change."""
+        return {"state": held.state, "ran": int(held.ran), "decided": held.decided, "body": _encode(held)}
+
+    def _forget(self) -> None:
+        """The log still has what was sealed; a disk that cannot now does so with the next one."""
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._file.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def _all(self, sql: str, values: Iterable[object]) -> list[Held]:
         return [_decoder.decode(row[0]) for row in self._db.execute(sql, tuple(values))]

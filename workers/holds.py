@@ -19,7 +19,7 @@ from gateway.errors import Refused, State
 from gateway.session import holding
 from gateway.session.holding import Held
 from workers import holds_link
-from workers.holds_link import Decided, FromWorker, Ran, Waits, Withdrawn
+from workers.holds_link import Decided, FromWorker, Noted, Ran, Waits, Withdrawn
 from workers.links import Link
 from workers.relay import Relay
 from workers.run_folder import RunFolder
@@ -128,6 +128,8 @@ class Holds:
                 while (message := await holds_link.receive(stream)) is not None:
                     if isinstance(message, Decided):
                         self._decided(message)
+                    elif isinstance(message, Noted):
+                        self._note(message)
                 nursery.cancel_scope.cancel()
         finally:
             self._say = None
@@ -144,6 +146,13 @@ class Holds:
             self._end(one.held, None, "")
         else:
             self._end(one.held, _denied(one.held, decided), "")
+
+    def _note(self, noted: Noted) -> None:
+        one = self._waiting.get(noted.id)
+        if one is not None:
+            one.told = one.link.session.now = time.time_ns()
+            holding.note(one.link.session, one.held, noted.words)
+            self._relay.look_again(one.link)
 
     def _end(self, held: Held, refused: Refused | None, withdrawn: str) -> None:
         one = self._waiting.pop(held.id)

@@ -77,8 +77,16 @@ class Decided(msgspec.Struct, tag="decided", frozen=True):
     words: str = ""
 
 
+class Noted(msgspec.Struct, tag="noted", frozen=True):
+    """Something that its client should know while it waits."""
+
+    id: str
+    words: str
+
+
 FromWorker = Waits | Withdrawn | Ran
-Message = FromWorker | Decided
+ToWorker = Decided | Noted
+Message = FromWorker | ToWorker
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
 

@@ -86,9 +86,9 @@ def target(table: Shared, password: str | None, folder: str) -> StoreTarget:
 
 
 class StoreConnection:
-    """One connection for calls, one after the other, and one for each `listen`. `where` is asked for every new one, so that a
-    password may change; it raises ConfigError where it cannot say. `prepare` is called in the thread with every new one of
-    the first kind; what it raises (Away) is as if there were none."""
+    """One connection for calls, one after the other, and one for each `listen`. `where` is asked for every new one, so that
+    a password may change; it raises ConfigError where it cannot say. `prepare` is called in the thread with every new one
+    of the first kind; what it raises (Away) is as if there were none."""
 
     def __init__(
         self,
@@ -112,20 +112,20 @@ class StoreConnection:
         """What `work` gives: it is called with the connection, which is in autocommit mode. Raises Away; then nobody knows
         whether its last statement was done."""
         async with self._turn:
-            if self._connection is None and trio.current_time() < self._not_before:
+            if trio.current_time() < self._not_before:
                 raise Away(self.why)
             try:
                 with trio.fail_after(CALL_SECONDS):
                     done = await trio.to_thread.run_sync(self._call, work, abandon_on_cancel=True, limiter=self._thread)
             except trio.TooSlowError:
                 self._cut()
-                self._failed("it does not answer")
+                self._failed("it does not answer", lost=True)
                 raise Away(self.why) from None
             except trio.Cancelled:
                 self._cut()
                 raise
             except Away as away:
-                self._failed(str(away))
+                self._failed(str(away), lost=self._connection is None)
                 raise
             if self.why:
                 self.why, self.since = "", time.time()
@@ -155,9 +155,7 @@ class StoreConnection:
     async def close(self) -> None:
         """Ends the connection for calls."""
         async with self._turn:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
+            await trio.to_thread.run_sync(self._close, limiter=self._thread)
 
     # -- within
 
@@ -197,19 +195,23 @@ class StoreConnection:
         except ConfigError as error:
             raise Away(str(error)) from None
 
-    def _failed(self, why: str) -> None:
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _failed(self, why: str, *, lost: bool) -> None:
         if not self.why:
             self.since = time.time()
         self.why = why
-        if self._connection is None:
+        if lost:
             self._not_before = trio.current_time() + self._pause
             self._pause = min(2 * self._pause, PAUSE_SECONDS_MAX)
 
     def _cut(self) -> None:
-        """Nobody waits for its thread any more, which ends as soon as its socket does."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            _shut(connection)
+        """Nobody waits for its thread any more, which ends as soon as its socket does; who is next makes another."""
+        if self._connection is not None:
+            _shut(self._connection)
 
 
 @contextlib.asynccontextmanager
@@ -217,23 +219,22 @@ async def _opened(parameters: Callable[[], dict[str, Any]]) -> AsyncIterator[Con
     """A connection of its own, cut off where the task is cancelled. Raises Away, for what happens within, too."""
     import psycopg
 
-    connection: Connection | None = None
+    made: list[Connection] = []
     wanted = True
 
     def connect() -> Connection:
-        made = _connect(parameters())
+        made.append(_connect(parameters()))
         if not wanted:
-            made.close()
-        return made
+            made[0].close()
+        return made[0]
 
     try:
-        connection = await trio.to_thread.run_sync(connect, abandon_on_cancel=True)
-        yield connection
+        yield await trio.to_thread.run_sync(connect, abandon_on_cancel=True)
     except psycopg.Error as error:
         raise Away(_words(error)) from None
     finally:
         wanted = False
-        if connection is not None:
+        for connection in made:
             _shut(connection)
             connection.close()
 

@@ -347,7 +347,7 @@ class Supervisor:
                 "audit": {"dir": str(self._loaded.audit_dir), **status.audit(self._slab), **self._notary.describe()},
                 "workers": [seat.describe(now) for seat in self._seats],
                 "issuers": self._ring.describe(self._loaded),
-                "channels": self._admin.describe(),
+                **self._admin.describe(),
                 "databases": status.databases(self._slab, self._loaded.settings),
                 **self._dispatch.describe(),
             }

@@ -56,6 +56,7 @@ class Request(msgspec.Struct, frozen=True):
     reviewed_by: str = ""
     reviewed: float = 0.0
     review_words: str = ""
+    host: str = ""  # the gateway of a fleet that tells people of it
 
     @property
     def by(self) -> str:

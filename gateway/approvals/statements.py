@@ -70,6 +70,8 @@ class Held(msgspec.Struct, frozen=True):
     denied_by: str = ""
     decision: str = ""  # the words of who denied it, or why it was withdrawn
     ran: bool = False
+    host: str = ""  # the gateway of a fleet that has its client waiting
+    claimed: bool = False  # … and from then on lets it go
 
     @property
     def by(self) -> str:

@@ -141,6 +141,11 @@ def remind(s: Session, held: Held) -> None:
     s.to_client.append(notice_response("NOTICE", "00000", f"request {held.id} is still waiting, {left} s more at most"))
 
 
+def note(s: Session, held: Held, words: str) -> None:
+    """Something to know meanwhile."""
+    s.to_client.append(notice_response("NOTICE", "00000", f"request {held.id}: {words}"))
+
+
 def peek(s: Session) -> bool:
     """A Parse or Bind of what is held is the client's next frame: whether it is to be looked at again at once. It waits for
     people where an Execute is behind it; it passes where none is before the next answer; else more is to come."""

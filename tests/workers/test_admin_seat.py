@@ -39,7 +39,7 @@ def test_what_it_said_before_it_died_is_heard_and_its_end_is_no_endless_news(sea
             for key, _ in selector.select(1):
                 key.data()
         assert heard == [Told("system", {"what": "born"})]
-        (slack,) = seat.describe()
+        (slack,) = seat.describe()["channels"]
         assert (slack["name"], slack["told"], slack["why"]) == ("slack", 3, "down")
         assert seat.process.buried(pid, 1, 101.0)
         assert seat.process.due(102.0)

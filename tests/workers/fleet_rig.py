@@ -1,0 +1,209 @@
+"""Gateways of a fleet without their processes: desks over one store, each with a worker that the test speaks for."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from gateway.approvals.statements import Held
+from tests.workers.admin_rig import POLICY as ACCESS
+from tests.workers.admin_rig import Supervisor, calling, desk, load, tending
+from tests.workers.store_rig import PASSWORD, StoreServer
+from workers import approvals_fleet, configuration, holds_link
+from workers.admin_access import AccessDesk
+from workers.admin_calls import Call, Turned
+from workers.admin_process import Desk
+from workers.approval_channels import ApprovalChannels
+from workers.configuration import Loaded
+from workers.held_desk import HeldDesk
+from workers.held_fleet import HeldFleet
+from workers.holds_link import Decided, FromWorker, Noted, Waits
+from workers.run_folder import RunFolder
+
+POLICY = (
+    ACCESS
+    + """
+[[grant]]
+name = "people"
+groups = ["devs"]
+databases = ["prod"]
+allow = ["all"]
+[[approval]]
+name = "shop"
+approvers = { groups = ["shop"] }
+channels = ["console", "webhook:desk"]
+[[approval]]
+name = "two"
+approvers = { groups = ["shop"] }
+approvals_needed = 2
+[[approval]]
+name = "again"
+approvers = { groups = ["shop"] }
+remember_seconds = 60
+"""
+)
+SHOP: tuple[str, ...] = ("shop",)
+VALUE = "geheim-4711"
+
+
+def waits(request: str = "h1", *approvals: str, **facts: Any) -> Waits:
+    now = time.time()
+    made = Waits(
+        id=request, binding=request.encode(), session="s1", user="dave", issuer="local", groups=("devs",), actors=(),
+        account="", token_id="t", model="", run="", address="a:1", application="", database="prod", environment="production",
+        role="r", text=f"update t set a = '{VALUE}'".encode(), types=None, values=None, statement="update t set a = $1",
+        by_text=False, kinds=("UPDATE",), tables=("t",), labels=(), rules=("updates wait",), words="updates wait",
+        approvals=approvals or ("shop",), policy="p1", in_transaction=False, reason="", ticket="T-1", since=now,
+        until=now + 60,
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **facts)
+
+
+def configured(folder: Path, store: StoreServer, key: bytes = b"k" * 40, more: str = "") -> Loaded:
+    """A gateway's configuration: `key` is what all of a fleet share."""
+    file = load(folder, POLICY).file
+    (folder / "mask.key").write_bytes(key)
+    (folder / "store.password").write_text(PASSWORD)
+    (folder / "store.password").chmod(0o600)
+    with file.open("a") as settings:
+        settings.write(f'\n[approvals]\nstore = "{store.url}"\npassword_file = "store.password"\n{more}')
+    return configuration.load(file, {})
+
+
+class Member:
+    """One gateway of it."""
+
+    def __init__(self, one: Desk, supervisor: Supervisor, nursery: trio.Nursery) -> None:
+        self.desk, self.supervisor, self._nursery = one, supervisor, nursery
+        self.folder = RunFolder.make(one.loaded.run_dir)
+        self.streams: list[trio.SocketStream] = []
+        self.scope = trio.CancelScope()
+        self.start()
+
+    def start(self) -> None:
+        """A new admin process over the same state, as after one was killed."""
+        self.scope.cancel()
+        self.scope = trio.CancelScope()
+        fleet = approvals_fleet.of(self.desk)
+        assert fleet is not None
+        self.fleet = fleet
+        self.access, self.held = AccessDesk(self.desk, fleet), HeldDesk(self.desk, fleet)
+        self.channels = ApprovalChannels(self.desk, self.access, self.held, fleet)
+        Path(self.folder.socket_path(holds_link.SOCKET)).unlink(missing_ok=True)
+        self._nursery.start_soon(self._run, self.scope)
+
+    async def _run(self, scope: trio.CancelScope) -> None:
+        fleet = self.fleet
+        try:
+            with scope:
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(self.channels.serve)
+                    others = HeldFleet(fleet, self.held)
+                    for service in (others.keep, fleet.keep, self.access.keep, self.held.keep, self.held.serve):
+                        nursery.start_soon(service)
+        finally:
+            with trio.CancelScope(shield=True):
+                await fleet.connection.close()
+
+    async def up(self) -> None:
+        """Until it is among the others, and hears them."""
+        await until(lambda: self.fleet._said is not None and self.fleet._said.reached)
+
+    async def worker(self, *messages: FromWorker, kept: bool = True) -> "Worker":
+        with trio.fail_after(5):
+            while True:
+                with suppress(OSError):
+                    stream = await holds_link.connect(self.folder)
+                    break
+                await trio.sleep(0.002)
+        self.streams.append(stream)
+        made = Worker(stream)
+        await made.say(*messages)
+        for message in messages:
+            if kept and isinstance(message, Waits):
+                await self.kept(message.id)
+                await until(lambda message=message: message.id in self.held._workers)
+        return made
+
+    async def kept(self, request: str, **facts: Any) -> Held:
+        """As it stands in the store, once it has these facts."""
+        with trio.fail_after(15):
+            while True:
+                with suppress(Turned):
+                    held = await self.held._do(lambda store: store.get(request))
+                    if held is not None and all(getattr(held, name) == value for name, value in facts.items()):
+                        return held
+                await trio.sleep(0.005)
+
+    def call(self, request: str = "h1", user: str = "bo", groups: tuple[str, ...] = SHOP, body: Any = None) -> Call:
+        return calling(self.desk, body or {"reason": "seen"}, {"id": request}, user=user, groups=groups)
+
+    async def status(self, handler: Callable[[Call], Awaitable[Any]], call: Call) -> int:
+        try:
+            await handler(call)
+        except Turned as turned:
+            return int(turned.status)
+        return 200
+
+    async def approve(self, request: str = "h1", user: str = "bo", groups: tuple[str, ...] = SHOP) -> int:
+        return await self.status(self.held.approve, self.call(request, user, groups))
+
+    def told(self, kind: str = "approval") -> list[str]:
+        return [each.data["what"] for each in self.supervisor.told if each.kind == kind]
+
+
+class Worker:
+    """One worker's connection."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+
+    async def say(self, *messages: FromWorker) -> None:
+        for message in messages:
+            await holds_link.send(self.stream, message)
+
+    async def hears(self) -> Decided | Noted:
+        with trio.fail_after(15):
+            message = await holds_link.receive(self.stream)
+        assert isinstance(message, Decided | Noted)
+        return message
+
+    async def hears_nothing(self, seconds: float = 0.05) -> bool:
+        with trio.move_on_after(seconds):
+            await holds_link.receive(self.stream)
+            return False
+        return True
+
+
+async def until(true: Callable[[], Any]) -> None:
+    with trio.fail_after(15):
+        while not true():
+            await trio.sleep(0.005)
+
+
+@asynccontextmanager
+async def fleet(*loaded: Loaded) -> AsyncIterator[list[Member]]:
+    """One gateway for each configuration; up or not is the test's to wait for."""
+    made: list[Member] = []
+    desks = [desk(one) for one in loaded]
+    entered = [one.__enter__() for one in desks]
+    try:
+        async with trio.open_nursery() as nursery:
+            for one, supervisor in entered:
+                nursery.start_soon(tending, one, supervisor)
+                made.append(Member(one, supervisor, nursery))
+            yield made
+            for member in made:
+                member.scope.cancel()
+            nursery.cancel_scope.cancel()
+    finally:
+        for member in made:
+            for stream in member.streams:
+                stream.socket.close()
+            member.folder.close()
+        for one in desks:
+            one.__exit__(None, None, None)
