@@ -20,7 +20,7 @@ from gateway.policy import rules
 from gateway.policy.review import Doubt, review
 from gateway.policy.table import PolicyTable
 from gateway.settings import Database
-from workers import catalog, configuration, key_fetcher, status
+from workers import catalog, configuration, key_fetcher, status, store_review
 from workers.cli import config_option, fail
 from workers.configuration import Loaded
 from workers.explanations import OWN_SESSION
@@ -42,11 +42,12 @@ def check(config: str | None, as_json: bool) -> None:
     results, catalogs = trio.run(_reach_all, loaded, policy)
     doubts = _doubts(loaded, catalogs)
     issuers = trio.run(_ask_issuers, loaded)
-    reached = all(result["reached"] for result in (*results, *issuers))
+    stores = trio.run(store_review.reach_all, loaded, os.environ)
+    reached = all(result["reached"] for result in (*results, *issuers, *stores))
     if as_json:
         warnings = [dataclasses.asdict(one) for one in doubts]
         found = {"config": str(loaded.file), "notes": policy.notes, "warnings": warnings, "databases": results}
-        _print_json({**found, "issuers": issuers})
+        _print_json({**found, "issuers": issuers, "stores": stores})
     else:
         table = Table("database", "environment", "address", "server", "reached")
         for result in results:
@@ -54,6 +55,7 @@ def check(config: str | None, as_json: bool) -> None:
             table.add_row(result["name"], result["environment"], result["address"], result["server"], answer)
         _print_table(table)
         _show_issuers(issuers)
+        _show_reached(stores)
         for note in policy.notes:
             click.echo(f"note: {note}", err=True)
         for doubt in doubts:
@@ -96,6 +98,14 @@ def _show_issuers(results: list[dict[str, Any]]) -> None:
         table = Table("issuer", "keys from", "keys", "fetched")
         for one in results:
             table.add_row(one["name"], one["place"], str(one["keys"]), "yes" if one["reached"] else f"no: {one['why']}")
+        _print_table(table)
+
+
+def _show_reached(stores: list[dict[str, Any]]) -> None:
+    if stores:
+        table = Table("store", "address", "reached")
+        for one in stores:
+            table.add_row(one["name"], one["address"], "yes" if one["reached"] else f"no: {one['why']}")
         _print_table(table)
 
 
@@ -176,6 +186,18 @@ def status_verb(config: str | None, as_json: bool) -> None:
     _print_table(databases)
     _show_keys(answer["issuers"])
     _show_channels(answer["channels"])
+    _show_stores(answer["stores"])
+
+
+def _show_stores(stores: list[dict[str, Any]]) -> None:
+    """How the stores fare that several gateways share."""
+    if not stores:
+        return
+    table = Table("store", "reached", "since", "gateways there", "amiss")
+    for one in stores:
+        there = ", ".join(one["hosts"])
+        table.add_row(one["name"], "yes" if one["reached"] else "NO", _time(int(one["since"])), there, one["why"])
+    _print_table(table)
 
 
 def _show_channels(channels: list[dict[str, Any]]) -> None:
