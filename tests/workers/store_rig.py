@@ -27,7 +27,8 @@ class StoreServer:
         self._home.chmod(0o755)
         self.server = EmbeddedServer(wheel_programs(), self._home)
         self.server.create()
-        self.server.start()
+        self._runs = False
+        self.start()
         with self.superuser("postgres") as admin:
             admin.execute(psycopg.sql.SQL("create role fleet login password {}").format(PASSWORD))
             admin.execute("create database approvals")
@@ -59,9 +60,13 @@ class StoreServer:
 
     def stop(self) -> None:
         self.server.stop()
+        self._runs = False
 
     def start(self) -> None:
-        self.server.start()
+        """Where it does not run."""
+        if not self._runs:
+            self.server.start()
+            self._runs = True
 
     def freeze(self, frozen: bool) -> None:
         """Its processes neither answer nor end."""
