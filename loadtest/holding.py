@@ -3,7 +3,8 @@ answer of the statement that it lets go.
 
 `make bench-holding` prints a table; ARGS=--record also puts it in bench.md; ARGS=--short holds fewer. The time is from the
 first byte of the approver's request to the last of the client's answer, with the record, the store and the statement itself
-in it.
+in it. ARGS="--store postgres" measures that alone, with two gateways that keep approvals in one PostgreSQL: the client waits
+at one, and it is decided at the other.
 """
 
 import argparse
@@ -75,18 +76,32 @@ class Deciders:
         return sum(one["state"] == "pending" for one in found)
 
 
-def begin(servers: Servers, held: int) -> tuple[Target, Target, Deciders]:
-    """PostgreSQL, the gateway that holds deletions, and the one who decides."""
+def begin(servers: Servers, held: int) -> tuple[Target, Deciders]:
+    """The gateway that holds deletions, and the one who decides."""
     direct = servers.postgres()
-    servers.pgbench_tables(direct, 1)
     sluice = servers.sluice(direct, idle=servers.stand_in(direct), sessions_max=2 * held)
+    return sluice, holding(servers, sluice)
+
+
+def begin_two(servers: Servers) -> tuple[Target, Deciders]:
+    """The one of two gateways where clients wait, and the one who decides, at the other."""
+    direct, more = servers.postgres(), f'\n[approvals]\nstore = "{servers.store()}"\n'
+    there = servers.sluice(direct, workers=1, name="there", more=more)
+    holding(servers, there)
+    here = servers.sluice(direct, workers=1, name="here", more=more)
+    return there, holding(servers, here)
+
+
+def holding(servers: Servers, sluice: Target) -> Deciders:
+    """Who decides at this gateway, which was started last and from now on holds deletions."""
+    assert servers.config is not None
     policy = servers.config.with_name("policy.toml")
     policy.write_text(policy.read_text() + POLICY)
     os.kill(sluice.pids[0], signal.SIGHUP)
     text = servers.config.read_text()
     admin = re.search(r'^admin = "127\.0\.0\.1:(\d+)"', text, re.MULTILINE)
     assert admin is not None
-    return direct, sluice, Deciders(int(admin[1]), servers.token("dora", groups="deciders"))
+    return Deciders(int(admin[1]), servers.token("dora", groups="deciders"))
 
 
 def decisions(sluice: Target, deciders: Deciders, count: int) -> list[float]:
@@ -137,7 +152,7 @@ def measure(servers: Servers, *, short: bool) -> list[str]:
     """The table."""
     descriptors()
     held, count = (SHORT_HELD, SHORT_DECISIONS) if short else (HELD, DECISIONS)
-    _, sluice, deciders = begin(servers, held)
+    sluice, deciders = begin(servers, held)
     tell(f"{count} decisions …")
     took = decisions(sluice, deciders, count)
     tell(f"{held} statements wait …")
@@ -151,17 +166,31 @@ def measure(servers: Servers, *, short: bool) -> list[str]:
     return lines
 
 
+def measure_shared(servers: Servers, *, short: bool) -> list[str]:
+    """The table of two gateways over one store."""
+    count = SHORT_DECISIONS if short else DECISIONS
+    sluice, deciders = begin_two(servers)
+    tell(f"{count} decisions …")
+    took = decisions(sluice, deciders, count)
+    p50, p99 = (took[len(took) * share // 100] * 1e3 for share in (50, 99))
+    what = f"from a decision at one gateway to the answer at the other, {count} one after the other: p50, p99"
+    return [row(["", "sluice", "goal"]), row(["---"] * 3), row([what, f"{p50:.1f}, {p99:.1f} ms", "100 ms (p99)"])]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help=f"{SHORT_HELD} statements")
     parser.add_argument("--record", action="store_true", help="put the table in bench.md")
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite", help="where approvals are kept")
     options = parser.parse_args()
+    shared = options.store == "postgres"
     with Servers() as servers:
-        lines = measure(servers, short=options.short)
-    text = "\n".join([f"`make bench-holding`. {machine()}. {versions()}.", "", *lines])
+        lines = (measure_shared if shared else measure)(servers, short=options.short)
+    command = 'make bench-holding ARGS="--store postgres"' if shared else "make bench-holding"
+    text = "\n".join([f"`{command}`. {machine()}. {versions()}.", "", *lines])
     print(text)
     if options.record:
-        record("holding", text)
+        record("holding-shared" if shared else "holding", text)
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ class Servers:
         owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._as = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
         self._owner = owner
+        self.config: Path | None = None  # of the gateway that was started last
 
     def __enter__(self) -> "Servers":
         return self
@@ -150,7 +151,7 @@ class Servers:
                                        env=environment(), start_new_session=True, **options)  # fmt: skip
 
         def end() -> None:
-            process.send_signal(signal.SIGINT if log == "postgres.log" else signal.SIGTERM)
+            process.send_signal(signal.SIGINT if log.endswith("postgres.log") else signal.SIGTERM)
             try:
                 process.wait(timeout=45)
             except subprocess.TimeoutExpired:
@@ -200,6 +201,19 @@ class Servers:
                 (array['Oslo', 'Lima', 'Rome', 'Kyoto'])[1 + n % 4] from generate_series(1, {ROWS}) n;""")  # fmt: skip
         self.psql(target, "vacuum analyze")
         return target
+
+    def store(self) -> str:
+        """A PostgreSQL for what gateways share, with everything synced as it is by default: its address."""
+        data = self._private("store")
+        initdb = [str(programs() / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        subprocess.run(initdb, check=True, capture_output=True, cwd="/", env=environment(), **self._as)
+        port = free_port()
+        settings = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
+        options = [part for setting in settings for part in ("-c", setting)]
+        command = [str(programs() / "postgres"), "-D", str(data), *options]
+        process = self._start(command, "store-postgres.log", cwd="/", **self._as)
+        wait_until(lambda: listens(port), process, self.folder / "store-postgres.log")
+        return f"postgres://postgres@127.0.0.1:{port}/postgres"
 
     def pgbench_tables(self, target: Target, scale: int) -> None:
         """Filled by the server itself; at the end they are vacuumed, which nothing else does here."""
@@ -262,10 +276,12 @@ class Servers:
         idle: Target | None = None,
         sessions_max: int = 10_000,
         workers: int = 0,
+        name: str = "sluice",
+        more: str = "",
     ) -> Target:
         """The gateway with everything on: identity, policy, masking, audit; a worker a core where no number is given.
-        `idle`: what database `idle` means."""
-        folder = self.folder / "sluice"
+        `idle`: what database `idle` means. `more` of sluice.toml. All have one mask.key."""
+        folder = self.folder / name
         subprocess.run([*SLUICE, "init", str(folder)], check=True, capture_output=True, env=environment())
         config = folder / "sluice.toml"
         port = free_port()
@@ -275,21 +291,23 @@ class Servers:
         certificate, key = make_certificate(folder)
         tls = f'tls = "optional"\ntls_cert = "{certificate}"\ntls_key = "{key}"\n'
         text = text[: text.index("[[database]]")].replace("[gateway]\n", f"[gateway]\n{tls}", 1)
-        for name in ("bench", "tpcb"):
+        for database in ("bench", "tpcb"):
             text += (
-                f'[[database]]\nname = "{name}"\nenvironment = "development"\nhost = "127.0.0.1"\n'
-                f'port = {upstream.port}\ndbname = "{name}"\nuser = "bench"\nsslmode = "disable"\n'
+                f'[[database]]\nname = "{database}"\nenvironment = "development"\nhost = "127.0.0.1"\n'
+                f'port = {upstream.port}\ndbname = "{database}"\nuser = "bench"\nsslmode = "disable"\n'
             )
         text = text.replace("max_sessions = 10000", f"max_sessions = {sessions_max}", 1)
         if idle is not None:
             text += f'[[database]]\nname = "idle"\nhost = "127.0.0.1"\nport = {idle.port}\ndbname = "bench"\n'
             text += 'user = "bench"\nsslmode = "disable"\n'
-        config.write_text(text)
+        config.write_text(text + more)
         (folder / "policy.toml").write_text(POLICY)
+        if self.config is not None:
+            shutil.copy(self.config.with_name("mask.key"), folder)
         self.config = config
         number = ["--workers", str(workers)] if workers else []
-        process = self._start([*SLUICE, "serve", "--config", str(config), *number], "sluice.log")
-        log = self.folder / "sluice.log"
+        process = self._start([*SLUICE, "serve", "--config", str(config), *number], f"{name}.log")
+        log = self.folder / f"{name}.log"
         wait_until(
             lambda: any(line.startswith("ready ") for line in log.read_text().splitlines()), process, log
         )
