@@ -62,6 +62,7 @@ class HeldDesk:
         self._deciding = trio.Lock()  # so that the record has only decisions that counted
         self._workers: dict[str, trio.MemorySendChannel[ToWorker]] = {}  # by request
         self._unkept: dict[str, tuple[Waits, trio.MemorySendChannel[ToWorker]]] = {}  # nobody is asked about these yet
+        self._told: set[str] = set()  # of these, whose worker knows what was decided
         self._lost: dict[str, float] = {}  # requests whose worker is not there, since when
         self.opened: Callable[[Held], None] = lambda held: None  # who tells others of what waits, and of its end
         self.ended: Callable[[Held], None] = lambda held: None
@@ -95,6 +96,7 @@ class HeldDesk:
             self._unkept = {one: kept for one, kept in self._unkept.items() if kept[1] is not say}
             for held_id in [one for one, its in self._workers.items() if its is say]:
                 del self._workers[held_id]
+                self._told.discard(held_id)
                 self._lost[held_id] = now
 
     async def _hear(self, message: holds_link.Message, say: trio.MemorySendChannel[ToWorker]) -> None:
@@ -107,6 +109,7 @@ class HeldDesk:
                     await self._over(held_id, "expired" if why == "too late" else "withdrawn", why)
                 case Ran(held_id):
                     self._workers.pop(held_id, None)
+                    self._told.discard(held_id)
                     held = await self._do(lambda store: store.get(held_id))
                     if held is not None and held.state == "approved":
                         await self._do(lambda store: store.move(held, msgspec.structs.replace(held, ran=True)))
@@ -126,6 +129,7 @@ class HeldDesk:
             held = await self._remembered(self._held(waits))
             await self._do(lambda store: store.add(held))
         self._workers[waits.id] = say
+        self._told.discard(waits.id)
         self._lost.pop(waits.id, None)
         await self._tell(held)
         if held.state == "pending":
@@ -152,9 +156,9 @@ class HeldDesk:
         return Held(**facts, state="pending", shape=_shape(waits), secret=kept, host=self._host)
 
     async def _tell(self, held: Held) -> None:
-        """The worker that has it waiting, where it is there. Of an approval only who has claimed it, or does so now."""
+        """The worker that has it waiting, where it is there and does not know yet. An approval is claimed before that."""
         say = self._workers.get(held.id)
-        if say is None or held.state == "pending" or held.ran:
+        if say is None or held.state == "pending" or held.ran or held.id in self._told:
             return
         if held.state == "approved" and not held.claimed:
             claimed = msgspec.structs.replace(held, claimed=True)
@@ -162,12 +166,14 @@ class HeldDesk:
                 return  # it is another now, which is heard of, too
             await self._desk.happened("approval", "statement released", **_facts(held), by=list(held.givers))
         approve = held.state == "approved"
+        self._told.add(held.id)
         by = ", ".join(held.givers) if approve else held.denied_by or _GATEWAY
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             say.send_nowait(Decided(held.id, approve, by, held.decision))
 
     async def _over(self, held_id: str, state: str, why: str) -> None:
         self._workers.pop(held_id, None)
+        self._told.discard(held_id)
         self._unkept.pop(held_id, None)
         self._lost.setdefault(held_id, time.monotonic())  # until it is kept
         held = await self._do(lambda store: store.get(held_id))
@@ -213,7 +219,7 @@ class HeldDesk:
 
     async def changed(self, held: Held) -> None:
         """Somebody has decided about it elsewhere, or it is over. Raises Turned."""
-        if held.host == self._host and not held.claimed:
+        if held.host == self._host:
             await self._tell(held)
         if held.state != "pending":
             self.ended(held)

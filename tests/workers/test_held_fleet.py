@@ -1,6 +1,8 @@
 """A statement that waits with one gateway and is decided at another: let go once, by who has it, whatever dies."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -8,6 +10,7 @@ import trio
 from tests.workers.fleet_rig import VALUE, Member, configured, fleet, until, waits
 from tests.workers.store_rig import StoreServer
 from workers import held_desk, held_fleet, shared_approvals, store_connection
+from workers.admin_calls import Turned
 from workers.configuration import Loaded
 from workers.holds_link import Decided, Noted, Ran, Withdrawn
 
@@ -24,6 +27,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is gone is missed at once."""
     monkeypatch.setattr(shared_approvals, "GONE_SECONDS", 0.4)
     monkeypatch.setattr(held_fleet, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(held_fleet, "AGAIN_SECONDS", 0.2)
     monkeypatch.setattr(held_desk, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr("workers.approvals_fleet.SIGN_SECONDS", 0.05)
     monkeypatch.setattr(store_connection, "PAUSE_SECONDS_MAX", 0.1)
@@ -190,6 +194,31 @@ async def test_an_approval_that_nobody_claimed_lets_nothing_go_after_it_was_with
         await a.held.changed(given)
         assert await worker.hears_nothing()
         assert not (await a.kept("h1")).claimed
+
+
+async def test_an_approval_whose_answer_got_lost_lets_it_go_all_the_same(
+    two: tuple[Loaded, Loaded], quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with fleet(*two) as members:
+        a, b = await both_up(members)
+        worker = await a.worker(waits("h1"), waits("h2"))
+
+        async def lose(work: Callable[[Any], Any]) -> Any:
+            done = await whole(work)
+            if done is True:  # a change that was made
+                raise Turned(503, "the connection broke")
+            return done
+
+        whole = a.fleet.do
+        monkeypatch.setattr(a.fleet, "do", lose)
+        assert await a.approve("h1") == 503, "the decision and the claim are one change"
+        assert await b.approve("h2") == 200
+        await b.kept("h1", claimed=True)
+        await b.kept("h2", claimed=True)
+        monkeypatch.setattr(a.fleet, "do", whole)
+        assert {(await worker.hears()).id for _ in range(2)} == {"h1", "h2"}
+        await a.fleet._begin()
+        assert await worker.hears_nothing(), "each once"
 
 
 async def test_a_host_with_another_key_is_told_so_and_keeps_nothing_there(tmp_path: Path, store: StoreServer) -> None:
