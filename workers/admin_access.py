@@ -205,7 +205,8 @@ class AccessDesk:
     async def take(self) -> None:
         """Tells people of what was asked for where nobody is any more. Raises Turned."""
         assert self._fleet is not None
-        for one in await self._fleet.do(lambda connection: SharedRequests(connection).left(self._host)):
+        key = self._fleet.key
+        for one in await self._fleet.do(lambda connection: SharedRequests(connection, key).left(self._host)):
             mine = msgspec.structs.replace(one, host=self._host)
             if await self._do(lambda store, one=one, mine=mine: store.move(one, mine)):  # type: ignore[misc]
                 self.opened(mine)
@@ -292,7 +293,8 @@ class AccessDesk:
     async def _do(self, work: Callable[[Store], T]) -> T:
         """In the store's thread. Raises Turned where it cannot be used."""
         if self._fleet is not None:
-            return await self._fleet.do(lambda connection: work(SharedRequests(connection)))
+            key = self._fleet.key
+            return await self._fleet.do(lambda connection: work(SharedRequests(connection, key)))
 
         def run() -> T:
             self._store = self._store or Store(self._desk.loaded.state_dir)

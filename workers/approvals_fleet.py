@@ -50,6 +50,7 @@ class Fleet:
         self._handlers: list[tuple[trio.MemoryReceiveChannel[Changed], Callable[[Changed], Awaitable[None]]]] = []
         self._begun: list[Callable[[], Awaitable[None]]] = []
         self._said: StoreFares | None = None
+        self.key = desk.loaded.secrets.rows_key
         self.host = _host(desk.loaded.state_dir)
         self.connection = StoreConnection(self._where, "sluice approvals", self._prepare)
 

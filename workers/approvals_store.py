@@ -67,8 +67,7 @@ class Store:
 
     def get(self, request_id: str) -> Request | None:
         """The request of this id."""
-        row = self._db.execute("select body from request where id = ?", (request_id,)).fetchone()
-        return None if row is None else _decoder.decode(row[0])
+        return next(iter(self._all("select body from request where id = ?", (request_id,))), None)
 
     def newest(self, count: int) -> list[Request]:
         """The latest, newest first."""
@@ -88,7 +87,7 @@ class Store:
         changes = ", ".join(f"{name} = ?" for name in columns)
         done = self._db.execute(
             f"update request set {changes} where id = ? and body = ?",  # noqa: S608 - names of ours
-            (*columns.values(), before.id, _encode(before)),
+            (*columns.values(), before.id, self._pack(before)),
         )
         return done.rowcount == 1
 
@@ -98,7 +97,15 @@ class Store:
 
     def _columns(self, request: Request) -> dict[str, object]:
         """What may change."""
-        return {"state": request.state, "review": request.review, "body": _encode(request)}
+        return {"state": request.state, "review": request.review, "body": self._pack(request)}
+
+    def _pack(self, request: Request) -> bytes:
+        return _encode(request)
+
+    def _unpack(self, body: bytes) -> Request | None:
+        """None: it is nothing that was kept."""
+        return _decoder.decode(body)
 
     def _all(self, sql: str, values: Iterable[object]) -> list[Request]:
-        return [_decoder.decode(row[0]) for row in self._db.execute(sql, tuple(values))]
+        found = (self._unpack(row[0]) for row in self._db.execute(sql, tuple(values)))
+        return [request for request in found if request is not None]

@@ -65,6 +65,11 @@ class Secrets:
         """By which gateways that share a store know that they share mask.key: it tells nothing else of it."""
         return _derived(self.mask_key, b"sluice fleet digest")
 
+    @property
+    def rows_key(self) -> bytes:
+        """Under which gateways that share a store know each other's rows."""
+        return _derived(self.mask_key, b"sluice fleet rows")
+
     def password(self, database: str) -> str | None:
         """The upstream password of the database a client named. "*" answers only for names without an
         entry."""

@@ -219,7 +219,7 @@ class HeldDesk:
 
     async def changed(self, held: Held) -> None:
         """Somebody has decided about it elsewhere, or it is over. Raises Turned."""
-        if held.host == self._host:
+        if held.host == self._host or held.state != "approved":  # another host's approval lets nothing go here
             await self._tell(held)
         if held.state != "pending":
             self.ended(held)
@@ -322,7 +322,8 @@ class HeldDesk:
     async def _do(self, work: Callable[[HeldStore], T]) -> T:
         """In the store's thread. Raises Turned where it cannot be used."""
         if self._fleet is not None:
-            return await self._fleet.do(lambda connection: work(SharedHeld(connection)))
+            key = self._fleet.key
+            return await self._fleet.do(lambda connection: work(SharedHeld(connection, key)))
 
         def run() -> T:
             self._store = self._store or HeldStore(self._desk.loaded.state_dir)

@@ -2,16 +2,19 @@
 what waits with a gateway that is gone is withdrawn by one that is there."""
 
 import time
+from functools import partial
 from typing import Final
 
 import msgspec
 import trio
 
 from gateway.approvals import statements
+from gateway.approvals.statements import Held
 from workers.admin_calls import Turned
 from workers.approvals_fleet import Changed, Fleet
 from workers.held_desk import HeldDesk
 from workers.shared_approvals import HELD, SharedHeld
+from workers.store_connection import Connection
 
 LOOK_SECONDS: Final = 1.0  # between looks for what others have left
 AGAIN_SECONDS: Final = 10.0  # … and for what nobody has been told of, though nothing seems amiss
@@ -48,14 +51,18 @@ class HeldFleet:
 
     async def _again(self) -> None:
         """What became of all that waits here. Raises Turned."""
-        ids = self._desk.waiting()
-        for held in await self._fleet.do(lambda connection: SharedHeld(connection).decided(ids)) if ids else ():
+        ids, key = self._desk.waiting(), self._fleet.key
+        for held in await self._fleet.do(lambda connection: SharedHeld(connection, key).decided(ids)) if ids else ():
             await self._desk.changed(held)
 
     async def _take(self) -> None:
         """Raises Turned."""
-        host = self._fleet.host
-        for held in await self._fleet.do(lambda connection: SharedHeld(connection).left(host)):
+        host, key = self._fleet.host, self._fleet.key
+        for held in await self._fleet.do(lambda connection: SharedHeld(connection, key).left(host)):
             after = msgspec.structs.replace(statements.ended(held, "withdrawn", time.time(), _WHY), host=host)
-            if await self._fleet.do(lambda connection, held=held, after=after: SharedHeld(connection).move(held, after)):  # type: ignore[misc]
+            if await self._fleet.do(partial(_move, key, held, after)):
                 await self._desk.taken(after, _WHY)
+
+
+def _move(key: bytes, before: Held, after: Held, connection: Connection) -> bool:
+    return SharedHeld(connection, key).move(before, after)

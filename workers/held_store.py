@@ -77,8 +77,7 @@ class HeldStore:
 
     def get(self, held_id: str) -> Held | None:
         """The statement of this id."""
-        row = self._db.execute("select body from held where id = ?", (held_id,)).fetchone()
-        return None if row is None else _decoder.decode(row[0])
+        return next(iter(self._all("select body from held where id = ?", (held_id,))), None)
 
     def newest(self, count: int) -> list[Held]:
         """The latest, newest first."""
@@ -99,7 +98,7 @@ class HeldStore:
         changes = ", ".join(f"{name} = ?" for name in columns)
         done = self._db.execute(
             f"update held set {changes} where id = ? and body = ?",  # noqa: S608 - names of ours
-            (*columns.values(), before.id, _encode(before)),
+            (*columns.values(), before.id, self._pack(before)),
         )
         if before.secret and not after.secret:
             self._forget()
@@ -111,7 +110,14 @@ class HeldStore:
 
     def _columns(self, held: Held) -> dict[str, object]:
         """What may change."""
-        return {"state": held.state, "ran": int(held.ran), "decided": held.decided, "body": _encode(held)}
+        return {"state": held.state, "ran": int(held.ran), "decided": held.decided, "body": self._pack(held)}
+
+    def _pack(self, held: Held) -> bytes:
+        return _encode(held)
+
+    def _unpack(self, body: bytes) -> Held | None:
+        """None: it is nothing that was kept."""
+        return _decoder.decode(body)
 
     def _forget(self) -> None:
         """The log still has what was sealed; a disk that cannot now does so with the next one."""
@@ -119,4 +125,5 @@ class HeldStore:
             self._file.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def _all(self, sql: str, values: Iterable[object]) -> list[Held]:
-        return [_decoder.decode(row[0]) for row in self._db.execute(sql, tuple(values))]
+        found = (self._unpack(row[0]) for row in self._db.execute(sql, tuple(values)))
+        return [held for held in found if held is not None]

@@ -3,8 +3,14 @@ asked about the others: who is there, and what nobody looks after any more.
 
 A gateway says each second that it is there, by the store's clock. What one that is gone has left is taken over by another,
 which has itself been there for as long: after an interruption everybody has had the time to come back.
+
+A row is believed where a gateway of the fleet has made it (HMAC): who can write to the database cannot approve anything.
 """
 
+import hashlib
+import hmac
+import logging
+from functools import lru_cache
 from typing import Any, Final
 
 from gateway.approvals.requests import Request
@@ -18,6 +24,8 @@ HELD, REQUEST = "sluice_held", "sluice_request"  # channels: id, state and host 
 GONE_SECONDS: Final = 10.0  # without a sign of life
 FORGOTTEN_SECONDS: Final = 86_400.0
 TAKEN_MAX: Final = 100  # at a time
+_MAC_BYTES: Final = 32
+log = logging.getLogger("sluice.admin")
 STEPS: Final = (
     """
 create table sluice.host (
@@ -66,10 +74,11 @@ class _Postgres:
 
 
 class SharedHeld(HeldStore):
-    """Statements that wait with any of the gateways. Raises psycopg.Error."""
+    """Statements that wait with any of the gateways. `key`: what knows their rows. Raises psycopg.Error."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, key: bytes) -> None:
         self._db = _Postgres(connection)
+        self._key = key
 
     def decided(self, ids: list[str]) -> list[Held]:
         """Those of these that wait no more."""
@@ -84,15 +93,23 @@ class SharedHeld(HeldStore):
     def _columns(self, held: Held) -> dict[str, object]:
         return {**super()._columns(held), "host": held.host, "claimed": held.claimed}
 
+    def _pack(self, held: Held) -> bytes:
+        return _sign(super()._pack(held), self._key)
+
+    def _unpack(self, body: bytes) -> Held | None:
+        known = _known(body, self._key)
+        return None if known is None else super()._unpack(known)
+
     def _forget(self) -> None:
         """What was sealed may be in dead rows and in logs for a while: it cannot be read without mask.key."""
 
 
 class SharedRequests(Store):
-    """Requests for access, of all gateways. Raises psycopg.Error."""
+    """Requests for access, of all gateways. `key`: what knows their rows. Raises psycopg.Error."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, key: bytes) -> None:
         self._db = _Postgres(connection)
+        self._key = key
 
     def left(self, host: str) -> list[Request]:
         """Those that wait and were told of by hosts that are gone; `host` asks."""
@@ -101,6 +118,13 @@ class SharedRequests(Store):
 
     def _columns(self, request: Request) -> dict[str, object]:
         return {**super()._columns(request), "host": request.host}
+
+    def _pack(self, request: Request) -> bytes:
+        return _sign(super()._pack(request), self._key)
+
+    def _unpack(self, body: bytes) -> Request | None:
+        known = _known(body, self._key)
+        return None if known is None else super()._unpack(known)
 
 
 class SharedReceipts:
@@ -158,3 +182,22 @@ def hosts(connection: Connection) -> list[str]:
 
 def _gone(host: str) -> tuple[object, ...]:
     return GONE_SECONDS, host, GONE_SECONDS, GONE_SECONDS
+
+
+def _sign(body: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, body, hashlib.sha256) + body
+
+
+def _known(body: bytes, key: bytes) -> bytes | None:
+    """None: no gateway of this fleet has made it so."""
+    mac, rest = body[:_MAC_BYTES], body[_MAC_BYTES:]
+    if not hmac.compare_digest(mac, hmac.digest(key, rest, hashlib.sha256)):
+        _strange(mac)
+        return None
+    return rest
+
+
+@lru_cache(maxsize=1000)
+def _strange(_: bytes) -> None:
+    """Once for each."""
+    log.critical("the store of approvals has a row that no gateway of this fleet has made: it counts for nothing")

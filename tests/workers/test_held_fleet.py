@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
@@ -13,6 +14,7 @@ from workers import held_desk, held_fleet, shared_approvals, store_connection
 from workers.admin_calls import Turned
 from workers.configuration import Loaded
 from workers.holds_link import Decided, Noted, Ran, Withdrawn
+from workers.shared_approvals import SharedHeld
 
 pytestmark = [pytest.mark.trio, pytest.mark.xdist_group("store")]
 
@@ -188,11 +190,18 @@ async def test_an_approval_that_nobody_claimed_lets_nothing_go_after_it_was_with
         a, b = await both_up(members)
         worker = await a.worker(waits())
         before = await a.kept("h1")
-        given = held_desk.msgspec.structs.replace(before, state="approved", secret=b"")
-        gone = held_desk.msgspec.structs.replace(given, state="withdrawn", host=b.fleet.host)
-        await b.held._do(lambda each: each.move(before, given) and each.move(given, gone))
+        given = msgspec.structs.replace(before, state="approved", secret=b"")
+        gone = msgspec.structs.replace(given, state="withdrawn", host=b.fleet.host, decision="its gateway is gone")
+
+        def both(connection: Any) -> None:
+            with connection.transaction():
+                store = SharedHeld(connection, b.fleet.key)
+                assert store.move(before, given)
+                assert store.move(given, gone)
+
+        await b.fleet.do(both)
         await a.held.changed(given)
-        assert await worker.hears_nothing()
+        assert await worker.hears() == Decided("h1", False, "the gateway", "its gateway is gone")
         assert not (await a.kept("h1")).claimed
 
 

@@ -24,6 +24,7 @@ from workers.shared_approvals import (
 )
 
 pytestmark = pytest.mark.xdist_group("store")
+KEY = b"k" * 32
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def request(number: int = 1, **facts: object) -> Request:
 
 
 def test_statements_are_kept_as_on_a_disk(connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = SharedHeld(connection)
+    store = SharedHeld(connection, KEY)
     assert all(store.add(one(number)) for number in (1, 2, 3))
     assert not store.add(one(2, user="eve")), "an id is given once"
     after = one(2, state="approved", secret=b"", ran=True)
@@ -62,7 +63,7 @@ def test_statements_are_kept_as_on_a_disk(connection: psycopg.Connection, monkey
 
 
 def test_requests_are_kept_as_on_a_disk(connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = SharedRequests(connection)
+    store = SharedRequests(connection, KEY)
     for number in (1, 2, 3):
         store.add(request(number))
     after = request(2, state="approved", review="open")
@@ -76,8 +77,23 @@ def test_requests_are_kept_as_on_a_disk(connection: psycopg.Connection, monkeypa
         store.add(request(4))
 
 
+def test_a_row_that_no_gateway_has_made_counts_for_nothing(connection: psycopg.Connection) -> None:
+    ours, theirs = SharedHeld(connection, KEY), SharedHeld(connection, b"guess" * 8)
+    ours.add(one(1))
+    ours.add(one(2))
+    theirs.add(one(3, state="approved"))
+    flipped = "set_byte(body, 40, get_byte(body, 40) # 1)"
+    connection.execute(f"update held set state = 'approved', body = {flipped} where id = 'h1'")
+    connection.execute("update held set body = '' where id = 'h2'")
+    assert [ours.get(f"h{number}") for number in (1, 2, 3)] == [None, None, None]
+    assert ours.decided(["h1", "h2", "h3"]) == ours.newest(9) == ours.pending() == []
+    requests = SharedRequests(connection, KEY)
+    SharedRequests(connection, b"guess" * 8).add(request(state="approved"))
+    assert requests.of_state("approved") == []
+
+
 def test_nobody_is_gone_for_one_that_was_away_itself(connection: psycopg.Connection) -> None:
-    store, requests, receipts = SharedHeld(connection), SharedRequests(connection), SharedReceipts(connection)
+    store, requests, receipts = SharedHeld(connection, KEY), SharedRequests(connection, KEY), SharedReceipts(connection)
     for number, facts in enumerate(({}, {"state": "approved"}, {"state": "approved", "claimed": True}, {"state": "denied"})):
         store.add(one(number, **facts))
     requests.add(request())
@@ -112,7 +128,7 @@ def test_nobody_is_gone_for_one_that_was_away_itself(connection: psycopg.Connect
 def test_what_is_made_or_decided_is_told_and_nothing_else(connection: psycopg.Connection, store: StoreServer) -> None:
     with store.connect() as other:
         other.execute(f"listen {shared_approvals.HELD}; listen {shared_approvals.REQUEST}")
-        statements, requests = SharedHeld(connection), SharedRequests(connection)
+        statements, requests = SharedHeld(connection, KEY), SharedRequests(connection, KEY)
         statements.add(one())
         statements.add(one(2, state="approved", claimed=True))
         statements.move(one(), approved := one(state="approved"))
