@@ -46,7 +46,7 @@ class Fleet:
         self._desk = desk
         self._table = table
         self._digest = desk.loaded.secrets.fleet_digest
-        self._ears: dict[str, trio.MemorySendChannel[Changed]] = {}
+        self._ears: dict[str, list[trio.MemorySendChannel[Changed]]] = {}
         self._handlers: list[tuple[trio.MemoryReceiveChannel[Changed], Callable[[Changed], Awaitable[None]]]] = []
         self._begun: list[Callable[[], Awaitable[None]]] = []
         self._said: StoreFares | None = None
@@ -68,7 +68,8 @@ class Fleet:
 
     def hears(self, channel: str, handler: Callable[[Changed], Awaitable[None]]) -> None:
         """Of changes, one after the other. `handler` may raise Turned: it is told by `begins` when it can be done again."""
-        self._ears[channel], heard = trio.open_memory_channel[Changed](math.inf)
+        ear, heard = trio.open_memory_channel[Changed](math.inf)
+        self._ears.setdefault(channel, []).append(ear)
         self._handlers.append((heard, handler))
 
     def begins(self, call: Callable[[], Awaitable[None]]) -> None:
@@ -96,8 +97,9 @@ class Fleet:
 
     def _hear(self, channel: str, payload: str) -> None:
         found = payload.split(" ")
-        if len(found) == 3 and channel in self._ears:
-            self._ears[channel].send_nowait(Changed(*found))
+        if len(found) == 3:
+            for ear in self._ears.get(channel, ()):
+                ear.send_nowait(Changed(*found))
 
     async def _begin(self) -> None:
         for call in self._begun:

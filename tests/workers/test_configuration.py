@@ -149,6 +149,26 @@ def test_variables_of_passwords_need_not_be_set_to_ask_the_policy(folder: Path) 
         configuration.load_policy_settings(folder / "sluice.toml", {})
 
 
+def test_a_store_that_is_shared_is_looked_at_before_anything_starts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = folder / "sluice.toml"
+    with file.open("a") as text:
+        text.write('\n[approvals]\nstore = "postgres://u@db.example.com/d"\npassword_file = "store.password"\n')
+    with pytest.raises(ConfigError, match=r"approvals\.password_file: No such file"):
+        configuration.load(file, {})
+    (folder / "store.password").write_text("canary\n")
+    (folder / "store.password").chmod(0o600)
+    found = configuration.store_target(file, "approvals", configuration.load(file, {}).settings.approvals, {})
+    assert found is not None
+    assert (found.password, found.sslmode, found.sslrootcert) == ("canary", "verify-full", None)
+    assert "canary" not in repr(found)
+    change(file, 'password_file = "store.password"', 'password_env = "STORE"')
+    assert configuration.load_policy_settings(file, {})
+    assert configuration.load(file, {"STORE": "x"})
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"psycopg is not installed; pip install 'sluice-gateway\[fleet\]'"):
+        configuration.load(file, {"STORE": "x"})
+
+
 def test_the_shipped_samples_are_good_and_nothing_in_them_is_ignored() -> None:
     file, policy = SAMPLES / "sluice.toml", SAMPLES / "policy.toml"
     read = settings.load(file.read_text(), str(file), {})

@@ -16,7 +16,7 @@ from tests.workers.worker_rig import Guest, House, housed, quiet, running_server
 from workers import holds, holds_link
 from workers.audit_trail import read_all
 from workers.embedded import EmbeddedServer
-from workers.holds_link import Decided, FromWorker, Ran, Waits, Withdrawn
+from workers.holds_link import Decided, FromWorker, Noted, Ran, Waits, Withdrawn
 from workers.run_folder import RunFolder
 
 pytestmark = pytest.mark.trio
@@ -64,7 +64,7 @@ class Admin:
             self.stream = trio.SocketStream(sock)
             try:
                 while (message := await holds_link.receive(self.stream)) is not None:
-                    assert not isinstance(message, Decided)
+                    assert not isinstance(message, Decided | Noted)
                     self.heard.append(message)
             finally:
                 await trio.aclose_forcefully(self.stream)
@@ -114,6 +114,20 @@ async def test_a_statement_runs_when_it_is_approved_and_the_record_names_the_req
         assert held.data["approval"] == asked.id
         intents = [one for one in read_all(house.slot.audit_dir) if one.kind == "intent" and one.approval]
         assert [one.approval for one in intents] == [asked.id]
+
+
+async def test_what_a_client_should_know_while_it_waits_reaches_it_at_once(tmp_path: Path, server: EmbeddedServer) -> None:
+    async with staffed(tmp_path, server) as (_, guest, admin):
+        await guest.wire.write_all(messages.query(UPDATE))
+        asked = await admin.hears(Waits)
+        assert admin.stream is not None
+        await holds_link.send(admin.stream, Noted("h0", "of somebody else"))
+        await holds_link.send(admin.stream, Noted(asked.id, "nobody can be asked"))
+        told = b"".join(body for _, body in await guest.replies(b"N") + await guest.replies(b"N"))
+        assert f"request {asked.id}: nobody can be asked".encode() in told
+        assert b"of somebody else" not in told
+        await admin.decide(asked.id, approve=True)
+        await guest.replies()
 
 
 async def test_a_text_whose_literals_are_code_is_told_apart(tmp_path: Path, server: EmbeddedServer) -> None:
