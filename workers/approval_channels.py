@@ -77,8 +77,9 @@ class ApprovalChannels:
             await nursery.start(made.run)
             self._held.opened, self._held.ended = self.opened, self.ended
             self._access.opened, self._access.ended = self.access_opened, self.access_ended
-            if shared is not None:
-                nursery.start_soon(shared.keep)  # it catches up when it has found the store
+            if shared is not None and self._fleet is not None:
+                self._fleet.begins(shared.load)  # then it catches up
+                nursery.start_soon(shared.keep)
             else:
                 with contextlib.suppress(Turned):  # it is in the log already
                     await self._catch_up({request for request, _ in receipts})

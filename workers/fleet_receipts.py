@@ -32,7 +32,6 @@ class FleetReceipts(MutableMapping[Key, str]):
         self._known: dict[Key, str] = {}
         self._unkept: dict[Key, str | None] = {}
         self._more = trio.Event()
-        fleet.begins(self._load)
 
     def __getitem__(self, key: Key) -> str:
         return self._known[key]
@@ -50,6 +49,11 @@ class FleetReceipts(MutableMapping[Key, str]):
 
     def __len__(self) -> int:
         return len(self._known)
+
+    async def load(self) -> None:
+        """Its own, which the process before this one may have left. Raises Turned."""
+        host = self._fleet.host
+        await self._add(await self._fleet.do(lambda connection: SharedReceipts(connection).of(host)))
 
     async def keep(self) -> None:
         """For ever."""
@@ -77,11 +81,6 @@ class FleetReceipts(MutableMapping[Key, str]):
                     continue
                 if self._unkept.get(key, "") == receipt:
                     del self._unkept[key]
-
-    async def _load(self) -> None:
-        """Its own, which the process before this one may have left. Raises Turned."""
-        host = self._fleet.host
-        await self._add(await self._fleet.do(lambda connection: SharedReceipts(connection).of(host)))
 
     async def _take(self) -> None:
         """Raises Turned."""

@@ -157,19 +157,24 @@ class HeldDesk:
 
     async def _tell(self, held: Held) -> None:
         """The worker that has it waiting, where it is there and does not know yet. An approval is claimed before that."""
-        say = self._workers.get(held.id)
-        if say is None or held.state == "pending" or held.ran or held.id in self._told:
+        claims = held.state == "approved" and not held.claimed
+        if held.state == "pending" or held.ran or not self._knows_not(held.id):
             return
-        if held.state == "approved" and not held.claimed:
-            claimed = msgspec.structs.replace(held, claimed=True)
-            if not await self._do(lambda store: store.move(held, claimed)):
-                return  # it is another now, which is heard of, too
-            await self._desk.happened("approval", "statement released", **_facts(held), by=list(held.givers))
-        approve = held.state == "approved"
+        if claims and not await self._do(lambda store: store.move(held, msgspec.structs.replace(held, claimed=True))):
+            return  # it is another now, which is heard of, too
+        if not self._knows_not(held.id):  # it may have gone, or come anew, meanwhile
+            return
         self._told.add(held.id)
+        approve = held.state == "approved"
         by = ", ".join(held.givers) if approve else held.denied_by or _GATEWAY
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            say.send_nowait(Decided(held.id, approve, by, held.decision))
+            self._workers[held.id].send_nowait(Decided(held.id, approve, by, held.decision))
+        if claims:
+            await self._desk.happened("approval", "statement released", **_facts(held), by=list(held.givers))
+
+    def _knows_not(self, held_id: str) -> bool:
+        """Whether a worker has it waiting, and was not told yet."""
+        return held_id in self._workers and held_id not in self._told
 
     async def _over(self, held_id: str, state: str, why: str) -> None:
         self._workers.pop(held_id, None)
