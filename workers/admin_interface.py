@@ -4,6 +4,7 @@ from typing import Any
 
 import trio
 
+from workers import held_escalation
 from workers.admin_access import AccessDesk
 from workers.admin_approvals import Approvals
 from workers.admin_bars import Keeper
@@ -12,6 +13,8 @@ from workers.admin_process import Desk
 from workers.admin_server import Server
 from workers.admin_strangers import Strangers
 from workers.approval_channels import ApprovalChannels
+from workers.approval_statistics import ApprovalStatistics
+from workers.delegations import Delegations
 from workers.held_desk import HeldDesk
 
 
@@ -19,13 +22,16 @@ async def serve(desk: Desk) -> None:
     """For ever."""
     keeper, strangers = Keeper(desk), Strangers(desk)
     access, held = AccessDesk(desk), HeldDesk(desk)
+    delegations = Delegations(desk)
+    held.lent = delegations.to
     channels = ApprovalChannels(desk, access, held)
 
     def application() -> Any:
         from workers.admin_app import application
         from workers.channel_routes import routes
 
-        operations = [*Operations(keeper).all(), *Approvals(access, held).all()]
+        of_people = [*delegations.all(), *ApprovalStatistics(held).all()]
+        operations = [*Operations(keeper).all(), *Approvals(access, held).all(), *of_people]
         return application(desk, operations, strangers, routes(channels.callbacks))
 
     async with trio.open_nursery() as nursery:
@@ -33,6 +39,8 @@ async def serve(desk: Desk) -> None:
         nursery.start_soon(strangers.tell)
         nursery.start_soon(access.keep)
         await nursery.start(channels.serve)
+        nursery.start_soon(delegations.keep)
         nursery.start_soon(held.keep)
+        nursery.start_soon(held_escalation.keep, held)
         nursery.start_soon(held.serve)
         nursery.start_soon(Server(desk, application).serve)

@@ -8,28 +8,35 @@ import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import trio
+from msgspec import Meta
 
 from gateway.approvals import sealed, statements
+from gateway.approvals.delegation import Delegation
 from gateway.approvals.requests import Unfit
 from gateway.approvals.sealed import Secret
 from gateway.approvals.statements import Held
+from gateway.approvals.view import Change
+from gateway.identity.principal import Principal
 from gateway.policy.approving import Approval
 from gateway.policy.operating import Operator
 from workers import holds_link
 from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
+from workers.held_circumstances import Circumstances, looked
 from workers.held_store import HeldStore
-from workers.holds_link import Decided, Ran, Waits, Withdrawn
+from workers.holds_link import Decided, News, Ran, ToWorker, Waits, Withdrawn
 from workers.run_folder import RunFolder
 
 SHOWN_MAX: Final = 500
+ALIKE_MAX: Final = 500  # decided with one word
+LEARNED_MAX: Final = 2000  # of what was approved before, for what is new about a request
 LOOK_SECONDS: Final = 1.0
 LOST_SECONDS: Final = 5.0  # for a worker to tell again what waits, when the connection broke
 _NOT_RECORDED: Final = "it could not be put on record, and is not done"
@@ -39,9 +46,10 @@ log = logging.getLogger("sluice.admin")
 
 
 class Answered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body that answers."""
+    """The body that answers. `alike`: others that are to be answered so too, if they are alike."""
 
     reason: str = ""
+    alike: Annotated[tuple[str, ...], Meta(max_length=ALIKE_MAX)] = ()
 
 
 class HeldDesk:
@@ -53,10 +61,13 @@ class HeldDesk:
         self._store: HeldStore | None = None
         self._one = trio.CapacityLimiter(1)  # the store's thread
         self._deciding = trio.Lock()  # so that the record has only decisions that counted
-        self._workers: dict[str, trio.MemorySendChannel[Decided]] = {}  # by request
+        self._workers: dict[str, trio.MemorySendChannel[ToWorker]] = {}  # by request
         self._lost: dict[str, float] = {}  # requests whose worker is not there, since when
         self.opened: Callable[[Held], None] = lambda held: None  # who tells others of what waits, and of its end
         self.ended: Callable[[Held], None] = lambda held: None
+        self.moved: Callable[[Held, Change], None] = lambda held, change: None
+        self.lent: Callable[[Principal, float], Sequence[Delegation]] = lambda who, now: ()
+        self.around = Circumstances()
 
     # -- the workers
 
@@ -73,7 +84,7 @@ class HeldDesk:
                     nursery.start_soon(self._attend, trio.SocketStream(sock))
 
     async def _attend(self, stream: trio.SocketStream) -> None:
-        say, said = trio.open_memory_channel[Decided](math.inf)  # as many as wait
+        say, said = trio.open_memory_channel[ToWorker](math.inf)  # as many as wait
         broken = OSError, ValueError, trio.BrokenResourceError, trio.ClosedResourceError
         try:
             async with stream, trio.open_nursery() as nursery:
@@ -88,7 +99,7 @@ class HeldDesk:
                 del self._workers[held_id]
                 self._lost[held_id] = now
 
-    async def _hear(self, message: holds_link.Message, say: trio.MemorySendChannel[Decided]) -> None:
+    async def _hear(self, message: holds_link.Message, say: trio.MemorySendChannel[ToWorker]) -> None:
         try:
             match message:
                 case Waits():
@@ -99,27 +110,30 @@ class HeldDesk:
                     self._workers.pop(held_id, None)
                     held = await self._do(lambda store: store.get(held_id))
                     if held is not None and held.state == "approved":
-                        await self._do(lambda store: store.move(held, msgspec.structs.replace(held, ran=True)))
+                        ran = msgspec.structs.replace(held, ran=True)
+                        await self._do(lambda store: store.move(held, ran))
+                        self.around.learn(ran)
         except Turned:  # it is in the log already; the worker tells again, or its client is told in the end
             return
 
-    async def _waits(self, waits: Waits, say: trio.MemorySendChannel[Decided]) -> None:
+    async def _waits(self, waits: Waits, say: trio.MemorySendChannel[ToWorker]) -> None:
         held = await self._do(lambda store: store.get(waits.id))
         if held is not None and held.binding != waits.binding:
             say.send_nowait(Decided(waits.id, False, _GATEWAY, "another request has this name; send it again"))
             return
         if held is None:
-            held = await self._remembered(self._held(waits))
+            held = await self._remembered(self.around.assessed(self._held(waits), waits))
             await self._do(lambda store: store.add(held))
         self._workers[waits.id] = say
         self._lost.pop(waits.id, None)
         self._tell(held)
         if held.state == "pending":
+            self.around.opened(held)
             self.opened(held)
 
     async def _remembered(self, held: Held) -> Held:
         """Approved, where the same shape was, not long ago. That time goes on from the decision of people."""
-        rules, now = self._rules(), time.time()
+        rules, now = self.rules(), time.time()
         seconds = min((rules[name].remember_seconds if name in rules else 0.0 for name in held.approvals), default=0.0)
         same = await self._do(lambda store: store.let_go(held.shape)) if seconds else None
         if same is None or not statements.remembers(same, held.shape, seconds, now):
@@ -155,7 +169,7 @@ class HeldDesk:
             if not await self._do(lambda store: store.move(held, after)):
                 return  # somebody has decided meanwhile
             self._tell(after)  # should its worker be back at this moment
-            self.ended(after)
+            self._end(after)
         self._lost.pop(held_id, None)
 
     async def keep(self) -> None:
@@ -166,6 +180,7 @@ class HeldDesk:
                 with contextlib.suppress(Turned):
                     before = await self._do(lambda store: store.pending())
                     self._lost |= {one.id: time.monotonic() for one in before if one.id not in self._workers}
+                    self.around.remember(await self._do(lambda store: store.newest(LEARNED_MAX)))
                     known = True
             await trio.sleep(LOOK_SECONDS)
             late = time.monotonic() - LOST_SECONDS
@@ -177,21 +192,48 @@ class HeldDesk:
         """The statement of this id. Raises Turned."""
         return await self._do(lambda store: store.get(held_id))
 
+    async def history(self, count: int) -> tuple[Held, ...]:
+        """The latest, newest first. Raises Turned."""
+        return tuple(await self._do(lambda store: store.newest(count)))
+
+    async def amend(self, held_id: str, change: Callable[[Held], Held], what: str = "", **facts: Any) -> Held | None:
+        """What is noted on one that waits, on record first where `what` says so; as it is then. None: it waits no more, that
+        was so already, or it could not be put on record. Raises Turned."""
+        async with self._deciding:
+            held = await self._do(lambda store: store.get(held_id))
+            if held is None or held.state != "pending" or (after := change(held)) == held:
+                return None
+            if what and not await self._desk.post.record("approval", what, **_facts(held), **facts):
+                return None
+            if not await self._do(lambda store: store.move(held, after)):
+                return None
+            self.around.opened(after)
+            return after
+
+    def tell_news(self, held_id: str, words: str) -> None:
+        """To its client, with the next sign of life."""
+        if (say := self._workers.get(held_id)) is not None:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                say.send_nowait(News(held_id, words))
+
     # -- the people
 
     async def list(self, call: Call) -> list[dict[str, Any]]:
         """All that wait and the latest others: one's own, those of rules that name one among who decides, and all to who
         operates the gateway."""
         found = await self._do(lambda store: [*store.pending(), *store.newest(SHOWN_MAX)])
-        return [_told(one, call.now) for one in {each.id: each for each in found}.values() if self._sees(call, one)]
+        seen = [one for one in {each.id: each for each in found}.values() if self._sees(call, one)]
+        return [_told(one, call.now) | self.around.told(one) for one in seen]
 
     async def show(self, call: Call) -> dict[str, Any]:
         """One of them; with its literals to those who may decide."""
         held = await self._found(call)
-        told = {**_told(held, call.now), "missing": statements.missing(held, self._rules())}
+        told = {**_told(held, call.now), "missing": statements.missing(held, self.rules())}
+        told |= self.around.told_in_full(held)
         if held.state == "pending" and self._decides(call, held):
             if not await call.record("show statement", approval=held.id):
                 raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
+            await self.amend(held.id, lambda one: looked(one, call.who, call.now))
             read = sealed.unseal(held.secret, held.id, self._desk.loaded.secrets.approvals_key)
             told |= msgspec.to_builtins(sealed.shown(read))
         return {"approval": told}
@@ -205,35 +247,64 @@ class HeldDesk:
         return await self._decide(call, approve=False)
 
     async def _decide(self, call: Call, *, approve: bool) -> dict[str, Any]:
-        words = plain(call.read(Answered).reason, "the reason")
+        body = call.read(Answered)
+        words = plain(body.reason, "the reason")
         async with self._deciding:
-            return await self._decided(call, await self._found(call), words, approve)
+            first = await self._found(call)
+            answer = await self._decided(call, first, words, approve)
+        alike = {each: await self._also(call, first, each, words, approve) for each in body.alike if each != first.id}
+        return answer | {"alike": alike} if body.alike else answer
 
-    async def _decided(self, call: Call, held: Held, words: str, approve: bool) -> dict[str, Any]:
+    async def _also(self, call: Call, first: Held, held_id: str, words: str, approve: bool) -> str:
+        """How one more stands, that is decided with the same word: a decision of its own."""
+        async with self._deciding:
+            held = await self._do(lambda store: store.get(held_id))
+            if held is None or held.shape != first.shape:
+                return "it is not alike"
+            try:
+                state = (await self._decided(call, held, words, approve, first.id))["approval"]["state"]
+            except Turned as turned:
+                return turned.error
+            return str(state)
+
+    async def _decided(
+        self, call: Call, held: Held, words: str, approve: bool, alike: str = ""
+    ) -> dict[str, Any]:
         verb = "approve" if approve else "deny"
+        rules, lent = statements.as_of(self.rules(), held, call.now), self.lent(call.who, call.now)
         try:
-            statements.counting(held, self._rules(), call.who)
+            right = statements.right(held, rules, call.who, lent)
             if held.state != "pending" or call.now >= held.until or held.id not in self._workers:
                 state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
                 raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
             decide = statements.approved if approve else statements.denied
-            after = decide(held, self._rules(), call.who, call.now, words)
+            after = decide(held, rules, call.who, call.now, words, lent, call.how)
         except Unfit as unfit:
             await call.refuse(verb, str(unfit), "Somebody else has to do it.", approval=held.id)
         what = "statement denied" if not approve else "statement approved" if after.state == "approved" else "approval given"
-        facts = {**_facts(held), "decision": words, **call.signature()}
+        stead = {"for": right.giver.by, "delegation": right.giver.id} if right.giver is not None else {}
+        facts = {**_facts(held), "decision": words, **stead, **({"alike": alike} if alike else {}), **call.signature()}
         if not await self._desk.post.record("approval", what, **facts):
             raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
         if not await self._do(lambda store: store.move(held, after)):
             raise Turned(HTTPStatus.CONFLICT, "somebody else was quicker", "See `sluice approvals show`.")
         self._tell(after)
         if after.state != "pending":
-            self.ended(after)
-        return {"approval": {**_told(after, call.now), "missing": statements.missing(after, self._rules())}}
+            self._end(after)
+        else:
+            self.around.opened(after)
+            self.moved(after, "approval.given")
+            self.tell_news(after.id, f"approved by {', '.join(after.givers)}; others have to approve it, too")
+        return {"approval": {**_told(after, call.now), "missing": statements.missing(after, rules)}}
+
+    def _end(self, held: Held) -> None:
+        self.around.ended(held)
+        self.ended(held)
 
     # -- within
 
-    def _rules(self) -> dict[str, Approval]:
+    def rules(self) -> dict[str, Approval]:
+        """The approval rules of now, by name."""
         return self._tables.of(self._desk.loaded.policy).approval_rules
 
     async def _found(self, call: Call) -> Held:
@@ -245,11 +316,13 @@ class HeldDesk:
 
     def _sees(self, call: Call, held: Held) -> bool:
         own = (call.who.user, call.who.issuer) == (held.user, held.issuer) and call.who.actors in ((), held.actors)
-        return own or statements.named(held, self._rules(), call.who) or _operates(call)
+        rules = statements.as_of(self.rules(), held, call.now)
+        return own or statements.named(held, rules, call.who, self.lent(call.who, call.now)) or _operates(call)
 
     def _decides(self, call: Call, held: Held) -> bool:
         try:
-            return bool(statements.counting(held, self._rules(), call.who))
+            rules = statements.as_of(self.rules(), held, call.now)
+            return bool(statements.counting(held, rules, call.who, self.lent(call.who, call.now)))
         except Unfit:
             return False
 
@@ -267,7 +340,7 @@ class HeldDesk:
             raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, "held statements cannot be kept", "Look at var/state.") from None
 
 
-async def _speak(stream: trio.SocketStream, said: trio.MemoryReceiveChannel[Decided]) -> None:
+async def _speak(stream: trio.SocketStream, said: trio.MemoryReceiveChannel[ToWorker]) -> None:
     with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         async for message in said:
             await holds_link.send(stream, message)

@@ -18,8 +18,8 @@ from gateway.audit.chain import Chain
 from gateway.errors import Refused, State
 from gateway.session import holding
 from gateway.session.holding import Held
-from workers import holds_link
-from workers.holds_link import Decided, FromWorker, Ran, Waits, Withdrawn
+from workers import holds_link, risk_signs
+from workers.holds_link import Decided, FromWorker, News, Ran, Waits, Withdrawn
 from workers.links import Link
 from workers.relay import Relay
 from workers.run_folder import RunFolder
@@ -33,14 +33,15 @@ _SHUTDOWN: Final = Refused(State.SHUTDOWN, "the gateway is shutting down: the re
 
 
 class _Waiting:
-    """One of them. `told`: POSIX nanoseconds of the last word to its client."""
+    """One of them. `told`: POSIX nanoseconds of the last word to its client; `news`: what that did not say yet."""
 
-    __slots__ = ("held", "link", "told")
+    __slots__ = ("held", "link", "news", "told")
 
     def __init__(self, link: Link, held: Held, told: int) -> None:
         self.link = link
         self.held = held
         self.told = told
+        self.news = ""
 
 
 class Holds:
@@ -92,7 +93,8 @@ class Holds:
                 self._end(one.held, _too_late(one.held), "too late")
             elif now - one.told >= REMIND_SECONDS * _NS:
                 one.told = one.link.session.now = now
-                holding.remind(one.link.session, one.held)
+                holding.remind(one.link.session, one.held, one.news)
+                one.news = ""
                 self._relay.look_again(one.link)
 
     def _hung_up(self) -> set[int]:
@@ -128,6 +130,8 @@ class Holds:
                 while (message := await holds_link.receive(stream)) is not None:
                     if isinstance(message, Decided):
                         self._decided(message)
+                    elif isinstance(message, News) and message.id in self._waiting:
+                        self._waiting[message.id].news = message.words
                 nursery.cancel_scope.cancel()
         finally:
             self._say = None
@@ -208,6 +212,7 @@ def _waits(link: Link, held: Held) -> Waits:
         ticket=said.ticket if said is not None else "",
         since=(held.until / _NS) - held.hold.wait_seconds,
         until=held.until / _NS,
+        signs=risk_signs.of(session, held.rulings),
     )
 
 

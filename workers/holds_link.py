@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import trio
 
+from gateway.approvals.risk import Signs
 from workers.run_folder import RunFolder
 
 SOCKET: Final = "holds.sock"
@@ -53,6 +54,7 @@ class Waits(msgspec.Struct, tag="waits", frozen=True):
     ticket: str
     since: float
     until: float
+    signs: Signs = Signs()
 
 
 class Withdrawn(msgspec.Struct, tag="withdrawn", frozen=True):
@@ -77,8 +79,16 @@ class Decided(msgspec.Struct, tag="decided", frozen=True):
     words: str = ""
 
 
+class News(msgspec.Struct, tag="news", frozen=True):
+    """What its client is to read with the next sign of life: who may decide now, how many have."""
+
+    id: str
+    words: str
+
+
+ToWorker = Decided | News
 FromWorker = Waits | Withdrawn | Ran
-Message = FromWorker | Decided
+Message = FromWorker | ToWorker
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
 
