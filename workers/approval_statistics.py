@@ -31,12 +31,12 @@ class ApprovalStatistics:
         if not operator.everywhere and not mine:
             why = "you neither decide about statements nor operate the gateway"
             await call.refuse("approval statistics", why, "Ask who does.")
-        found = await self._held.history(LOOKED_AT_MAX)
         since = call.now - _seconds(call.path["seconds"])
+        found = await self._held.history(since, LOOKED_AT_MAX)
         if len(found) == LOOKED_AT_MAX:
             since = max(since, found[-1].since)
         if not operator.everywhere:
-            found = tuple(one for one in found if mine & set(one.approvals))
+            found = [one for one in found if mine & set(one.approvals)]
         told: dict[str, Any] = msgspec.to_builtins(statistics.of(found, since, call.now))
         return told
 

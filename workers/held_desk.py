@@ -1,6 +1,7 @@
 """The statements of all workers that wait for people: kept, shown to those who decide, decided once, told to the worker."""
 
 import contextlib
+import functools
 import hashlib
 import logging
 import math
@@ -36,6 +37,7 @@ from workers.run_folder import RunFolder
 
 SHOWN_MAX: Final = 500
 ALIKE_MAX: Final = 500  # decided with one word
+PAGE: Final = 500  # requests that are read at a time
 LEARNED_MAX: Final = 2000  # of what was approved before, for what is new about a request
 LOOK_SECONDS: Final = 1.0
 LOST_SECONDS: Final = 5.0  # for a worker to tell again what waits, when the connection broke
@@ -180,7 +182,7 @@ class HeldDesk:
                 with contextlib.suppress(Turned):
                     before = await self._do(lambda store: store.pending())
                     self._lost |= {one.id: time.monotonic() for one in before if one.id not in self._workers}
-                    self.around.remember(await self._do(lambda store: store.newest(LEARNED_MAX)))
+                    self.around.remember(await self.history(0.0, LEARNED_MAX))
                     known = True
             await trio.sleep(LOOK_SECONDS)
             late = time.monotonic() - LOST_SECONDS
@@ -192,9 +194,19 @@ class HeldDesk:
         """The statement of this id. Raises Turned."""
         return await self._do(lambda store: store.get(held_id))
 
-    async def history(self, count: int) -> tuple[Held, ...]:
-        """The latest, newest first. Raises Turned."""
-        return tuple(await self._do(lambda store: store.newest(count)))
+    async def history(self, since: float, count: int) -> list[Held]:
+        """The latest made since then, newest first, as the store has them for counting. Raises Turned."""
+        found: list[Held] = []
+        before = math.inf, ""
+        while len(found) < count:  # page by page, so that nobody waits long for the store
+            wanted = min(PAGE, count - len(found))
+            read = functools.partial(HeldStore.page, since=since, before=before, count=wanted)
+            page = await self._do(read)
+            found += page
+            if len(page) < wanted:
+                break
+            before = page[-1].since, page[-1].id
+        return found
 
     async def amend(self, held_id: str, change: Callable[[Held], Held], what: str = "", **facts: Any) -> Held | None:
         """What is noted on one that waits, on record first where `what` says so; as it is then. None: it waits no more, that

@@ -13,6 +13,7 @@ import msgspec
 from gateway.approvals.statements import Held
 
 HELD_MAX: Final = 100_000  # kept; the oldest that are over go first
+BRIEF_CHARACTERS: Final = 200  # of a statement, for those who count
 _FILE: Final = "held.db"
 _SCHEMA: Final = """
 create table if not exists held (
@@ -67,6 +68,16 @@ class HeldStore:
         """The latest, newest first."""
         return self._all("select body from held order by since desc, id limit ?", (count,))
 
+    def page(self, since: float, before: tuple[float, str], count: int) -> list[Held]:
+        """The latest made since then, newest first, behind that one (its `since` and id), for counting: without what is
+        sealed, and of long statements the beginning."""
+        rows = self._db.execute(
+            "select body from held where since between ? and ? and (since < ? or id > ?)"
+            " order by since desc, id limit ?",
+            (since, before[0], *before, count),
+        )
+        return [_brief(_decoder.decode(row[0])) for row in rows]
+
     def pending(self) -> list[Held]:
         """Those that wait, oldest first."""
         return self._all("select body from held where state = 'pending' order by since, id", ())
@@ -93,3 +104,7 @@ class HeldStore:
 
     def _all(self, sql: str, values: Iterable[object]) -> list[Held]:
         return [_decoder.decode(row[0]) for row in self._db.execute(sql, tuple(values))]
+
+
+def _brief(held: Held) -> Held:
+    return msgspec.structs.replace(held, statement=held.statement[:BRIEF_CHARACTERS], words="", secret=b"")

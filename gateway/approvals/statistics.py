@@ -12,7 +12,6 @@ from gateway.approvals.statements import Given, Held
 
 QUICK_SECONDS: Final = 5.0  # between looking and approving: nobody has read it
 SHAPES_MAX: Final = 10
-STATEMENT_CHARACTERS_MAX: Final = 200
 
 
 class OfRule(msgspec.Struct, frozen=True):
@@ -149,9 +148,8 @@ def _of_shapes(asked: Iterable[Held]) -> tuple[OfShape, ...]:
     count = Counter[str]()
     approved = Counter[str]()
     for one in asked:
-        statement = one.statement[:STATEMENT_CHARACTERS_MAX]
-        count[statement] += 1
-        approved[statement] += one.state == "approved"
+        count[one.statement] += 1
+        approved[one.statement] += one.state == "approved"
     return tuple(OfShape(each, number, approved[each]) for each, number in count.most_common(SHAPES_MAX))
 
 
