@@ -4,7 +4,7 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
@@ -13,8 +13,10 @@ import msgspec
 import trio
 from msgspec import Meta
 
-from gateway.approvals import requests
+from gateway.approvals import delegation, requests
+from gateway.approvals.delegation import Delegation
 from gateway.approvals.requests import Asked, Request, Unfit
+from gateway.identity.principal import Principal
 from gateway.policy.access import Access, Approvers, Word
 from gateway.policy.operating import Operator
 from gateway.policy.rules import Grant
@@ -59,6 +61,7 @@ class AccessDesk:
         self._one = trio.CapacityLimiter(1)  # the store's thread
         self.opened: Callable[[Request], None] = lambda request: None  # who tells others of what waits, and of its end
         self.ended: Callable[[Request], None] = lambda request: None
+        self.lent: Callable[[Principal, float], Sequence[Delegation]] = lambda who, now: ()
 
     async def ask(self, call: Call) -> dict[str, Any]:
         """People ask, and agents where a rule lets them. The same request again is the one that waits."""
@@ -175,18 +178,29 @@ class AccessDesk:
         words, request = plain(call.read(Answered).reason, "the reason"), await self._found(call)
         verb = "approve" if approve else "deny"
         rule = _rule(call.table.access, request)
-        await self._fit(call, request, rule.approvers if rule else Approvers(), verb)
+        approvers = rule.approvers if rule else Approvers()
+        lent = self._lent(call, request, approvers)
+        await self._fit(call, request, Approvers((call.who.user,)) if lent else approvers, verb)
         if request.state != "pending" or call.now >= request.decide_by:
             state = _told(request, call.now)["state"]
             raise Turned(HTTPStatus.CONFLICT, f"it is {state} already", "See `sluice approvals show`.")
-        if not await call.record(verb, **_facts(request), reason=words):
+        stead = {"for": lent.by, "delegation": lent.id} if lent else {}
+        if not await call.record(verb, **_facts(request), **stead, reason=words):
             raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
         after = requests.decided(request, call.who, call.now, words, approve=approve)
+        if lent:
+            after = msgspec.structs.replace(after, decided_by=f"{after.decided_by} for {lent.by}")
         answer = await self._moved(call, request, after)
         what = "access approved" if approve else "access denied"
-        facts = {**_facts(after), "decision": words, "by": after.decided_by, "expires": after.expires}
+        facts = {**_facts(after), "decision": words, "by": after.decided_by, "expires": after.expires, **stead}
         await call.desk.post.record("approval", what, **facts, **call.signature())
         return answer
+
+    def _lent(self, call: Call, request: Request, approvers: Approvers) -> Delegation | None:
+        """In whose stead the caller decides, where the rule does not name him."""
+        if requests.named(approvers, call.who):
+            return None
+        return delegation.instead(self.lent(call.who, call.now), request.rule, approvers, request.user)
 
     async def _moved(self, call: Call, before: Request, after: Request) -> dict[str, Any]:
         if not await self._do(lambda store: store.move(before, after)):
@@ -229,6 +243,7 @@ class AccessDesk:
         rule = _rule(call.table.access, request)
         deciders = (rule.approvers, rule.review_by) if rule else ()
         named = any(requests.named(each, call.who) for each in deciders)
+        named = named or (rule is not None and self._lent(call, request, rule.approvers) is not None)
         return named or _owns(call, request) or _operates(call)
 
     async def _settle(self, now: float) -> None:

@@ -23,7 +23,7 @@ async def serve(desk: Desk) -> None:
     keeper, strangers = Keeper(desk), Strangers(desk)
     access, held = AccessDesk(desk), HeldDesk(desk)
     delegations = Delegations(desk)
-    held.lent = delegations.to
+    held.lent = access.lent = delegations.to
     channels = ApprovalChannels(desk, access, held)
 
     def application() -> Any:

@@ -93,7 +93,8 @@ class Delegations:
             if to[1] not in {each.name for each in call.desk.loaded.settings.issuers}:
                 raise Unfit(f'no issuer is named "{to[1]}" here')
             name = f"g-{secrets.token_hex(5)}"
-            one = delegation.made(name, call.who, rules, to, period, call.now, reason, plain(body.rule, "the rule"))
+            only = plain(body.rule, "the rule")
+            one = delegation.made(name, call.who, rules, to, period, call.now, reason, only, call.table.access)
         except Unfit as unfit:
             await call.refuse("delegate", str(unfit), "Lend what is yours, to another person, for a time.", to=to[0])
         if not await self._record(call, "right delegated", one):

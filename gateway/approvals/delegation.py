@@ -13,7 +13,7 @@ import msgspec
 from gateway.approvals.requests import Unfit, alike
 from gateway.identity.principal import Principal
 from gateway.policy import escalating
-from gateway.policy.access import Approvers
+from gateway.policy.access import Access, Approvers
 from gateway.policy.approving import Approval
 
 LONGEST_SECONDS: Final = 92 * 86_400.0
@@ -69,15 +69,16 @@ def names(approvers: Approvers, user: str, groups: Iterable[str]) -> bool:
     return user in approvers.users or any(group in approvers.groups for group in groups)
 
 
-def lendable(who: Principal, rules: Mapping[str, Approval]) -> tuple[str, ...]:
+def lendable(who: Principal, rules: Mapping[str, Approval], access: Iterable[Access] = ()) -> tuple[str, ...]:
     """The rules that name this person, be it after a while."""
-    return tuple(
-        sorted(
-            name
-            for name, rule in rules.items()
-            if names(escalating.widened(rule.approvers, rule.escalate), who.user, who.groups)
-        )
-    )
+    asked = {name: escalating.widened(rule.approvers, rule.escalate) for name, rule in rules.items()}
+    asked |= {rule.name: rule.approvers for rule in access}
+    return tuple(sorted(name for name, approvers in asked.items() if names(approvers, who.user, who.groups)))
+
+
+def instead(lent: Iterable[Delegation], rule: str, approvers: Approvers, requester: str) -> Delegation | None:
+    """The delegation by which somebody decides about what this requester asks for under the rule; None: there is none."""
+    return next((one for one in lent if one.lends(rule, approvers) and not alike(one.user, requester)), None)
 
 
 def made(
@@ -89,6 +90,7 @@ def made(
     now: float,
     reason: str,
     rule: str = "",
+    access: Iterable[Access] = (),
 ) -> Delegation:
     """The delegation. `to`: user and issuer; `period`: from and until; `rule`: of this one alone. Raises Unfit."""
     since, until = period
@@ -96,11 +98,11 @@ def made(
         raise Unfit("an agent, and who signs in through an account, decides nothing that could be lent")
     if alike(to[0], who.user):
         raise Unfit("nobody lends his right to himself")
-    mine = lendable(who, rules)
+    mine = lendable(who, rules, access)
     if rule and rule not in mine:
         raise Unfit(f'you are none of those who decide by "{rule}"')
     if not mine:
-        raise Unfit("no approval rule names you among those who decide")
+        raise Unfit("no rule names you among those who decide")
     if not since < until or until <= now:
         raise Unfit("it would be over before it begins")
     if until - max(since, now) > LONGEST_SECONDS:

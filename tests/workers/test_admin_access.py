@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import trio
 
+from tests.gateway.approvals.test_delegation import lend
 from tests.workers.admin_rig import Supervisor, calling, desk, load, tending
 from workers import admin_post, approvals_store
 from workers.admin_access import AccessDesk
@@ -189,3 +190,21 @@ async def test_what_others_have_asked_for_is_none_of_ones_business(tmp_path: Pat
                     assert await status(handler, at.call(one, **who)) == 404
         assert "token_id" not in str(await at.access.show(at.call(one, **LEAD)))
         assert msgspec.json.encode(await at.access.show(at.call(one, **LEAD)))
+
+
+async def test_who_is_lent_the_right_answers_in_its_givers_stead_and_never_for_the_requester(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        one, two = await at.ask(), await at.ask(reason="TICKET-2")
+        lena = lend("lena", "leads", issuer="local", rules=("on request",))
+        dave = lend("dave", "leads", issuer="local", rules=("on request",))
+        deputy: dict[str, Any] = {"user": "bo", "groups": ("none",)}
+        at.access.lent = lambda who, now: (dave,) if who.user == "bo" else ()
+        assert await status(at.access.approve, at.call(one, **deputy)) == 404
+        at.access.lent = lambda who, now: (dave, lena) if who.user in ("bo", "dave") else ()
+        assert await status(at.access.approve, at.call(one, **DEV)) == 403
+        assert await status(at.access.review, at.call(one, **deputy)) == 403, "to review is not lent"
+        answer = await at.access.approve(at.call(one, **deputy))
+        assert answer["approval"]["decided_by"] == "bo (local) for lena (local)"
+        assert at.supervisor.grants[0].granted_by == "bo (local) for lena (local)"
+        assert at.supervisor.told[-1].data["delegation"] == lena.id
+        assert (await at.access.deny(at.call(two, **LEAD)))["approval"]["decided_by"] == "lena (local)"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.approvals.delegation import LONGEST_SECONDS, Delegation, lendable, made
+from gateway.approvals.delegation import LONGEST_SECONDS, Delegation, instead, lendable, made
 from gateway.approvals.requests import Unfit, alike
 from gateway.approvals.statements import approved, as_of, denied, missing, named, right
 from gateway.identity.principal import Principal
-from gateway.policy.access import Approvers
+from gateway.policy.access import Access, Approvers
 from gateway.policy.approving import Approval
 from gateway.policy.escalating import Step
 from tests.gateway.approvals.test_statements import DBA, NOW, SELF, TWO, held, rule, who
@@ -105,7 +105,7 @@ def test_what_is_lent_is_ones_own_by_the_rules_of_now() -> None:
         (replace(who("dora"), account=who("app")), ("bo", "okta"), period, "", "an agent"),
         (who("dora"), ("DORA", "local"), period, "", "to himself"),
         (who("dora"), ("bo", "okta"), period, "legal", "none of those"),
-        (who("eve", "none"), ("bo", "okta"), period, "", "no approval rule names you"),
+        (who("eve", "none"), ("bo", "okta"), period, "", "no rule names you"),
         (who("dora"), ("bo", "okta"), (NOW + 2, NOW + 1), "", "before it begins"),
         (who("dora"), ("bo", "okta"), (NOW - 9, NOW), "", "before it begins"),
         (who("dora"), ("bo", "okta"), (NOW, NOW + LONGEST_SECONDS + 1), "", "days"),
@@ -113,6 +113,16 @@ def test_what_is_lent_is_ones_own_by_the_rules_of_now() -> None:
     for giver, to, when, only, why in asked:
         with pytest.raises(Unfit, match=why):
             made("g1", giver, rules, to, when, NOW, "", only)
+
+
+def test_what_is_lent_is_of_rules_of_access_too() -> None:
+    access = [Access("on request", ("read",), Approvers(groups=("dba",)))]
+    assert lendable(who("dora"), TWO, access) == ("dba", "on request")
+    lent = [lend("ann", rules=("on request",)), lend("dora", rules=("on request",))]
+    found = instead(lent, "on request", access[0].approvers, "ANN")
+    assert found == lent[1], "ann lends nothing over what she has asked for"
+    assert instead(lent, "other", access[0].approvers, "zed") is None
+    assert instead(lent, "on request", Approvers(("lee",)), "zed") is None
 
 
 def test_what_is_lent_is_not_lent_on() -> None:
