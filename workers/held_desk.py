@@ -32,7 +32,7 @@ from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
 from workers.held_circumstances import Circumstances, looked
 from workers.held_store import HeldStore
-from workers.holds_link import Decided, News, Ran, ToWorker, Waits, Withdrawn
+from workers.holds_link import Decided, Noted, Ran, ToWorker, Waits, Withdrawn
 from workers.run_folder import RunFolder
 
 SHOWN_MAX: Final = 500
@@ -223,10 +223,10 @@ class HeldDesk:
             return after
 
     def tell_news(self, held_id: str, words: str) -> None:
-        """To its client, with the next sign of life."""
+        """To its client."""
         if (say := self._workers.get(held_id)) is not None:
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                say.send_nowait(News(held_id, words))
+                say.send_nowait(Noted(held_id, words))
 
     # -- the people
 

@@ -19,7 +19,7 @@ from gateway.errors import Refused, State
 from gateway.session import holding
 from gateway.session.holding import Held
 from workers import holds_link, risk_signs
-from workers.holds_link import Decided, FromWorker, News, Ran, Waits, Withdrawn
+from workers.holds_link import Decided, FromWorker, Noted, Ran, Waits, Withdrawn
 from workers.links import Link
 from workers.relay import Relay
 from workers.run_folder import RunFolder
@@ -33,15 +33,14 @@ _SHUTDOWN: Final = Refused(State.SHUTDOWN, "the gateway is shutting down: the re
 
 
 class _Waiting:
-    """One of them. `told`: POSIX nanoseconds of the last word to its client; `news`: what that did not say yet."""
+    """One of them. `told`: POSIX nanoseconds of the last word to its client."""
 
-    __slots__ = ("held", "link", "news", "told")
+    __slots__ = ("held", "link", "told")
 
     def __init__(self, link: Link, held: Held, told: int) -> None:
         self.link = link
         self.held = held
         self.told = told
-        self.news = ""
 
 
 class Holds:
@@ -93,8 +92,7 @@ class Holds:
                 self._end(one.held, _too_late(one.held), "too late")
             elif now - one.told >= REMIND_SECONDS * _NS:
                 one.told = one.link.session.now = now
-                holding.remind(one.link.session, one.held, one.news)
-                one.news = ""
+                holding.remind(one.link.session, one.held)
                 self._relay.look_again(one.link)
 
     def _hung_up(self) -> set[int]:
@@ -130,8 +128,8 @@ class Holds:
                 while (message := await holds_link.receive(stream)) is not None:
                     if isinstance(message, Decided):
                         self._decided(message)
-                    elif isinstance(message, News) and message.id in self._waiting:
-                        self._waiting[message.id].news = message.words
+                    elif isinstance(message, Noted):
+                        self._note(message)
                 nursery.cancel_scope.cancel()
         finally:
             self._say = None
@@ -148,6 +146,13 @@ class Holds:
             self._end(one.held, None, "")
         else:
             self._end(one.held, _denied(one.held, decided), "")
+
+    def _note(self, noted: Noted) -> None:
+        one = self._waiting.get(noted.id)
+        if one is not None:
+            one.told = one.link.session.now = time.time_ns()
+            holding.note(one.link.session, one.held, noted.words)
+            self._relay.look_again(one.link)
 
     def _end(self, held: Held, refused: Refused | None, withdrawn: str) -> None:
         one = self._waiting.pop(held.id)

@@ -79,15 +79,15 @@ class Decided(msgspec.Struct, tag="decided", frozen=True):
     words: str = ""
 
 
-class News(msgspec.Struct, tag="news", frozen=True):
-    """What its client is to read with the next sign of life: who may decide now, how many have."""
+class Noted(msgspec.Struct, tag="noted", frozen=True):
+    """Something that its client should know while it waits."""
 
     id: str
     words: str
 
 
-ToWorker = Decided | News
 FromWorker = Waits | Withdrawn | Ran
+ToWorker = Decided | Noted
 Message = FromWorker | ToWorker
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

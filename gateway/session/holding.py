@@ -135,11 +135,15 @@ def tell(s: Session, held: Held, who: str) -> None:
     s.to_client.append(notice_response("NOTICE", "00000", text, hint="Cancel the statement to withdraw the request."))
 
 
-def remind(s: Session, held: Held, news: str = "") -> None:
+def remind(s: Session, held: Held) -> None:
     """A sign of life, so that nobody in between takes the connection for dead."""
     left = max(0, int((held.until - s.now) / 1e9))
-    text = f"request {held.id} is still waiting, {left} s more at most{f'; {news}' if news else ''}"
-    s.to_client.append(notice_response("NOTICE", "00000", text))
+    s.to_client.append(notice_response("NOTICE", "00000", f"request {held.id} is still waiting, {left} s more at most"))
+
+
+def note(s: Session, held: Held, words: str) -> None:
+    """Something to know meanwhile."""
+    s.to_client.append(notice_response("NOTICE", "00000", f"request {held.id}: {words}"))
 
 
 def peek(s: Session) -> bool:

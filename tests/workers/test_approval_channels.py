@@ -24,7 +24,7 @@ from workers.admin_access import AccessDesk
 from workers.admin_process import Desk
 from workers.approval_channels import ApprovalChannels
 from workers.held_desk import HeldDesk
-from workers.holds_link import Decided, News, Waits, Withdrawn
+from workers.holds_link import Decided, Noted, Waits, Withdrawn
 from workers.run_folder import RunFolder
 
 pytestmark = pytest.mark.trio
@@ -155,7 +155,7 @@ async def test_two_people_release_it_through_a_webhook_and_the_house_hears_the_e
         second = await made.decide("carol")
         assert second.json() == {"ok": True, "words": "It is approved."}
         with trio.fail_after(10):
-            assert isinstance(await holds_link.receive(made.worker), News)
+            assert isinstance(await holds_link.receive(made.worker), Noted)
             decided = await holds_link.receive(made.worker)
         assert isinstance(decided, Decided)
         assert (decided.approve, decided.by) == (True, "dora (local), carol (local)")

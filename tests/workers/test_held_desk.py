@@ -22,7 +22,7 @@ from workers.admin_calls import Call, Turned
 from workers.admin_process import Desk
 from workers.held_desk import HeldDesk
 from workers.held_store import HeldStore
-from workers.holds_link import Decided, FromWorker, News, Ran, Waits, Withdrawn
+from workers.holds_link import Decided, FromWorker, Noted, Ran, Waits, Withdrawn
 from workers.run_folder import RunFolder
 
 pytestmark = pytest.mark.trio
@@ -77,7 +77,7 @@ class Worker:
 
     async def hears(self) -> Decided:
         with trio.fail_after(5):
-            while isinstance(message := await holds_link.receive(self.stream), News):
+            while isinstance(message := await holds_link.receive(self.stream), Noted):
                 self.news.append(message.words)
         assert isinstance(message, Decided)
         return message

@@ -17,7 +17,7 @@ from tests.workers.worker_rig import Guest, House, housed, quiet, running_server
 from workers import holds, holds_link
 from workers.audit_trail import read_all
 from workers.embedded import EmbeddedServer
-from workers.holds_link import Decided, FromWorker, News, Ran, Waits, Withdrawn
+from workers.holds_link import Decided, FromWorker, Noted, Ran, Waits, Withdrawn
 from workers.run_folder import RunFolder
 
 pytestmark = pytest.mark.trio
@@ -65,7 +65,7 @@ class Admin:
             self.stream = trio.SocketStream(sock)
             try:
                 while (message := await holds_link.receive(self.stream)) is not None:
-                    assert not isinstance(message, Decided | News)
+                    assert not isinstance(message, Decided | Noted)
                     self.heard.append(message)
             finally:
                 await trio.aclose_forcefully(self.stream)
@@ -150,15 +150,16 @@ async def test_nobody_in_time_is_a_refusal(tmp_path: Path, server: EmbeddedServe
         asked = await admin.hears(Waits)
         (one,) = house.worker.holds._waiting.values()
         assert admin.stream is not None
-        await holds_link.send(admin.stream, News(asked.id, "leads may decide now, too"))
-        await holds_link.send(admin.stream, News("h404", "nobody waits for this"))
-        await until(lambda: bool(one.news), "the news are there")
+        begun = one.told
+        await holds_link.send(admin.stream, Noted("h404", "nobody waits for this"))
+        await holds_link.send(admin.stream, Noted(asked.id, "leads may decide now, too"))
+        await until(lambda: one.told > begun, "it is told")
         one.told -= int(holds.REMIND_SECONDS * 1e9)
         await until(lambda: one.told > one.held.until - 31 * 10**9, "it was reminded")
         one.held.until = 0
         replies = str(await guest.replies())
         assert f"request {asked.id} is still waiting" in replies
-        assert "at most; leads may decide now, too" in replies
+        assert f"request {asked.id}: leads may decide now, too" in replies
         assert f"nobody decided in time about request {asked.id}" in replies
         assert (await admin.hears(Withdrawn)).why == "too late"
         await admin.decide(asked.id, approve=True)
