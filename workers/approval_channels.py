@@ -73,6 +73,7 @@ class ApprovalChannels:
             await nursery.start(made.run)
             self._held.opened, self._held.ended, self._held.moved = self.opened, self.ended, self.moved
             self._access.opened, self._access.ended = self.access_opened, self.access_ended
+            self._access.moved = self.access_moved
             with contextlib.suppress(Turned):  # it is in the log already
                 await self._catch_up({request for request, _ in receipts})
             task_status.started()
@@ -132,6 +133,13 @@ class ApprovalChannels:
     def access_opened(self, request: Request) -> None:
         """Somebody asks for access."""
         self._asked(viewing.of_access(request, self._access_rule(request), ""))
+
+    def access_moved(self, request: Request) -> None:
+        """It reaches further people."""
+        assert self._channels is not None
+        view = viewing.of_access(request, self._access_rule(request), "")
+        self._asked(view)
+        self._channels.changed(msgspec.structs.replace(view, changed=time.time()), "request.escalated")
 
     def access_ended(self, request: Request) -> None:
         """It was answered, or is asked for no more."""

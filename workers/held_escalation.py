@@ -14,8 +14,8 @@ import trio
 
 from gateway.approvals import statements
 from gateway.approvals.statements import Escalated, Held
+from gateway.policy.access import Step
 from gateway.policy.approving import Approval
-from gateway.policy.escalating import Step
 from workers.admin_calls import Turned
 from workers.held_desk import HeldDesk
 

@@ -71,8 +71,8 @@ def names(approvers: Approvers, user: str, groups: Iterable[str]) -> bool:
 
 def lendable(who: Principal, rules: Mapping[str, Approval], access: Iterable[Access] = ()) -> tuple[str, ...]:
     """The rules that name this person, be it after a while."""
-    asked = {name: escalating.widened(rule.approvers, rule.escalate) for name, rule in rules.items()}
-    asked |= {rule.name: rule.approvers for rule in access}
+    every: list[Approval | Access] = [*rules.values(), *access]
+    asked = {rule.name: escalating.widened(rule.approvers, rule.escalate) for rule in every}
     return tuple(sorted(name for name, approvers in asked.items() if names(approvers, who.user, who.groups)))
 
 

@@ -15,6 +15,7 @@ from gateway.approvals.requests import Unfit, alike
 from gateway.approvals.view import Risk
 from gateway.identity.principal import Principal
 from gateway.policy import escalating
+from gateway.policy.access import Step
 from gateway.policy.approving import Approval
 
 State = Literal["pending", "approved", "denied", "expired", "withdrawn"]
@@ -156,7 +157,7 @@ def taken(rule: Approval, held: Held) -> Approval:
     )
 
 
-def untold(held: Held, rules: Mapping[str, Approval]) -> list[tuple[float, str, escalating.Step]]:
+def untold(held: Held, rules: Mapping[str, Approval]) -> list[tuple[float, str, Step]]:
     """The steps that are still to be taken: when, by which rule."""
     told = {(one.rule, one.after_seconds) for one in held.escalated}
     its = [rules[name] for name in held.approvals if name in rules]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.approvals import statements
+from gateway.approvals import requests, statements
 from gateway.approvals.requests import Request
 from gateway.approvals.sealed import Shown
 from gateway.approvals.statements import Held
@@ -79,7 +79,7 @@ def of_held(
 
 def of_access(request: Request, rule: Access | None, url: str) -> View:
     """Access that somebody asks for, under this rule; None: it is no more."""
-    asked = request.asked
+    asked, rule = request.asked, None if rule is None else requests.taken(rule, request)
     clear = f", {', '.join(asked.unmask)} in clear" if asked.unmask else ""
     return View(
         id=request.id,

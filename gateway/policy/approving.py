@@ -7,8 +7,7 @@ from msgspec import Meta
 
 from gateway.channels import check_words
 from gateway.policy import escalating
-from gateway.policy.access import Approvers, Names, Text, check_approvers
-from gateway.policy.escalating import Step
+from gateway.policy.access import Approvers, Names, Step, Text, check_approvers
 from gateway.toml_source import Path, fail
 
 
@@ -42,4 +41,4 @@ def check(rule: Approval, path: Path, text: str, file: str) -> None:
         fail(text, file, (*path, "approvers"), "nobody could release anything", mend)
     check_approvers(rule.approvers, (*path, "approvers"), text, file)
     check_words(rule.channels, path, text, file)
-    escalating.check(rule.escalate, rule.wait_seconds, path, text, file)
+    escalating.check(rule.escalate, rule.wait_seconds, "wait_seconds", path, text, file)

@@ -129,8 +129,7 @@ def _strangers(policy: Policy, settings: Settings) -> list[str]:
     asking: list[Approval | Access] = [*policy.approvals, *policy.access]
     for one in asking:
         file, line = policy.places[one.name]
-        steps = one.escalate if isinstance(one, Approval) else ()
-        for word in dict.fromkeys((*one.channels, *(each for step in steps for each in step.channels))):
+        for word in dict.fromkeys((*one.channels, *(each for step in one.escalate for each in step.channels))):
             if word != CONSOLE and route(word, settings.channels) is None:
                 what = f'channel "{word}" is not in sluice.toml, so nobody is told there'
                 notes.append(f'{file}:{line}: "{one.name}": {what}')

@@ -1,22 +1,10 @@
 """Whom a request that nobody decides reaches next: steps of a rule, each after its time."""
 
 from collections.abc import Sequence
-from typing import Annotated
-
-import msgspec
-from msgspec import Meta
 
 from gateway.channels import check_words
-from gateway.policy.access import Approvers, Names, check_approvers
+from gateway.policy.access import Approvers, Step, check_approvers
 from gateway.toml_source import Path, fail
-
-
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """So long after a request was made these may decide it too, and these channels are told."""
-
-    after_seconds: Annotated[float, Meta(ge=1, le=86_400)]
-    approvers: Approvers = Approvers()
-    channels: Names = ()
 
 
 def due(steps: Sequence[Step], waited: float) -> tuple[Step, ...]:
@@ -31,8 +19,8 @@ def widened(approvers: Approvers, steps: Sequence[Step]) -> Approvers:
     return Approvers(tuple(dict.fromkeys(users)), tuple(dict.fromkeys(groups)))
 
 
-def check(steps: Sequence[Step], wait_seconds: float, path: Path, text: str, file: str) -> None:
-    """Raises ConfigError for the first step that cannot be meant."""
+def check(steps: Sequence[Step], wait_seconds: float, wait: str, path: Path, text: str, file: str) -> None:
+    """Raises ConfigError for the first step that cannot be meant. `wait`: what limits them, in words."""
     before = 0.0
     for index, one in enumerate(steps):
         here: Path = (*path, "escalate", index)
@@ -46,6 +34,6 @@ def check(steps: Sequence[Step], wait_seconds: float, path: Path, text: str, fil
             mend = "write the steps in their order, each later than the one before"
             fail(text, file, (*here, "after_seconds"), "the step is not later than the one before", mend)
         if one.after_seconds >= wait_seconds:
-            mend = f"set it below wait_seconds, which is {wait_seconds:.15g}"
+            mend = f"set it below {wait}, which is {wait_seconds:.15g}"
             fail(text, file, (*here, "after_seconds"), "nothing waits so long", mend)
         before = one.after_seconds

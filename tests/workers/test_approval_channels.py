@@ -205,9 +205,13 @@ async def test_access_that_is_asked_for_is_told_and_given_through_a_channel(tmp_
         opened = (await made.told(2))["data"]
         assert (opened["id"], opened["kind"], opened["title"]) == (request, "access", "access: read for 1 h")
         assert (await made.decide("dev", request=request)).status_code == 409
+        kept = await made.access.kept(request)
+        assert kept is not None
+        made.access.moved(kept)
+        assert (await made.told(3))["type"] == "request.escalated"
         answer = await made.decide("dora", request=request)
         assert answer.json() == {"ok": True, "words": "It is approved."}
-        assert (await made.told(3))["data"]["state"] == "approved"
+        assert (await made.told(4))["data"]["state"] == "approved"
         assert await made.access.waiting() == ()
 
 

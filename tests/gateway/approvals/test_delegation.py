@@ -12,9 +12,8 @@ from gateway.approvals.delegation import LONGEST_SECONDS, Delegation, instead, l
 from gateway.approvals.requests import Unfit, alike
 from gateway.approvals.statements import approved, as_of, denied, missing, named, right
 from gateway.identity.principal import Principal
-from gateway.policy.access import Access, Approvers
+from gateway.policy.access import Access, Approvers, Step
 from gateway.policy.approving import Approval
-from gateway.policy.escalating import Step
 from tests.gateway.approvals.test_statements import DBA, NOW, SELF, TWO, held, rule, who
 
 DAY = 86_400.0

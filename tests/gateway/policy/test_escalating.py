@@ -4,9 +4,9 @@ import pytest
 
 from gateway.errors import ConfigError
 from gateway.policy import rules
-from gateway.policy.access import Approvers
+from gateway.policy.access import Approvers, Step
 from gateway.policy.compile import compile
-from gateway.policy.escalating import Step, due, widened
+from gateway.policy.escalating import due, widened
 from gateway.policy.table import PolicyTable
 from gateway.settings import Settings
 
@@ -48,3 +48,23 @@ def test_steps_reach_the_compiled_policy_in_their_order() -> None:
 def test_a_step_that_cannot_be_meant_is_refused_with_its_place(steps: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         rules.load(RULE % steps, "policy.toml")
+
+
+ACCESS = """
+[[access]]
+name = "on request"
+allow = ["read"]
+%s
+escalate = [%s]
+"""
+ASKED = 'approvers = { groups = ["leads"] }'
+
+
+def test_access_on_request_has_steps_within_the_day_that_it_waits() -> None:
+    (rule,) = rules.load(ACCESS % (ASKED, LEADS), "policy.toml").access
+    assert rule.escalate[0].approvers.groups == ("dba-lead",)
+    with pytest.raises(ConfigError, match="nothing waits so long"):
+        rules.load(ACCESS % (ASKED, '{ after_seconds = 86400, channels = ["console"] }'), "policy.toml")
+    alone = 'break_glass = true\nreview_by = { groups = ["security"] }'
+    with pytest.raises(ConfigError, match="nobody is asked first"):
+        rules.load(ACCESS % (alone, LEADS), "policy.toml")
