@@ -9,12 +9,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from workers.admin_client import ask, part
+from workers.approval_statistics_cli import stats
 from workers.cli import Duration, config_option, words
 from workers.operations_cli import json_option, moment, print_json, print_table
 
 POLL_SECONDS: Final = 1.0
+ALIKE_MAX: Final = 500  # that the gateway takes with one word
 _ANSWERED: Final = {"approved": 0, "denied": 1, "expired": 1, "revoked": 1, "over": 1}
 answer_option = click.option("--reason", default="", help="Why; for the record.")
+alike_option = click.option("--all-alike", is_flag=True, help="And all that wait and are alike: the same with other values.")
 
 
 @click.command("request")
@@ -67,14 +70,15 @@ def list_verb(config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    table = Table("id", "kind", "state", "by", "database", "what", "reason", "since", "decided by", "review")
+    table = Table("id", "kind", "state", "risk", "by", "database", "what", "reason", "since", "decided by", "review")
     for one in answer["approvals"]:
         table.add_row(*map(escape, _cells(one)))
     print_table(table)
 
 
 def _cells(one: dict[str, Any]) -> tuple[str, ...]:
-    begins = one["id"], one["kind"], one["state"], one["by"]
+    alike = f", {one['alike']} alike" if one.get("alike", 0) > 1 else ""
+    begins = one["id"], one["kind"], one["state"] + alike, one.get("risk", ""), one["by"]
     since = moment(one["since"])
     if one["kind"] == "statement":
         by = one["denied_by"] or ", ".join(one["approved_by"])
@@ -96,20 +100,22 @@ def show(config: str | None, request_id: str) -> None:
 @config_option
 @json_option
 @answer_option
+@alike_option
 @click.argument("request_id", metavar="ID")
-def approve(config: str | None, as_json: bool, reason: str, request_id: str) -> None:
+def approve(config: str | None, as_json: bool, reason: str, all_alike: bool, request_id: str) -> None:
     """Approve what somebody else has asked for."""
-    _answer(config, as_json, request_id, "approve", reason)
+    _answer(config, as_json, request_id, "approve", reason, all_alike=all_alike)
 
 
 @approvals.command("deny")
 @config_option
 @json_option
 @answer_option
+@alike_option
 @click.argument("request_id", metavar="ID")
-def deny(config: str | None, as_json: bool, reason: str, request_id: str) -> None:
+def deny(config: str | None, as_json: bool, reason: str, all_alike: bool, request_id: str) -> None:
     """Deny what somebody else has asked for."""
-    _answer(config, as_json, request_id, "deny", reason)
+    _answer(config, as_json, request_id, "deny", reason, all_alike=all_alike)
 
 
 @approvals.command("review")
@@ -137,10 +143,20 @@ def revoke(config: str | None, as_json: bool, reason: str, request_id: str) -> N
     _answer(config, as_json, request_id, "revoke", reason)
 
 
-def _answer(config: str | None, as_json: bool, request_id: str, verb: str, reason: str) -> None:
-    answer = ask(config, "POST", f"/v1/approvals/{part(request_id)}/{verb}", {"reason": reason})
+approvals.add_command(stats)
+
+
+def _answer(
+    config: str | None, as_json: bool, request_id: str, verb: str, reason: str, *, all_alike: bool = False
+) -> None:
+    body: dict[str, Any] = {"reason": reason}
+    if all_alike:  # those that are there now, and none that comes meanwhile
+        shown = ask(config, "GET", f"/v1/approvals/{part(request_id)}")["approval"]
+        body |= {"alike": shown["alike_ids"][:ALIKE_MAX]} if "alike_ids" in shown else {}
+    answer = ask(config, "POST", f"/v1/approvals/{part(request_id)}/{verb}", body)
     state = "reviewed" if verb == "review" else answer["approval"]["state"]
-    _print(answer, as_json, f"{request_id}: {state}")
+    others = "".join(f"\n{one}: {became}" for one, became in answer.get("alike", {}).items())
+    _print(answer, as_json, f"{request_id}: {state}{others}")
     if not answer.get("in_force", True):
         click.echo("sluice: not every worker decides by it yet: see `sluice status`", err=True)
         sys.exit(1)

@@ -4,7 +4,7 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
@@ -13,9 +13,11 @@ import msgspec
 import trio
 from msgspec import Meta
 
-from gateway.approvals import requests
+from gateway.approvals import delegation, requests
+from gateway.approvals.delegation import Delegation
 from gateway.approvals.requests import Asked, Request, Unfit
-from gateway.policy.access import Access, Approvers, Word
+from gateway.identity.principal import Principal
+from gateway.policy.access import Access, Approvers, Step, Word
 from gateway.policy.operating import Operator
 from gateway.policy.rules import Grant
 from workers.admin_calls import Call, Tables, Turned, plain
@@ -68,6 +70,8 @@ class AccessDesk:
         if fleet is not None:
             fleet.hears(REQUEST, self._heard)
             fleet.begins(self._again)
+        self.moved: Callable[[Request], None] = lambda request: None  # it waits still, and further people may decide
+        self.lent: Callable[[Principal, float], Sequence[Delegation]] = lambda who, now: ()
 
     async def ask(self, call: Call) -> dict[str, Any]:
         """People ask, and agents where a rule lets them. The same request again is the one that waits."""
@@ -122,7 +126,7 @@ class AccessDesk:
     async def revoke(self, call: Call) -> dict[str, Any]:
         """Ends an access early: who has it, who may approve it, or who operates the gateway."""
         words, request = plain(call.read(Answered).reason, "the reason"), await self._found(call)
-        rule = _rule(call.table.access, request)
+        rule = _rule_now(call, request)
         decides = rule is not None and not call.who.actors and requests.named(rule.approvers, call.who)
         if not (_owns(call, request) or decides or _operates(call)):
             await call.refuse("revoke access", "you neither have this access nor decide about it", "", approval=request.id)
@@ -216,19 +220,30 @@ class AccessDesk:
     async def _answer(self, call: Call, *, approve: bool) -> dict[str, Any]:
         words, request = plain(call.read(Answered).reason, "the reason"), await self._found(call)
         verb = "approve" if approve else "deny"
-        rule = _rule(call.table.access, request)
-        await self._fit(call, request, rule.approvers if rule else Approvers(), verb)
+        rule = _rule_now(call, request)
+        approvers = rule.approvers if rule else Approvers()
+        lent = self._lent(call, request, approvers)
+        await self._fit(call, request, Approvers((call.who.user,)) if lent else approvers, verb)
         if request.state != "pending" or call.now >= request.decide_by:
             state = _told(request, call.now)["state"]
             raise Turned(HTTPStatus.CONFLICT, f"it is {state} already", "See `sluice approvals show`.")
-        if not await call.record(verb, **_facts(request), reason=words):
+        stead = {"for": lent.by, "delegation": lent.id} if lent else {}
+        if not await call.record(verb, **_facts(request), **stead, reason=words):
             raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
         after = requests.decided(request, call.who, call.now, words, approve=approve)
+        if lent:
+            after = msgspec.structs.replace(after, decided_by=f"{after.decided_by} for {lent.by}")
         answer = await self._moved(call, request, after)
         what = "access approved" if approve else "access denied"
-        facts = {**_facts(after), "decision": words, "by": after.decided_by, "expires": after.expires}
+        facts = {**_facts(after), "decision": words, "by": after.decided_by, "expires": after.expires, **stead}
         await call.desk.post.record("approval", what, **facts, **call.signature())
         return answer
+
+    def _lent(self, call: Call, request: Request, approvers: Approvers) -> Delegation | None:
+        """In whose stead the caller decides, where the rule does not name him."""
+        if requests.named(approvers, call.who):
+            return None
+        return delegation.instead(self.lent(call.who, call.now), request.rule, approvers, request.user)
 
     async def _moved(self, call: Call, before: Request, after: Request) -> dict[str, Any]:
         if not await self._do(lambda store: store.move(before, after)):
@@ -268,13 +283,14 @@ class AccessDesk:
         return {"approval": told, **({"in_force": await self.publish()} if publish else {})}
 
     def _sees(self, call: Call, request: Request) -> bool:
-        rule = _rule(call.table.access, request)
+        rule = _rule_now(call, request)
         deciders = (rule.approvers, rule.review_by) if rule else ()
         named = any(requests.named(each, call.who) for each in deciders)
+        named = named or (rule is not None and self._lent(call, request, rule.approvers) is not None)
         return named or _owns(call, request) or _operates(call)
 
     async def _settle(self, now: float) -> None:
-        """What nobody has answered in time, and what is over, says so."""
+        """What nobody has answered in time, and what is over, says so; and what waits for long reaches further people."""
         for one in await self._do(lambda store: [*store.of_state("pending"), *store.of_state("approved")]):
             over = one.decide_by if one.state == "pending" else one.expires
             if now >= over:
@@ -284,11 +300,32 @@ class AccessDesk:
                     await self._desk.happened("approval", f"access {state}", **_facts(after))
                     if one.state == "pending":
                         self.ended(after)
+            elif one.state == "pending":
+                await self._escalate(one, now)
+
+    async def _escalate(self, request: Request, now: float) -> None:
+        due = [step for when, step in self._steps(request) if when <= now]
+        if not due:
+            return
+        told = [msgspec.to_builtins(step) for step in due]
+        if not await self._desk.post.record("approval", "request escalated", **_facts(request), steps=told):
+            return  # it is tried again with the next look
+        seconds = (*request.escalated, *(step.after_seconds for step in due))
+        after = msgspec.structs.replace(request, escalated=seconds)
+        if await self._do(lambda store: store.move(request, after)):
+            self.moved(after)
+
+    def _steps(self, request: Request) -> tuple[tuple[float, Step], ...]:
+        """Those that are still to be taken, and when."""
+        rule = _rule(self._tables.of(self._desk.loaded.policy).access, request)
+        steps = requests.untold(rule, request) if rule is not None else ()
+        return tuple((request.since + step.after_seconds, step) for step in steps)
 
     async def _due(self) -> float:
-        """When the next one is over."""
+        """When the next one is over, or reaches further people."""
         found = await self._do(lambda store: [*store.of_state("pending"), *store.of_state("approved")])
-        return min((one.decide_by if one.state == "pending" else one.expires for one in found), default=9e9)
+        ends = [one.decide_by if one.state == "pending" else one.expires for one in found]
+        return min((*ends, *(when for one in found for when, _ in self._steps(one))), default=9e9)
 
     async def _do(self, work: Callable[[Store], T]) -> T:
         """In the store's thread. Raises Turned where it cannot be used."""
@@ -310,6 +347,12 @@ class AccessDesk:
 
 def _rule(rules: tuple[Access, ...], request: Request) -> Access | None:
     return next((one for one in rules if one.name == request.rule), None)
+
+
+def _rule_now(call: Call, request: Request) -> Access | None:
+    """The rule of the request, with those who may decide about it by now."""
+    rule = _rule(call.table.access, request)
+    return None if rule is None else requests.as_of(rule, request, call.now)
 
 
 def _owns(call: Call, request: Request) -> bool:

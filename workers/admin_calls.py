@@ -52,6 +52,7 @@ class Call:
     body: bytes = b""
     path: Mapping[str, str] = field(default_factory=dict)
     now: float = field(default_factory=time.time)
+    how: str = "token"  # how it came in: by the operators' interface, or by a channel's kind
 
     @property
     def by(self) -> str:

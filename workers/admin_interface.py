@@ -4,7 +4,7 @@ from typing import Any
 
 import trio
 
-from workers import approvals_fleet
+from workers import approvals_fleet, held_escalation
 from workers.admin_access import AccessDesk
 from workers.admin_approvals import Approvals
 from workers.admin_bars import Keeper
@@ -13,6 +13,8 @@ from workers.admin_process import Desk
 from workers.admin_server import Server
 from workers.admin_strangers import Strangers
 from workers.approval_channels import ApprovalChannels
+from workers.approval_statistics import ApprovalStatistics
+from workers.delegations import Delegations
 from workers.held_desk import HeldDesk
 from workers.held_fleet import HeldFleet
 
@@ -22,13 +24,16 @@ async def serve(desk: Desk) -> None:
     keeper, strangers = Keeper(desk), Strangers(desk)
     fleet = approvals_fleet.of(desk)
     access, held = AccessDesk(desk, fleet), HeldDesk(desk, fleet)
+    delegations = Delegations(desk)
+    held.lent = access.lent = delegations.to
     channels = ApprovalChannels(desk, access, held, fleet)
 
     def application() -> Any:
         from workers.admin_app import application
         from workers.channel_routes import routes
 
-        operations = [*Operations(keeper).all(), *Approvals(access, held).all()]
+        of_people = [*delegations.all(), *ApprovalStatistics(held).all()]
+        operations = [*Operations(keeper).all(), *Approvals(access, held).all(), *of_people]
         return application(desk, operations, strangers, routes(channels.callbacks))
 
     async with trio.open_nursery() as nursery:
@@ -39,6 +44,8 @@ async def serve(desk: Desk) -> None:
         if fleet is not None:
             nursery.start_soon(HeldFleet(fleet, held).keep)
             nursery.start_soon(fleet.keep)
+        nursery.start_soon(delegations.keep)
         nursery.start_soon(held.keep)
+        nursery.start_soon(held_escalation.keep, held)
         nursery.start_soon(held.serve)
         nursery.start_soon(Server(desk, application).serve)

@@ -17,7 +17,7 @@ from gateway.approvals.one_time import Links
 from gateway.approvals.requests import Request
 from gateway.approvals.sealed import Shown
 from gateway.approvals.statements import Held
-from gateway.approvals.view import Approver, Evidence, Outcome, View, plain
+from gateway.approvals.view import Approver, Change, Evidence, Outcome, View, plain
 from gateway.errors import ConfigError, Refusal
 from gateway.identity import barred, claims
 from gateway.policy.access import Access
@@ -75,8 +75,9 @@ class ApprovalChannels:
         self.callbacks, self._channels = made.callbacks, made.channels
         async with trio.open_nursery() as nursery:
             await nursery.start(made.run)
-            self._held.opened, self._held.ended = self.opened, self.ended
+            self._held.opened, self._held.ended, self._held.moved = self.opened, self.ended, self.moved
             self._access.opened, self._access.ended = self.access_opened, self.access_ended
+            self._access.moved = self.access_moved
             if shared is not None and self._fleet is not None:
                 self._fleet.begins(shared.load)  # then it catches up
                 nursery.start_soon(shared.keep)
@@ -91,7 +92,7 @@ class ApprovalChannels:
         for each in sorted(told):
             held, request = await self._held.kept(each), await self._access.kept(each)
             if held is not None:
-                self.opened(held)
+                self._asked(self._view(held))
                 if held.state != "pending":
                     self.ended(held)
             if request is not None:
@@ -112,16 +113,41 @@ class ApprovalChannels:
             await trio.sleep(REPORT_SECONDS)
 
     def opened(self, held: Held) -> None:
-        """A statement waits."""
-        self._asked(viewing.of_held(held, self._rules(), "", self._shown(held) if self._literals else None))
+        """A statement waits. Of those that are alike one is told."""
+        lead = self._held.around.groups.lead(held)
+        if lead is None or lead.id == held.id:
+            return self._asked(self._view(held))
+        self._views[held.id] = self._view(held).without_values()
+        self._changed(lead, "request.grouped")
+
+    def moved(self, held: Held, change: Change) -> None:
+        """It waits still, and something has become of it."""
+        lead = self._held.around.groups.lead(held)
+        if lead is not None and lead.id != held.id:
+            self._views[held.id] = self._view(held).without_values()
+            return
+        if change == "request.escalated":
+            self._asked(self._view(held))
+        self._changed(held, change)
 
     def ended(self, held: Held) -> None:
-        """It waits no more."""
+        """It waits no more; the next of those that were alike is told in its place."""
         self._settled(viewing.of_held(held, self._rules(), ""))
+        lead = self._held.around.groups.lead(held)
+        if lead is not None:
+            self._asked(self._view(lead))
+            self._changed(lead, "request.grouped")
 
     def access_opened(self, request: Request) -> None:
         """Somebody asks for access."""
         self._asked(viewing.of_access(request, self._access_rule(request), ""))
+
+    def access_moved(self, request: Request) -> None:
+        """It reaches further people."""
+        assert self._channels is not None
+        view = viewing.of_access(request, self._access_rule(request), "")
+        self._asked(view)
+        self._channels.changed(msgspec.structs.replace(view, changed=time.time()), "request.escalated")
 
     def access_ended(self, request: Request) -> None:
         """It was answered, or is asked for no more."""
@@ -185,6 +211,17 @@ class ApprovalChannels:
         except ValueError:  # sealed under a key that is no more
             return None
 
+    def _view(self, held: Held) -> View:
+        around = self._held.around
+        shown = self._shown(held) if self._literals and held.state == "pending" else None
+        return viewing.of_held(held, self._rules(), "", shown, max(1, around.groups.count(held)), around.new(held))
+
+    def _changed(self, held: Held, change: Change) -> None:
+        assert self._channels is not None
+        view = msgspec.structs.replace(self._view(held), changed=time.time())
+        self._views[held.id] = view.without_values()
+        self._channels.changed(view, change)
+
     def _asked(self, view: View) -> None:
         assert self._channels is not None
         self._views[view.id] = view.without_values()
@@ -213,7 +250,8 @@ class ApprovalChannels:
             return None
         address = plain(" ".join(f"{name}={value}" for name, value in evidence.items()), ADDRESS_CHARACTERS_MAX)
         body = msgspec.json.encode({"reason": plain(words, REASON_CHARACTERS_MAX)})
-        return Call(self._desk, self._tables.of(self._desk.loaded.policy), who, address, body, {"id": request_id}, now)
+        table = self._tables.of(self._desk.loaded.policy)
+        return Call(self._desk, table, who, address, body, {"id": request_id}, now, approver.how)
 
 
 def _became(approval: dict[str, Any]) -> str:

@@ -7,11 +7,11 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import trio
 
-from gateway.approvals.view import Approver, Evidence, Outcome, View
+from gateway.approvals.view import Approver, Change, Evidence, Outcome, View
 from workers.channel_health import Health
 
 ENTRIES_MAX: Final = 2000  # requests a channel is told of at a time
@@ -19,6 +19,7 @@ AT_ONCE_MAX: Final = 4  # messages on their way to one channel
 PAUSE_SECONDS: Final = 1.0  # after a first failure; then twice as long each time …
 PAUSE_SECONDS_MAX: Final = 60.0
 TRIES_MAX: Final = 12  # … of telling that a request is over: by then some ten minutes
+CHANGE_TRIES_MAX: Final = 3  # of telling what became of one that is open; the next change tells it, too
 MESSAGE_SECONDS_MAX: Final = 30.0  # for whatever a channel does at a time
 log = logging.getLogger("sluice.channels")
 
@@ -45,6 +46,15 @@ class Channel(Protocol):
         """Tells that it is over."""
 
 
+@runtime_checkable
+class Updating(Protocol):
+    """A channel that also tells what becomes of a request while it is open: who has approved it, who may decide now. It may
+    raise as the others do."""
+
+    async def changed(self, view: View, place: str, receipt: str, change: Change) -> None:
+        """Brings what was told up to date."""
+
+
 class Requests(Protocol):
     """What channels that bring decisions are given. Whether somebody may decide is judged here, and nowhere else."""
 
@@ -65,7 +75,9 @@ class _Entry:
     view: View
     place: str
     over: View | None = None
-    changed: trio.Event = field(default_factory=trio.Event)
+    news: tuple[View, Change] | None = None  # what the message does not say yet: the latest alone
+    changed: trio.Event = field(default_factory=trio.Event)  # it is over
+    woken: trio.Event = field(default_factory=trio.Event)  # … or there are news
 
 
 class _Line:
@@ -98,7 +110,7 @@ class _Line:
                 self._receipts[kept] = receipt
             entry.view = entry.view.without_values()
             while entry.over is None:
-                await entry.changed.wait()
+                await self._follow(entry, self._receipts[kept])
             over, receipt = entry.over, self._receipts[kept]
             await self._try(lambda: self.channel.settled(over, entry.place, receipt), lambda: False, TRIES_MAX)
             self._receipts.pop(kept, None)
@@ -107,9 +119,30 @@ class _Line:
         finally:
             del self.entries[key]
 
+    async def _follow(self, entry: _Entry, receipt: str) -> None:
+        """The next thing that becomes of it while it is open."""
+        if entry.news is None:
+            entry.woken = trio.Event()
+            await entry.woken.wait()
+            return
+        (view, change), channel = entry.news, self.channel
+        entry.news = None
+        if isinstance(channel, Updating):
+            await self._try(
+                lambda: channel.changed(view, entry.place, receipt, change),
+                lambda: entry.over is not None or entry.news is not None,
+                CHANGE_TRIES_MAX,
+                entry,
+            )
+
     async def _ask(self, entry: _Entry) -> str | None:
+        def ask() -> Awaitable[str]:
+            if entry.news is not None:
+                (entry.view, _), entry.news = entry.news, None
+            return self.channel.ask(entry.view, entry.place)
+
         return await self._try(
-            lambda: self.channel.ask(entry.view, entry.place),
+            ask,
             lambda: entry.over is not None or self._clock() >= entry.view.until,
             None,
             entry,
@@ -224,14 +257,23 @@ class Channels:
             line.entries[key] = entry = _Entry(view, place)
             self._nursery.start_soon(line.tell, key, entry)
 
+    def changed(self, view: View, change: Change) -> None:
+        """A request is another and still open; those channels that can tell are told how it stands by now."""
+        for line in self._lines.values():
+            for (request, _), entry in line.entries.items():
+                if request == view.id and entry.over is None:
+                    entry.news = view, change
+                    entry.woken.set()
+
     def settled(self, view: View) -> None:
         """A request is over; the channels that were told of it are told so, without literals."""
         over = view.without_values()
         for line in self._lines.values():
             for (request, _), entry in line.entries.items():
                 if request == view.id and entry.over is None:
-                    entry.over = over
+                    entry.over, entry.news = over, None
                     entry.changed.set()
+                    entry.woken.set()
 
     def receipts(self, name: str, request_id: str) -> tuple[str, ...]:
         """Which messages of a channel are about this request, as far as that is known yet."""

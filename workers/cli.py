@@ -24,6 +24,8 @@ _ELSEWHERE = {  # verb: module, its command, what `sluice --help` says of it
     "classify": ("workers.classify_cli", "classify_verb", "Show which columns are sensitive, and why."),
     "connect": ("workers.connect_cli", "connect_verb", "Run a client with your token in place."),
     "credential": ("workers.credential_cli", "credential_verbs", "Static passwords for clients that know nothing else."),
+    "delegate": ("workers.delegation_cli", "delegate", "Lend your right to approve to somebody else for a time."),
+    "delegations": ("workers.delegation_cli", "delegations", "Show who has lent his right to approve; take it back."),
     "demo": ("workers.demo", "demo", "Show the whole product against an embedded PostgreSQL."),
     "lock": (_OPERATIONS, "lock", "Lock a user out."),
     "login": ("workers.login_cli", "login_verb", "Sign in at the identity provider."),

@@ -1,37 +1,46 @@
 """The statements of all workers that wait for people: kept, shown to those who decide, decided once, told to the worker."""
 
 import contextlib
-import hashlib
+import functools
 import logging
 import math
 import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import trio
+from msgspec import Meta
 
 from gateway.approvals import sealed, statements
+from gateway.approvals.delegation import Delegation
 from gateway.approvals.requests import Unfit
 from gateway.approvals.sealed import Secret
 from gateway.approvals.statements import Held
+from gateway.approvals.view import Change
+from gateway.identity.principal import Principal
 from gateway.policy.approving import Approval
 from gateway.policy.operating import Operator
 from workers import holds_link
 from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
 from workers.approvals_fleet import Fleet
+from workers.held_circumstances import Circumstances, looked
 from workers.held_store import HeldStore
+from workers.held_told import as_told, facts_of, shape_of
 from workers.holds_link import Decided, Noted, Ran, ToWorker, Waits, Withdrawn
 from workers.run_folder import RunFolder
 from workers.shared_approvals import SharedHeld
 
 SHOWN_MAX: Final = 500
+ALIKE_MAX: Final = 500  # decided with one word
+PAGE: Final = 500  # requests that are read at a time
+LEARNED_MAX: Final = 2000  # of what was approved before, for what is new about a request
 LOOK_SECONDS: Final = 1.0
 LOST_SECONDS: Final = 5.0  # for a worker to tell again what waits, when the connection broke
 _NOT_RECORDED: Final = "it could not be put on record, and is not done"
@@ -43,9 +52,10 @@ log = logging.getLogger("sluice.admin")
 
 
 class Answered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body that answers."""
+    """The body that answers. `alike`: others that are to be answered so too, if they are alike."""
 
     reason: str = ""
+    alike: Annotated[tuple[str, ...], Meta(max_length=ALIKE_MAX)] = ()
 
 
 class HeldDesk:
@@ -66,6 +76,9 @@ class HeldDesk:
         self._lost: dict[str, float] = {}  # requests whose worker is not there, since when
         self.opened: Callable[[Held], None] = lambda held: None  # who tells others of what waits, and of its end
         self.ended: Callable[[Held], None] = lambda held: None
+        self.moved: Callable[[Held, Change], None] = lambda held, change: None
+        self.lent: Callable[[Principal, float], Sequence[Delegation]] = lambda who, now: ()
+        self.around = Circumstances()
 
     # -- the workers
 
@@ -112,7 +125,9 @@ class HeldDesk:
                     self._told.discard(held_id)
                     held = await self._do(lambda store: store.get(held_id))
                     if held is not None and held.state == "approved":
-                        await self._do(lambda store: store.move(held, msgspec.structs.replace(held, ran=True)))
+                        ran = msgspec.structs.replace(held, ran=True)
+                        await self._do(lambda store: store.move(held, ran))
+                        self.around.learn(ran)
         except Turned:  # it is in the log already
             if isinstance(message, Waits):
                 if message.id not in self._unkept:
@@ -126,23 +141,24 @@ class HeldDesk:
             say.send_nowait(Decided(waits.id, False, _GATEWAY, "another request has this name; send it again"))
             return
         if held is None:
-            held = await self._remembered(self._held(waits))
+            held = await self._remembered(self.around.assessed(self._held(waits), waits))
             await self._do(lambda store: store.add(held))
         self._workers[waits.id] = say
         self._told.discard(waits.id)
         self._lost.pop(waits.id, None)
         await self._tell(held)
         if held.state == "pending":
+            self.around.opened(held)
             self.opened(held)
 
     async def _remembered(self, held: Held) -> Held:
         """Approved, where the same shape was, not long ago. That time goes on from the decision of people."""
-        rules, now = self._rules(), time.time()
+        rules, now = self.rules(), time.time()
         seconds = min((rules[name].remember_seconds if name in rules else 0.0 for name in held.approvals), default=0.0)
         same = await self._do(lambda store: store.let_go(held.shape)) if seconds else None
         if same is None or not statements.remembers(same, held.shape, seconds, now):
             return held
-        told = {**_facts(held), "remembered": same.id, "by": list(same.givers)}
+        told = {**facts_of(held), "remembered": same.id, "by": list(same.givers)}
         if not await self._desk.post.record("approval", "statement approved", **told):
             return held  # people decide
         passes = {"state": "approved", "given": same.given, "decided": same.decided, "secret": b"", "claimed": True}
@@ -153,7 +169,7 @@ class HeldDesk:
         secret = Secret(waits.text, waits.types, waits.values)
         facts = {name: getattr(waits, name) for name in waits.__struct_fields__ if name in Held.__struct_fields__}
         kept = sealed.seal(secret, waits.id, key, secrets.token_bytes(sealed.NONCE_BYTES))
-        return Held(**facts, state="pending", shape=_shape(waits), secret=kept, host=self._host)
+        return Held(**facts, state="pending", shape=shape_of(waits), secret=kept, host=self._host)
 
     async def _tell(self, held: Held) -> None:
         """The worker that has it waiting, where it is there and does not know yet. An approval is claimed before that."""
@@ -170,7 +186,7 @@ class HeldDesk:
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             self._workers[held.id].send_nowait(Decided(held.id, approve, by, held.decision))
         if claims:
-            await self._desk.happened("approval", "statement released", **_facts(held), by=list(held.givers))
+            await self._desk.happened("approval", "statement released", **facts_of(held), by=list(held.givers))
 
     def _knows_not(self, held_id: str) -> bool:
         """Whether a worker has it waiting, and was not told yet."""
@@ -187,7 +203,7 @@ class HeldDesk:
             if not await self._do(lambda store: store.move(held, after)):
                 return  # somebody has decided meanwhile
             await self._tell(after)  # should its worker be back at this moment
-            self.ended(after)
+            self._end(after)
         self._lost.pop(held_id, None)
 
     async def keep(self) -> None:
@@ -198,6 +214,7 @@ class HeldDesk:
                 with contextlib.suppress(Turned):
                     before = [one for one in await self._do(lambda store: store.pending()) if one.host == self._host]
                     self._lost |= {one.id: time.monotonic() for one in before if one.id not in self._workers}
+                    self.around.remember(await self.history(0.0, LEARNED_MAX))
                     known = True
             await trio.sleep(LOOK_SECONDS)
             late = time.monotonic() - LOST_SECONDS
@@ -227,16 +244,53 @@ class HeldDesk:
         if held.host == self._host or held.state != "approved":  # another host's approval lets nothing go here
             await self._tell(held)
         if held.state != "pending":
-            self.ended(held)
+            self._end(held)
+        elif held.id in self._workers:
+            self._advanced(held)
 
     async def taken(self, held: Held, why: str) -> None:
         """What a gateway that is gone had waiting is over."""
-        await self._desk.happened("approval", "request withdrawn", **_facts(held), why=why)
+        await self._desk.happened("approval", "request withdrawn", **facts_of(held), why=why)
         await self.changed(held)
 
     async def kept(self, held_id: str) -> Held | None:
         """The statement of this id. Raises Turned."""
         return await self._do(lambda store: store.get(held_id))
+
+    async def history(self, since: float, count: int) -> list[Held]:
+        """The latest made since then, newest first, as the store has them for counting. Raises Turned."""
+        found: list[Held] = []
+        before = math.inf, ""
+        while len(found) < count:  # page by page, so that nobody waits long for the store
+            wanted = min(PAGE, count - len(found))
+            read = functools.partial(HeldStore.page, since=since, before=before, count=wanted)
+            page = await self._do(read)
+            found += page
+            if len(page) < wanted:
+                break
+            before = page[-1].since, page[-1].id
+        return found
+
+    async def amend(self, held_id: str, change: Callable[[Held], Held], what: str = "", **facts: Any) -> Held | None:
+        """What is noted on one that waits, on record first where `what` says so; as it is then. None: it waits no more, that
+        was so already, or it could not be put on record. Raises Turned."""
+        async with self._deciding:
+            held = await self._do(lambda store: store.get(held_id))
+            if held is None or held.state != "pending" or (after := change(held)) == held:
+                return None
+            if what and not await self._desk.post.record("approval", what, **facts_of(held), **facts):
+                return None
+            if not await self._do(lambda store: store.move(held, after)):
+                return None
+            if after.host == self._host:
+                self.around.opened(after)
+            return after
+
+    def tell_news(self, held_id: str, words: str) -> None:
+        """To its client."""
+        if (say := self._workers.get(held_id)) is not None:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                say.send_nowait(Noted(held_id, words))
 
     # -- the people
 
@@ -244,15 +298,18 @@ class HeldDesk:
         """All that wait and the latest others: one's own, those of rules that name one among who decides, and all to who
         operates the gateway."""
         found = await self._do(lambda store: [*store.pending(), *store.newest(SHOWN_MAX)])
-        return [_told(one, call.now) for one in {each.id: each for each in found}.values() if self._sees(call, one)]
+        seen = [one for one in {each.id: each for each in found}.values() if self._sees(call, one)]
+        return [as_told(one, call.now) | self.around.told(one) for one in seen]
 
     async def show(self, call: Call) -> dict[str, Any]:
         """One of them; with its literals to those who may decide."""
         held = await self._found(call)
-        told = {**_told(held, call.now), "missing": statements.missing(held, self._rules())}
+        told = {**as_told(held, call.now), "missing": statements.missing(held, self.rules())}
+        told |= self.around.told_in_full(held)
         if held.state == "pending" and self._decides(call, held):
             if not await call.record("show statement", approval=held.id):
                 raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
+            await self.amend(held.id, lambda one: looked(one, call.who, call.now))
             read = sealed.unseal(held.secret, held.id, self._desk.loaded.secrets.approvals_key)
             told |= msgspec.to_builtins(sealed.shown(read))
         return {"approval": told}
@@ -266,23 +323,43 @@ class HeldDesk:
         return await self._decide(call, approve=False)
 
     async def _decide(self, call: Call, *, approve: bool) -> dict[str, Any]:
-        words = plain(call.read(Answered).reason, "the reason")
+        body = call.read(Answered)
+        words = plain(body.reason, "the reason")
         async with self._deciding:
-            return await self._decided(call, await self._found(call), words, approve)
+            first = await self._found(call)
+            answer = await self._decided(call, first, words, approve)
+        alike = {each: await self._also(call, first, each, words, approve) for each in body.alike if each != first.id}
+        return answer | {"alike": alike} if body.alike else answer
 
-    async def _decided(self, call: Call, held: Held, words: str, approve: bool) -> dict[str, Any]:
+    async def _also(self, call: Call, first: Held, held_id: str, words: str, approve: bool) -> str:
+        """How one more stands, that is decided with the same word: a decision of its own."""
+        async with self._deciding:
+            held = await self._do(lambda store: store.get(held_id))
+            if held is None or held.shape != first.shape:
+                return "it is not alike"
+            try:
+                state = (await self._decided(call, held, words, approve, first.id))["approval"]["state"]
+            except Turned as turned:
+                return turned.error
+            return str(state)
+
+    async def _decided(
+        self, call: Call, held: Held, words: str, approve: bool, alike: str = ""
+    ) -> dict[str, Any]:
         verb = "approve" if approve else "deny"
+        rules, lent = statements.as_of(self.rules(), held, call.now), self.lent(call.who, call.now)
         try:
-            statements.counting(held, self._rules(), call.who)
+            right = statements.right(held, rules, call.who, lent)
             if held.state != "pending" or call.now >= held.until or not await self._waited_for(held):
                 state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
                 raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
             decide = statements.approved if approve else statements.denied
-            after = decide(held, self._rules(), call.who, call.now, words)
+            after = decide(held, rules, call.who, call.now, words, lent, call.how)
         except Unfit as unfit:
             await call.refuse(verb, str(unfit), "Somebody else has to do it.", approval=held.id)
         what = "statement denied" if not approve else "statement approved" if after.state == "approved" else "approval given"
-        facts = {**_facts(held), "decision": words, **call.signature()}
+        stead = {"for": right.giver.by, "delegation": right.giver.id} if right.giver is not None else {}
+        facts = {**facts_of(held), "decision": words, **stead, **({"alike": alike} if alike else {}), **call.signature()}
         if not await self._desk.post.record("approval", what, **facts):
             raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
         if after.state == "approved" and held.host == self._host:
@@ -293,8 +370,22 @@ class HeldDesk:
         if held.host == self._host:
             await self._tell(after)
         if after.state != "pending":
-            self.ended(after)
-        return {"approval": {**_told(after, call.now), "missing": statements.missing(after, self._rules())}}
+            self._end(after)
+        elif held.host == self._host:
+            self._advanced(after)
+        return {"approval": {**as_told(after, call.now), "missing": statements.missing(after, rules)}}
+
+    def _advanced(self, held: Held) -> None:
+        """It waits here still, and somebody may have approved it."""
+        before = self.around.groups.known(held)
+        self.around.opened(held)
+        if len(held.given) > len(before.given if before is not None else ()):
+            self.moved(held, "approval.given")
+            self.tell_news(held.id, f"approved by {', '.join(held.givers)}; others have to approve it, too")
+
+    def _end(self, held: Held) -> None:
+        self.around.ended(held)
+        self.ended(held)
 
     # -- within
 
@@ -304,7 +395,8 @@ class HeldDesk:
             return held.id in self._workers
         return await self._fleet.alive(held.host)
 
-    def _rules(self) -> dict[str, Approval]:
+    def rules(self) -> dict[str, Approval]:
+        """The approval rules of now, by name."""
         return self._tables.of(self._desk.loaded.policy).approval_rules
 
     async def _found(self, call: Call) -> Held:
@@ -316,11 +408,13 @@ class HeldDesk:
 
     def _sees(self, call: Call, held: Held) -> bool:
         own = (call.who.user, call.who.issuer) == (held.user, held.issuer) and call.who.actors in ((), held.actors)
-        return own or statements.named(held, self._rules(), call.who) or _operates(call)
+        rules = statements.as_of(self.rules(), held, call.now)
+        return own or statements.named(held, rules, call.who, self.lent(call.who, call.now)) or _operates(call)
 
     def _decides(self, call: Call, held: Held) -> bool:
         try:
-            return bool(statements.counting(held, self._rules(), call.who))
+            rules = statements.as_of(self.rules(), held, call.now)
+            return bool(statements.counting(held, rules, call.who, self.lent(call.who, call.now)))
         except Unfit:
             return False
 
@@ -347,38 +441,5 @@ async def _speak(stream: trio.SocketStream, said: trio.MemoryReceiveChannel[ToWo
             await holds_link.send(stream, message)
 
 
-def _shape(waits: Waits) -> bytes:
-    """The SHA-256 of who asks for which shape of statement where, under which rules."""
-    exactly = (waits.text, waits.values) if waits.by_text else ()
-    parts = (
-        waits.user, waits.issuer, waits.actors, waits.account, waits.database, waits.role, waits.policy, waits.rules,
-        waits.approvals, waits.kinds, waits.tables, waits.statement, exactly,
-    )  # fmt: skip
-    return hashlib.sha256(msgspec.msgpack.encode(parts)).digest()
-
-
 def _operates(call: Call) -> bool:
     return not call.who.actors and Operator(call.who, call.table, call.desk.loaded.settings, call.now).everywhere
-
-
-def _told(held: Held, now: float) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(held)
-    for key in ("secret", "binding", "shape", "token_id", "host", "claimed"):
-        del told[key]
-    if held.state == "pending" and now >= held.until:
-        told["state"] = "expired"
-    return {**told, "kind": "statement", "by": held.by, "approved_by": list(held.givers)}
-
-
-def _facts(held: Held) -> dict[str, Any]:
-    return {
-        "approval": held.id,
-        "rules": list(held.rules),
-        "approval_rules": list(held.approvals),
-        "requester": held.by,
-        "session": held.session,
-        "database": held.database,
-        "statement": held.statement,
-        "binding": held.binding.hex(),
-        "ticket": held.ticket,
-    }

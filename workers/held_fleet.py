@@ -44,10 +44,11 @@ class HeldFleet:
                 continue
 
     async def _heard(self, changed: Changed) -> None:
-        if changed.state != "pending":
-            held = await self._desk.kept(changed.id)
-            if held is not None:
-                await self._desk.changed(held)
+        if changed.state == "pending" and changed.host != self._fleet.host:
+            return  # it is the business of who has it waiting
+        held = await self._desk.kept(changed.id)
+        if held is not None:
+            await self._desk.changed(held)
 
     async def _again(self) -> None:
         """What became of all that waits here. Raises Turned."""

@@ -13,6 +13,7 @@ import msgspec
 from gateway.approvals.statements import Held
 
 HELD_MAX: Final = 100_000  # kept; the oldest that are over go first
+BRIEF_CHARACTERS: Final = 200  # of a statement, for those who count
 _FILE: Final = "held.db"
 _SCHEMA: Final = """
 create table if not exists held (
@@ -83,6 +84,12 @@ class HeldStore:
         """The latest, newest first."""
         return self._all("select body from held order by since desc, id limit ?", (count,))
 
+    def page(self, since: float, before: tuple[float, str], count: int) -> list[Held]:
+        """The latest made since then, newest first, behind that one (its `since` and id), for counting: without what is
+        sealed, and of long statements the beginning."""
+        sql = "select body from held where since between ? and ? and (since < ? or id > ?) order by since desc, id limit ?"
+        return [_brief(one) for one in self._all(sql, (since, before[0], *before, count))]
+
     def pending(self) -> list[Held]:
         """Those that wait, oldest first."""
         return self._all("select body from held where state = 'pending' order by since, id", ())
@@ -127,3 +134,7 @@ class HeldStore:
     def _all(self, sql: str, values: Iterable[object]) -> list[Held]:
         found = (self._unpack(row[0]) for row in self._db.execute(sql, tuple(values)))
         return [held for held in found if held is not None]
+
+
+def _brief(held: Held) -> Held:
+    return msgspec.structs.replace(held, statement=held.statement[:BRIEF_CHARACTERS], words="", secret=b"")

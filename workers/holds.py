@@ -18,7 +18,7 @@ from gateway.audit.chain import Chain
 from gateway.errors import Refused, State
 from gateway.session import holding
 from gateway.session.holding import Held
-from workers import holds_link
+from workers import holds_link, risk_signs
 from workers.holds_link import Decided, FromWorker, Noted, Ran, Waits, Withdrawn
 from workers.links import Link
 from workers.relay import Relay
@@ -217,6 +217,7 @@ def _waits(link: Link, held: Held) -> Waits:
         ticket=said.ticket if said is not None else "",
         since=(held.until / _NS) - held.hold.wait_seconds,
         until=held.until / _NS,
+        signs=risk_signs.of(session, held.rulings),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import trio
 
+from gateway.approvals.risk import Signs
 from workers.run_folder import RunFolder
 
 SOCKET: Final = "holds.sock"
@@ -53,6 +54,7 @@ class Waits(msgspec.Struct, tag="waits", frozen=True):
     ticket: str
     since: float
     until: float
+    signs: Signs = Signs()
 
 
 class Withdrawn(msgspec.Struct, tag="withdrawn", frozen=True):

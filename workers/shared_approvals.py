@@ -48,7 +48,8 @@ create function sluice.changed() returns trigger language plpgsql as
     'begin perform pg_notify(tg_argv[0], concat_ws('' '', new.id, new.state, new.host)); return null; end';
 create trigger made after insert on sluice.held for each row when (new.state = 'pending')
     execute function sluice.changed('sluice_held');
-create trigger moved after update on sluice.held for each row when (old.state <> new.state)
+create trigger moved after update on sluice.held for each row
+    when (old.state <> new.state or (new.state = 'pending' and old.body <> new.body))
     execute function sluice.changed('sluice_held');
 create trigger made after insert on sluice.request for each row execute function sluice.changed('sluice_request');
 create trigger moved after update on sluice.request for each row when (old.state <> new.state or old.review <> new.review)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from gateway.approvals import slack_blocks
-from gateway.approvals.view import View
+from gateway.approvals.view import Change, View
 from gateway.channels import SLACK_URL
 from workers.channel_http import Out
 from workers.channels import NotTold
@@ -71,6 +71,10 @@ class Slack:
     async def settled(self, view: View, place: str, receipt: str) -> None:
         """As a channel does it."""
         await self.update(receipt, slack_blocks.message(view, False, None))
+
+    async def changed(self, view: View, place: str, receipt: str, change: Change) -> None:
+        """As a channel does it."""
+        await self.update(receipt, slack_blocks.message(view, self._literals, self._buttons))
 
     async def update(self, receipt: str, made: Mapping[str, Any]) -> None:
         """Puts something else in a message's place. Raises NotTold."""

@@ -3,7 +3,7 @@
 import msgspec
 
 from gateway.approvals import cards
-from gateway.approvals.view import View
+from gateway.approvals.view import Change, View
 from workers.channel_http import Out
 
 
@@ -23,6 +23,11 @@ class Teams:
     async def settled(self, view: View, place: str, receipt: str) -> None:
         """As a channel does it."""
         await self._send(view)
+
+    async def changed(self, view: View, place: str, receipt: str, change: Change) -> None:
+        """Another card, where somebody has to act: not for each request that is like one that was told."""
+        if change != "request.grouped":
+            await self._send(view)
 
     async def _send(self, view: View) -> None:
         body = msgspec.json.encode(cards.card(view))

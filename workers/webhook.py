@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.approvals import cards, signatures
-from gateway.approvals.view import View
+from gateway.approvals.view import Change, View
 from workers.channel_http import Out
 
 
@@ -30,6 +30,10 @@ class Webhook:
     async def settled(self, view: View, place: str, receipt: str) -> None:
         """As a channel does it."""
         await self._send(view, "request.closed", f"{view.id}-closed")
+
+    async def changed(self, view: View, place: str, receipt: str, change: Change) -> None:
+        """As a channel does it. What is told of another moment is another message."""
+        await self._send(view, change, f"{view.id}-{int(view.changed * 1000)}")
 
     async def _send(self, view: View, what: str, name: str) -> str:
         body = msgspec.json.encode(cards.data(view, what, self._literals))

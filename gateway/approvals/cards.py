@@ -56,7 +56,7 @@ def card(view: View) -> dict[str, Any]:
 
 
 def data(view: View, what: str, literals: bool) -> dict[str, Any]:
-    """For a program: `what` is "request.opened" or "request.closed"."""
+    """For a program: `what` is "request.opened", "request.closed" or what has changed."""
     shown = view if literals and view.state == "open" else view.without_values()
     return {"type": what, "data": msgspec.to_builtins(shown)}
 

@@ -12,11 +12,11 @@ from typing import Final, Literal
 import msgspec
 
 from gateway.identity.principal import Principal
-from gateway.policy.access import Access, Approvers
+from gateway.policy import escalating
+from gateway.policy.access import WAIT_SECONDS, Access, Approvers, Step
 from gateway.policy.choosing import listed
 from gateway.policy.rules import Grant
 
-PENDING_SECONDS: Final = 86_400.0  # for which a request waits for its answer
 State = Literal["pending", "approved", "denied", "expired", "revoked", "over"]
 BREAK_GLASS: Final = "break-glass"
 
@@ -57,6 +57,7 @@ class Request(msgspec.Struct, frozen=True):
     reviewed: float = 0.0
     review_words: str = ""
     host: str = ""  # the gateway of a fleet that tells people of it
+    escalated: tuple[float, ...] = ()  # `after_seconds` of the steps that were taken
 
     @property
     def by(self) -> str:
@@ -107,7 +108,7 @@ def made(request_id: str, rule: Access, who: Principal, asked: Asked, now: float
     """The request; broken open it is in force at once."""
     request = Request(
         request_id, "access", "pending", rule.name, who.user, who.issuer, who.actors, who.token_id, asked, now,
-        now + PENDING_SECONDS,
+        now + WAIT_SECONDS,
     )  # fmt: skip
     if not asked.break_glass:
         return request
@@ -115,6 +116,28 @@ def made(request_id: str, rule: Access, who: Principal, asked: Asked, now: float
     return msgspec.structs.replace(
         request, state="approved", decided_by=giver, decided=now, expires=now + asked.seconds, review="open"
     )
+
+
+def as_of(rule: Access, request: Request, now: float) -> Access:
+    """The rule with those who may decide about the request by now."""
+    due = escalating.due(rule.escalate, now - request.since)
+    return msgspec.structs.replace(rule, approvers=escalating.widened(rule.approvers, due)) if due else rule
+
+
+def taken(rule: Access, request: Request) -> Access:
+    """The rule with the people and channels that were told of the request."""
+    steps = [one for one in rule.escalate if one.after_seconds in request.escalated]
+    channels = dict.fromkeys((*rule.channels, *(word for one in steps for word in one.channels)))
+    return msgspec.structs.replace(
+        rule, approvers=escalating.widened(rule.approvers, steps), channels=tuple(channels)
+    )
+
+
+def untold(rule: Access, request: Request) -> tuple[Step, ...]:
+    """The steps that are still to be taken while it waits."""
+    if request.state != "pending":
+        return ()
+    return tuple(one for one in rule.escalate if one.after_seconds not in request.escalated)
 
 
 def may_decide(request: Request, approvers: Approvers, who: Principal) -> None:

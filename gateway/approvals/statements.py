@@ -6,12 +6,16 @@ go with the decision.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from gateway.approvals.delegation import Delegation, names
 from gateway.approvals.requests import Unfit, alike
+from gateway.approvals.view import Risk
 from gateway.identity.principal import Principal
+from gateway.policy import escalating
+from gateway.policy.access import Step
 from gateway.policy.approving import Approval
 
 State = Literal["pending", "approved", "denied", "expired", "withdrawn"]
@@ -19,18 +23,59 @@ OVER: Final = ("denied", "expired", "withdrawn")
 
 
 class Given(msgspec.Struct, frozen=True):
-    """One person's word for one statement, by the rules that make it count."""
+    """One person's word for one statement, by the rules that make it count. By those that are `lent` too it is the word of
+    the `giver`, in whose stead it was said. `how`: how it came in."""
 
     rules: tuple[str, ...]
     user: str
     issuer: str
     time: float
     words: str = ""
+    lent: tuple[str, ...] = ()
+    giver: str = ""
+    giver_issuer: str = ""
+    how: str = ""
 
     @property
     def by(self) -> str:
         """As records name who it was."""
-        return f"{self.user} ({self.issuer})"
+        stead = f" for {self.giver} ({self.giver_issuer})" if self.lent else ""
+        return f"{self.user} ({self.issuer}){stead}"
+
+    def people(self, rule: str) -> tuple[str, ...]:
+        """Whose word it is by this rule."""
+        if rule not in self.rules:
+            return ()
+        return (self.user, self.giver) if rule in self.lent else (self.user,)
+
+
+class Escalated(msgspec.Struct, frozen=True):
+    """A step of a rule that was taken, and when."""
+
+    rule: str
+    after_seconds: float
+    time: float
+
+
+class Look(msgspec.Struct, frozen=True):
+    """Somebody was shown the statement with its values."""
+
+    user: str
+    issuer: str
+    time: float
+
+
+class Right(NamedTuple):
+    """The rules by which somebody's word counts; those that are `lent`, by the delegation of `giver`."""
+
+    rules: tuple[str, ...]
+    lent: tuple[str, ...] = ()
+    giver: Delegation | None = None
+
+    def by(self, who: Principal) -> str:
+        """As records name who decides."""
+        stead = f" for {self.giver.by}" if self.giver is not None else ""
+        return f"{who.user} ({who.issuer}){stead}"
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -72,6 +117,13 @@ class Held(msgspec.Struct, frozen=True):
     ran: bool = False
     host: str = ""  # the gateway of a fleet that has its client waiting
     claimed: bool = False  # … and from then on lets it go
+    risk: Risk = ""
+    risk_why: tuple[str, ...] = ()
+    rows: int = -1  # by the planner's estimate; -1: nobody asked it
+    policy: str = ""
+    how: str = ""  # how the decision came in
+    escalated: tuple[Escalated, ...] = ()
+    looks: tuple[Look, ...] = ()
 
     @property
     def by(self) -> str:
@@ -86,37 +138,119 @@ class Held(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(one.by for one in self.given))
 
 
-def counting(held: Held, rules: Mapping[str, Approval], who: Principal) -> tuple[str, ...]:
+def as_of(rules: Mapping[str, Approval], held: Held, now: float) -> dict[str, Approval]:
+    """The rules of the statement, with those who may decide about it by now."""
+    found = {name: rules[name] for name in held.approvals if name in rules}
+    return {name: _widened(rule, now - held.since) for name, rule in found.items()}
+
+
+def _widened(rule: Approval, waited: float) -> Approval:
+    due = escalating.due(rule.escalate, waited)
+    return msgspec.structs.replace(rule, approvers=escalating.widened(rule.approvers, due)) if due else rule
+
+
+def taken(rule: Approval, held: Held) -> Approval:
+    """The rule with the people and channels that its steps have reached for this statement, and were told of it."""
+    told = {one.after_seconds for one in held.escalated if one.rule == rule.name}
+    steps = [one for one in rule.escalate if one.after_seconds in told]
+    channels = dict.fromkeys((*rule.channels, *(word for one in steps for word in one.channels)))
+    return msgspec.structs.replace(
+        rule, approvers=escalating.widened(rule.approvers, steps), channels=tuple(channels)
+    )
+
+
+def untold(held: Held, rules: Mapping[str, Approval]) -> list[tuple[float, str, Step]]:
+    """The steps that are still to be taken: when, by which rule."""
+    told = {(one.rule, one.after_seconds) for one in held.escalated}
+    its = [rules[name] for name in held.approvals if name in rules]
+    steps = [(rule.name, one) for rule in its for one in rule.escalate if (rule.name, one.after_seconds) not in told]
+    return sorted(((held.since + one.after_seconds, name, one) for name, one in steps), key=lambda each: each[:2])
+
+
+def counting(
+    held: Held, rules: Mapping[str, Approval], who: Principal, lent: Sequence[Delegation] = ()
+) -> tuple[str, ...]:
     """The rules of the statement by which this person's word counts. Raises Unfit where there is none."""
+    return right(held, rules, who, lent).rules
+
+
+def right(held: Held, rules: Mapping[str, Approval], who: Principal, lent: Sequence[Delegation] = ()) -> Right:
+    """By what this person's word counts: his own right, and where he has none that of one who has lent him his. `lent`: the
+    delegations to him that hold. Raises Unfit where there is none."""
     if who.actors:
         raise Unfit("an agent decides nothing")
     if who.account is not None:
         raise Unfit("who signs in through an account decides nothing")
-    if any(alike(who.user, one) for one in (held.user, held.account, *held.actors) if one):
+    if _asked(held, who.user):
         raise Unfit("nobody decides about what he, or an agent of his, has asked for")
-    names = tuple(name for name in held.approvals if name in rules and _among(rules[name], who))
-    if not names:
+    own = tuple(name for name in held.approvals if name in rules and _among(rules[name], who))
+    more: tuple[str, ...] = ()
+    giver = None
+    for one in lent:
+        others = () if _asked(held, one.user) else _lent(held, rules, one, own)
+        if len(others) > len(more):  # of several givers the one by whom most counts
+            more, giver = others, one
+    if not own and not more:
         raise Unfit(f"you are none of those who decide about {' and '.join(held.approvals)}")
-    return names
+    return Right((*own, *more), more, giver)
 
 
-def approved(held: Held, rules: Mapping[str, Approval], who: Principal, now: float, words: str) -> Held:
+def _asked(held: Held, user: str) -> bool:
+    return any(alike(user, one) for one in (held.user, held.account, *held.actors) if one)
+
+
+def _lent(held: Held, rules: Mapping[str, Approval], one: Delegation, own: Sequence[str]) -> tuple[str, ...]:
+    """The rules by which the delegation counts: those that name its giver today as they did then, and that lack his word."""
+    return tuple(
+        name
+        for name in held.approvals
+        if name not in own
+        and name in rules
+        and one.lends(name, rules[name].approvers)
+        and not any(alike(one.user, person) for given in held.given for person in given.people(name))
+    )
+
+
+def approved(
+    held: Held,
+    rules: Mapping[str, Approval],
+    who: Principal,
+    now: float,
+    words: str,
+    lent: Sequence[Delegation] = (),
+    how: str = "",
+) -> Held:
     """With this person's word; approved once all rules have enough. Raises Unfit."""
-    names = counting(held, rules, who)
+    counts, more, giver = right(held, rules, who, lent)
     if any(alike(one.user, who.user) for one in held.given):  # whatever issuer names him
         raise Unfit("you have approved it already; somebody else has to, too")
-    given = (*held.given, Given(names, who.user, who.issuer, now, words))
+    fresh = tuple(
+        name for name in counts if not any(alike(person, who.user) for one in held.given for person in one.people(name))
+    )
+    if not fresh:
+        raise Unfit("somebody has approved it in your stead already; somebody else has to, too")
+    more = tuple(name for name in more if name in fresh)
+    stead = (more, giver.user, giver.issuer) if giver is not None and more else ((), "", "")
+    given = (*held.given, Given(fresh, who.user, who.issuer, now, words, *stead, how))
     enough = all(_enough(name, rules, given) for name in held.approvals)
     if not enough:
         return msgspec.structs.replace(held, given=given)
-    return msgspec.structs.replace(held, given=given, state="approved", decided=now, secret=b"")
+    return msgspec.structs.replace(held, given=given, state="approved", decided=now, how=how, secret=b"")
 
 
-def denied(held: Held, rules: Mapping[str, Approval], who: Principal, now: float, words: str) -> Held:
+def denied(
+    held: Held,
+    rules: Mapping[str, Approval],
+    who: Principal,
+    now: float,
+    words: str,
+    lent: Sequence[Delegation] = (),
+    how: str = "",
+) -> Held:
     """One no is enough. Raises Unfit."""
-    counting(held, rules, who)
-    by = f"{who.user} ({who.issuer})"
-    return msgspec.structs.replace(held, state="denied", decided=now, denied_by=by, decision=words, secret=b"")
+    by = right(held, rules, who, lent).by(who)
+    end = {"state": "denied", "decided": now, "denied_by": by, "decision": words, "how": how, "secret": b""}
+    return msgspec.structs.replace(held, **end)
 
 
 def ended(held: Held, state: Literal["expired", "withdrawn"], now: float, why: str = "") -> Held:
@@ -140,9 +274,11 @@ def remembers(held: Held, shape: bytes, seconds: float, now: float) -> bool:
     return held.state == "approved" and held.ran and held.shape == shape and now < held.decided + seconds
 
 
-def named(held: Held, rules: Mapping[str, Approval], who: Principal) -> bool:
-    """Whether a rule names this person among those who decide, be it that he may not about this one."""
-    return any(name in rules and _among(rules[name], who) for name in held.approvals)
+def named(held: Held, rules: Mapping[str, Approval], who: Principal, lent: Sequence[Delegation] = ()) -> bool:
+    """Whether a rule names this person among those who decide, or one who has lent him his right, be it that he may not
+    about this one."""
+    its = [(name, rules[name]) for name in held.approvals if name in rules]
+    return any(_among(rule, who) or any(one.lends(name, rule.approvers) for one in lent) for name, rule in its)
 
 
 def _enough(name: str, rules: Mapping[str, Approval], given: Sequence[Given]) -> bool:
@@ -150,4 +286,4 @@ def _enough(name: str, rules: Mapping[str, Approval], given: Sequence[Given]) ->
 
 
 def _among(rule: Approval, who: Principal) -> bool:
-    return who.user in rule.approvers.users or any(group in rule.approvers.groups for group in who.groups)
+    return names(rule.approvers, who.user, who.groups)

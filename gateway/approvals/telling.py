@@ -43,7 +43,9 @@ def lines(view: View) -> list[tuple[str, str]]:
         ("Risk", f"{view.risk}: {view.risk_why}" if view.risk_why else view.risk),
         ("Locks", "its transaction keeps its locks while it waits" if view.in_transaction else ""),
         ("Approvers", ", ".join((*view.approver_users, *(f"group {one}" for one in view.approver_groups)))),
-        ("Approvals", f"{view.given} of {view.needed}" if view.needed > 1 else ""),
+        ("Approvals", f"{view.given} of {view.needed} given" if view.needed > 1 else ""),
+        ("Alike", f"{view.alike} alike wait" if view.alike > 1 else ""),
+        ("Since the last", "; ".join(view.since_last)),
         ("Until", moment(view.until)),
         ("Request", view.id),
     ]

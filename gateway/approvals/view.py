@@ -11,6 +11,7 @@ import msgspec
 
 Kind = Literal["statement", "access"]
 State = Literal["open", "approved", "denied", "expired", "withdrawn"]
+Change = Literal["approval.given", "request.escalated", "request.grouped"]
 Risk = Literal["", "low", "medium", "high", "critical"]
 WORDS_CHARACTERS_MAX: Final = 1000
 ID_CHARACTERS_MAX: Final = 64
@@ -53,6 +54,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     approver_groups: tuple[str, ...] = ()
     needed: int = 1
     given: int = 0
+    alike: int = 1  # how many wait that are alike, this one among them
+    since_last: tuple[str, ...] = ()  # what is new against the last one that was approved
+    changed: float = 0.0  # when it became what it is, if it was told as something else before
     state: State = "open"
     decided_by: str = ""
     decided_words: str = ""

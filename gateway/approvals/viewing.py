@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.approvals import statements
+from gateway.approvals import requests, statements
 from gateway.approvals.requests import Request
 from gateway.approvals.sealed import Shown
 from gateway.approvals.statements import Held
@@ -25,9 +25,16 @@ _NULL: Final = "NULL"
 _HOUR: Final = 3600.0
 
 
-def of_held(held: Held, rules: Mapping[str, Approval], url: str, shown: Shown | None = None) -> View:
+def of_held(
+    held: Held,
+    rules: Mapping[str, Approval],
+    url: str,
+    shown: Shown | None = None,
+    alike: int = 1,
+    since_last: tuple[str, ...] = (),
+) -> View:
     """A statement that waits. `rules`: approval rules by name; `shown`: its literals, for those who may see them alone."""
-    its = [rules[name] for name in held.approvals if name in rules]
+    its = [statements.taken(rules[name], held) for name in held.approvals if name in rules]
     missing = statements.missing(held, rules).values()
     given = len(held.givers)
     on = f" on {', '.join(held.tables)}" if held.tables else ""
@@ -50,6 +57,10 @@ def of_held(held: Held, rules: Mapping[str, Approval], url: str, shown: Shown | 
         labels=held.labels,
         rules=held.rules,
         words=held.words,
+        risk=held.risk,
+        risk_why="; ".join(held.risk_why),
+        alike=alike,
+        since_last=since_last,
         in_transaction=held.in_transaction,
         since=held.since,
         until=held.until,
@@ -68,7 +79,7 @@ def of_held(held: Held, rules: Mapping[str, Approval], url: str, shown: Shown | 
 
 def of_access(request: Request, rule: Access | None, url: str) -> View:
     """Access that somebody asks for, under this rule; None: it is no more."""
-    asked = request.asked
+    asked, rule = request.asked, None if rule is None else requests.taken(rule, request)
     clear = f", {', '.join(asked.unmask)} in clear" if asked.unmask else ""
     return View(
         id=request.id,

@@ -3,7 +3,7 @@
 What is approved becomes a grant of its own with an end (`gateway.approvals.requests`).
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -11,6 +11,7 @@ from msgspec import Meta
 from gateway.channels import check_words
 from gateway.toml_source import Path, fail
 
+WAIT_SECONDS: Final = 86_400.0  # for which a request waits for its answer
 Word = Literal["read", "write", "ddl", "admin", "all"]
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 Names = tuple[Text, ...]
@@ -24,6 +25,14 @@ class Approvers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __bool__(self) -> bool:
         return bool(self.users or self.groups)
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So long after a request was made these may decide it too, and these channels are told."""
+
+    after_seconds: Annotated[float, Meta(ge=1, le=86_400)]
+    approvers: Approvers = Approvers()
+    channels: Names = ()
 
 
 class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +56,7 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     break_glass: bool = False
     review_by: Approvers = Approvers()
     channels: Names = ("console",)
+    escalate: tuple[Step, ...] = ()
 
 
 def check(rule: Access, path: Path, text: str, file: str) -> None:
@@ -55,6 +65,9 @@ def check(rule: Access, path: Path, text: str, file: str) -> None:
     if not rule.approvers and not rule.break_glass:
         mend = 'write approvers = { groups = ["dba"] }'
         fail(text, file, (*path, "approvers"), "nobody could approve anything", mend)
+    if rule.escalate and not rule.approvers:
+        mend = "add approvers, or take escalate out"
+        fail(text, file, (*path, "escalate"), "nobody is asked first whom others could follow", mend)
     if rule.break_glass and not rule.review_by:
         mend = 'write review_by = { groups = ["security"] }'
         fail(text, file, (*path, "review_by"), "nobody would review what was broken open", mend)

@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Meta
 
 from gateway.channels import check_words
-from gateway.policy.access import Approvers, Names, Text, check_approvers
+from gateway.policy import escalating
+from gateway.policy.access import Approvers, Names, Step, Text, check_approvers
 from gateway.toml_source import Path, fail
 
 
@@ -14,7 +15,8 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who releases what is held of whom, over which channels, and for how long it waits.
 
     `users`, `groups` and `actors` are those who ask, as in a guardrail. Where several rules speak of a statement each must
-    be satisfied. `in_transaction`: whether a statement may wait where its transaction keeps locks.
+    be satisfied. `in_transaction`: whether a statement may wait where its transaction keeps locks. `escalate`: who is asked
+    next.
     """
 
     name: Text
@@ -29,6 +31,7 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 300.0
     remember_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     in_transaction: Literal["warn", "refuse"] = "warn"
+    escalate: tuple[Step, ...] = ()
 
 
 def check(rule: Approval, path: Path, text: str, file: str) -> None:
@@ -38,3 +41,4 @@ def check(rule: Approval, path: Path, text: str, file: str) -> None:
         fail(text, file, (*path, "approvers"), "nobody could release anything", mend)
     check_approvers(rule.approvers, (*path, "approvers"), text, file)
     check_words(rule.channels, path, text, file)
+    escalating.check(rule.escalate, rule.wait_seconds, "wait_seconds", path, text, file)

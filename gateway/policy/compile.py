@@ -72,7 +72,8 @@ def with_grants(policy: bytes, more: Iterable[Grant]) -> bytes:
 def _sorted(rule: T) -> T:
     """The rule with its lists of names in one order and each name once."""
     lists = {key: value for key in rule.__struct_fields__ if isinstance(value := getattr(rule, key), tuple)}
-    return msgspec.structs.replace(rule, **{key: tuple(sorted(set(names))) for key, names in lists.items()})
+    named = {key: value for key, value in lists.items() if all(isinstance(one, str) for one in value)}
+    return msgspec.structs.replace(rule, **{key: tuple(sorted(set(names))) for key, names in named.items()})
 
 
 def _strictest(masks: Iterable[Mask]) -> tuple[Mask, ...]:
@@ -128,7 +129,7 @@ def _strangers(policy: Policy, settings: Settings) -> list[str]:
     asking: list[Approval | Access] = [*policy.approvals, *policy.access]
     for one in asking:
         file, line = policy.places[one.name]
-        for word in one.channels:
+        for word in dict.fromkeys((*one.channels, *(each for step in one.escalate for each in step.channels))):
             if word != CONSOLE and route(word, settings.channels) is None:
                 what = f'channel "{word}" is not in sluice.toml, so nobody is told there'
                 notes.append(f'{file}:{line}: "{one.name}": {what}')

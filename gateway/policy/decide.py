@@ -117,6 +117,7 @@ def _verdict(
         wants_estimate=bool(stricter),
         counted_instead=_strictest(stricter) if counted(facts) == "tag" else None,
         hold=hold,
+        estimated_rows=estimated_rows,
     )
 
 

@@ -95,6 +95,7 @@ class Decision:
     hold: Hold | None = None
     loops: tuple[Guardrail, ...] = ()  # rules that count how often it comes
     mismatch: tuple[str, ...] = ()  # how the statement differs from what was declared
+    estimated_rows: int | None = None  # the planner's estimate, where it was asked
 
 
 def denied(decision: Decision, refused: Refused) -> Decision:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.errors import ConfigError, ConfigFault
-from gateway.policy import access, approving
+from gateway.policy import access, approving, escalating
 from gateway.policy.access import Access
 from gateway.policy.approving import Approval
 from gateway.policy.kinds import normalise, why_unknown
@@ -214,6 +214,7 @@ def load(text: str, file: str) -> Policy:
             _guardrail(rule, path, text, file)
         elif isinstance(rule, Access):
             access.check(rule, path, text, file)
+            escalating.check(rule.escalate, access.WAIT_SECONDS, "the day that a request waits", path, text, file)
         else:
             approving.check(rule, path, text, file)
     for index, correction in enumerate(read.classify):

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from click.testing import CliRunner
 
+from tests.gateway.approvals.test_statements import held
 from tests.workers.cli_rig import folder, one_line, sluice
+from workers import access_cli
 
 __all__ = ["folder"]
 
@@ -23,3 +27,15 @@ def test_a_request_says_where_and_why(folder: Path) -> None:
         assert (done.returncode, missing in done.stderr) == (2, True)
     done = sluice("request", "--database", "prod", "--reason", "T", "--for", "ever", cwd=folder, SLUICE_TOKEN="a.b.c")
     assert (done.returncode, "15m" in done.stderr) == (2, True)
+
+
+def test_a_list_says_the_risk_and_how_many_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = msgspec.to_builtins(held(risk="high"))
+    for key in ("binding", "shape", "secret"):
+        del one[key]
+    told = {**one, "kind": "statement", "by": "ann (okta)", "approved_by": [], "alike": 3}
+    monkeypatch.setattr(access_cli, "ask", lambda config, method, path: {"approvals": [told, {**told, "alike": 1}]})
+    shown = CliRunner().invoke(access_cli.approvals, ["list"]).output
+    assert "pending, 3 alike" in shown
+    assert shown.count("high") == 2
+    assert shown.count("alike") == 1

@@ -11,7 +11,11 @@ import msgspec
 import pytest
 import trio
 
-from tests.workers.admin_rig import Supervisor, calling, desk, load, tending
+from gateway.approvals import viewing
+from gateway.policy.access import Access
+from gateway.policy.table import PolicyTable
+from tests.gateway.approvals.test_delegation import lend
+from tests.workers.admin_rig import POLICY, Supervisor, calling, desk, load, tending
 from workers import admin_post, approvals_store
 from workers.admin_access import AccessDesk
 from workers.admin_calls import Call, Turned
@@ -39,13 +43,17 @@ class House:
         call.now += later
         return call
 
+    def desk_rule(self) -> Access:
+        (rule,) = PolicyTable(self.desk.loaded.policy).access
+        return rule
+
     def told(self) -> list[str]:
         return [each.data["what"] for each in self.supervisor.told if each.kind == "approval"]
 
 
 @asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[House]:
-    with desk(load(folder)) as (one, supervisor):
+async def house(folder: Path, policy: str = POLICY) -> AsyncIterator[House]:
+    with desk(load(folder, policy)) as (one, supervisor):
         made = House(one, supervisor)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tending, one, supervisor)
@@ -189,3 +197,40 @@ async def test_what_others_have_asked_for_is_none_of_ones_business(tmp_path: Pat
                     assert await status(handler, at.call(one, **who)) == 404
         assert "token_id" not in str(await at.access.show(at.call(one, **LEAD)))
         assert msgspec.json.encode(await at.access.show(at.call(one, **LEAD)))
+
+
+async def test_who_is_lent_the_right_answers_in_its_givers_stead_and_never_for_the_requester(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        one, two = await at.ask(), await at.ask(reason="TICKET-2")
+        lena = lend("lena", "leads", issuer="local", rules=("on request",))
+        dave = lend("dave", "leads", issuer="local", rules=("on request",))
+        deputy: dict[str, Any] = {"user": "bo", "groups": ("none",)}
+        at.access.lent = lambda who, now: (dave,) if who.user == "bo" else ()
+        assert await status(at.access.approve, at.call(one, **deputy)) == 404
+        at.access.lent = lambda who, now: (dave, lena) if who.user in ("bo", "dave") else ()
+        assert await status(at.access.approve, at.call(one, **DEV)) == 403
+        assert await status(at.access.review, at.call(one, **deputy)) == 403, "to review is not lent"
+        answer = await at.access.approve(at.call(one, **deputy))
+        assert answer["approval"]["decided_by"] == "bo (local) for lena (local)"
+        assert at.supervisor.grants[0].granted_by == "bo (local) for lena (local)"
+        assert at.supervisor.told[-1].data["delegation"] == lena.id
+        assert (await at.access.deny(at.call(two, **LEAD)))["approval"]["decided_by"] == "lena (local)"
+
+
+async def test_further_people_decide_from_their_time_on_and_are_told_once(tmp_path: Path) -> None:
+    steps = 'escalate = [{ after_seconds = 600, approvers = { groups = ["cto"] }, channels = ["night"] }]'
+    async with house(tmp_path, POLICY.replace("break_glass = true", f"{steps}\nbreak_glass = true")) as at:
+        moved: list[Any] = []
+        at.access.moved = moved.append
+        one = await at.ask()
+        chief: dict[str, Any] = {"user": "cleo", "groups": ("cto",)}
+        assert await status(at.access.approve, at.call(one, 599, **chief)) == 404
+        for later in (599, 601, 602):
+            await at.access._settle(time.time() + later)
+        (after,) = moved
+        assert after.escalated == (600,)
+        assert viewing.of_access(after, at.desk_rule(), "").channels == ("console", "night")
+        assert viewing.of_access(after, at.desk_rule(), "").approver_groups == ("leads", "cto")
+        assert at.told() == ["access requested", "request escalated"]
+        answer = await at.access.approve(at.call(one, 601, **chief))
+        assert answer["approval"]["decided_by"] == "cleo (local)"

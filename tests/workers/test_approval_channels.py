@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 import trio
 
@@ -23,7 +24,7 @@ from workers.admin_access import AccessDesk
 from workers.admin_process import Desk
 from workers.approval_channels import ApprovalChannels
 from workers.held_desk import HeldDesk
-from workers.holds_link import Decided, Waits, Withdrawn
+from workers.holds_link import Decided, Noted, Waits, Withdrawn
 from workers.run_folder import RunFolder
 
 pytestmark = pytest.mark.trio
@@ -149,13 +150,16 @@ async def test_two_people_release_it_through_a_webhook_and_the_house_hears_the_e
         first = await made.decide("dora")
         assert first.json() == {"ok": True, "words": 'It still needs 1 more by "the shop".'}
         assert (await made.decide("dora")).status_code == 409
+        given = await made.told(2)
+        assert (given["type"], given["data"]["given"], given["data"]["needed"]) == ("approval.given", 1, 2)
         second = await made.decide("carol")
         assert second.json() == {"ok": True, "words": "It is approved."}
         with trio.fail_after(10):
+            assert isinstance(await holds_link.receive(made.worker), Noted)
             decided = await holds_link.receive(made.worker)
         assert isinstance(decided, Decided)
         assert (decided.approve, decided.by) == (True, "dora (local), carol (local)")
-        closed = await made.told(2)
+        closed = await made.told(3)
         assert (closed["type"], closed["data"]["state"]) == ("request.closed", "approved")
         assert (await made.decide("erin")).status_code == 409
 
@@ -201,9 +205,13 @@ async def test_access_that_is_asked_for_is_told_and_given_through_a_channel(tmp_
         opened = (await made.told(2))["data"]
         assert (opened["id"], opened["kind"], opened["title"]) == (request, "access", "access: read for 1 h")
         assert (await made.decide("dev", request=request)).status_code == 409
+        kept = await made.access.kept(request)
+        assert kept is not None
+        made.access.moved(kept)
+        assert (await made.told(3))["type"] == "request.escalated"
         answer = await made.decide("dora", request=request)
         assert answer.json() == {"ok": True, "words": "It is approved."}
-        assert (await made.told(3))["data"]["state"] == "approved"
+        assert (await made.told(4))["data"]["state"] == "approved"
         assert await made.access.waiting() == ()
 
 
@@ -225,6 +233,22 @@ async def test_what_a_worker_tells_again_is_told_once(tmp_path: Path, house: Ven
         assert (await made.decide("dora", approve=False)).status_code == 200
         assert (await made.told(2))["data"]["state"] == "denied"
         assert len(house.of("/hook")) == 2
+
+
+async def test_of_those_that_are_alike_one_is_told_and_then_the_next(tmp_path: Path, house: Vendor) -> None:
+    async with bench(tmp_path, house) as made:
+        await made.told(1)
+        while not made.kept():
+            await trio.sleep(0.005)
+        second = msgspec.structs.replace(WAITS, id="h1123456789", since=WAITS.since + 1)
+        await holds_link.send(made.worker, second)
+        grouped = await made.told(2)
+        assert (grouped["type"], grouped["data"]["id"], grouped["data"]["alike"]) == ("request.grouped", WAITS.id, 2)
+        assert (await made.channels.view(second.id)) is not None, "what is not told can be decided nevertheless"
+        assert (await made.decide("dora", approve=False)).status_code == 200
+        types = {each["type"]: each["data"] for each in [await made.told(3), await made.told(4)]}
+        assert types["request.closed"]["id"] == WAITS.id
+        assert (types["request.opened"]["id"], types["request.opened"]["alike"]) == (second.id, 1)
 
 
 async def test_without_channels_nothing_is_made(tmp_path: Path) -> None:

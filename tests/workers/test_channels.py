@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from gateway.approvals.view import View
+from gateway.approvals.view import Change, View
 from tests.gateway.approvals.views import SECRET, a_view, decided
 from workers import channels
 from workers.channels import Channels, NotTold
@@ -28,6 +28,10 @@ def failing(why: str = "down", again: bool = True, after: float | None = None) -
         raise NotTold(why, again=again, after=after)
 
     return fail
+
+
+async def at_once() -> None:
+    """Nothing happens first."""
 
 
 class Told:
@@ -215,6 +219,56 @@ async def test_at_most_a_few_messages_are_on_their_way_to_one_channel(autojump_c
             made.asked(of("hung", id=f"h{at}"))
         await wait_all_tasks_blocked()
         assert len(hung.tries) == channels.AT_ONCE_MAX
+
+
+class Follows(Told):
+    """One that also tells what becomes of a request."""
+
+    async def changed(self, view: View, place: str, receipt: str, change: Change) -> None:
+        await self._happen()
+        self.told.append((change, view.id, receipt))
+        self.views.append(view)
+
+
+async def test_what_becomes_of_a_request_is_told_by_those_who_can_the_latest_alone(autojump_clock: MockClock) -> None:
+    slow = Follows("slow", at_once, lambda: trio.sleep(5), at_once)
+    mail = Told("mail")
+    async with running(slow, mail) as made:
+        made.asked(of("slow", "mail"))
+        await trio.sleep(1)
+        for given in (1, 2, 3):
+            made.changed(of("slow", "mail", given=given), "approval.given")
+            await trio.sleep(1)
+        await trio.sleep(10)
+        made.settled(decided())
+        made.changed(of("slow", "mail", given=4), "approval.given")
+        await trio.sleep(1)
+    assert [view.given for view in slow.views] == [0, 1, 3, decided().given]
+    assert [what for what, *_ in slow.told] == ["ask", "approval.given", "approval.given", "settled"]
+    assert [what for what, *_ in mail.told] == ["ask", "settled"]
+
+
+async def test_what_changed_before_it_was_told_is_told_with_it(autojump_clock: MockClock) -> None:
+    down = Follows("down", failing(), failing())
+    async with running(down) as made:
+        made.asked(of("down"))
+        await wait_all_tasks_blocked()
+        made.changed(of("down", given=1), "approval.given")
+        await trio.sleep(30)
+        assert [(what, view.given) for (what, *_), view in zip(down.told, down.views, strict=True)] == [("ask", 1)]
+        assert len(down.tries) == 3, "and news hurry nobody who is down"
+
+
+async def test_a_change_that_cannot_be_told_is_given_up_and_the_end_is_told(autojump_clock: MockClock) -> None:
+    one = Follows("one", at_once, *[failing()] * channels.CHANGE_TRIES_MAX)
+    async with running(one) as made:
+        made.asked(of("one"))
+        await trio.sleep(1)
+        made.changed(of("one", given=1), "approval.given")
+        await trio.sleep(60)
+        made.settled(decided())
+        await trio.sleep(60)
+    assert [what for what, *_ in one.told] == ["ask", "settled"]
 
 
 async def test_receipts_that_cannot_be_kept_hurt_nobody_else(

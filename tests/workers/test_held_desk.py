@@ -22,7 +22,7 @@ from workers.admin_calls import Call, Turned
 from workers.admin_process import Desk
 from workers.held_desk import HeldDesk
 from workers.held_store import HeldStore
-from workers.holds_link import Decided, FromWorker, Ran, Waits, Withdrawn
+from workers.holds_link import Decided, FromWorker, Noted, Ran, Waits, Withdrawn
 from workers.run_folder import RunFolder
 
 pytestmark = pytest.mark.trio
@@ -69,6 +69,7 @@ class Worker:
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.stream = stream
+        self.news: list[str] = []
 
     async def say(self, *messages: FromWorker) -> None:
         for message in messages:
@@ -76,7 +77,8 @@ class Worker:
 
     async def hears(self) -> Decided:
         with trio.fail_after(5):
-            message = await holds_link.receive(self.stream)
+            while isinstance(message := await holds_link.receive(self.stream), Noted):
+                self.news.append(message.words)
         assert isinstance(message, Decided)
         return message
 
@@ -152,8 +154,8 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[House]:
-    with desk(load(folder, POLICY)) as (one, supervisor):
+async def house(folder: Path, policy: str = POLICY) -> AsyncIterator[House]:
+    with desk(load(folder, policy)) as (one, supervisor):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tending, one, supervisor)
             made = House(one, supervisor, nursery)
@@ -315,6 +317,7 @@ async def test_two_people_are_two_people(tmp_path: Path) -> None:
         assert (answer["approval"]["state"], answer["approval"]["missing"]) == ("pending", {"two": 1, "shop": 0})
         assert [await at.approve("h1", name) for name in ("bo", "BO", "dave", "zed")] == [403, 403, 403, 200]
         assert await worker.hears() == Decided("h1", True, "bo (local), zed (local)")
+        assert worker.news == ["approved by bo (local); others have to approve it, too"]
         assert at.told() == ["approval given", "statement approved"]
 
 

@@ -133,3 +133,19 @@ def test_the_oldest_that_are_over_make_room_and_what_waits_stays(store: HeldStor
     for number in range(2, 7):
         store.add(one(number, state="denied"))
     assert [each.id for each in store.newest(9)] == ["h6", "h5", "h1"]
+
+
+def test_pages_hold_each_once_newest_first_and_nothing_that_is_sealed(store: HeldStore) -> None:
+    for number in range(9):
+        store.add(held_at(number))
+    found: list[Held] = []
+    before = float("inf"), ""
+    while page := store.page(1.0, before, 2):
+        found += page
+        before = page[-1].since, page[-1].id
+    assert [each.id for each in found] == ["h6", "h7", "h8", "h3", "h4", "h5"], "three are of the same moment"
+    assert {(each.secret, len(each.statement)) for each in found} == {(b"", held_store.BRIEF_CHARACTERS)}
+
+
+def held_at(number: int) -> Held:
+    return msgspec.structs.replace(one(number), since=float(number // 3), statement="x" * 1000)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 import trio
 
+from gateway.approvals.risk import Signs
 from parser import messages
 from tests.workers.relay_rig import until
 from tests.workers.worker_rig import Guest, House, housed, quiet, running_server
@@ -105,6 +106,7 @@ async def test_a_statement_runs_when_it_is_approved_and_the_record_names_the_req
         assert (asked.rules, asked.approvals) == (("updates wait",), ("lead",))
         assert asked.statement == "update held set a = a + $1::integer"
         assert asked.until - asked.since == pytest.approx(30)
+        assert asked.signs == Signs(unfiltered=True)
         await admin.decide(asked.id, approve=True)
         replies = await guest.replies()
         assert any(kind == b"N" and asked.id.encode() in body for kind, body in replies), "it was told what waits"
@@ -161,11 +163,17 @@ async def test_nobody_in_time_is_a_refusal(tmp_path: Path, server: EmbeddedServe
         await guest.wire.write_all(messages.query(UPDATE))
         asked = await admin.hears(Waits)
         (one,) = house.worker.holds._waiting.values()
+        assert admin.stream is not None
+        begun = one.told
+        await holds_link.send(admin.stream, Noted("h404", "nobody waits for this"))
+        await holds_link.send(admin.stream, Noted(asked.id, "leads may decide now, too"))
+        await until(lambda: one.told > begun, "it is told")
         one.told -= int(holds.REMIND_SECONDS * 1e9)
         await until(lambda: one.told > one.held.until - 31 * 10**9, "it was reminded")
         one.held.until = 0
         replies = str(await guest.replies())
         assert f"request {asked.id} is still waiting" in replies
+        assert f"request {asked.id}: leads may decide now, too" in replies
         assert f"nobody decided in time about request {asked.id}" in replies
         assert (await admin.hears(Withdrawn)).why == "too late"
         await admin.decide(asked.id, approve=True)

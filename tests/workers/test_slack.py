@@ -42,6 +42,18 @@ async def test_a_message_is_posted_and_brought_up_to_date_without_literals(serve
     assert (sent["unfurl_links"], sent["unfurl_media"]) == (False, False)
 
 
+async def test_a_message_of_an_open_request_says_how_many_have_approved_and_keeps_its_buttons(server: SlackServer) -> None:
+    channel = slack(server)
+    receipt = await channel.ask(a_view(needed=2), "#dba")
+    await channel.changed(a_view(needed=2, given=1, alike=3), "#dba", receipt, "approval.given")
+    (message,) = [one for key, one in server.messages.items() if "/".join(key) == receipt]
+    text = json.dumps(message)
+    assert "Approvals: 1 of 2 given" in text
+    assert "Alike: 3 alike wait" in text
+    assert "sluice_approve" in text
+    assert SECRET not in text
+
+
 async def test_a_place_of_sluice_toml_counts_where_the_policy_names_none(server: SlackServer) -> None:
     receipt = await slack(server, default_place="#prod").ask(a_view(), "")
     assert receipt.startswith("C2/")

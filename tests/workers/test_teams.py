@@ -46,3 +46,11 @@ async def test_no_failure_tells_the_address_which_is_a_secret(house: Vendor, ans
         await Teams("teams", Out(str(house.ca_file)), f"{house.url}{PATH}?sig=secret").ask(a_view(), "")
     assert "secret" not in str(caught.value)
     assert "abc" not in str(caught.value)
+
+
+async def test_another_card_tells_who_has_to_act_and_none_that_more_is_alike(house: Vendor) -> None:
+    channel = Teams("teams", Out(str(house.ca_file)), f"{house.url}{PATH}?api-version=1&sig=secret")
+    await channel.changed(a_view(alike=2), "", "posted", "request.grouped")
+    await channel.changed(a_view(needed=2, given=1), "", "posted", "approval.given")
+    (card,) = (one.body.decode() for one in house.asked)
+    assert "1 of 2 given" in card

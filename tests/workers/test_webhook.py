@@ -54,3 +54,14 @@ async def test_a_message_that_is_tried_again_has_the_same_id_and_a_new_time(hous
     first, second = house.asked
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert SECRET in json.dumps(second.json())
+
+
+async def test_what_becomes_of_an_open_request_is_a_message_of_its_own(house: Vendor) -> None:
+    channel = webhook(house)
+    for given in (1, 2):
+        await channel.changed(a_view(given=given, changed=1_790_000_000.0 + given), "", "r", "approval.given")
+    assert [(one.json()["type"], one.json()["data"]["given"]) for one in house.asked] == [
+        ("approval.given", 1), ("approval.given", 2),
+    ]  # fmt: skip
+    assert len({one.headers["webhook-id"] for one in house.asked}) == 2
+    assert not any(SECRET in one.body.decode() for one in house.asked)

@@ -9,7 +9,7 @@ def test_everything_an_approver_asks_is_told_and_no_literal() -> None:
     assert lines["Requester"] == "agent-7 for ada (company)"
     assert lines["Database"] == "prod (production)"
     assert lines["Approvers"] == "carol, group dba"
-    assert lines["Approvals"] == "1 of 2"
+    assert lines["Approvals"] == "1 of 2 given"
     assert lines["Locks"]
     assert lines["Until"] == "2026-09-21 14:18:20 UTC"
     assert lines["Risk"] == "high: it meets 40000 rows"
