@@ -37,8 +37,8 @@ escalate = [{ after_seconds = 1, approvers = { groups = ["leads"] }, channels = 
 
 @pytest.fixture(scope="module")
 def gateway(postgres: Postgres) -> Iterator[Gateway]:
-    with postgres.connect("shop", user="sluice", autocommit=True) as connection:  # so that no session knows less of it than another
-        connection.execute("create table alike (id int, amount int)")
+    with postgres.connect("shop", user="sluice", autocommit=True) as connection:
+        connection.execute("create table alike (id int, amount int)")  # there before any session, so that all know it
         connection.execute("insert into alike values (1, 10)")
     yield from serving(Gateway(standard_entries(postgres), POLICY))
 
