@@ -21,7 +21,7 @@ from gateway import door_settings, issuers, store_settings
 from gateway.channels import Channel
 from gateway.door_settings import Certificate
 from gateway.issuers import Issuer
-from gateway.store_settings import Approvals, SslMode
+from gateway.store_settings import Approvals, Fleet, SslMode
 from gateway.toml_source import Path, convert, fail, nearest, parse
 
 Tls = Literal["off", "optional", "required"]
@@ -112,6 +112,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit: Audit = Audit()
     policy: PolicyFile = PolicyFile()
     approvals: Approvals = Approvals()
+    fleet: Fleet = Fleet()
     issuers: tuple[Issuer, ...] = msgspec.field(name="issuer", default=())
     certificates: tuple[Certificate, ...] = msgspec.field(name="certificate", default=())
     databases: tuple[Database, ...] = msgspec.field(name="database", default=())
@@ -181,13 +182,14 @@ def load(text: str, file: str, environ: Mapping[str, str]) -> Settings:
     approvals = store_settings.completed(
         settings.approvals, "approvals", tables.get("approvals", {}), text, file, environ
     )
+    fleet = store_settings.completed(settings.fleet, "fleet", tables.get("fleet", {}), text, file, environ)
     databases = tuple(
         _database(one, tables["database"][index], ("database", index), text, file, environ)
         for index, one in enumerate(settings.databases)
     )
     _unique([one.name for one in databases], "database", text, file)
     return msgspec.structs.replace(
-        settings, gateway=gateway, approvals=approvals, issuers=found, databases=databases
+        settings, gateway=gateway, approvals=approvals, fleet=fleet, issuers=found, databases=databases
     )
 
 

@@ -40,6 +40,15 @@ class Approvals(Shared, frozen=True, forbid_unknown_fields=True):
     store: str = SQLITE
 
 
+class Fleet(Shared, frozen=True, forbid_unknown_fields=True):
+    """Where the gateways of a fleet tell each other what was used of budgets."""
+
+    @property
+    def shared(self) -> bool:
+        """There is no other kind."""
+        return bool(self.store)
+
+
 S = TypeVar("S", bound=Shared)
 
 

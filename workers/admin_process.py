@@ -20,6 +20,7 @@ from gateway.identity.barred import Bar, Bars
 from workers import admin_link, configuration
 from workers.admin_link import Barred, Message, Reread, Told
 from workers.admin_post import Post
+from workers.budgets import Budgets
 from workers.configuration import Loaded
 
 NAME: Final = "sluice-admin"
@@ -35,6 +36,7 @@ class Desk:
     loaded: Loaded
     environ: Mapping[str, str]
     bars: Bars = field(default_factory=Bars)  # as the supervisor knew them when this process began
+    budgets: Budgets | None = None  # the workers' counters
     moved: trio.Event = field(default_factory=trio.Event)
     hears: dict[type[Message], Callable[[Any], object]] = field(default_factory=dict)  # what services want to hear
     post: Post = field(init=False)
@@ -72,9 +74,9 @@ Service = Callable[[Desk], Awaitable[None]]
 
 def all_services() -> tuple[Service, ...]:
     """Imported in this process alone: no worker carries what they need."""
-    from workers import admin_interface, introspector, key_fetcher
+    from workers import admin_interface, fleet, introspector, key_fetcher
 
-    return (admin_interface.serve, key_fetcher.keep, introspector.serve)
+    return (admin_interface.serve, key_fetcher.keep, introspector.serve, fleet.keep)
 
 
 def serve(
@@ -82,13 +84,15 @@ def serve(
     loaded: Loaded,
     environ: Mapping[str, str],
     bars: Bars,
+    budgets: Budgets | None = None,
     services: tuple[Service, ...] | None = None,
 ) -> int:
     """The main of the process that the supervisor forked for it; the exit code."""
     faulthandler.enable()
     ctypes.CDLL(None).prctl(_PR_SET_NAME, NAME.encode(), 0, 0, 0)
     os.nice(5)  # sessions first
-    trio.run(_serve, Desk(control, loaded, environ, bars), all_services() if services is None else services)
+    desk = Desk(control, loaded, environ, bars, budgets)
+    trio.run(_serve, desk, all_services() if services is None else services)
     return 0
 
 

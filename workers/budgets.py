@@ -14,6 +14,9 @@ exact where the previous window was used evenly. Where all of it was used at its
 pass within one window's length; within the windows that the clock cuts never more than the budget.
 
 What tasks use is counted in `workers.tasks`, and different people in `workers.crowds` and `workers.meetings`.
+
+Where gateways share their budgets (`workers.fleet`) there is one table more of each kind: what other hosts have used,
+written by the admin process. Workers add it up as they do any other's.
 """
 
 import mmap
@@ -25,35 +28,38 @@ import msgspec
 from gateway.identity.principal import Principal
 from gateway.policy.decision import Budget
 from workers.crowds import HOURS, SPAN_SECONDS, SPANS, TASKS, Crowds
-from workers.probing import find, home, places
+from workers.probing import cut, find, home, places, sizes
 from workers.slab import Counter, Row
 from workers.tasks import TaskAccount, TaskLedger, Tasks
 
 ENTRIES = 16384  # in each slot's table: 384 KiB, of which the kernel gives only the pages that are used
 WINDOW_SECONDS_MAX = 3600
 
-_WORDS = 3
-_COUNT_BITS = 40
-_COUNT_MAX = (1 << _COUNT_BITS) - 1
-_MINUTES = (1 << 24) - 1
-_MINUTE_NS = 60 * 10**9
-_OLD_MINUTES = 2 * WINDOW_SECONDS_MAX // 60  # no window counts an entry that has stood still for so long
+WIDTH = 3
+COUNT_BITS = 40
+COUNT_MAX = (1 << COUNT_BITS) - 1
+MINUTES = (1 << 24) - 1
+MINUTE_NS = 60 * 10**9
+OLD_MINUTES = 2 * WINDOW_SECONDS_MAX // 60  # no window counts an entry that has stood still for so long
 _USED_UP = 1 << 62
 
 
 class Budgets:
-    """The whole mapping, with a table of so many entries for each of `slots` slots. Made before the forks."""
+    """The whole mapping, with a table of so many entries for each of `slots` slots. Made before the forks. With a
+    `fleet_key`, the same on all hosts of a fleet, the last table is of what other hosts used: `elsewhere` is its index."""
 
-    def __init__(self, slots: int, entries: int = ENTRIES) -> None:
+    def __init__(self, slots: int, entries: int = ENTRIES, fleet_key: bytes | None = None) -> None:
         assert slots >= 1
-        self._map = mmap.mmap(-1, 8 * _WORDS * entries * slots)
-        words = memoryview(self._map).cast("Q")
-        size = _WORDS * entries
-        self.tables = tuple(words[slot * size : (slot + 1) * size] for slot in range(slots))
-        self.tasks = Tasks(slots)
-        self.hours_met = Crowds(slots, HOURS, SPANS, SPAN_SECONDS)
-        self.tasks_met = Crowds(slots, TASKS, 1, 0)
-        self.secret = secrets.token_bytes(32)
+        self.elsewhere = slots
+        fleet = fleet_key is not None
+        words = [WIDTH * size for size in sizes(slots, entries, fleet)]
+        self._map = mmap.mmap(-1, 8 * sum(words))
+        self.tables = tuple(cut(memoryview(self._map).cast("Q"), words))
+        self.tasks = Tasks(slots, fleet=fleet)
+        self.hours_met = Crowds(slots, HOURS, SPANS, SPAN_SECONDS, fleet=fleet)
+        self.tasks_met = Crowds(slots, TASKS, 1, 0, fleet=fleet)
+        self.secret = fleet_key or secrets.token_bytes(32)
+        self.name = secrets.token_bytes(16)  # of these counters, among a fleet's: another start begins others
 
     def ledger(self, index: int, row: Row) -> "Ledger":
         """What the worker on slot `index` writes and reads; where its table is full it says so in its `row` of the slab."""
@@ -84,9 +90,9 @@ class Ledger:
     def claim(self, key: int, now: int) -> int:
         """The place of this key's entry in our table, made where there is none; -1 when there is no room."""
         words = self.own
-        minute = now // _MINUTE_NS
+        minute = now // MINUTE_NS
         free = -1
-        for place in places(len(words), key, _WORDS):
+        for place in places(len(words), key, WIDTH):
             found = words[place]
             if found == key:
                 return place
@@ -99,7 +105,7 @@ class Ledger:
             return -1
         # The counts first: under a new key nothing of the old one's may be read. They bear the time, so that
         # the entry is not taken for an old one before anything was spent.
-        words[free + 1] = words[free + 2] = (minute & _MINUTES) << _COUNT_BITS
+        words[free + 1] = words[free + 2] = (minute & MINUTES) << COUNT_BITS
         words[free] = key
         return free
 
@@ -126,11 +132,11 @@ class Account:
     def __init__(self, ledger: Ledger, key: int, budget: Budget) -> None:
         self._ledger = ledger
         self._key = key
-        self._most = min(budget.most, _COUNT_MAX)  # a count that has reached its highest leaves nothing
+        self._most = min(budget.most, COUNT_MAX)  # a count that has reached its highest leaves nothing
         self._window = budget.window_seconds * 10**9
         self._minutes = budget.window_seconds // 60
         self._own = -1  # a place, once it is known
-        self._places = [home(len(table), key, _WORDS) for table in ledger.others]
+        self._places = [home(len(table), key, WIDTH) for table in ledger.others]
 
     def left(self, now: int) -> int:
         """What is left, 0 when nothing is or when what will be spent cannot be counted here."""
@@ -146,16 +152,16 @@ class Account:
             if own < 0:
                 return _USED_UP
         number, elapsed = divmod(now, self._window)
-        began = number * self._minutes & _MINUTES
-        before = began - self._minutes & _MINUTES
+        began = number * self._minutes & MINUTES
+        before = began - self._minutes & MINUTES
         at = 1 + (number & 1)
         current = previous = 0
         counts = ledger.own[own + at]
-        if counts >> _COUNT_BITS == began:
-            current = counts & _COUNT_MAX
+        if counts >> COUNT_BITS == began:
+            current = counts & COUNT_MAX
         counts = ledger.own[own + 3 - at]
-        if counts >> _COUNT_BITS == before:
-            previous = counts & _COUNT_MAX
+        if counts >> COUNT_BITS == before:
+            previous = counts & COUNT_MAX
         for index, words in enumerate(ledger.others):
             place = self._places[index]
             if words[place] != key:
@@ -163,18 +169,18 @@ class Account:
                 if place < 0:
                     continue
             counts = words[place + at]
-            if counts >> _COUNT_BITS == began:
-                current += counts & _COUNT_MAX
+            if counts >> COUNT_BITS == began:
+                current += counts & COUNT_MAX
             counts = words[place + 3 - at]
-            if counts >> _COUNT_BITS == before:
-                previous += counts & _COUNT_MAX
+            if counts >> COUNT_BITS == before:
+                previous += counts & COUNT_MAX
         if previous:
             current -= previous * (elapsed - self._window) // self._window
         return current
 
     def _look(self, index: int, words: memoryview) -> int:
         """The place of our entry in another worker's table, remembered; -1 while it has none."""
-        place = find(words, self._key, _WORDS)
+        place = find(words, self._key, WIDTH)
         if place >= 0:
             self._places[index] = place
         return place
@@ -188,15 +194,15 @@ class Account:
             if own < 0:
                 return  # `used` says that nothing is left
         number = now // self._window
-        began = (number * self._minutes & _MINUTES) << _COUNT_BITS
+        began = (number * self._minutes & MINUTES) << COUNT_BITS
         place = own + 1 + (number & 1)
         counts = ledger.own[place]
-        if counts & ~_COUNT_MAX == began:
-            count += counts & _COUNT_MAX
-        ledger.own[place] = began | (count if count < _COUNT_MAX else _COUNT_MAX)
+        if counts & ~COUNT_MAX == began:
+            count += counts & COUNT_MAX
+        ledger.own[place] = began | (count if count < COUNT_MAX else COUNT_MAX)
 
 
 def _is_old(words: memoryview, place: int, minute: int) -> bool:
     """Whether no window counts this entry any more. One of a time to come, after a clock was set back, is not old."""
-    ages = ((minute - (words[place + word] >> _COUNT_BITS)) & _MINUTES for word in (1, 2))
-    return all(_OLD_MINUTES < age < _MINUTES // 2 for age in ages)
+    ages = ((minute - (words[place + word] >> COUNT_BITS)) & MINUTES for word in (1, 2))
+    return all(OLD_MINUTES < age < MINUTES // 2 for age in ages)

@@ -61,6 +61,11 @@ class Secrets:
         return _derived(self.mask_key, b"sluice approvals")
 
     @property
+    def budgets_key(self) -> bytes:
+        """The key under which gateways that share a store count budgets: no key of theirs names anybody."""
+        return _derived(self.mask_key, b"sluice budgets")
+
+    @property
     def fleet_digest(self) -> bytes:
         """By which gateways that share a store know that they share mask.key: it tells nothing else of it."""
         return _derived(self.mask_key, b"sluice fleet digest")
@@ -94,6 +99,11 @@ class Loaded:
     run_dir: Path  # beside the audit: lock, status and cancel sockets
 
     @property
+    def fleet_key(self) -> bytes | None:
+        """Under which the hosts of a fleet count budgets, where there is one."""
+        return self.secrets.budgets_key if self.settings.fleet.shared else None
+
+    @property
     def state_dir(self) -> Path:
         """What the gateway itself keeps beside the audit, and needs again when it starts."""
         return self.audit_dir.parent / "state"
@@ -121,6 +131,7 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
         channel_secrets(file, channel)
         channel_people(file, channel)
     store_target(file, "approvals", settings.approvals, environ)
+    store_target(file, "fleet", settings.fleet, environ)
     return Loaded(
         file=file,
         folder=folder,

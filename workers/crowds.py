@@ -20,6 +20,8 @@ import mmap
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from workers.probing import sizes
+
 HOURS = 1024  # entries of each slot's table: 128 MiB where all of them are used
 TASKS = 2048  # 64 MiB
 SPANS = 4
@@ -43,14 +45,17 @@ class Crowds:
     `gives_way`: whether the entry that was not used for longest makes room for a new one; else one is taken that no span
     counts any more, and where there is none the newcomer is not counted, and so gets nothing."""
 
-    def __init__(self, slots: int, entries: int, spans: int, span_seconds: int) -> None:
+    def __init__(self, slots: int, entries: int, spans: int, span_seconds: int, *, fleet: bool = False) -> None:
         self.spans = spans
         self.span_ns = span_seconds * 10**9
         self.width = HEAD + spans
-        head, body = entries * self.width * 8, entries * spans * REGISTERS
-        # One for each slot: a kernel that does not overcommit as it likes looks at each by itself.
-        mapped = [memoryview(mmap.mmap(-1, head + body)) for _ in range(slots)]
-        self.tables = tuple(Table(one[:head].cast("Q"), one[head:]) for one in mapped)
+        # A mapping for each: a kernel that does not overcommit as it likes looks at each by itself.
+        self.tables = tuple(self._made(size) for size in sizes(slots, entries, fleet))
+
+    def _made(self, entries: int) -> Table:
+        head = entries * self.width * 8
+        mapped = memoryview(mmap.mmap(-1, head + entries * self.spans * REGISTERS))
+        return Table(mapped[:head].cast("Q"), mapped[head:])
 
     def number(self, now: int) -> int:
         """Of the span that runs, from 1."""

@@ -1,7 +1,8 @@
 """Open addressing in a shared table of 8-byte words: where the entry of a key may be, and where it is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+ELSEWHERE = 2  # the table of what other hosts of a fleet used has so many times as many entries as a worker's
 PROBES = 64  # an entry is found within so many steps from its home, or not at all
 
 
@@ -28,3 +29,16 @@ def find(words: memoryview, key: int, width: int) -> int:
         if not found:
             break
     return -1
+
+
+def sizes(slots: int, entries: int, fleet: bool) -> list[int]:
+    """How many entries the tables have: one for each slot, and in a fleet one of what other hosts used."""
+    return [entries] * slots + ([ELSEWHERE * entries] if fleet else [])
+
+
+def cut(words: memoryview, widths: Iterable[int]) -> Iterator[memoryview]:
+    """Pieces of so many words, one behind the other."""
+    begin = 0
+    for width in widths:
+        yield words[begin : begin + width]
+        begin += width

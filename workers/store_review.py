@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.store_settings import Shared
 from workers import configuration, store_schema
 from workers.configuration import Loaded
 from workers.store_connection import Away, StoreConnection
@@ -11,7 +12,8 @@ from workers.store_connection import Away, StoreConnection
 async def reach_all(loaded: Loaded, environ: Mapping[str, str]) -> list[dict[str, Any]]:
     """Each that sluice.toml names: where it is, whether it can be used, and else why not."""
     found = []
-    for name, table in (("approvals", loaded.settings.approvals),):
+    named: tuple[tuple[str, Shared], ...] = (("approvals", loaded.settings.approvals), ("fleet", loaded.settings.fleet))
+    for name, table in named:
         where = configuration.store_target(loaded.file, name, table, environ)
         if where is None:
             continue

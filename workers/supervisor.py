@@ -76,7 +76,7 @@ class Supervisor:
         self._environ = environ
         self._notifier = Notifier(environ)
         self._slab = Slab(slots)
-        self._budgets = Budgets(slots)
+        self._budgets = Budgets(slots, fleet_key=loaded.fleet_key)
         self._seats = [
             Seat(index, listener, self._slab.row(index))
             for index, listener in enumerate(listeners.open_listeners(loaded.settings.gateway.listen, slots))
@@ -88,7 +88,7 @@ class Supervisor:
             lambda control: notary_process.serve(control, self._loaded, self._positions, environ)
         )
         bars = barred_file.read(loaded.state_dir)
-        self._admin = AdminSeat(lambda control: admin_process.serve(control, self._loaded, environ, bars))
+        self._admin = AdminSeat(lambda end: admin_process.serve(end, self._loaded, environ, bars, self._budgets))
         self._dispatch = Dispatch(self._admin, self._seats, self._notary, bars, loaded.policy)
         self._companions = self._notary.process, self._admin.process
         self._parent_read, self._parent_write = os.pipe()  # never written: its end tells workers that we are gone

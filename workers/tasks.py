@@ -15,14 +15,14 @@ import mmap
 from collections.abc import Iterable, Sequence
 
 from gateway.policy.decision import Budget
-from workers.probing import find, home, places
+from workers.probing import cut, find, home, places, sizes
 from workers.slab import Counter, Row
 
 ENTRIES = 8192  # in each slot's table: 192 KiB, of which the kernel gives only the pages that are used
 MINUTE_NS = 60 * 10**9
-_WIDTH = 3
+WIDTH = 3
 _MINUTES = (1 << 32) - 1
-_COUNT_MAX = (1 << 62) - 1
+COUNT_MAX = (1 << 62) - 1
 
 
 def life(until: float, now: int) -> int:
@@ -44,11 +44,10 @@ def giving_way(among: Iterable[tuple[int, int]], now: int) -> int:
 class Tasks:
     """The whole mapping, with a table of so many entries for each of `slots` slots. Made before the forks."""
 
-    def __init__(self, slots: int, entries: int = ENTRIES) -> None:
-        self._map = mmap.mmap(-1, 8 * _WIDTH * entries * slots)
-        words = memoryview(self._map).cast("Q")
-        size = _WIDTH * entries
-        self.tables = tuple(words[slot * size : (slot + 1) * size] for slot in range(slots))
+    def __init__(self, slots: int, entries: int = ENTRIES, *, fleet: bool = False) -> None:
+        words = [WIDTH * size for size in sizes(slots, entries, fleet)]
+        self._map = mmap.mmap(-1, 8 * sum(words))
+        self.tables = tuple(cut(memoryview(self._map).cast("Q"), words))
 
 
 class TaskLedger:
@@ -63,7 +62,7 @@ class TaskLedger:
         """The place of this key's entry in our table, made where there is none."""
         words = self.own
         taken = []
-        for place in places(len(words), key, _WIDTH):
+        for place in places(len(words), key, WIDTH):
             if words[place] == key:
                 return place
             if not words[place]:
@@ -91,7 +90,7 @@ class TaskAccount:
         self._most = budget.most
         self._until = until
         self._own = -1
-        self._places = [home(len(table), key, _WIDTH) for table in ledger.others]
+        self._places = [home(len(table), key, WIDTH) for table in ledger.others]
 
     def left(self, now: int) -> int:
         """What is left of it, over all workers."""
@@ -100,12 +99,12 @@ class TaskAccount:
     def used(self) -> int:
         """What all workers counted."""
         key, own = self._key, self._ledger.own
-        place = self._own if self._own >= 0 and own[self._own] == key else find(own, key, _WIDTH)
+        place = self._own if self._own >= 0 and own[self._own] == key else find(own, key, WIDTH)
         used = int(own[place + 1]) if place >= 0 else 0
         for index, words in enumerate(self._ledger.others):
             place = self._places[index]
             if words[place] != key:
-                place = find(words, key, _WIDTH)
+                place = find(words, key, WIDTH)
                 if place < 0:
                     continue
                 self._places[index] = place
@@ -118,5 +117,5 @@ class TaskAccount:
         place = self._own
         if place < 0 or words[place] != self._key:
             place = self._own = self._ledger.claim(self._key, self._until, now)
-        words[place + 1] = min(words[place + 1] + count, _COUNT_MAX)
+        words[place + 1] = min(words[place + 1] + count, COUNT_MAX)
         words[place + 2] = lived(words[place + 2], self._until, now)

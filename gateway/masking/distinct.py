@@ -74,6 +74,15 @@ def add(sketch: memoryview, hashes: Hashes) -> None:
     np.maximum.at(np.frombuffer(sketch, np.uint8), places, ranks)
 
 
+def take_in(sketch: memoryview, other: bytes) -> None:
+    """Has the sketch know what another one has seen. Raises ValueError where that is none."""
+    theirs = np.frombuffer(other, np.uint8)
+    if len(theirs) != REGISTERS or int(theirs.max()) > _REST_BITS + 1:
+        raise ValueError("not a sketch")
+    registers = np.frombuffer(sketch, np.uint8)
+    np.maximum(registers, theirs, out=registers)
+
+
 def united(sketches: Iterable[memoryview]) -> memoryview:
     """One sketch of all that these have seen."""
     made = memoryview(bytearray(REGISTERS))

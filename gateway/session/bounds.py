@@ -93,7 +93,7 @@ def completed(s: Session, item: Item, frame: bytes, rows: int | None) -> bytes |
     """The command tag of a limited write, or of a result that is not delivered any more; `rows` None: the tag is still
     to come. What goes to the client; the item stays in the queue until the server has answered what is sent now."""
     if item.broken is not None:
-        return _take_back(s, item, item.broken)
+        return _fail_later(s, item, item.broken)
     limit = item.limit
     assert limit is not None
     if rows is None:
@@ -118,6 +118,21 @@ def _take_back(s: Session, item: Item, refused: Refused) -> bytes:
     item.refused = refused
     s.refusals += 1
     s.to_server.append(REFUSED_UNNAMED if item.converted else REFUSED_EXTENDED)
+    return b""
+
+
+def _fail_later(s: Session, item: Item, refused: Refused) -> bytes:
+    """A result that is not delivered was complete before the cancel came. Where what follows it has left already, its
+    Sync is answered by the error; where more than that has, only the end of the session tells its client."""
+    if len(s.queue) == 1:
+        return _take_back(s, item, refused)
+    cut_off(s, item)
+    s.queue.popleft()
+    sync = s.queue[0]
+    if sync.ask != Ask.SYNC:
+        s.end(refused)
+        return b""
+    sync.broken, sync.intents, sync.index = refused, item.intents, item.index
     return b""
 
 

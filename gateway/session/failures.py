@@ -29,7 +29,7 @@ def failed(s: Session, frame: bytes) -> bytes | None:
     if s.lent is not None:
         frame = renaming.failed(s.lent, item, frame)
         body = frame[5:]
-    if item.ask == Ask.SYNC:  # a deferred constraint that fails at the implicit commit
+    if item.ask == Ask.SYNC and item.refused is None:  # a deferred constraint that fails at the implicit commit
         s.settle_failure(item, "error", _sqlstate(body))
         item.held = b""
         return b"" if item.own and not fatal else _scrubbed(s, None, frame)

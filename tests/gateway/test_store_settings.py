@@ -69,3 +69,11 @@ def test_the_password_comes_from_one_place_that_is_there() -> None:
     assert "password_file is there too" in fault(f'{store}\npassword_env = "STORE"\npassword_file = "x"', STORE="x")
     assert "unknown key" in fault(f'{store}\npassword = "x"')
     assert "it belongs to a store in PostgreSQL" in fault('password_file = "x"')
+
+
+def test_what_a_fleet_shares_is_a_postgresql_or_nothing() -> None:
+    assert not load("", "sluice.toml", {}).fleet.shared
+    named = load('[fleet]\nstore = "postgres://u@db/db"', "sluice.toml", {}).fleet
+    assert (named.shared, named.sslmode) == (True, "verify-full")
+    with pytest.raises(ConfigError, match=r"fleet\.store: it is not an address of PostgreSQL"):
+        load('[fleet]\nstore = "sqlite"', "sluice.toml", {})

@@ -40,7 +40,7 @@ DOORS = {
     "starlette": ("workers/admin_app.py", "workers/channel_routes.py"),
     "httpx2": ("workers/http_out.py", "workers/admin_client.py"),
     "rich": ("workers/",),
-    "zstandard": ("workers/audit_trail.py", "workers/notary_keeping.py"),
+    "zstandard": ("workers/audit_trail.py", "workers/notary_keeping.py", "workers/fleet_rows.py"),
     "jinja2": ("workers/report_page.py",),
     "pyarrow": ("workers/audit_parquet.py",),
     "obstore": ("workers/audit_ship.py",),

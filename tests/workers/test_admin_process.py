@@ -37,7 +37,7 @@ def start(loaded: Loaded) -> Iterator[Callable[[Service], AdminSeat]]:
     seats: list[AdminSeat] = []
 
     def begin(service: Service) -> AdminSeat:
-        seat = AdminSeat(lambda control: admin_process.serve(control, loaded, {}, Bars(), (service,)))
+        seat = AdminSeat(lambda control: admin_process.serve(control, loaded, {}, Bars(), services=(service,)))
         seats.append(seat)
         parent, _ = os.pipe()
         seat.process.start(parent, [], 100.0)

@@ -243,13 +243,46 @@ def test_result_that_was_complete_in_a_transaction_aborts_it() -> None:
     assert (kinds(said), field("C", said[0])) == (b"EZ", "53400")
 
 
-@pytest.mark.parametrize("last", [DONE, SUSPENDED])
-def test_executed_result_that_was_complete_before_the_cancel_fails_its_pipeline(last: bytes) -> None:
+def executed(*more: bytes) -> Rig:
+    """Two rows of a portal, of which the budget allows one."""
     rig = budgeted("max_rows_per_hour = 1")
-    rig.ask(parse("", "select 1"), bind("", ""), execute("", 2), SYNC)
-    assert kinds(rig.say(PARSED, BOUND, data_row(b"0"), data_row(b"1"), last)) == b"12"
-    assert rig.to_server.endswith(SYNC + REFUSED_EXTENDED)
+    rig.ask(parse("", "select 1"), bind("", ""), execute("", 2), *more)
+    assert kinds(rig.say(PARSED, BOUND, data_row(b"0"), data_row(b"1"))) == b"12"
+    return rig
+
+
+@pytest.mark.parametrize("last", [DONE, SUSPENDED])
+def test_executed_result_that_was_complete_before_the_cancel_ends_in_an_error_too(last: bytes) -> None:
+    rig = executed(SYNC)
+    said = rig.say(last, READY)
+    assert (kinds(said), field("C", said[0])) == (b"EZ", "53400")
+    assert rig.session.idle
+    assert [(status, rows) for _, status, rows in rig.outcomes()] == [("refused", 2)]
     rig.session.cancel_sent()
+    assert rig.ask(query("rollback")) == [query("rollback")]
+
+
+def test_executed_result_that_was_complete_in_a_transaction_aborts_it() -> None:
+    rig = executed(SYNC)
+    assert rig.say(DONE, IN_TRANSACTION) == []
+    assert rig.to_server.endswith(query("sluice_refused"))
+    said = rig.say(CUT, frame(b"Z", b"E"))
+    assert (kinds(said), field("C", said[0])) == (b"EZ", "53400")
+    assert len(rig.outcomes()) == 1
+
+
+def test_executed_result_that_was_complete_before_its_sync_came_fails_at_once() -> None:
+    rig = executed(frame(b"H"))
+    assert rig.say(DONE) == []
+    assert rig.to_server.endswith(REFUSED_EXTENDED)
+    said = rig.say(CUT)
+    assert (kinds(said), field("C", said[0])) == (b"E", "53400")
+
+
+def test_executed_result_that_was_complete_in_the_middle_of_a_pipeline_ends_the_session() -> None:
+    rig = executed(bind("", ""), execute("", 2), SYNC)
+    said = rig.say(DONE)
+    assert [field("V", said[-1]), field("C", said[-1])] == ["FATAL", "53400"]
 
 
 def test_rows_of_copy_are_counted_as_well() -> None:
