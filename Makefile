@@ -118,6 +118,7 @@ storm: env
 		$(BIN)/python -m pytest --timeout 900 -s tests/live/test_audit_storm.py $(ARGS)
 	@SLUICE_AUDIT_SEEDS=$${SLUICE_AUDIT_SEEDS:-10000} $(BIN)/python -m pytest --timeout 900 -n 2 tests/sim/test_audit_path.py $(ARGS)
 	@SLUICE_STORM_SECONDS=30 $(BIN)/python -m pytest --timeout 1200 -s tests/live/test_corpus.py -k spelling $(ARGS)
+	@SLUICE_FLEET_SEEDS=$${SLUICE_FLEET_SEEDS:-300} $(BIN)/python -m pytest tests/sim/test_fleet_decisions.py $(ARGS)
 	@SLUICE_NOTARY_SEEDS=$${SLUICE_NOTARY_SEEDS:-2000} $(BIN)/python -m pytest tests/workers/test_notary_histories.py $(ARGS)
 
 clean:

@@ -6,6 +6,7 @@ connection that listens had to be made anew.
 """
 
 import contextlib
+import math
 import os
 import select
 import socket
@@ -153,8 +154,9 @@ class StoreConnection:
             pause = min(2 * pause, PAUSE_SECONDS_MAX)
 
     async def close(self) -> None:
-        """Ends the connection for calls."""
+        """Ends the connection for calls, for good."""
         async with self._turn:
+            self.why, self._not_before = "it was closed", math.inf
             await trio.to_thread.run_sync(self._close, limiter=self._thread)
 
     # -- within
