@@ -76,7 +76,7 @@ class Holds:
         held = link.session.wanted
         if not isinstance(held, Held):
             return False
-        self._end(held, _CANCELLED, "cancelled")
+        self._end(held, ticket_answers.CANCELLED if held.ticket else _CANCELLED, "cancelled")
         return True
 
     def gone(self, link: Link) -> None:
@@ -112,7 +112,7 @@ class Holds:
     def close(self) -> None:
         """Nobody waits any more: the worker ends."""
         for one in list(self._waiting.values()):
-            self._end(one.held, _SHUTDOWN, "shutdown")
+            self._end(one.held, ticket_answers.unanswered(one.held) if one.held.ticket else _SHUTDOWN, "shutdown")
 
     async def keep(self) -> None:
         """Stays in touch with the admin process, for ever."""

@@ -7,6 +7,7 @@ from gateway.errors import Refused, State
 from gateway.session.holding import Held
 from workers.holds_link import Ticketed
 
+CANCELLED: Final = Refused(State.CANCELLED, "canceling statement due to user request")
 _CHANGE: Final = "Change the statement as the answer says, or leave it out."
 
 
