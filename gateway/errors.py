@@ -21,6 +21,7 @@ class State(StrEnum):
     STARTING = "57P03"
     AUDIT = "58030"
     FEATURE = "0A000"
+    VALUE = "22023"
 
 
 @dataclass(frozen=True, slots=True)

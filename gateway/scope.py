@@ -17,6 +17,7 @@ from gateway.classify.learned import EVERY, Learned
 from gateway.classify.own import NOTHING, Own
 from gateway.classify.resolver import Resolver
 from gateway.errors import Refused
+from gateway.identity import on_hold
 from gateway.identity.declaration import SETTING, TAG_PREFIX, Declaration, combined, following, of_tags
 from gateway.masking import plan
 from gateway.masking.added_keys import Addition, addition, split
@@ -46,7 +47,7 @@ PLANS_MAX = 64  # row descriptions remembered for one statement
 DECLARED_MAX = 64  # declarations under which one text is remembered
 
 _NAMING = frozenset({"search_path", "role", "session_authorization", "*"})
-_LEXING = frozenset({"standard_conforming_strings", "client_encoding", "names", SETTING}) | _NAMING
+_LEXING = frozenset({"standard_conforming_strings", "client_encoding", "names", SETTING, on_hold.SETTING}) | _NAMING
 _READS = frozenset({"read"})
 _ROWS_ALONE = frozenset({"read", "write"})  # effects that leave it alone what names mean
 _COMPILED = frozenset({"internal", "c"})  # only a superuser makes such functions

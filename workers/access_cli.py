@@ -9,7 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from workers.admin_client import ask, part
+from workers.allowance_cli import allowance, allowance_options
 from workers.approval_statistics_cli import stats
+from workers.approvals_wait_cli import wait as wait_verb
 from workers.cli import Duration, config_option, words
 from workers.operations_cli import json_option, moment, print_json, print_table
 
@@ -61,6 +63,9 @@ def approvals() -> None:
     """What waits for somebody's answer."""
 
 
+approvals.add_command(wait_verb)
+
+
 @approvals.command("list")
 @config_option
 @json_option
@@ -78,7 +83,8 @@ def list_verb(config: str | None, as_json: bool) -> None:
 
 def _cells(one: dict[str, Any]) -> tuple[str, ...]:
     alike = f", {one['alike']} alike" if one.get("alike", 0) > 1 else ""
-    begins = one["id"], one["kind"], one["state"] + alike, one.get("risk", ""), one["by"]
+    kind = "ticket" if one.get("on_hold") == "ticket" else one["kind"]
+    begins = one["id"], kind, one["state"] + alike, one.get("risk", ""), one["by"]
     since = moment(one["since"])
     if one["kind"] == "statement":
         by = one["denied_by"] or ", ".join(one["approved_by"])
@@ -101,10 +107,13 @@ def show(config: str | None, request_id: str) -> None:
 @json_option
 @answer_option
 @alike_option
+@allowance_options
 @click.argument("request_id", metavar="ID")
-def approve(config: str | None, as_json: bool, reason: str, all_alike: bool, request_id: str) -> None:
-    """Approve what somebody else has asked for."""
-    _answer(config, as_json, request_id, "approve", reason, all_alike=all_alike)
+def approve(
+    config: str | None, as_json: bool, reason: str, all_alike: bool, request_id: str, **allowed: Any
+) -> None:
+    """Approve what somebody else has asked for; with --times, --rows and --for also more of the same shape."""
+    _answer(config, as_json, request_id, "approve", reason, allowance(**allowed), all_alike=all_alike)
 
 
 @approvals.command("deny")
@@ -116,6 +125,16 @@ def approve(config: str | None, as_json: bool, reason: str, all_alike: bool, req
 def deny(config: str | None, as_json: bool, reason: str, all_alike: bool, request_id: str) -> None:
     """Deny what somebody else has asked for."""
     _answer(config, as_json, request_id, "deny", reason, all_alike=all_alike)
+
+
+@approvals.command("revoke")
+@config_option
+@json_option
+@answer_option
+@click.argument("request_id", metavar="ID")
+def revoke_approval(config: str | None, as_json: bool, reason: str, request_id: str) -> None:
+    """Take back what was given: an allowance, a ticket that nobody has used yet, an access."""
+    _answer(config, as_json, request_id, "revoke", reason)
 
 
 @approvals.command("review")
@@ -147,14 +166,16 @@ approvals.add_command(stats)
 
 
 def _answer(
-    config: str | None, as_json: bool, request_id: str, verb: str, reason: str, *, all_alike: bool = False
-) -> None:
-    body: dict[str, Any] = {"reason": reason}
+    config: str | None, as_json: bool, request_id: str, verb: str, reason: str, besides: dict[str, Any] | None = None,
+    *, all_alike: bool = False,
+) -> None:  # fmt: skip
+    body: dict[str, Any] = {"reason": reason} | (besides or {})
     if all_alike:  # those that are there now, and none that comes meanwhile
         shown = ask(config, "GET", f"/v1/approvals/{part(request_id)}")["approval"]
         body |= {"alike": shown["alike_ids"][:ALIKE_MAX]} if "alike_ids" in shown else {}
     answer = ask(config, "POST", f"/v1/approvals/{part(request_id)}/{verb}", body)
-    state = "reviewed" if verb == "review" else answer["approval"]["state"]
+    done = {"review": "reviewed", "revoke": "revoked"}
+    state = done.get(verb, answer["approval"]["state"])
     others = "".join(f"\n{one}: {became}" for one, became in answer.get("alike", {}).items())
     _print(answer, as_json, f"{request_id}: {state}{others}")
     if not answer.get("in_force", True):

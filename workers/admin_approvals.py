@@ -48,20 +48,16 @@ class Approvals:
         return await (self._held if _is_held(call) else self._access).deny(call)
 
     async def revoke(self, call: Call) -> dict[str, Any]:
-        """Of access alone: what has run has run, and what waits its client takes back."""
-        return await self._access.revoke(_access(call))
+        """What was given, and is not used up; what waits its client takes back."""
+        return await (self._held if _is_held(call) else self._access).revoke(call)
 
     async def review(self, call: Call) -> dict[str, Any]:
         """Of access that was broken open alone."""
-        return await self._access.review(_access(call))
+        if _is_held(call):
+            raise Turned(HTTPStatus.CONFLICT, "a statement is not reviewed", "Look at it with `sluice approvals show`.")
+        return await self._access.review(call)
 
 
 def _is_held(call: Call) -> bool:
     return call.path["id"].startswith(_HELD)
 
-
-def _access(call: Call) -> Call:
-    if _is_held(call):
-        why = "a statement is neither revoked nor reviewed"
-        raise Turned(HTTPStatus.CONFLICT, why, "Its client takes it back by cancelling; deny it otherwise.")
-    return call

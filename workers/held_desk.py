@@ -1,23 +1,18 @@
 """The statements of all workers that wait for people: kept, shown to those who decide, decided once, told to the worker."""
 
 import contextlib
-import functools
-import logging
-import math
 import secrets
-import socket
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import msgspec
 import trio
 from msgspec import Meta
 
-from gateway.approvals import sealed, statements
+from gateway.approvals import allowances, sealed, statements, tickets
+from gateway.approvals.allowed import Wanted
 from gateway.approvals.delegation import Delegation
 from gateway.approvals.requests import Unfit
 from gateway.approvals.sealed import Secret
@@ -26,36 +21,38 @@ from gateway.approvals.view import Change
 from gateway.identity.principal import Principal
 from gateway.policy.approving import Approval
 from gateway.policy.operating import Operator
-from workers import holds_link
+from workers import held_lines, held_revoking, holds_link
 from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
+from workers.allowance_desk import Allowances, Busy
 from workers.approvals_fleet import Fleet
 from workers.held_circumstances import Circumstances, looked
-from workers.held_store import HeldStore
+from workers.held_keeping import Keeping
+from workers.held_lines import Line
 from workers.held_told import as_told, facts_of, shape_of
-from workers.holds_link import Decided, Noted, Ran, ToWorker, Waits, Withdrawn
+from workers.holds_link import Decided, Noted, Ran, Used, Using, Waits, Withdrawn
 from workers.run_folder import RunFolder
-from workers.shared_approvals import SharedHeld
+from workers.ticket_desk import Tickets
 
 SHOWN_MAX: Final = 500
 ALIKE_MAX: Final = 500  # decided with one word
-PAGE: Final = 500  # requests that are read at a time
 LEARNED_MAX: Final = 2000  # of what was approved before, for what is new about a request
 LOOK_SECONDS: Final = 1.0
 LOST_SECONDS: Final = 5.0  # for a worker to tell again what waits, when the connection broke
 _NOT_RECORDED: Final = "it could not be put on record, and is not done"
 _NOBODY: Final = "nobody can be asked at the moment, because approvals cannot be kept; it waits until that can be done again"
+_ENDED: Final = "its worker has ended"
 _ASKED: Final = "those who decide are asked now"
 _GATEWAY: Final = "the gateway"  # who refuses what nobody can decide about any more
-T = TypeVar("T")
-log = logging.getLogger("sluice.admin")
 
 
 class Answered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body that answers. `alike`: others that are to be answered so too, if they are alike."""
+    """The body that answers. `alike`: others that are to be answered so too, if they are alike; `allowance`: what the
+    first one allows besides."""
 
     reason: str = ""
     alike: Annotated[tuple[str, ...], Meta(max_length=ALIKE_MAX)] = ()
+    allowance: Wanted | None = None
 
 
 class HeldDesk:
@@ -67,11 +64,11 @@ class HeldDesk:
         self._fleet = fleet
         self._host = fleet.host if fleet is not None else ""
         self._tables = Tables()
-        self._store: HeldStore | None = None
-        self._one = trio.CapacityLimiter(1)  # the store's thread
+        self.keeping = Keeping(desk, fleet)
+        self._do, self.history = self.keeping.do, self.keeping.history
         self._deciding = trio.Lock()  # so that the record has only decisions that counted
-        self._workers: dict[str, trio.MemorySendChannel[ToWorker]] = {}  # by request
-        self._unkept: dict[str, tuple[Waits, trio.MemorySendChannel[ToWorker]]] = {}  # nobody is asked about these yet
+        self._workers: dict[str, Line] = {}  # by request
+        self._unkept: dict[str, tuple[Waits, Line]] = {}  # nobody is asked about these yet
         self._told: set[str] = set()  # of these, whose worker knows what was decided
         self._lost: dict[str, float] = {}  # requests whose worker is not there, since when
         self.opened: Callable[[Held], None] = lambda held: None  # who tells others of what waits, and of its end
@@ -79,45 +76,32 @@ class HeldDesk:
         self.moved: Callable[[Held, Change], None] = lambda held, change: None
         self.lent: Callable[[Principal, float], Sequence[Delegation]] = lambda who, now: ()
         self.around = Circumstances()
+        self._allowances = Allowances(self._do, self._host, self._passes, self._hear)
+        self._tickets = Tickets(self._do, self._remembered, self._allowances, self._open, self._end)
 
     # -- the workers
 
     async def serve(self) -> None:
         """Hears them, for ever."""
-        path = RunFolder.make(self._desk.loaded.run_dir).socket_path(holds_link.SOCKET)
-        Path(path).unlink(missing_ok=True)
-        with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
-            await listening.bind(path)
-            listening.listen(128)
-            async with trio.open_nursery() as nursery:
-                while True:
-                    sock, _ = await listening.accept()
-                    nursery.start_soon(self._attend, trio.SocketStream(sock))
+        await held_lines.serve(RunFolder.make(self._desk.loaded.run_dir), self._hear, self._gone)
 
-    async def _attend(self, stream: trio.SocketStream) -> None:
-        say, said = trio.open_memory_channel[ToWorker](math.inf)  # as many as wait
-        broken = OSError, ValueError, trio.BrokenResourceError, trio.ClosedResourceError
-        try:
-            async with stream, trio.open_nursery() as nursery:
-                nursery.start_soon(_speak, stream, said)
-                with contextlib.suppress(*broken):
-                    while (message := await holds_link.receive(stream)) is not None:
-                        await self._hear(message, say)
-                nursery.cancel_scope.cancel()
-        finally:
-            now = time.monotonic()
-            self._unkept = {one: kept for one, kept in self._unkept.items() if kept[1] is not say}
-            for held_id in [one for one, its in self._workers.items() if its is say]:
-                del self._workers[held_id]
-                self._told.discard(held_id)
-                self._lost[held_id] = now
+    def _gone(self, line: Line) -> None:
+        now = time.monotonic()
+        self._unkept = {one: kept for one, kept in self._unkept.items() if kept[1] is not line}
+        self._allowances.gone(line)
+        for held_id in [one for one, its in self._workers.items() if its is line]:
+            del self._workers[held_id]
+            self._told.discard(held_id)
+            self._lost[held_id] = now
 
-    async def _hear(self, message: holds_link.Message, say: trio.MemorySendChannel[ToWorker]) -> None:
+    async def _hear(self, message: holds_link.Message, say: Line) -> None:
         try:
             match message:
                 case Waits():
                     await self._waits(message, say)
                     self._unkept.pop(message.id, None)
+                case Used() | Using():
+                    await self._allowances.heard(message, say)
                 case Withdrawn(held_id, why):
                     await self._over(held_id, "expired" if why == "too late" else "withdrawn", why)
                 case Ran(held_id):
@@ -129,12 +113,21 @@ class HeldDesk:
                         await self._do(lambda store: store.move(held, ran))
                         self.around.learn(ran)
         except Turned:  # it is in the log already
-            if isinstance(message, Waits):
+            if isinstance(message, Waits) and message.on_hold == "wait":
                 if message.id not in self._unkept:
                     say.send_nowait(Noted(message.id, _NOBODY))
                 self._unkept[message.id] = message, say
 
-    async def _waits(self, waits: Waits, say: trio.MemorySendChannel[ToWorker]) -> None:
+    async def _waits(self, waits: Waits, say: Line) -> None:
+        try:
+            if waits.on_hold == "ticket":
+                await self._tickets.ask(waits, self.around.assessed(self._held(waits), waits), say)
+            else:
+                await self._wait(waits, say)
+        except Busy as busy:
+            self._allowances.put_off(busy, waits, say)
+
+    async def _wait(self, waits: Waits, say: Line) -> None:
         held = await self._do(lambda store: store.get(waits.id))
         elsewhere = held is not None and held.state == "pending" and held.host != self._host
         if held is not None and (held.binding != waits.binding or elsewhere):
@@ -148,11 +141,13 @@ class HeldDesk:
         self._lost.pop(waits.id, None)
         await self._tell(held)
         if held.state == "pending":
-            self.around.opened(held)
-            self.opened(held)
+            self._open(held)
 
     async def _remembered(self, held: Held) -> Held:
-        """Approved, where the same shape was, not long ago. That time goes on from the decision of people."""
+        """Approved, where an allowance covers it, or the same shape was not long ago. That time goes on from the decision of
+        people. Raises Busy."""
+        if (passed := await self._allowances.passes(held)) is not None:
+            return passed
         rules, now = self.rules(), time.time()
         seconds = min((rules[name].remember_seconds if name in rules else 0.0 for name in held.approvals), default=0.0)
         same = await self._do(lambda store: store.let_go(held.shape)) if seconds else None
@@ -164,12 +159,17 @@ class HeldDesk:
         passes = {"state": "approved", "given": same.given, "decided": same.decided, "secret": b"", "claimed": True}
         return msgspec.structs.replace(held, **passes)
 
+    async def _passes(self, held: Held, facts: dict[str, Any]) -> bool:
+        """What passes under an allowance is on record first."""
+        return await self._desk.post.record("approval", "statement approved", **{**facts_of(held), **facts})
+
     def _held(self, waits: Waits) -> Held:
         key = self._desk.loaded.secrets.approvals_key
         secret = Secret(waits.text, waits.types, waits.values)
         facts = {name: getattr(waits, name) for name in waits.__struct_fields__ if name in Held.__struct_fields__}
         kept = sealed.seal(secret, waits.id, key, secrets.token_bytes(sealed.NONCE_BYTES))
-        return Held(**facts, state="pending", shape=shape_of(waits), secret=kept, host=self._host)
+        host = self._host if waits.on_hold == "wait" else ""  # a ticket waits with none
+        return Held(**facts, state="pending", shape=shape_of(waits), secret=kept, host=host)
 
     async def _tell(self, held: Held) -> None:
         """The worker that has it waiting, where it is there and does not know yet. An approval is claimed before that."""
@@ -178,13 +178,17 @@ class HeldDesk:
             return
         if claims and not await self._do(lambda store: store.move(held, msgspec.structs.replace(held, claimed=True))):
             return  # it is another now, which is heard of, too
+        await self._allowances.recall(held)
         if not self._knows_not(held.id):  # it may have gone, or come anew, meanwhile
             return
-        self._told.add(held.id)
         approve = held.state == "approved"
+        may, leave = self._allowances.hands(held, self._workers[held.id]) if approve else (True, None)
+        if not may:
+            return
+        self._told.add(held.id)
         by = ", ".join(held.givers) if approve else held.denied_by or _GATEWAY
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            self._workers[held.id].send_nowait(Decided(held.id, approve, by, held.decision))
+            self._workers[held.id].send_nowait(Decided(held.id, approve, by, held.decision, leave))
         if claims:
             await self._desk.happened("approval", "statement released", **facts_of(held), by=list(held.givers))
 
@@ -198,6 +202,8 @@ class HeldDesk:
         self._unkept.pop(held_id, None)
         self._lost.setdefault(held_id, time.monotonic())  # until it is kept
         held = await self._do(lambda store: store.get(held_id))
+        if held is None or not held.ran:
+            await self._allowances.over(held_id, unused=why != _ENDED)
         if held is not None and held.state not in statements.OVER and not held.ran:
             after = statements.ended(held, "expired" if state == "expired" else "withdrawn", time.time(), why)
             if not await self._do(lambda store: store.move(held, after)):
@@ -212,15 +218,21 @@ class HeldDesk:
         while True:
             if not known:
                 with contextlib.suppress(Turned):
-                    before = [one for one in await self._do(lambda store: store.pending()) if one.host == self._host]
-                    self._lost |= {one.id: time.monotonic() for one in before if one.id not in self._workers}
+                    before = await self._do(lambda store: store.pending())
+                    mine = (one.id for one in before if one.host == self._host and one.on_hold == "wait")
+                    self._lost |= {held_id: time.monotonic() for held_id in mine if held_id not in self._workers}
+                    for held in [one for one in before if one.on_hold == "ticket"]:
+                        self.around.opened(held)
                     self.around.remember(await self.history(0.0, LEARNED_MAX))
                     known = True
             await trio.sleep(LOOK_SECONDS)
+            with contextlib.suppress(Turned):
+                await self._tickets.tidy()
+                await self._allowances.tidy(LOST_SECONDS)
             late = time.monotonic() - LOST_SECONDS
             for held_id in [one for one, since in self._lost.items() if since < late]:
                 with contextlib.suppress(Turned):
-                    await self._over(held_id, "withdrawn", "its worker has ended")
+                    await self._over(held_id, "withdrawn", _ENDED)
             with contextlib.suppress(Turned):
                 await self._ask_late()
 
@@ -257,20 +269,6 @@ class HeldDesk:
         """The statement of this id. Raises Turned."""
         return await self._do(lambda store: store.get(held_id))
 
-    async def history(self, since: float, count: int) -> list[Held]:
-        """The latest made since then, newest first, as the store has them for counting. Raises Turned."""
-        found: list[Held] = []
-        before = math.inf, ""
-        while len(found) < count:  # page by page, so that nobody waits long for the store
-            wanted = min(PAGE, count - len(found))
-            read = functools.partial(HeldStore.page, since=since, before=before, count=wanted)
-            page = await self._do(read)
-            found += page
-            if len(page) < wanted:
-                break
-            before = page[-1].since, page[-1].id
-        return found
-
     async def amend(self, held_id: str, change: Callable[[Held], Held], what: str = "", **facts: Any) -> Held | None:
         """What is noted on one that waits, on record first where `what` says so; as it is then. None: it waits no more, that
         was so already, or it could not be put on record. Raises Turned."""
@@ -282,7 +280,7 @@ class HeldDesk:
                 return None
             if not await self._do(lambda store: store.move(held, after)):
                 return None
-            if after.host == self._host:
+            if after.host in (self._host, ""):
                 self.around.opened(after)
             return after
 
@@ -305,7 +303,7 @@ class HeldDesk:
         """One of them; with its literals to those who may decide."""
         held = await self._found(call)
         told = {**as_told(held, call.now), "missing": statements.missing(held, self.rules())}
-        told |= self.around.told_in_full(held)
+        told |= self.around.told_in_full(held) | await self._allowances.told(held)
         if held.state == "pending" and self._decides(call, held):
             if not await call.record("show statement", approval=held.id):
                 raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
@@ -322,12 +320,22 @@ class HeldDesk:
         """And the client reads why."""
         return await self._decide(call, approve=False)
 
+    async def revoke(self, call: Call) -> dict[str, Any]:
+        """What was given with a decision, and is not used up, is worth nothing from now on."""
+        words, held = plain(call.read(Answered).reason, "the reason"), await self._found(call)
+        if not (_own(call, held) or self._decides(call, held) or _operates(call)):
+            why = "you have neither asked for it nor decide about it"
+            await call.refuse("revoke", why, "Somebody else has to do it.", approval=held.id)
+        return {"approval": as_told(await held_revoking.revoke(call, held, words, self._do, self._allowances), call.now)}
+
     async def _decide(self, call: Call, *, approve: bool) -> dict[str, Any]:
         body = call.read(Answered)
         words = plain(body.reason, "the reason")
+        if body.allowance is not None and not approve:
+            raise Turned(HTTPStatus.BAD_REQUEST, "a denial allows nothing", "Leave the allowance out.")
         async with self._deciding:
             first = await self._found(call)
-            answer = await self._decided(call, first, words, approve)
+            answer = await self._decided(call, first, words, approve, wanted=body.allowance)
         alike = {each: await self._also(call, first, each, words, approve) for each in body.alike if each != first.id}
         return answer | {"alike": alike} if body.alike else answer
 
@@ -344,7 +352,7 @@ class HeldDesk:
             return str(state)
 
     async def _decided(
-        self, call: Call, held: Held, words: str, approve: bool, alike: str = ""
+        self, call: Call, held: Held, words: str, approve: bool, alike: str = "", wanted: Wanted | None = None
     ) -> dict[str, Any]:
         verb = "approve" if approve else "deny"
         rules, lent = statements.as_of(self.rules(), held, call.now), self.lent(call.who, call.now)
@@ -354,12 +362,16 @@ class HeldDesk:
                 state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
                 raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
             decide = statements.approved if approve else statements.denied
-            after = decide(held, rules, call.who, call.now, words, lent, call.how)
+            after = tickets.decided(decide(held, rules, call.who, call.now, words, lent, call.how), rules, call.now)
+            if approve:
+                after = allowances.added(after, wanted, rules, call.now)
         except Unfit as unfit:
             await call.refuse(verb, str(unfit), "Somebody else has to do it.", approval=held.id)
         what = "statement denied" if not approve else "statement approved" if after.state == "approved" else "approval given"
         stead = {"for": right.giver.by, "delegation": right.giver.id} if right.giver is not None else {}
         facts = {**facts_of(held), "decision": words, **stead, **({"alike": alike} if alike else {}), **call.signature()}
+        if wanted is not None:
+            facts["allowance"] = msgspec.to_builtins(wanted)
         if not await self._desk.post.record("approval", what, **facts):
             raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
         if after.state == "approved" and held.host == self._host:
@@ -367,11 +379,13 @@ class HeldDesk:
         if not await self._do(lambda store: store.move(held, after)):
             await self._desk.happened("approval", "decision void", **facts, why="somebody else was quicker")
             raise Turned(HTTPStatus.CONFLICT, "somebody else was quicker", "See `sluice approvals show`.")
-        if held.host == self._host:
+        if held.on_hold == "ticket":
+            await self._allowances.recall(after)
+        elif held.host == self._host:
             await self._tell(after)
         if after.state != "pending":
             self._end(after)
-        elif held.host == self._host:
+        elif held.host in (self._host, ""):
             self._advanced(after)
         return {"approval": {**as_told(after, call.now), "missing": statements.missing(after, rules)}}
 
@@ -383,6 +397,10 @@ class HeldDesk:
             self.moved(held, "approval.given")
             self.tell_news(held.id, f"approved by {', '.join(held.givers)}; others have to approve it, too")
 
+    def _open(self, held: Held) -> None:
+        self.around.opened(held)
+        self.opened(held)
+
     def _end(self, held: Held) -> None:
         self.around.ended(held)
         self.ended(held)
@@ -391,6 +409,8 @@ class HeldDesk:
 
     async def _waited_for(self, held: Held) -> bool:
         """Whether somebody is there who would let it run."""
+        if held.on_hold == "ticket":
+            return True
         if held.host == self._host or self._fleet is None:
             return held.id in self._workers
         return await self._fleet.alive(held.host)
@@ -407,9 +427,8 @@ class HeldDesk:
         return held
 
     def _sees(self, call: Call, held: Held) -> bool:
-        own = (call.who.user, call.who.issuer) == (held.user, held.issuer) and call.who.actors in ((), held.actors)
         rules = statements.as_of(self.rules(), held, call.now)
-        return own or statements.named(held, rules, call.who, self.lent(call.who, call.now)) or _operates(call)
+        return _own(call, held) or statements.named(held, rules, call.who, self.lent(call.who, call.now)) or _operates(call)
 
     def _decides(self, call: Call, held: Held) -> bool:
         try:
@@ -418,27 +437,9 @@ class HeldDesk:
         except Unfit:
             return False
 
-    async def _do(self, work: Callable[[HeldStore], T]) -> T:
-        """In the store's thread. Raises Turned where it cannot be used."""
-        if self._fleet is not None:
-            key = self._fleet.key
-            return await self._fleet.do(lambda connection: work(SharedHeld(connection, key)))
 
-        def run() -> T:
-            self._store = self._store or HeldStore(self._desk.loaded.state_dir)
-            return work(self._store)
-
-        try:
-            return await trio.to_thread.run_sync(run, limiter=self._one)
-        except (OSError, sqlite3.Error) as error:
-            log.critical("held statements cannot be kept: %s", type(error).__name__)
-            raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, "held statements cannot be kept", "Look at var/state.") from None
-
-
-async def _speak(stream: trio.SocketStream, said: trio.MemoryReceiveChannel[ToWorker]) -> None:
-    with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-        async for message in said:
-            await holds_link.send(stream, message)
+def _own(call: Call, held: Held) -> bool:
+    return (call.who.user, call.who.issuer) == (held.user, held.issuer) and call.who.actors in ((), held.actors)
 
 
 def _operates(call: Call) -> bool:

@@ -11,6 +11,9 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from gateway.approvals.statements import Held
+from workers import allowance_store, ticket_store
+from workers.allowance_store import AllowanceStore
+from workers.ticket_store import TicketStore
 
 HELD_MAX: Final = 100_000  # kept; the oldest that are over go first
 BRIEF_CHARACTERS: Final = 200  # of a statement, for those who count
@@ -58,8 +61,14 @@ class HeldStore:
         self._file.execute("pragma journal_mode = wal")
         self._file.execute("pragma synchronous = full")
         self._file.execute("pragma secure_delete = on")  # what was sealed is not left on a free page
-        self._file.executescript(_SCHEMA)
-        self._db: Database = self._file
+        for schema in (_SCHEMA, ticket_store.SCHEMA, allowance_store.SCHEMA):
+            self._file.executescript(schema)
+        self._over(self._file)
+
+    def _over(self, db: Database) -> None:
+        """This is what is asked."""
+        self._db = db
+        self.tickets, self.allowances = TicketStore(db, self._unpack), AllowanceStore(db)
 
     def add(self, held: Held) -> bool:
         """A new one; False where one of this id is there."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.approvals import tickets
 from gateway.approvals.statements import Held
 from workers.holds_link import Waits
 
@@ -22,9 +23,11 @@ def shape_of(waits: Waits) -> bytes:
 def as_told(held: Held, now: float) -> dict[str, Any]:
     """What the interface says of it: nothing that is sealed or binds."""
     facts: dict[str, Any] = msgspec.to_builtins(held)
-    for key in ("secret", "binding", "shape", "token_id", "host", "claimed"):
+    for key in ("secret", "binding", "shape", "token_id", "host", "claimed", "used_by"):
         del facts[key]
     if held.state == "pending" and now >= held.until:
+        facts["state"] = "expired"
+    if tickets.unused(held, now):
         facts["state"] = "expired"
     return {**facts, "kind": "statement", "by": held.by, "approved_by": list(held.givers)}
 

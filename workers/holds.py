@@ -10,16 +10,19 @@ import secrets
 import select
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import trio
 
 from gateway.audit.chain import Chain
 from gateway.errors import Refused, State
+from gateway.policy import affected
 from gateway.session import holding
 from gateway.session.holding import Held
-from workers import holds_link, risk_signs
-from workers.holds_link import Decided, FromWorker, Noted, Ran, Waits, Withdrawn
+from parser.facts import Facts
+from workers import holds_link, risk_signs, ticket_answers
+from workers.allowance_uses import Uses
+from workers.holds_link import Counted, Decided, FromWorker, Noted, Ran, Ticketed, Waits, Withdrawn
 from workers.links import Link
 from workers.relay import Relay
 from workers.run_folder import RunFolder
@@ -52,6 +55,7 @@ class Holds:
         self._chain = chain
         self._waiting: dict[str, _Waiting] = {}
         self._say: trio.MemorySendChannel[FromWorker] | None = None  # while the admin process is there
+        self._uses = Uses(self._tell)
         self._soon: Callable[..., None] = lambda call, *arguments: None
 
     def __len__(self) -> int:
@@ -62,9 +66,9 @@ class Holds:
         session = link.session
         held.id = f"h{secrets.token_hex(5)}"
         self._waiting[held.id] = _Waiting(link, held, session.now)
-        data = {"what": "statement held", "approval": held.id, "rules": list(held.hold.rules), "statement": _statement(held)}
-        self._chain.event(session.now, "approval", data, session.card)
-        holding.tell(session, held, " and ".join(f'"{one.name}"' for one in held.hold.approvals))
+        if not held.ticket:  # else it is known in a moment which request it belongs to
+            self._record("statement held", held, link, _what(held))
+            holding.tell(session, held, held.hold.whom)
         self._tell(_waits(link, held))
 
     def cancelled(self, link: Link) -> bool:
@@ -72,13 +76,13 @@ class Holds:
         held = link.session.wanted
         if not isinstance(held, Held):
             return False
-        self._end(held, _CANCELLED, "cancelled")
+        self._end(held, ticket_answers.CANCELLED if held.ticket else _CANCELLED, "cancelled")
         return True
 
     def gone(self, link: Link) -> None:
         """The session has ended."""
         held = link.session.wanted
-        if isinstance(held, Held) and self._waiting.pop(held.id, None) is not None:
+        if isinstance(held, Held) and self._waiting.pop(held.id, None) is not None and not held.ticket:
             self._tell(Withdrawn(held.id, "client gone"))
             self._record("request withdrawn", held, link, {"why": "client gone"})
 
@@ -89,7 +93,8 @@ class Holds:
             if one.link.client.fd in gone:  # the relay does not read one that waits, so it sees no end either
                 self._relay.cut(one.link, "client-gone")
             elif now >= one.held.until:
-                self._end(one.held, _too_late(one.held), "too late")
+                late = ticket_answers.unanswered(one.held) if one.held.ticket else _too_late(one.held)
+                self._end(one.held, late, "too late")
             elif now - one.told >= REMIND_SECONDS * _NS:
                 one.told = one.link.session.now = now
                 holding.remind(one.link.session, one.held)
@@ -107,7 +112,7 @@ class Holds:
     def close(self) -> None:
         """Nobody waits any more: the worker ends."""
         for one in list(self._waiting.values()):
-            self._end(one.held, _SHUTDOWN, "shutdown")
+            self._end(one.held, ticket_answers.unanswered(one.held) if one.held.ticket else _SHUTDOWN, "shutdown")
 
     async def keep(self) -> None:
         """Stays in touch with the admin process, for ever."""
@@ -122,6 +127,8 @@ class Holds:
         self._say, said = trio.open_memory_channel[FromWorker](math.inf)  # what waits is bounded by the sessions
         for one in self._waiting.values():
             self._tell(_waits(one.link, one.held))
+        for use in self._uses.again():
+            self._tell(use)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._speak, stream, said)
@@ -130,6 +137,10 @@ class Holds:
                         self._decided(message)
                     elif isinstance(message, Noted):
                         self._note(message)
+                    elif isinstance(message, Ticketed):
+                        self._ticketed(message)
+                    elif isinstance(message, Counted):
+                        self._uses.counted(message.id)
                 nursery.cancel_scope.cancel()
         finally:
             self._say = None
@@ -143,6 +154,7 @@ class Holds:
         if one is None:
             self._tell(Withdrawn(decided.id, "too late"))
         elif decided.approve:
+            one.held.use = self._uses.begin(decided.id, decided.use)
             self._end(one.held, None, "")
         else:
             self._end(one.held, _denied(one.held, decided), "")
@@ -154,14 +166,32 @@ class Holds:
             holding.note(one.link.session, one.held, noted.words)
             self._relay.look_again(one.link)
 
+    def _ticketed(self, told: Ticketed) -> None:
+        """What has a ticket does not wait, whatever was said of it: a question that is not asked any more was refused."""
+        one = self._waiting.pop(told.id, None)
+        if one is None:
+            if told.use is not None:
+                self._uses.unused(told.id)
+            return
+        one.held.use = self._uses.begin(told.id, told.use)
+        held, held.id = one.held, told.ticket
+        if told.state == "approved":
+            held.until = int(told.until * _NS)
+        if told.state == "pending":
+            self._record("statement refused with a ticket", held, one.link, _what(held))
+        self._relay.decided(one.link, held, ticket_answers.refusal(held, told))
+
     def _end(self, held: Held, refused: Refused | None, withdrawn: str) -> None:
         one = self._waiting.pop(held.id)
+        if held.ticket:  # the request, if there is one by now, waits on
+            self._relay.decided(one.link, held, refused)
+            return
         self._tell(Withdrawn(held.id, withdrawn) if withdrawn else Ran(held.id))
         if withdrawn:
             self._record("request withdrawn", held, one.link, {"why": withdrawn})
         self._relay.decided(one.link, held, refused)
 
-    def _record(self, what: str, held: Held, link: Link, more: dict[str, str]) -> None:
+    def _record(self, what: str, held: Held, link: Link, more: dict[str, Any]) -> None:
         self._chain.event(time.time_ns(), "approval", {"what": what, "approval": held.id, **more}, link.session.card)
 
     def _tell(self, message: FromWorker) -> None:
@@ -174,6 +204,16 @@ class Holds:
                 self._say.send_nowait(message)
 
 
+def _what(held: Held) -> dict[str, Any]:
+    return {"rules": list(held.hold.rules), "statement": _statement(held)}
+
+
+def _counts(facts: Facts) -> bool:
+    """Whether the command tag tells how many rows it has changed."""
+    added = facts.changes == 1 and facts.kinds[0].startswith("INSERT")
+    return facts.named is None and (added or affected.counted(facts) == "tag")
+
+
 def _statement(held: Held) -> str:
     """Without literals."""
     return "; ".join(one.card.info.statement for one in held.rulings)
@@ -183,6 +223,8 @@ def _waits(link: Link, held: Held) -> Waits:
     session = link.session
     info, said = session.card.info, session.said.now
     facts = [one.card.info for one in held.rulings]
+    hold, now = held.hold, session.now / _NS
+    by_shape = all(one.facts.complete and one.facts.effects <= _BY_SHAPE for one in held.rulings)
     return Waits(
         id=held.id,
         binding=held.binding,
@@ -204,7 +246,8 @@ def _waits(link: Link, held: Held) -> Waits:
         types=held.types,
         values=held.values,
         statement=_statement(held),
-        by_text=not all(one.facts.complete and one.facts.effects <= _BY_SHAPE for one in held.rulings),
+        repeatable=by_shape and len(held.rulings) == 1 and _counts(held.rulings[0].facts),
+        by_text=not by_shape,
         kinds=tuple(kind for one in facts for kind in one.kinds),
         tables=tuple(dict.fromkeys(table for one in facts for table in one.tables)),
         labels=tuple(dict.fromkeys(label for one in facts for _, label in one.labels)),
@@ -215,9 +258,10 @@ def _waits(link: Link, held: Held) -> Waits:
         in_transaction=held.in_transaction,
         reason=said.reason if said is not None else "",
         ticket=said.ticket if said is not None else "",
-        since=(held.until / _NS) - held.hold.wait_seconds,
-        until=held.until / _NS,
         signs=risk_signs.of(session, held.rulings),
+        since=now if held.ticket else held.until / _NS - hold.wait_seconds,
+        until=now + hold.ticket_seconds if held.ticket else held.until / _NS,
+        on_hold="ticket" if held.ticket else "wait",
     )
 
 

@@ -4,12 +4,13 @@ with its length before it. A worker says again what still waits whenever it has 
 
 import socket
 import struct
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import trio
 
 from gateway.approvals.risk import Signs
+from gateway.approvals.statements import OnHold
 from workers.run_folder import RunFolder
 
 SOCKET: Final = "holds.sock"
@@ -55,6 +56,8 @@ class Waits(msgspec.Struct, tag="waits", frozen=True):
     since: float
     until: float
     signs: Signs = Signs()
+    on_hold: OnHold = "wait"
+    repeatable: bool = False  # what it changes is counted, so that an allowance can be given
 
 
 class Withdrawn(msgspec.Struct, tag="withdrawn", frozen=True):
@@ -70,6 +73,47 @@ class Ran(msgspec.Struct, tag="ran", frozen=True):
     id: str
 
 
+class Leave(msgspec.Struct, frozen=True):
+    """What is let go under an allowance may change so many rows."""
+
+    allowance: str
+    rows: int
+
+
+class Using(msgspec.Struct, tag="using", frozen=True):
+    """To an admin process that has begun anew: the worker has something of an allowance in its hands."""
+
+    id: str
+
+
+class Used(msgspec.Struct, tag="used", frozen=True):
+    """What came of a use: so many rows were changed, None where nobody knows. `exceeded`: they were too many, and were taken
+    back. It is said again until it was counted."""
+
+    id: str
+    rows: int | None
+    exceeded: bool = False
+
+
+class Counted(msgspec.Struct, tag="counted", frozen=True):
+    """What came of it is known."""
+
+    id: str
+
+
+class Ticketed(msgspec.Struct, tag="ticketed", frozen=True):
+    """Of what does not wait: how its ticket stands. `id`: of the question; `ticket`: of the request. Approved, it is used
+    with this answer. `until` is when it ends; `words` are of who denied it."""
+
+    id: str
+    ticket: str
+    state: Literal["pending", "approved", "denied", "full"]
+    until: float = 0.0
+    by: str = ""
+    words: str = ""
+    use: Leave | None = None
+
+
 class Decided(msgspec.Struct, tag="decided", frozen=True):
     """What people have decided, and in which words."""
 
@@ -77,6 +121,7 @@ class Decided(msgspec.Struct, tag="decided", frozen=True):
     approve: bool
     by: str
     words: str = ""
+    use: Leave | None = None
 
 
 class Noted(msgspec.Struct, tag="noted", frozen=True):
@@ -86,8 +131,8 @@ class Noted(msgspec.Struct, tag="noted", frozen=True):
     words: str
 
 
-FromWorker = Waits | Withdrawn | Ran
-ToWorker = Decided | Noted
+FromWorker = Waits | Withdrawn | Ran | Using | Used
+ToWorker = Decided | Noted | Ticketed | Counted
 Message = FromWorker | ToWorker
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

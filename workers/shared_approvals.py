@@ -55,6 +55,21 @@ create trigger made after insert on sluice.request for each row execute function
 create trigger moved after update on sluice.request for each row when (old.state <> new.state or old.review <> new.review)
     execute function sluice.changed('sluice_request');
 """,
+    """
+create table sluice.ticket (
+    id text primary key, key bytea not null, owner bytea not null, asks text not null, ends float8 not null);
+create index on sluice.ticket (key);
+create index on sluice.ticket (owner);
+create index on sluice.ticket (ends);
+create table sluice.allowance (
+    id text primary key, key bytea not null, times_left bigint not null, rows_left bigint not null, until float8 not null);
+create index on sluice.allowance (key, until);
+create table sluice.allowance_use (
+    asks text primary key, allowance text not null, binding bytea not null, rows bigint not null, host text not null,
+    state text not null);
+create index on sluice.allowance_use (allowance, state);
+create index on sluice.allowance_use (host) where state = 'open';
+""",
 )
 # Of hosts: those that are gone; nobody is, for one that has not been there without a break for that long itself.
 _GONE: Final = """
@@ -78,8 +93,8 @@ class SharedHeld(HeldStore):
     """Statements that wait with any of the gateways. `key`: what knows their rows. Raises psycopg.Error."""
 
     def __init__(self, connection: Connection, key: bytes) -> None:
-        self._db = _Postgres(connection)
         self._key = key
+        self._over(_Postgres(connection))
 
     def decided(self, ids: list[str]) -> list[Held]:
         """Those of these that wait no more."""
@@ -87,7 +102,7 @@ class SharedHeld(HeldStore):
 
     def left(self, host: str) -> list[Held]:
         """What waits with hosts that are gone, or was to run there; `host` asks."""
-        waits = "(state = 'pending' or (state = 'approved' and not claimed))"
+        waits = "(state = 'pending' or (state = 'approved' and not claimed)) and one.host <> ''"  # a ticket waits with none
         sql = f"select body from held one where {waits} and {_GONE} limit ?"  # noqa: S608 - texts of ours
         return self._all(sql, (*_gone(host), TAKEN_MAX))
 

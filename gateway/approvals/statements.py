@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from gateway.approvals.allowed import Allowance
 from gateway.approvals.delegation import Delegation, names
 from gateway.approvals.requests import Unfit, alike
 from gateway.approvals.view import Risk
@@ -19,6 +20,7 @@ from gateway.policy.access import Step
 from gateway.policy.approving import Approval
 
 State = Literal["pending", "approved", "denied", "expired", "withdrawn"]
+OnHold = Literal["wait", "ticket"]
 OVER: Final = ("denied", "expired", "withdrawn")
 
 
@@ -35,6 +37,7 @@ class Given(msgspec.Struct, frozen=True):
     giver: str = ""
     giver_issuer: str = ""
     how: str = ""
+    allowance: Allowance | None = None
 
     @property
     def by(self) -> str:
@@ -80,7 +83,10 @@ class Right(NamedTuple):
 
 class Held(msgspec.Struct, frozen=True):
     """A statement that waits, or waited. Times are POSIX seconds. `ran`: it was let go. `shape`: of `remembered` ones, the
-    SHA-256 of all but its values."""
+    SHA-256 of all but its values. `on_hold`: whether its client waits, or has a ticket; `used_by`: what that was used for,
+    once and for ever. `repeatable`: its rows are counted, and its literals are nothing but values; `allowance`: what was
+    allowed with it, `under`: the statement with whose allowance it passed.
+    """
 
     id: str
     state: State
@@ -124,6 +130,11 @@ class Held(msgspec.Struct, frozen=True):
     how: str = ""  # how the decision came in
     escalated: tuple[Escalated, ...] = ()
     looks: tuple[Look, ...] = ()
+    on_hold: OnHold = "wait"
+    used_by: str = ""
+    repeatable: bool = False
+    allowance: Allowance | None = None
+    under: str = ""
 
     @property
     def by(self) -> str:
@@ -270,7 +281,9 @@ def missing(held: Held, rules: Mapping[str, Approval]) -> dict[str, int]:
 
 
 def remembers(held: Held, shape: bytes, seconds: float, now: float) -> bool:
-    """Whether this approval lets the same shape of the same person pass again."""
+    """Whether this approval lets the same shape of the same person pass again. An allowance says itself how often."""
+    if held.allowance is not None or held.under:
+        return False
     return held.state == "approved" and held.ran and held.shape == shape and now < held.decided + seconds
 
 

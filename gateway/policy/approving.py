@@ -8,6 +8,7 @@ from msgspec import Meta
 from gateway.channels import check_words
 from gateway.policy import escalating
 from gateway.policy.access import Approvers, Names, Step, Text, check_approvers
+from gateway.policy.allowances import MaxAllowance
 from gateway.toml_source import Path, fail
 
 
@@ -16,7 +17,9 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `users`, `groups` and `actors` are those who ask, as in a guardrail. Where several rules speak of a statement each must
     be satisfied. `in_transaction`: whether a statement may wait where its transaction keeps locks. `escalate`: who is asked
-    next.
+    next. Whoever does not wait has a ticket, which waits for `ticket_seconds` and, once it is approved, is worth something
+    for `use_within_seconds`.
+    `max_allowance`: how many more of its shape one decision may allow, None where it decides about one alone.
     """
 
     name: Text
@@ -30,6 +33,9 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: Names = ("console",)
     wait_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 300.0
     remember_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    ticket_seconds: Annotated[float, Meta(ge=1, le=604_800)] = 3600.0
+    use_within_seconds: Annotated[float, Meta(ge=1, le=86_400)] = 900.0
+    max_allowance: MaxAllowance | None = None
     in_transaction: Literal["warn", "refuse"] = "warn"
     escalate: tuple[Step, ...] = ()
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gateway.classify.catalog import Catalog
 from gateway.errors import Refused, State
-from gateway.identity import end_user
+from gateway.identity import end_user, on_hold
 from gateway.identity.declaration import Declaration
 from gateway.policy import builtin, guardrails
 from gateway.policy.affected import counted
@@ -86,6 +86,8 @@ def _verdict(
         said.waiting += built_in.waiting
     if (refused := end_user.misplaced(facts)) is not None:
         return Decision("deny", (end_user.RULE,), facts, None, refused)
+    if (refused := on_hold.unknown(facts)) is not None:
+        return Decision("deny", (on_hold.RULE,), facts, None, refused)
     found = said.found
     for finding in found:
         if finding.effect == "deny":

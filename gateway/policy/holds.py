@@ -16,9 +16,24 @@ class Hold:
     approvals: tuple[Approval, ...]
 
     @property
+    def whom(self) -> str:
+        """Who is asked, by the names of the rules."""
+        return " and ".join(f'"{one.name}"' for one in self.approvals)
+
+    @property
     def wait_seconds(self) -> float:
         """For how long it waits at most."""
         return min(one.wait_seconds for one in self.approvals)
+
+    @property
+    def ticket_seconds(self) -> float:
+        """For how long it waits at most where its client does not."""
+        return min(one.ticket_seconds for one in self.approvals)
+
+    @property
+    def use_within_seconds(self) -> float:
+        """For how long it may be sent again once it was approved."""
+        return min(one.use_within_seconds for one in self.approvals)
 
     @property
     def remember_seconds(self) -> float:

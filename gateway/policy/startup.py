@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 
 from gateway.errors import Refusal, Refused, State
+from gateway.identity import on_hold
 from gateway.policy.rights import Rights
 from gateway.policy.session_settings import READ_ONLY, barred
 from parser.facts import Setting
@@ -44,6 +45,8 @@ def startup(params: Iterable[tuple[str, str]], rights: Rights) -> Pairs:
             continue
         if folded in _CONSUMED:
             continue
+        if folded == on_hold.SETTING and not on_hold.known(value):
+            raise Refusal(on_hold.UNKNOWN)
         found = barred(Setting(folded, value), rights.role, reset=False, reads_only=rights.reads_only)
         if found is not None and not rights.may(found.word):
             message = f"the start-up packet changes {found.what}, and no grant here allows {found.word}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway.audit.records import Status
 from gateway.errors import Refused, State
 from gateway.masking.inference import entries, told
 from gateway.policy.decision import Budget, Limit
@@ -38,6 +39,7 @@ _CLOSE_UNNAMED: Final = build(b"C", b"S\0")
 _EXECUTE_UNNAMED: Final = execute("")
 _READING: Final = frozenset({"read", "session"})
 _ABOUT_SESSION: Final = frozenset({"session"})
+_UNDONE: Final = frozenset(("error", "cancelled", "refused", "not-run"))
 _OVER_VALUES: Final = frozenset(("21", "22", "23"))  # classes of SQLSTATE: cardinality, data, constraints
 
 SEVERAL: Final = Refused(
@@ -108,7 +110,7 @@ def completed(s: Session, item: Item, frame: bytes, rows: int | None) -> bytes |
     commit.rulings, commit.intents, commit.index = item.rulings, item.intents, item.index
     commit.plan, commit.nbytes, commit.started = item.plan, item.nbytes, item.started
     commit.found, commit.returned, commit.unkept = item.found, item.returned, item.unkept
-    commit.held = frame
+    commit.held, commit.use = frame, item.use
     s.to_server += (_CLOSE_UNNAMED, SYNC)
     s.epoch += 1
     return b""
@@ -134,6 +136,14 @@ def _fail_later(s: Session, item: Item, refused: Refused) -> bytes:
         return b""
     sync.broken, sync.intents, sync.index = refused, item.intents, item.index
     return b""
+
+
+def unused(item: Item, status: Status) -> None:
+    """What was to be done under an allowance failed so: then it has changed nothing, unless nobody knows how it ended."""
+    use, limit, refused = item.use, item.limit, item.refused
+    assert use is not None
+    exceeded = limit is not None and refused is not None and refused.rule == limit.rule
+    use.settle(0 if status in _UNDONE else None, exceeded=exceeded)
 
 
 def resync(s: Session) -> None:

@@ -1,46 +1,55 @@
-"""What the session has declared that it is about to do: `SET sluice.reason`, followed as the server answers it.
+"""What the session has said in settings of the gateway: what it is about to do (`SET sluice.reason`), and what it wants of
+a statement that is held (`SET sluice.on_hold`). Both are followed as the server answers them.
 
-The setting is one that PostgreSQL knows nothing of but the name (manual, section 19.16), so it goes on to the server and
-lives by the server's rules: a rollback takes it back, SET LOCAL ends with the transaction, RESET and DISCARD ALL bring
+They are settings of which PostgreSQL knows nothing but the name (manual, section 19.16), so they go on to the server and
+live by the server's rules: a rollback takes them back, SET LOCAL ends with the transaction, RESET and DISCARD ALL bring
 back the start-up packet's.
 """
 
 from collections.abc import Iterable
 
+from gateway.identity import on_hold
 from gateway.identity.declaration import SETTING, Declaration, combined, read_text
 from parser.facts import Facts, Setting
 
 SAVEPOINTS_MAX = 1000  # of one transaction; going back to a later one leaves what is declared as it is
 _OF_OTHERS = ("CREATE", "ALTER")  # settings of functions, roles and databases
+_REASON, _ON_HOLD = range(2)
+_FOLLOWED = {SETTING: _REASON, on_hold.SETTING: _ON_HOLD}
 
-Held = tuple[str, str | None]  # the session's text, and that of SET LOCAL over it
+One = tuple[str, str | None]  # the session's text, and that of SET LOCAL over it
+Held = tuple[One, One]  # of each setting
+Began = tuple[str, str]
 
 
-def began(parameters: Iterable[tuple[str, str]]) -> str:
-    """What the start-up packet's settings declare, "" where they do not."""
-    return next((value for name, value in parameters if name.lower() == SETTING), "")
+def began(parameters: Iterable[tuple[str, str]]) -> Began:
+    """What the start-up packet's settings say, "" where they do not."""
+    found = {name.lower(): value for name, value in parameters}
+    return found.get(SETTING, ""), found.get(on_hold.SETTING, "")
 
 
 class Said:
-    """See the module. `now`: what counts for the next statement, None where nothing is declared."""
+    """See the module. `now`: what is declared for the next statement, None where nothing is; `on_hold`: the word for one
+    that is held."""
 
-    __slots__ = ("_began", "_failed", "_held", "_marks", "_settled", "_token", "moved", "now")
+    __slots__ = ("_began", "_failed", "_held", "_marks", "_settled", "_token", "moved", "now", "on_hold")
 
-    def __init__(self, token: Declaration | None = None, began: str = "") -> None:
-        """`token`: the claim's; `began`: the setting in the start-up packet."""
+    def __init__(self, token: Declaration | None = None, began: Began = ("", "")) -> None:
+        """`token`: the claim's; `began`: the settings in the start-up packet."""
         self._token = token
         self._began = began
-        self._held: Held = (began, None)
+        self._held: Held = _alone(began)
         self._settled = began  # before the transaction
         self._marks: dict[str, Held] = {}
         self._failed = False
         self.moved = False  # something changed in this transaction
         self.now: Declaration | None = None
+        self.on_hold = ""
         self._hold(self._held)
 
     def _hold(self, held: Held) -> None:
         self._held = held
-        text = held[0] if held[1] is None else held[1]
+        text, self.on_hold = (one if over is None else over for one, over in held)
         self.now = combined(read_text(text), self._token) if text else self._token
 
     def completed(self, facts: Facts) -> None:
@@ -58,14 +67,17 @@ class Said:
                 self._set(setting, first)
 
     def _set(self, setting: Setting, first: str) -> None:
+        reason, word = self._held
         if setting.name == "*" and first.startswith(("RESET", "DISCARD")):
-            value = self._began
-        elif setting.name == SETTING:
-            value = self._began if setting.value is None else setting.value
-        else:
+            reason, word = _alone(self._began)
+        elif (which := _FOLLOWED.get(setting.name)) is None:
             return
+        else:
+            value = self._began[which] if setting.value is None else setting.value
+            one = (self._held[which][0], value) if setting.local else (value, None)
+            reason, word = (one, word) if which == _REASON else (reason, one)
         self.moved = True
-        self._hold((self._held[0], value) if setting.local else (value, None))
+        self._hold((reason, word))
 
     def _rolled_back(self, facts: Facts) -> None:
         self._failed = False
@@ -74,7 +86,7 @@ class Said:
         if facts.kinds[0] == "ROLLBACK TO":
             self._hold(self._marks.get(facts.shape.split()[-1], self._held))
         else:
-            self._hold((self._settled, None))
+            self._hold(_alone(self._settled))
 
     def failed(self) -> None:
         """A statement failed: its transaction will come to nothing, unless it goes back to a savepoint."""
@@ -83,8 +95,9 @@ class Said:
     def settled(self) -> None:
         """The transaction has ended."""
         if self.moved:
-            self._hold((self._settled if self._failed else self._held[0], None))
-            self._settled = self._held[0]
+            (reason, _), (word, _) = self._held
+            self._settled = self._settled if self._failed else (reason, word)
+            self._hold(_alone(self._settled))
             self.moved = False
         if self._marks:
             self._marks.clear()
@@ -93,3 +106,9 @@ class Said:
     def taken_back(self, facts: Facts) -> bool:
         """Whether the statement may take back what was declared: later ones are read when it is answered."""
         return self.moved and facts.kinds[0].startswith("ROLLBACK")
+
+
+def _alone(texts: Began) -> Held:
+    """With no SET LOCAL over them."""
+    reason, word = texts
+    return (reason, None), (word, None)

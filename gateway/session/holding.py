@@ -15,18 +15,22 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import Refused, State
+from gateway.identity import on_hold
+from gateway.policy.decision import Limit
 from gateway.policy.holds import Hold
 from gateway.session import bounds
+from gateway.session.meaning import meant
 from gateway.session.names import name_end
 from gateway.session.rulings import script_of, wants_estimate
 from parser.messages import notice_response
 
 if TYPE_CHECKING:
-    from gateway.classify.catalog import Catalog
     from gateway.scope import Ruling
-    from gateway.session.inflight import Portal
+    from gateway.session.inflight import Item, Portal
     from gateway.session.session import Session
+    from gateway.session.uses import Use
 
+TICKET_ANSWER_SECONDS: Final = 5.0  # whoever does not wait for people waits so long for his ticket
 NOT_EXECUTED: Final = b"not executed"
 _PARSE, _BIND, _EXECUTE = b"PBE"
 _ANSWERED: Final = b"SHQFX"  # what brings an answer, or the end
@@ -37,7 +41,8 @@ class Held:
     """What waits. `sql` and `values` (of a Bind, behind both names) hold literals: they are for those who decide alone."""
 
     __slots__ = (
-        "answered", "binding", "hold", "id", "in_transaction", "refused", "rulings", "sql", "types", "until", "values",
+        "answered", "binding", "hold", "id", "in_transaction", "refused", "rulings", "sql", "ticket", "types", "until",
+        "use", "values",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +55,8 @@ class Held:
         values: bytes | None,
         in_transaction: bool,
         until: int,
+        *,
+        ticket: bool = False,
     ) -> None:
         self.hold = hold
         self.binding = binding
@@ -57,9 +64,11 @@ class Held:
         self.sql, self.types, self.values = sql, types, values
         self.in_transaction = in_transaction
         self.until = until  # POSIX nanoseconds
+        self.ticket = ticket  # its client does not wait: it is refused at once, unless it was approved before
         self.id = ""  # given by whoever asks the people
         self.answered = False
         self.refused: Refused | None = None  # the answer, where it is no
+        self.use: Use | None = None  # of an allowance, where it passes under one
 
     def stale(self, now: int) -> bool:
         """Whether it was approved, and not used in its time."""
@@ -82,10 +91,15 @@ def waits(
     known = s.asked
     if known is not None and known.binding == binding and not known.stale(s.now):
         return not known.answered
+    if known is not None:
+        dropped(known)
     hold = _hold(rulings)
     open_now = s.status in _OPEN or s.open_epoch == s.epoch
-    s.asked = Held(hold, binding, rulings, sql, types, values, open_now, s.now + int(hold.wait_seconds * 1e9))
-    refused = _in_transaction(hold) if open_now and hold.refuses_in_transaction else bounds.exhausted(s, rulings)
+    ticket = on_hold.wants_ticket(s.said.on_hold, [one.facts for one in rulings])
+    until = s.now + int((TICKET_ANSWER_SECONDS if ticket else hold.wait_seconds) * 1e9)
+    s.asked = Held(hold, binding, rulings, sql, types, values, open_now, until, ticket=ticket)
+    locks = open_now and hold.refuses_in_transaction and not ticket
+    refused = _in_transaction(hold) if locks else bounds.exhausted(s, rulings)
     if refused is not None:  # nobody is asked about what could not run
         s.asked.answered, s.asked.refused = True, refused
         return False
@@ -100,7 +114,27 @@ def verdict(s: Session) -> Refused | None:
     assert known.answered
     if known.refused is None:
         s.approval = known.id
+        if known.use is not None:
+            s.counted = _least(s.counted, Limit(f"allowance {known.use.allowance}", known.use.rows_most))
     return known.refused
+
+
+def _least(one: Limit | None, other: Limit) -> Limit:
+    return other if one is None or other.most <= one.most else one
+
+
+def taken(held: Held, item: Item, approval: str) -> None:
+    """What was answered is forgotten with the record of an execution, which uses its allowance where it is its own."""
+    if approval:
+        item.use = held.use
+    else:
+        dropped(held)
+
+
+def dropped(held: Held) -> None:
+    """It does not run any more."""
+    if held.use is not None:
+        held.use.settle(0)
 
 
 def again(s: Session, portal: Portal) -> Refused | None:
@@ -239,25 +273,13 @@ def _binding(
     scope, who = s.scope, s.card.info
     names = [who.user, who.issuer, who.account, who.database, who.role, scope.policy_hash, repr(scope.rights.key)]
     names += ["actors", *who.actors, "groups", *who.groups, "path", *(s.search_path or ("?",))]
-    names += [f"conforming {scope.strings_conform}", *_meant(scope.catalog, rulings)]
+    names += [f"conforming {scope.strings_conform}", *meant(scope.catalog, [one.facts for one in rulings])]
     parts = [one.encode("utf-8", "surrogatepass") for one in names]
     parts += [one.facts.text for one in rulings]  # of what it runs by name
     digest = hashlib.sha256()
     for part in (sql, types or b"", values or b"", *parts):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
-
-
-def _meant(catalog: Catalog, rulings: tuple[Ruling, ...]) -> Iterator[str]:
-    """What the names of the statements mean by this catalogue, in full: tables with their columns, and functions."""
-    for ruling in rulings:
-        facts = ruling.facts
-        for relation in (*facts.reads, *facts.writes):
-            yield f"{relation.schema}.{relation.name}"
-            for table in catalog.find(relation.schema, relation.name):
-                yield f"{table.oid} {table.kind} {table.columns!r} {sorted(table.calls, key=repr)!r}"
-        for schema, name in sorted(facts.functions, key=repr):
-            yield f"{schema}.{name} {catalog.functions.get(name, ())!r}"
 
 
 def _in_transaction(hold: Hold) -> Refused:

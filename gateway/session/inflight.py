@@ -14,6 +14,7 @@ from gateway.results import ResultPlan
 from gateway.scope import Ruling, Scope, Script
 from gateway.session.budgets import Crowd, Purse
 from gateway.session.lent import Key, Prepared
+from gateway.session.uses import Use
 from parser.compared import Comparisons
 from parser.facts import Facts
 
@@ -158,6 +159,7 @@ class Item:
     broken: Refused | None = None  # a budget ran out in its result: whatever the server answers, this is said
     prepared: Prepared | None = None  # what it makes, names, describes or closes on a connection that is lent
     known_as = b""  # the client's name for that
+    use: Use | None = None  # of an allowance
     overdue: Refused | None = None  # it runs for too long and is being cancelled: this is said of that
 
     def __init__(self, ask: int, epoch: int, started: int) -> None:

@@ -282,6 +282,8 @@ class Session:
             self.settle_failure(item, "refused" if item.refused is not None else status, "")
         if self.late is not None:
             self.settle_failure(self.late, "refused", "")
+        if self.asked is not None:
+            holding.dropped(self.asked)
         self.queue.clear()
 
     def warn(self, text: str) -> None:
@@ -333,6 +335,7 @@ class Session:
         self.statements += len(rulings)
         approval, self.approval = self.approval, ""
         if self.asked is not None and self.asked.answered:
+            holding.taken(self.asked, item, approval)
             self.asked = None  # once
         intents: list[int] = []
         for ruling in rulings:
@@ -390,6 +393,8 @@ class Session:
             duration = (self.now - item.started) // 1000
             affected = ruling.affected(rows) if ruling.changes else None
             self.chain.outcome(self.now, intent, "ok", rows, item.nbytes, card, command, "", duration, affected)
+        if item.use is not None:
+            item.use.settle(rows)
         self.rows += rows
         item.index = index + 1
         item.nbytes = item.rows_seen = 0
@@ -398,6 +403,8 @@ class Session:
 
     def settle_failure(self, item: Item, status: Status, sqlstate: str) -> None:
         """The item's current statement failed so; those after it did not run."""
+        if item.use is not None:
+            bounds.unused(item, status)
         for index in range(item.index, len(item.intents)):
             intent = item.intents[index]
             if intent:

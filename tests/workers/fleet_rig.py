@@ -44,6 +44,10 @@ approvals_needed = 2
 name = "again"
 approvers = { groups = ["shop"] }
 remember_seconds = 60
+[[approval]]
+name = "more"
+approvers = { groups = ["shop"] }
+max_allowance = { times = 9, rows = 99, seconds = 600 }
 """
 )
 SHOP: tuple[str, ...] = ("shop",)

@@ -94,8 +94,7 @@ class House:
     async def start(self) -> None:
         """A new desk over the same disk, as after a restart."""
         self.scope.cancel()
-        if self.held._store is not None:
-            self.held._store.close()
+        await self.held.keeping.close()
         self.held, self.scope = HeldDesk(self.desk), trio.CancelScope()
         Path(self.path).unlink(missing_ok=True)
         self.nursery.start_soon(self._run, self.held, self.scope)
@@ -165,8 +164,7 @@ async def house(folder: Path, policy: str = POLICY) -> AsyncIterator[House]:
         for stream in made.streams:
             stream.socket.close()
         made.folder.close()
-        if made.held._store is not None:
-            made.held._store.close()
+        await made.held.keeping.close()
 
 
 async def test_an_approval_reaches_the_worker_and_what_was_approved_has_run(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import msgspec
 import pytest
 import trio
 
+from tests.workers.admin_rig import calling
 from tests.workers.fleet_rig import VALUE, Member, configured, fleet, until, waits
 from tests.workers.store_rig import StoreServer
-from workers import held_desk, held_fleet, shared_approvals, store_connection
+from workers import held_desk, held_fleet, holds_link, shared_approvals, store_connection
 from workers.admin_calls import Turned
 from workers.configuration import Loaded
-from workers.holds_link import Decided, Noted, Ran, Withdrawn
+from workers.holds_link import Counted, Decided, Leave, Noted, Ran, Ticketed, Used, Waits, Withdrawn
 from workers.shared_approvals import SharedHeld
 
 pytestmark = [pytest.mark.trio, pytest.mark.xdist_group("store")]
@@ -245,3 +246,52 @@ async def test_a_host_with_another_key_is_told_so_and_keeps_nothing_there(tmp_pa
         assert await a.held._do(lambda each: each.get("h9")) is None
 
 
+
+
+async def test_a_ticket_of_one_gateway_is_decided_at_another_and_used_once_at_any(two: tuple[Loaded, Loaded]) -> None:
+    async with fleet(*two) as members:
+        a, b = await both_up(members)
+        one, other = await a.worker(), await b.worker()
+        asked = {"binding": b"same", "on_hold": "ticket"}
+        assert (await ticket(one, waits("h1", **asked))).state == "pending"
+        assert (await ticket(other, waits("h2", **asked))).ticket == "h1"
+        assert await b.approve() == 200
+        told = [await ticket(worker, waits(f"h{n}", **asked)) for n, worker in ((3, other), (4, one), (5, other))]
+        assert [(each.ticket, each.state) for each in told] == [("h1", "approved"), ("h4", "pending"), ("h4", "pending")]
+        assert (await a.kept("h1")).used_by == "h3"
+
+
+async def test_an_allowance_is_used_at_all_gateways_and_what_one_has_in_its_hands_is_no_others(
+    two: tuple[Loaded, Loaded], quick: None
+) -> None:
+    async with fleet(*two) as members:
+        a, b = await both_up(members)
+        one, other = await a.worker(), await b.worker()
+        await one.say(waits("h1", "more", repeatable=True))
+        await b.kept("h1")
+        allowance = {"times": 9, "rows": 10, "seconds": 60}
+        body = {"reason": "seen", "allowance": allowance}
+        call = calling(b.desk, body, {"id": "h1"}, user="bo", groups=("shop",))
+        await b.held.approve(call)
+        assert await one.hears() == Decided("h1", True, "bo (local)", "", Leave("h1", 10))
+        await one.say(Used("h1", 4))
+        assert await holds_link.receive(one.stream) == Counted("h1")
+        asked = {"on_hold": "ticket", "repeatable": True}
+        assert (await ticket(other, waits("h2", "more", **asked))).use == Leave("h1", 6)
+        await one.say(waits("h3", "more", **asked))  # waits for what the other gateway has in its hands
+        await trio.sleep(0.2)
+        await other.say(Used("h2", 1))
+        assert await holds_link.receive(other.stream) == Counted("h2")
+        with trio.fail_after(5):
+            told = await holds_link.receive(one.stream)
+        assert isinstance(told, Ticketed)
+        assert told.use == Leave("h1", 5)
+
+
+async def ticket(worker: Any, asks: Waits) -> Ticketed:
+    """How it stands."""
+    await worker.say(asks)
+    with trio.fail_after(5):
+        told = await holds_link.receive(worker.stream)
+    assert isinstance(told, Ticketed)
+    return told

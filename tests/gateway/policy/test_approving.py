@@ -34,6 +34,10 @@ def test_a_rule_of_approval_comes_through_to_the_table() -> None:
         (("approvers", "approvals_needed = 0\napprovers"), "approvals_needed"),
         (("approvers", "wait_seconds = -1\napprovers"), "wait_seconds"),
         (("approvers", 'in_transaction = "maybe"\napprovers'), "in_transaction"),
+        (("approvers", "ticket_seconds = 0\napprovers"), "ticket_seconds"),
+        (("approvers", "use_within_seconds = 90000\napprovers"), "use_within_seconds"),
+        (("approvers", "max_allowance = { times = 3, rows = 5 }\napprovers"), "seconds"),
+        (("approvers", "max_allowance = { times = 0, rows = 5, seconds = 9 }\napprovers"), "times"),
     ],
 )
 def test_mistakes_are_told_with_their_mend(change: tuple[str, str], said: str) -> None:
