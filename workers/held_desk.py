@@ -26,14 +26,14 @@ from gateway.approvals.view import Change
 from gateway.identity.principal import Principal
 from gateway.policy.approving import Approval
 from gateway.policy.operating import Operator
-from workers import holds_link
+from workers import held_previews, holds_link
 from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
 from workers.approvals_fleet import Fleet
 from workers.held_circumstances import Circumstances, looked
 from workers.held_store import HeldStore
 from workers.held_told import as_told, facts_of, shape_of
-from workers.holds_link import Decided, Noted, Ran, ToWorker, Waits, Withdrawn
+from workers.holds_link import Decided, Noted, Previewed, Ran, ToWorker, Waits, Withdrawn
 from workers.run_folder import RunFolder
 from workers.shared_approvals import SharedHeld
 
@@ -118,6 +118,8 @@ class HeldDesk:
                 case Waits():
                     await self._waits(message, say)
                     self._unkept.pop(message.id, None)
+                case Previewed():
+                    await held_previews.take(self, message, self._desk.loaded.secrets.approvals_key)
                 case Withdrawn(held_id, why):
                     await self._over(held_id, "expired" if why == "too late" else "withdrawn", why)
                 case Ran(held_id):
@@ -149,7 +151,8 @@ class HeldDesk:
         await self._tell(held)
         if held.state == "pending":
             self.around.opened(held)
-            self.opened(held)
+            if not held.awaits_preview:
+                self.opened(held)
 
     async def _remembered(self, held: Held) -> Held:
         """Approved, where the same shape was, not long ago. That time goes on from the decision of people."""
@@ -353,6 +356,8 @@ class HeldDesk:
             if held.state != "pending" or call.now >= held.until or not await self._waited_for(held):
                 state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
                 raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
+            if approve and held.awaits_preview:
+                raise held_previews.UNTRIED
             decide = statements.approved if approve else statements.denied
             after = decide(held, rules, call.who, call.now, words, lent, call.how)
         except Unfit as unfit:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import trio
 
+from gateway.approvals.outcomes import Preview, Sample
 from gateway.approvals.risk import Signs
 from workers.run_folder import RunFolder
 
@@ -55,10 +56,20 @@ class Waits(msgspec.Struct, tag="waits", frozen=True):
     since: float
     until: float
     signs: Signs = Signs()
+    previews: bool = False  # Previewed follows
+
+
+class Previewed(msgspec.Struct, tag="previewed", frozen=True):
+    """What it would do. `samples` are for those who decide alone, as `text` is."""
+
+    id: str
+    preview: Preview
+    samples: tuple[Sample, ...] = ()
 
 
 class Withdrawn(msgspec.Struct, tag="withdrawn", frozen=True):
-    """It does not wait any more, and did not run: `why` is cancelled, client gone, too late or shutdown."""
+    """It does not wait any more, and did not run: `why` is cancelled, client gone, too late, shutdown, or what came
+    of its preview."""
 
     id: str
     why: str
@@ -86,7 +97,7 @@ class Noted(msgspec.Struct, tag="noted", frozen=True):
     words: str
 
 
-FromWorker = Waits | Withdrawn | Ran
+FromWorker = Waits | Previewed | Withdrawn | Ran
 ToWorker = Decided | Noted
 Message = FromWorker | ToWorker
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

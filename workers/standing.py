@@ -243,6 +243,11 @@ class Standing:
         )
         return await self._estimates.rows(place, wanted)
 
+    def behind(self, link: Link) -> tuple[Admission, Upstream] | None:
+        """What the session was let in with, where it lives."""
+        live = self._live.get(link)
+        return (live.admission, live.upstream) if live is not None else None
+
     async def cancel_upstream(self, link: Link, address: str = "") -> None:
         """Asks the server to cancel what the session runs, if it runs anything. `address`: of the client that wants it, ""
         where the gateway does."""

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from gateway.approvals.delegation import Delegation, names
+from gateway.approvals.outcomes import Preview
 from gateway.approvals.requests import Unfit, alike
 from gateway.approvals.view import Risk
 from gateway.identity.principal import Principal
@@ -124,6 +125,8 @@ class Held(msgspec.Struct, frozen=True):
     how: str = ""  # how the decision came in
     escalated: tuple[Escalated, ...] = ()
     looks: tuple[Look, ...] = ()
+    previews: bool = False  # a rule asks for its preview,
+    preview: Preview | None = None  # which is there
 
     @property
     def by(self) -> str:
@@ -131,6 +134,11 @@ class Held(msgspec.Struct, frozen=True):
         through = "".join(f"{actor} for " for actor in self.actors)
         behind = f" through {self.account}" if self.account else ""
         return f"{through}{self.user} ({self.issuer}){behind}"
+
+    @property
+    def awaits_preview(self) -> bool:
+        """Nobody can know yet what he would approve."""
+        return self.previews and self.preview is None
 
     @property
     def givers(self) -> tuple[str, ...]:

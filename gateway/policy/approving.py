@@ -16,7 +16,8 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `users`, `groups` and `actors` are those who ask, as in a guardrail. Where several rules speak of a statement each must
     be satisfied. `in_transaction`: whether a statement may wait where its transaction keeps locks. `escalate`: who is asked
-    next.
+    next. `preview`: a write is tried in a transaction that is rolled back, for `preview_seconds` at most, and who decides sees
+    what it would change.
     """
 
     name: Text
@@ -32,6 +33,8 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     remember_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     in_transaction: Literal["warn", "refuse"] = "warn"
     escalate: tuple[Step, ...] = ()
+    preview: bool = False
+    preview_seconds: Annotated[float, Meta(ge=0.1, le=60)] = 5.0
 
 
 def check(rule: Approval, path: Path, text: str, file: str) -> None:
@@ -39,6 +42,9 @@ def check(rule: Approval, path: Path, text: str, file: str) -> None:
     if not rule.approvers:
         mend = 'write approvers = { groups = ["dba"] }'
         fail(text, file, (*path, "approvers"), "nobody could release anything", mend)
+    if rule.preview and rule.remember_seconds:
+        mend = "leave remember_seconds out: what passes again is looked at by nobody, so its outcome is compared with none"
+        fail(text, file, (*path, "remember_seconds"), "it cannot stand beside preview", mend)
     check_approvers(rule.approvers, (*path, "approvers"), text, file)
     check_words(rule.channels, path, text, file)
     escalating.check(rule.escalate, rule.wait_seconds, "wait_seconds", path, text, file)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import Refused, State
+from gateway.policy.decision import Limit
 from gateway.policy.holds import Hold
 from gateway.session import bounds
 from gateway.session.names import name_end
@@ -22,6 +23,7 @@ from gateway.session.rulings import script_of, wants_estimate
 from parser.messages import notice_response
 
 if TYPE_CHECKING:
+    from gateway.approvals.outcomes import Preview, Sample
     from gateway.classify.catalog import Catalog
     from gateway.scope import Ruling
     from gateway.session.inflight import Portal
@@ -37,7 +39,8 @@ class Held:
     """What waits. `sql` and `values` (of a Bind, behind both names) hold literals: they are for those who decide alone."""
 
     __slots__ = (
-        "answered", "binding", "hold", "id", "in_transaction", "refused", "rulings", "sql", "types", "until", "values",
+        "answered", "binding", "hold", "id", "in_transaction", "preview", "refused", "rulings", "samples", "sql", "types",
+        "until", "values",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +63,8 @@ class Held:
         self.id = ""  # given by whoever asks the people
         self.answered = False
         self.refused: Refused | None = None  # the answer, where it is no
+        self.preview: Preview | None = None  # what it would do, as those who decide are told,
+        self.samples: tuple[Sample, ...] = ()  # with rows, masked
 
     def stale(self, now: int) -> bool:
         """Whether it was approved, and not used in its time."""
@@ -100,6 +105,8 @@ def verdict(s: Session) -> Refused | None:
     assert known.answered
     if known.refused is None:
         s.approval = known.id
+        if known.preview is not None and known.preview.known:
+            s.expects = Limit(known.hold.approvals[0].name, known.preview.rows, exactly=True)
     return known.refused
 
 
@@ -131,7 +138,10 @@ def tell(s: Session, held: Held, who: str) -> None:
     """The first word to the client: what waits, why, for whom and until when."""
     held_for = int((held.until - s.now) / 1e9)
     locks = "; its transaction keeps its locks meanwhile" if held.in_transaction else ""
-    text = f"held by {held.hold.words.rstrip('.')}; it waits for {who}, at most {held_for} s (request {held.id}){locks}"
+    tried = held.hold.preview_seconds
+    trial = f"; it is tried first and rolled back, for {tried:g} s at most" if tried and held.preview is None else ""
+    waits = f"it waits for {who}, at most {held_for} s (request {held.id})"
+    text = f"held by {held.hold.words.rstrip('.')}; {waits}{trial}{locks}"
     s.to_client.append(notice_response("NOTICE", "00000", text, hint="Cancel the statement to withdraw the request."))
 
 

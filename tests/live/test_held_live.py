@@ -103,7 +103,7 @@ def test_an_update_waits_and_runs_when_somebody_approves_it_at_the_command_line(
                 other.execute("lock table waits in access exclusive mode")
         listed = gateway.sluice("approvals", "list", SLUICE_TOKEN=gateway.token("bo", ("shop",)))
         assert one["id"] in listed.stdout
-        shown = gateway.sluice("approvals", "show", one["id"], SLUICE_TOKEN=gateway.token("bo", ("shop",)))
+        shown = gateway.sluice("approvals", "show", one["id"], "--json", SLUICE_TOKEN=gateway.token("bo", ("shop",)))
         assert json.loads(shown.stdout)["parameters"] == ["4711", "1"]
         assert not done.done()
         bo = gateway.token("bo", ("shop",))

@@ -22,6 +22,7 @@ def test_a_rule_of_approval_comes_through_to_the_table() -> None:
     found = table.approval_rules["production writes"]
     assert (found.approvers.groups, found.channels, found.wait_seconds) == (("dba",), ("console",), 300.0)
     assert (found.approvals_needed, found.remember_seconds, found.in_transaction) == (1, 0.0, "warn")
+    assert (found.preview, found.preview_seconds) == (False, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,8 @@ def test_a_rule_of_approval_comes_through_to_the_table() -> None:
         (("approvers", "approvals_needed = 0\napprovers"), "approvals_needed"),
         (("approvers", "wait_seconds = -1\napprovers"), "wait_seconds"),
         (("approvers", 'in_transaction = "maybe"\napprovers'), "in_transaction"),
+        (("approvers", "preview = true\nremember_seconds = 60\napprovers"), "beside preview"),
+        (("approvers", "preview = true\npreview_seconds = 0\napprovers"), "preview_seconds"),
     ],
 )
 def test_mistakes_are_told_with_their_mend(change: tuple[str, str], said: str) -> None:

@@ -1,0 +1,36 @@
+"""Previews where requests are kept: noted once, with their rows sealed beside the literals."""
+
+import contextlib
+import secrets
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from gateway.approvals import sealed
+from gateway.approvals.statements import Held
+from workers.admin_calls import Turned
+from workers.holds_link import Previewed
+
+if TYPE_CHECKING:
+    from workers.held_desk import HeldDesk
+
+UNTRIED: Final = Turned(HTTPStatus.CONFLICT, "what it would change is still being found out", "Look again in a moment.")
+
+
+async def take(desk: "HeldDesk", told: Previewed, key: bytes) -> None:
+    """What it would do is known, and those who decide are asked now. Raises Turned."""
+    after = await desk.amend(told.id, lambda held: _with(held, told, key))
+    if after is not None:
+        desk.opened(after)
+
+
+def _with(held: Held, told: Previewed, key: bytes) -> Held:
+    """Told again it is nothing new."""
+    if held.preview is not None:
+        return held
+    kept = held.secret
+    with contextlib.suppress(ValueError):  # sealed under a key that is no more
+        secret = msgspec.structs.replace(sealed.unseal(held.secret, held.id, key), samples=told.samples)
+        kept = sealed.seal(secret, held.id, key, secrets.token_bytes(sealed.NONCE_BYTES))
+    return msgspec.structs.replace(held, preview=told.preview, secret=kept)
