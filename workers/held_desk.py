@@ -357,7 +357,7 @@ class HeldDesk:
                 state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
                 raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
             if approve and held.awaits_preview:
-                raise held_previews.UNTRIED
+                raise held_previews.untried()
             decide = statements.approved if approve else statements.denied
             after = decide(held, rules, call.who, call.now, words, lent, call.how)
         except Unfit as unfit:

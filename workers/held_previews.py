@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,8 +15,10 @@ from workers.holds_link import Previewed
 if TYPE_CHECKING:
     from workers.held_desk import HeldDesk
 
-UNTRIED: Final = Turned(HTTPStatus.CONFLICT, "what it would change is still being found out", "Look again in a moment.")
 
+def untried() -> Turned:
+    """For who approves too early."""
+    return Turned(HTTPStatus.CONFLICT, "what it would change is still being found out", "Look again in a moment.")
 
 async def take(desk: "HeldDesk", told: Previewed, key: bytes) -> None:
     """What it would do is known, and those who decide are asked now. Raises Turned."""

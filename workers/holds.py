@@ -75,7 +75,7 @@ class Holds:
         one = self._ask(link, held)
         if held.hold.preview_seconds:
             one.tried = True
-            self.previews.begin(link, held, self._previewed)
+            self.previews.begin(link, held, self._previewed, approved=False)
 
     def _ask(self, link: Link, held: Held) -> _Waiting:
         session = link.session
@@ -219,7 +219,7 @@ class Holds:
             one.approved = True
         elif decided.approve and one.held.preview is not None and one.held.preview.known:
             one.tried, one.checks = True, one.checks + 1
-            self.previews.begin(one.link, one.held, self._checked)
+            self.previews.begin(one.link, one.held, self._checked, approved=True)
         elif decided.approve:
             self._end(one.held, None, "")
         else:

@@ -117,7 +117,8 @@ class Trial:
             await self._roll_back()
         command, rows = messages.command_rows(answer.tag)
         told = changed([Changed(*one) for one in tables.values()]) if counted else None
-        preview = Preview("", command, rows or 0, told, round(seconds, 3), self._notes())
+        unseen = [name for oid, (name, *_) in tables.items() if masks.table(oid) is None]
+        preview = Preview("", command, rows or 0, told, round(seconds, 3), self._notes(unseen))
         if xid is not None and self.wanted:
             try:
                 samples = await self._before(masks, tables, xid.decode(), samples)
@@ -131,9 +132,10 @@ class Trial:
         meant = previewing.failure(self._session, self._held, body)
         return Tried(Preview(), refused=meant) if isinstance(meant, Refused) else Tried(Preview(meant))
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self, unseen: list[str]) -> tuple[str, ...]:
         inserts = any(kind in ("INSERT", "MERGE") for kind in self._held.rulings[0].facts.kinds)
-        return (_MOVED,) if inserts else ()
+        told = [f"rows of {name} cannot be masked yet and are not shown" for name in unseen[:TABLES_SAMPLED_MAX]]
+        return (*((_MOVED,) if inserts else ()), *told)
 
     # -- the transaction
 

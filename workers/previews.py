@@ -45,6 +45,7 @@ class _Run:
 
     link: Link
     held: Held
+    what: str  # it is, in records
     waiting: trio.CancelScope = field(default_factory=trio.CancelScope)
     wanted: bool = True
     trial: Trial | None = None
@@ -62,9 +63,9 @@ class Previews:
         self._runs: dict[Held, _Run] = {}
         self.begin_task: Callable[..., None] = lambda work, *arguments: None  # also within a turn
 
-    def begin(self, link: Link, held: Held, then: Callable[[Link, Held, Tried], None]) -> None:
+    def begin(self, link: Link, held: Held, then: Callable[[Link, Held, Tried], None], *, approved: bool) -> None:
         """Has it tried; `then` is called with what came of it, whatever that is."""
-        run = self._runs[held] = _Run(link, held)
+        run = self._runs[held] = _Run(link, held, "outcome compared" if approved else "statement previewed")
         self.begin_task(self._try, run, then)
 
     def stop(self, held: Held) -> None:
@@ -96,18 +97,18 @@ class Previews:
         except Exception as fault:  # what a server's bytes led to ends no worker; its text may quote a value
             log.warning("a preview failed: %s", type(fault).__name__)
         del self._runs[held]
-        self._record(link, held, "statement previewed", facts(tried))
+        self._record(link, held, run.what, facts(tried))
         then(link, held, tried)
 
     async def _waited(self, run: _Run) -> Tried:
         link, held = run.link, run.held
         async with self._limit:
-            while not self._free(link) and self._standing.behind(link) is not None:
+            while not self._free(link) and self._standing.lives(link):
                 await trio.sleep(LOOK_SECONDS)
             why = previewing.unfit(link.session, held)  # what was outstanding may have begun a transaction
             if why or not self._free(link):
                 return Tried(Preview(why)) if why else Tried(_NOWHERE)
-            if not self._record(link, held, "preview begins", {}):
+            if not self._record(link, held, "trial begins", {}):
                 return Tried(_UNRECORDED)
             try:
                 async with self._connection(link) as (upstream, wire):
@@ -128,19 +129,20 @@ class Previews:
     def _free(self, link: Link) -> bool:
         """Whether the session's connection has nothing to do with anything else now."""
         session, server = link.session, link.server
-        if session.ending or link.fate is not None or session.queue or session.server_rest or session.cancelling:
+        if not self._standing.lives(link) or session.ending or link.fate is not None:
+            return False
+        if session.queue or session.server_rest or session.cancelling:
             return False
         if link.borrower is not None:
             return server is NO_SERVER
-        known = self._standing.behind(link)
-        return known is not None and not (known[1].cancels or server.ended or server.backlog or server is NO_SERVER)
+        if server is NO_SERVER:
+            return False
+        return not (self._standing.behind(link)[1].cancels or server.ended or server.backlog)
 
     @asynccontextmanager
     async def _connection(self, link: Link) -> AsyncIterator[tuple[Upstream, Wire]]:
         """For a trial. Raises Refusal where there is none."""
-        known = self._standing.behind(link)
-        assert known is not None, "it was looked at a moment ago"
-        admission, upstream = known
+        admission, upstream = self._standing.behind(link)
         if link.borrower is None:
             async with self._own(link) as wire:
                 yield upstream, wire

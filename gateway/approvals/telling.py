@@ -11,7 +11,7 @@ _STATES: Final = {
     "approved": "approved",
     "denied": "denied",
     "expired": "expired: nobody decided in time",
-    "withdrawn": "withdrawn by the requester",
+    "withdrawn": "withdrawn",
 }
 
 

@@ -14,6 +14,7 @@ from parser import messages
 from tests.workers.relay_rig import until
 from tests.workers.test_holds import Admin
 from tests.workers.worker_rig import Guest, House, error_state, housed, quiet, running_server
+from workers import preview_run
 from workers.embedded import EmbeddedServer
 from workers.holds_link import Previewed, Ran, Waits, Withdrawn
 
@@ -36,7 +37,7 @@ name = "lead"
 approvers = { groups = ["leads"] }
 wait_seconds = 30
 preview = true
-preview_seconds = 2
+preview_seconds = 1.5
 """
 TABLES = """
 create table things (id int primary key, amount int not null, note text);
@@ -188,7 +189,8 @@ async def test_a_count_that_moved_before_it_ran_is_taken_back_and_asked_about_ag
         assert (await admin.hears(Ran)).id == second.id
         assert admin_db.execute("select count(*) from things where amount = 1").fetchone() == (3,)
         assert len(house.events("outcome differs")) == 1
-        assert [one.data["rows"] for one in house.events("statement previewed")] == [2, 3, 3]
+        assert [one.data["rows"] for one in house.events("statement previewed")] == [2]
+        assert [one.data["rows"] for one in house.events("outcome compared")] == [3, 3]
 
 
 async def test_an_outcome_that_never_stays_the_same_is_refused_in_the_end(
@@ -233,8 +235,9 @@ async def test_what_changes_between_the_last_trial_and_the_statement_is_taken_ba
 
 
 async def test_what_cannot_be_tried_says_why_and_can_be_approved_all_the_same(
-    tmp_path: Path, server: EmbeddedServer, admin_db: psycopg.Connection
+    tmp_path: Path, server: EmbeddedServer, admin_db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(preview_run, "LOCK_MS", 100)
     async with staffed(tmp_path, server) as (_, guest, admin):
         with psycopg.connect(server.dsn()) as other:
             other.execute("lock table things in share mode")
@@ -306,3 +309,15 @@ async def test_an_early_approval_of_the_same_shape_waits_for_the_trial_to_end(
         await admin.decide((await admin.hears(Waits)).id, approve=True)
         assert (b"C", b"UPDATE 1\0") in await guest.replies()
         assert admin_db.execute("select amount from things where id = 1").fetchone() == (0,)
+
+
+async def test_what_has_a_label_is_masked_in_samples_whoever_asks(
+    tmp_path: Path, server: EmbeddedServer, admin_db: psycopg.Connection
+) -> None:
+    async with staffed(tmp_path, server) as (_, guest, admin):
+        assert await guest.cell("select email from people") == "ada@example.com", "who asks sees it"
+        _, samples = await tried(guest, admin, "update people set id = 2")
+        assert [(one.before, one.after) for one in samples] == [((("1", "[redacted]"),), (("2", "[redacted]"),))]
+        _, samples = await tried(guest, admin, "insert into things select 9, 9, email from people")
+        (things,) = samples
+        assert things.after == (("9", "9", "[masked]"),)
