@@ -20,6 +20,7 @@ def untried() -> Turned:
     """For who approves too early."""
     return Turned(HTTPStatus.CONFLICT, "what it would change is still being found out", "Look again in a moment.")
 
+
 async def take(desk: "HeldDesk", told: Previewed, key: bytes) -> None:
     """What it would do is known, and those who decide are asked now. Raises Turned."""
     after = await desk.amend(told.id, lambda held: _with(held, told, key))

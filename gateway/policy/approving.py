@@ -16,8 +16,8 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `users`, `groups` and `actors` are those who ask, as in a guardrail. Where several rules speak of a statement each must
     be satisfied. `in_transaction`: whether a statement may wait where its transaction keeps locks. `escalate`: who is asked
-    next. `preview`: a write is tried in a transaction that is rolled back, for `preview_seconds` at most, and who decides sees
-    what it would change.
+    next. `preview`: a write is tried in a transaction that is rolled back, for `preview_seconds` at most, and who decides
+    sees what it would change.
     """
 
     name: Text
