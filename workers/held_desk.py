@@ -308,7 +308,7 @@ class HeldDesk:
         """One of them; with its literals to those who may decide."""
         held = await self._found(call)
         told = {**as_told(held, call.now), "missing": statements.missing(held, self.rules())}
-        told |= self.around.told_in_full(held)
+        told |= self.around.told_in_full(held) | held_previews.told(held, decides=self._decides(call, held))
         if held.state == "pending" and self._decides(call, held):
             if not await call.record("show statement", approval=held.id):
                 raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")

@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,6 +26,11 @@ async def take(desk: "HeldDesk", told: Previewed, key: bytes) -> None:
     after = await desk.amend(told.id, lambda held: _with(held, told, key))
     if after is not None:
         desk.opened(after)
+
+
+def told(held: Held, *, decides: bool) -> dict[str, Any]:
+    """For those who decide alone: to whoever asks, a number of rows answers a question about values that he may not see."""
+    return {"preview": msgspec.to_builtins(held.preview)} if held.previews and decides else {}
 
 
 def _with(held: Held, told: Previewed, key: bytes) -> Held:

@@ -22,8 +22,8 @@ def print_request(one: dict[str, Any]) -> None:
         click.echo(f"{name}: {_text(name, value)}")
     for number, value in enumerate(one.get("parameters", ()), 1):
         click.echo(f"${number}: {'NULL' if value is None else _line(value)}")
-    if one.get("previews"):
-        _print_preview(one.get("preview"), one["state"])
+    if "preview" in one:
+        _print_preview(one["preview"], one["state"])
     for sample in one.get("samples", ()):
         _print_sample(sample)
 

@@ -119,12 +119,13 @@ class Trial:
         told = changed([Changed(*one) for one in tables.values()]) if counted else None
         unseen = [name for oid, (name, *_) in tables.items() if masks.table(oid) is None]
         preview = Preview("", command, rows or 0, told, round(seconds, 3), self._notes(unseen))
-        if xid is not None and self.wanted:
+        refused = previewing.beyond(self._held, preview.rows)
+        if xid is not None and self.wanted and refused is None:
             try:
                 samples = await self._before(masks, tables, xid.decode(), samples)
             except _Failed as failed:
                 raise Doubt from failed
-        return Tried(preview, tuple(one for one in samples if one.before or one.after))
+        return Tried(preview, tuple(one for one in samples if one.before or one.after), refused)
 
     def _failure(self, body: bytes) -> Tried:
         if not self.wanted:

@@ -101,7 +101,7 @@ def completed(s: Session, item: Item, frame: bytes, rows: int | None) -> bytes |
     if rows is None:
         return _take_back(s, item, _uncounted(limit))
     if limit.broken_by(rows):
-        return _take_back(s, item, (_others if limit.exactly else _too_many)(limit, rows))
+        return _take_back(s, item, (_others if limit.exactly else too_many)(limit, rows))
     assert item.converted
     s.queue.popleft()
     closing = s.ask(Ask.CLOSE)
@@ -146,7 +146,8 @@ def resync(s: Session) -> None:
     s.to_server.append(SYNC)
 
 
-def _too_many(limit: Limit, rows: int) -> Refused:
+def too_many(limit: Limit, rows: int) -> Refused:
+    """Of a statement that was taken back because of that."""
     return Refused(
         State.DENIED,
         f'denied by "{limit.rule}": the statement changed {rows:,} rows and may change {int(limit.most):,}; '

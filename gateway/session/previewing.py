@@ -122,6 +122,12 @@ def failure(s: Session, held: Held, body: bytes) -> str | Refused:
     return Refused(sqlstate, fields.get("M", "it fails"), hint, held.hold.rules[0])
 
 
+def beyond(held: Held, rows: int) -> Refused | None:
+    """The refusal of what changes more rows than it may, which nobody can approve."""
+    limit = held.rulings[0].decision.limits.affected_rows
+    return bounds.too_many(limit, rows) if limit is not None and limit.broken_by(rows) else None
+
+
 class Masks:
     """Rows of tables as somebody may read them who sees nothing in clear that has a label."""
 

@@ -195,7 +195,8 @@ def previewed(gateway: Gateway, table: str) -> dict[str, Any]:
 
     def found() -> dict[str, Any] | None:
         one = pending(gateway, table)
-        return one if one["preview"] is not None else None
+        _, answer = quietly(lambda: call(gateway, "GET", f"/v1/approvals/{one['id']}")) or (0, {})
+        return dict(answer["approval"]) if answer.get("approval", {}).get("preview") is not None else None
 
     one: dict[str, Any] = wait_for("a preview", found)
     return one

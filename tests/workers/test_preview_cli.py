@@ -55,5 +55,6 @@ def test_what_is_not_known_of_it_is_said(capsys: pytest.CaptureFixture[str], cha
     assert words in shown(capsys, preview=PREVIEW | changes)
 
 
-def test_a_request_without_a_preview_says_nothing_of_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "preview" not in shown(capsys, previews=False)
+def test_to_who_is_told_nothing_of_a_preview_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    print_request({name: value for name, value in ONE.items() if name != "preview"})
+    assert "preview" not in capsys.readouterr().out

@@ -321,3 +321,14 @@ async def test_what_has_a_label_is_masked_in_samples_whoever_asks(
         _, samples = await tried(guest, admin, "insert into things select 9, 9, email from people")
         (things,) = samples
         assert things.after == (("9", "9", "[masked]"),)
+
+
+async def test_what_changes_more_than_its_grant_allows_is_asked_of_nobody(
+    tmp_path: Path, server: EmbeddedServer, admin_db: psycopg.Connection
+) -> None:
+    policy = POLICY.replace('unmask = ["*"]', 'unmask = ["*"]\nmax_affected_rows = 2')
+    async with staffed(tmp_path, server, policy) as (_, guest, admin):
+        await guest.wire.write_all(messages.query("update things set amount = 0"))
+        assert "changed 4 rows and may change 2" in str(await guest.replies())
+        assert not any(isinstance(one, Previewed) for one in admin.heard)
+        assert await guest.cell("select sum(amount) from things") == "100"
