@@ -338,7 +338,7 @@ class HeldDesk:
         """How one more stands, that is decided with the same word: a decision of its own."""
         async with self._deciding:
             held = await self._do(lambda store: store.get(held_id))
-            if held is None or held.shape != first.shape:
+            if held is None or held.shape != first.shape or held_previews.differ(held, first):
                 return "it is not alike"
             try:
                 state = (await self._decided(call, held, words, approve, first.id))["approval"]["state"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway.approvals import sealed
+from gateway.approvals import outcomes, sealed
 from gateway.approvals.statements import Held
 from workers.admin_calls import Turned
 from workers.holds_link import Previewed
@@ -31,6 +31,13 @@ async def take(desk: "HeldDesk", told: Previewed, key: bytes) -> None:
 def told(held: Held, *, decides: bool) -> dict[str, Any]:
     """For those who decide alone: to whoever asks, a number of rows answers a question about values that he may not see."""
     return {"preview": msgspec.to_builtins(held.preview)} if held.previews and decides else {}
+
+
+def differ(one: Held, other: Held) -> bool:
+    """Whether they would change something else, so that one word is not for both."""
+    if one.preview is None or other.preview is None:
+        return one.awaits_preview or other.awaits_preview
+    return one.preview.known != other.preview.known or bool(outcomes.difference(one.preview, other.preview))
 
 
 def _with(held: Held, told: Previewed, key: bytes) -> Held:

@@ -1,5 +1,6 @@
-"""What the server runs behind a write: functions of triggers, defaults, conditions and policies, of the tables that it names
-and of all that these lead to by foreign keys and partitions. It is looked up in the transaction in which it is tried."""
+"""What the server runs behind a write: functions of triggers, defaults, checks, indexes and policies, of the tables that it
+names and of all that these lead to by foreign keys and partitions. It is looked up in the transaction in which it is
+tried."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -30,6 +31,11 @@ WITH RECURSIVE met(oid) AS (
 texts(node) AS (
  SELECT d.adbin::pg_catalog.text FROM met JOIN pg_catalog.pg_attrdef AS d ON d.adrelid {EQUAL} met.oid
  UNION ALL SELECT c.conbin::pg_catalog.text FROM met JOIN pg_catalog.pg_constraint AS c ON c.conrelid {EQUAL} met.oid
+ UNION ALL SELECT c.conbin::pg_catalog.text FROM met
+  JOIN pg_catalog.pg_attribute AS a ON a.attrelid {EQUAL} met.oid
+  JOIN pg_catalog.pg_constraint AS c ON c.contypid {EQUAL} a.atttypid AND c.contypid {_OTHER} 0::pg_catalog.oid
+ UNION ALL SELECT pg_catalog.concat(i.indexprs::pg_catalog.text, ' ', i.indpred::pg_catalog.text)
+  FROM met JOIN pg_catalog.pg_index AS i ON i.indrelid {EQUAL} met.oid
  UNION ALL SELECT t.tgqual::pg_catalog.text FROM met JOIN pg_catalog.pg_trigger AS t ON t.tgrelid {EQUAL} met.oid
  UNION ALL SELECT pg_catalog.concat(p.polqual::pg_catalog.text, ' ', p.polwithcheck::pg_catalog.text)
   FROM met JOIN pg_catalog.pg_policy AS p ON p.polrelid {EQUAL} met.oid),

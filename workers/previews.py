@@ -151,7 +151,7 @@ class Previews:
         try:
             yield upstream, upstream.wire
         finally:
-            upstream.wire.close()  # a transaction that is open ends with it
+            await upstream.close()  # a transaction that is open ends with it
 
     @asynccontextmanager
     async def _own(self, link: Link) -> AsyncIterator[Wire]:

@@ -18,6 +18,7 @@ from gateway.errors import Refused, State
 from gateway.policy.decision import Limit
 from gateway.policy.holds import Hold
 from gateway.session import bounds
+from gateway.session.inflight import Statement
 from gateway.session.names import name_end
 from gateway.session.rulings import script_of, wants_estimate
 from parser.messages import notice_response
@@ -177,8 +178,12 @@ def peek(s: Session) -> bool:
         sql = first[end + 1 : behind]
         waits(s, script_of(s, sql).rulings, sql, first[behind + 1 :], executed)
     else:
-        statement = s.names.statement(first[end + 1 : behind], s.epoch)
-        assert statement is not None, "it was looked up a moment ago"
+        name = first[end + 1 : behind]
+        statement = s.names.statement(name, s.epoch)
+        if statement is None:  # SQL's own PREPARE made it
+            facts = s.names.prepared(name.decode("utf-8", "replace"), s.scope)
+            assert facts is not None, "it was looked up a moment ago"
+            statement = Statement.of_facts(facts, s.scope)
         waits(s, statement.in_scope(s.scope).rulings, statement.sql, statement.types, executed)
     bounds.wait(s)
     return True

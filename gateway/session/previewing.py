@@ -66,6 +66,8 @@ def unfit(s: Session, held: Held) -> str:
         return "it is not understood completely"
     if not _CHANGES.intersection(facts.kinds) or "EXECUTE" in facts.kinds or not facts.effects <= _ROWS:
         return "it does more than change rows"
+    if not held.sql:  # bound by its name to what SQL's own PREPARE made
+        return "its text is not at hand"
     if facts.named is not None or facts.copy is not None or facts.inner is not None or facts.creates:
         return "it does more than change rows"
     if suspicious(held.sql) or suspicious(held.values or b""):

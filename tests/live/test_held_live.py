@@ -222,20 +222,19 @@ def test_who_decides_sees_what_it_would_change_and_no_hidden_value(gateway: Gate
             assert one["preview"]["tables"] == [
                 {"table": "public.tries", "inserted": 0, "updated": 3, "deleted": 0}
             ], one["preview"]  # fmt: skip
-            bo = gateway.token("bo", ("shop",))
-            shown = gateway.sluice("approvals", "show", one["id"], SLUICE_TOKEN=bo).stdout
-            assert "UPDATE 3" in shown
-            assert "[redacted]" in shown
-            assert "before" in shown
-            as_json = gateway.sluice("approvals", "show", one["id"], "--json", SLUICE_TOKEN=bo).stdout
-            (sample,) = json.loads(as_json)["samples"]
+            shown = json.dumps(one)
+            if database == "dev":
+                text = gateway.sluice("approvals", "show", one["id"], SLUICE_TOKEN=gateway.token("bo", ("shop",))).stdout
+                assert all(word in text for word in ("UPDATE 3", "[redacted]", "before"))
+                shown += text
+            (sample,) = one["samples"]
             assert sample["columns"] == ["id", "email", "amount"]
             before, after = ([int(row[2]) for row in sample[when]] for when in ("before", "after"))
             assert [each - 1 for each in after] == before
             assert call(gateway, "POST", f"/v1/approvals/{one['id']}/approve")[0] == 200
             assert done.result(10).rowcount == 3
             for address in addresses:
-                assert address not in shown + as_json
+                assert address not in shown
     everything = json.dumps(gateway.audit())
     assert "public.tries: 3 updated" in everything
     assert not any(address in everything for address in addresses)

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.approvals.outcomes import Changed, Preview, Sample
 from gateway.approvals.statements import Held
-from tests.workers.test_held_desk import house, waits
+from tests.workers.admin_rig import calling
+from tests.workers.test_held_desk import SHOP, house, waits
 from workers.holds_link import Decided, Previewed, Withdrawn
 
 pytestmark = pytest.mark.trio
@@ -57,3 +58,14 @@ async def test_a_no_needs_no_preview_and_what_was_approved_may_still_not_run(tmp
         over = await at.kept("h2", state="withdrawn")
         assert over.decision == "its outcome is another now: 3 rows"
         assert not over.ran
+
+
+async def test_one_word_for_all_that_are_alike_is_for_the_same_outcome_alone(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        worker = await at.worker(*(waits(f"h{number}", previews=True) for number in range(1, 5)))
+        more = Preview("", "UPDATE", 3000, (Changed("public.t", updated=3000),))
+        await worker.say(Previewed("h1", DONE), Previewed("h2", DONE), Previewed("h3", more))
+        await at.kept("h3", preview=more)
+        call = calling(at.desk, {"alike": ["h2", "h3", "h4"]}, {"id": "h1"}, user="bo", groups=SHOP)
+        alike = (await at.held.approve(call))["alike"]
+        assert alike == {"h2": "approved", "h3": "it is not alike", "h4": "it is not alike"}

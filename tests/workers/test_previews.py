@@ -31,7 +31,7 @@ unmask = ["*"]
 name = "writes wait"
 effect = "hold"
 statements = ["INSERT", "UPDATE", "DELETE", "MERGE"]
-tables = ["things", "parts", "people", "gone"]
+tables = ["things", "parts", "people", "gone", "strange"]
 [[approval]]
 name = "lead"
 approvers = { groups = ["leads"] }
@@ -46,6 +46,9 @@ create table log (id serial, what text);
 create function logs() returns trigger language plpgsql as
  $$begin insert into log (what) values (tg_op); return null; end$$;
 create trigger logged after update or delete on things for each row execute function logs();
+create function doubts(int) returns bool language plpgsql immutable as $$begin execute 'select 1'; return true; end$$;
+create domain doubtful as int check (doubts(value));
+create table strange (level doubtful);
 create table gone (id int);
 create function leaves() returns trigger language plpgsql as $$begin execute 'select 1'; return null; end$$;
 create trigger left_behind after insert on gone execute function leaves();
@@ -79,6 +82,7 @@ async def staffed(folder: Path, server: EmbeddedServer, policy: str = POLICY) ->
     async with housed(folder, server, policy) as house, trio.open_nursery() as nursery:
         admin = Admin()
         await nursery.start(admin.serve, house)
+        await until(lambda: house.worker.holds._say is not None, "the admin process is there")
         yield house, await house.guest(), admin
         nursery.cancel_scope.cancel()
 
@@ -238,7 +242,8 @@ async def test_what_cannot_be_tried_says_why_and_can_be_approved_all_the_same(
     tmp_path: Path, server: EmbeddedServer, admin_db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preview_run, "LOCK_MS", 100)
-    async with staffed(tmp_path, server) as (_, guest, admin):
+    policy = POLICY.replace("preview_seconds = 1.5", "preview_seconds = 0.3")
+    async with staffed(tmp_path, server, policy) as (_, guest, admin):
         with psycopg.connect(server.dsn()) as other:
             other.execute("lock table things in share mode")
             preview, _ = await tried(guest, admin, "update things set amount = 0")
@@ -247,6 +252,16 @@ async def test_what_cannot_be_tried_says_why_and_can_be_approved_all_the_same(
         assert preview.why == "it takes longer than a preview may"
         preview, _ = await tried(guest, admin, "insert into gone values (1)")
         assert preview.why == "no rollback might take back what function public.leaves does"
+        preview, _ = await tried(guest, admin, "insert into strange values (1)")
+        assert preview.why == "no rollback might take back what function public.doubts does"
+        await guest.ask("prepare by_name as delete from things where id = 4")
+        await guest.wire.write_all(
+            messages.bind("", "by_name", (), ()) + messages.execute("") + messages.frame(b"S")
+        )
+        by_name = await admin.hears(Previewed, len([one for one in admin.heard if isinstance(one, Previewed)]) + 1)
+        assert by_name.preview.why == "its text is not at hand"
+        await admin.decide(by_name.id, approve=False)
+        await guest.replies()
         preview, _ = await tried(guest, admin, "update things set amount = pg_advisory_lock(7)::text::int")
         assert "pg_advisory_lock" in preview.why or "more than change rows" in preview.why
         await guest.ask("begin")
@@ -305,7 +320,8 @@ async def test_an_early_approval_of_the_same_shape_waits_for_the_trial_to_end(
     tmp_path: Path, server: EmbeddedServer, admin_db: psycopg.Connection
 ) -> None:
     async with staffed(tmp_path, server) as (_, guest, admin):
-        await guest.wire.write_all(messages.query("update things set amount = 0 where pg_sleep(0.1) is not null and id = 1"))
+        slow = "update things set amount = 0 where pg_sleep(0.1) is not null and id = 1"
+        await guest.wire.write_all(messages.query(slow))
         await admin.decide((await admin.hears(Waits)).id, approve=True)
         assert (b"C", b"UPDATE 1\0") in await guest.replies()
         assert admin_db.execute("select amount from things where id = 1").fetchone() == (0,)
