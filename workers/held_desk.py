@@ -1,7 +1,6 @@
 """The statements of all workers that wait for people: kept, shown to those who decide, decided once, told to the worker."""
 
 import contextlib
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -15,13 +14,12 @@ from gateway.approvals import allowances, sealed, statements, tickets
 from gateway.approvals.allowed import Wanted
 from gateway.approvals.delegation import Delegation
 from gateway.approvals.requests import Unfit
-from gateway.approvals.sealed import Secret
 from gateway.approvals.statements import Held
 from gateway.approvals.view import Change
 from gateway.identity.principal import Principal
 from gateway.policy.approving import Approval
 from gateway.policy.operating import Operator
-from workers import held_lines, held_revoking, holds_link
+from workers import held_lines, held_previews, held_revoking, holds_link
 from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
 from workers.allowance_desk import Allowances, Busy
@@ -29,8 +27,8 @@ from workers.approvals_fleet import Fleet
 from workers.held_circumstances import Circumstances, looked
 from workers.held_keeping import Keeping
 from workers.held_lines import Line
-from workers.held_told import as_told, facts_of, shape_of
-from workers.holds_link import Decided, Noted, Ran, Used, Using, Waits, Withdrawn
+from workers.held_told import as_told, facts_of, made
+from workers.holds_link import Decided, Noted, Previewed, Ran, Used, Using, Waits, Withdrawn
 from workers.run_folder import RunFolder
 from workers.ticket_desk import Tickets
 
@@ -102,6 +100,8 @@ class HeldDesk:
                     self._unkept.pop(message.id, None)
                 case Used() | Using():
                     await self._allowances.heard(message, say)
+                case Previewed():
+                    await held_previews.take(self, message, self._desk.loaded.secrets.approvals_key)
                 case Withdrawn(held_id, why):
                     await self._over(held_id, "expired" if why == "too late" else "withdrawn", why)
                 case Ran(held_id):
@@ -164,12 +164,7 @@ class HeldDesk:
         return await self._desk.post.record("approval", "statement approved", **{**facts_of(held), **facts})
 
     def _held(self, waits: Waits) -> Held:
-        key = self._desk.loaded.secrets.approvals_key
-        secret = Secret(waits.text, waits.types, waits.values)
-        facts = {name: getattr(waits, name) for name in waits.__struct_fields__ if name in Held.__struct_fields__}
-        kept = sealed.seal(secret, waits.id, key, secrets.token_bytes(sealed.NONCE_BYTES))
-        host = self._host if waits.on_hold == "wait" else ""  # a ticket waits with none
-        return Held(**facts, state="pending", shape=shape_of(waits), secret=kept, host=host)
+        return made(waits, self._desk.loaded.secrets.approvals_key, self._host)
 
     async def _tell(self, held: Held) -> None:
         """The worker that has it waiting, where it is there and does not know yet. An approval is claimed before that."""
@@ -304,6 +299,7 @@ class HeldDesk:
         held = await self._found(call)
         told = {**as_told(held, call.now), "missing": statements.missing(held, self.rules())}
         told |= self.around.told_in_full(held) | await self._allowances.told(held)
+        told |= held_previews.told(held, decides=self._decides(call, held))
         if held.state == "pending" and self._decides(call, held):
             if not await call.record("show statement", approval=held.id):
                 raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
@@ -343,7 +339,7 @@ class HeldDesk:
         """How one more stands, that is decided with the same word: a decision of its own."""
         async with self._deciding:
             held = await self._do(lambda store: store.get(held_id))
-            if held is None or held.shape != first.shape:
+            if held is None or held.shape != first.shape or held_previews.differ(held, first):
                 return "it is not alike"
             try:
                 state = (await self._decided(call, held, words, approve, first.id))["approval"]["state"]
@@ -361,6 +357,8 @@ class HeldDesk:
             if held.state != "pending" or call.now >= held.until or not await self._waited_for(held):
                 state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
                 raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
+            if approve and held.awaits_preview:
+                raise held_previews.untried()
             decide = statements.approved if approve else statements.denied
             after = tickets.decided(decide(held, rules, call.who, call.now, words, lent, call.how), rules, call.now)
             if approve:
@@ -399,7 +397,8 @@ class HeldDesk:
 
     def _open(self, held: Held) -> None:
         self.around.opened(held)
-        self.opened(held)
+        if not held.awaits_preview:
+            self.opened(held)
 
     def _end(self, held: Held) -> None:
         self.around.ended(held)

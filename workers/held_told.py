@@ -1,11 +1,14 @@
-"""A statement that waits, as it is told: its shape, what the interface says of it, and what records do."""
+"""A statement that waits, as it is kept and told: its shape, what the interface says of it, and what records do."""
 
 import hashlib
+import secrets
 from typing import Any
 
 import msgspec
 
-from gateway.approvals import tickets
+from gateway.approvals import sealed, tickets
+from gateway.approvals.outcomes import Preview
+from gateway.approvals.sealed import Secret
 from gateway.approvals.statements import Held
 from workers.holds_link import Waits
 
@@ -20,10 +23,23 @@ def shape_of(waits: Waits) -> bytes:
     return hashlib.sha256(msgspec.msgpack.encode(parts)).digest()
 
 
+def made(waits: Waits, key: bytes, host: str) -> Held:
+    """Of what a worker asks; its literals sealed under the key. `host`: the gateway whose client waits."""
+    kept = sealed.seal(
+        Secret(waits.text, waits.types, waits.values), waits.id, key, secrets.token_bytes(sealed.NONCE_BYTES)
+    )
+    facts = {name: getattr(waits, name) for name in waits.__struct_fields__ if name in Held.__struct_fields__}
+    held = Held(**facts, state="pending", shape=shape_of(waits), secret=kept, host=host)
+    if waits.on_hold == "wait":
+        return held
+    preview = Preview(why="its client does not wait for it") if waits.previews else None
+    return msgspec.structs.replace(held, host="", preview=preview)  # a ticket waits with none
+
+
 def as_told(held: Held, now: float) -> dict[str, Any]:
-    """What the interface says of it: nothing that is sealed or binds."""
+    """What the interface says of it to everybody who sees it: nothing that is sealed, binds or counts rows."""
     facts: dict[str, Any] = msgspec.to_builtins(held)
-    for key in ("secret", "binding", "shape", "token_id", "host", "claimed", "used_by"):
+    for key in ("secret", "binding", "shape", "token_id", "host", "claimed", "used_by", "preview"):
         del facts[key]
     if held.state == "pending" and now >= held.until:
         facts["state"] = "expired"

@@ -3,9 +3,12 @@
 import msgspec
 import pytest
 
+from gateway.approvals import sealed
 from gateway.approvals.statements import Held
 from tests.workers.test_held_desk import waits
-from workers.held_told import as_told, facts_of, shape_of
+from workers.held_told import as_told, facts_of, made, shape_of
+
+KEY = b"k" * 32
 
 
 def held() -> Held:
@@ -43,3 +46,13 @@ def test_alike_is_what_differs_in_its_values_alone(change: dict[str, object], sa
 def test_where_literals_are_code_the_text_is_the_shape() -> None:
     one = waits("h1", by_text=True)
     assert shape_of(one) != shape_of(msgspec.structs.replace(one, text=b"do 'something else'"))
+
+
+def test_a_ticket_waits_with_no_gateway_and_says_why_nothing_was_tried() -> None:
+    one = waits("h1", previews=True)
+    assert (made(one, KEY, "here").host, made(one, KEY, "here").awaits_preview) == ("here", True)
+    ticket = made(msgspec.structs.replace(one, on_hold="ticket"), KEY, "here")
+    assert (ticket.host, ticket.awaits_preview) == ("", False)
+    assert ticket.preview is not None
+    assert "does not wait" in ticket.preview.why
+    assert sealed.unseal(ticket.secret, "h1", KEY).text == one.text
