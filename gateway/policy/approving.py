@@ -6,9 +6,10 @@ import msgspec
 from msgspec import Meta
 
 from gateway.channels import check_words
-from gateway.policy import escalating
+from gateway.policy import escalating, step_up
 from gateway.policy.access import Approvers, Names, Step, Text, check_approvers
 from gateway.policy.allowances import MaxAllowance
+from gateway.policy.step_up import StepUp
 from gateway.toml_source import Path, fail
 
 
@@ -20,6 +21,7 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     next. Whoever does not wait has a ticket, which waits for `ticket_seconds` and, once it is approved, is worth something
     for `use_within_seconds`.
     `max_allowance`: how many more of its shape one decision may allow, None where it decides about one alone.
+    `step_up`: how fresh and strong the sign-in of who decides must be.
     """
 
     name: Text
@@ -38,6 +40,7 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_allowance: MaxAllowance | None = None
     in_transaction: Literal["warn", "refuse"] = "warn"
     escalate: tuple[Step, ...] = ()
+    step_up: StepUp | None = None
 
 
 def check(rule: Approval, path: Path, text: str, file: str) -> None:
@@ -48,3 +51,4 @@ def check(rule: Approval, path: Path, text: str, file: str) -> None:
     check_approvers(rule.approvers, (*path, "approvers"), text, file)
     check_words(rule.channels, path, text, file)
     escalating.check(rule.escalate, rule.wait_seconds, "wait_seconds", path, text, file)
+    step_up.check(rule.step_up, (*path, "step_up"), text, file)
