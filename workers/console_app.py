@@ -40,6 +40,7 @@ FIELDS_MAX: Final = 20
 DECIDED_MAX: Final = 50  # on the queue's page
 SESSION: Final = "sluice"
 FLOW: Final = "sluice-sign-in"
+BY_ITSELF: Final = "x-sluice-by-itself"  # a page brings itself up to date; nobody need be there
 VERBS: Final = ("approve", "deny", "review")
 _MOVED_ON: Final = HTTPStatus.SEE_OTHER
 log = logging.getLogger("sluice.console")
@@ -112,7 +113,8 @@ class Console:
             if site is None:
                 text = b"This gateway is not known by that name. console_url in sluice.toml says how it is.\n"
                 return Response(text, HTTPStatus.MISDIRECTED_REQUEST, Site("http:").headers(), "text/plain")
-            session = self._sessions.find(site.cookie_of(request.headers.raw, SESSION))
+            by_itself = BY_ITSELF in request.headers or request.url.path.startswith("/live")
+            session = self._sessions.find(site.cookie_of(request.headers.raw, SESSION), by_itself=by_itself)
             visit = Visit(request, site, session)
             try:
                 if request.method == "POST":

@@ -70,12 +70,13 @@ class Sessions:
         self._sessions[_digest(name)] = session
         return name, session
 
-    def find(self, name: str) -> Session | None:
-        """Whose name that is; somebody is there."""
+    def find(self, name: str, *, by_itself: bool = False) -> Session | None:
+        """Whose name that is; somebody is there, unless the page asks by itself."""
         session = self._sessions.get(_digest(name)) if name else None
         if session is None or not self.alive(session):
             return None
-        session.seen = self._clock()
+        if not by_itself:
+            session.seen = self._clock()
         return session
 
     def alive(self, session: Session) -> bool:

@@ -150,6 +150,19 @@ async def test_a_session_ends_with_its_token_its_idleness_a_bar_and_by_hand(
         assert (await at.browser().sign_in(at.token())).status_code == 401, "who is barred does not sign in either"
 
 
+async def test_a_page_that_keeps_itself_up_to_date_keeps_nobody_signed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site(tmp_path) as at:
+        browser = await at.signed_in()
+        for after, headers, status in (
+            (900.0, {}, 200), (2600.0, {"x-sluice-by-itself": "yes"}, 200), (2750.0, {"x-sluice-by-itself": "yes"}, 401),
+        ):  # fmt: skip
+            with monkeypatch.context() as patch:
+                patch.setattr(at.console._sessions, "_clock", partial(_in, after))
+                assert (await browser.get("/", **headers)).status_code == status, after
+
+
 async def test_a_name_that_somebody_else_has_chosen_is_never_a_session(tmp_path: Path) -> None:
     async with site(tmp_path) as at:
         browser = at.browser()

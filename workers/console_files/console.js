@@ -50,6 +50,7 @@
     asking = true;
     const request = new XMLHttpRequest();
     request.open("GET", location.href);
+    request.setRequestHeader("X-Sluice-By-Itself", "yes"); // it keeps nobody signed in
     request.responseType = "document";
     request.onloadend = () => {
       asking = false;
