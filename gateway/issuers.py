@@ -55,6 +55,8 @@ class Issuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     introspection: str = ""  # RFC 7662, for tokens that can only be asked about
     client_id: str = ""
     client_secret_file: str = ""
+    console_client_id: str = ""  # as which application people sign in at the console; "": they cannot with this issuer
+    console_client_secret_file: str = ""
 
     @property
     def fetches_keys(self) -> bool:
@@ -100,6 +102,7 @@ def completed(issuer: Issuer, given: Mapping[str, Any], path: Path, text: str, f
     _check_urls(issuer, path, text, file)
     _check_times(issuer, path, text, file)
     _check_introspection(issuer, path, text, file)
+    _check_console(issuer, path, text, file)
     nature = _NATURES[issuer.kind]
     changes = {key: getattr(nature, key) for key in ("user_claim", "groups_claim") if key not in given}
     issuer = msgspec.structs.replace(issuer, **changes)
@@ -176,6 +179,19 @@ def _check_introspection(issuer: Issuer, path: Path, text: str, file: str) -> No
     if given and not issuer.introspection:
         why = "it is for asking the issuer about tokens, and introspection is not set"
         fail(text, file, (*path, given[0]), why, "set introspection, or take it out")
+
+
+def _check_console(issuer: Issuer, path: Path, text: str, file: str) -> None:
+    if issuer.console_client_secret_file and not issuer.console_client_id:
+        mend = "set console_client_id, or take it out"
+        fail(text, file, (*path, "console_client_secret_file"), "it is for signing in at the console", mend)
+    if issuer.console_client_id and not issuer.discovery:
+        why = "where people sign in is in the issuer's discovery document, and discovery is not set"
+        mend = 'set discovery = "https://…/.well-known/openid-configuration" in place of other keys'
+        fail(text, file, (*path, "console_client_id"), why, mend)
+    if issuer.console_client_id and issuer.client_ids and issuer.console_client_id not in issuer.client_ids:
+        why = "tokens that the console gets would be refused: client_ids does not hold it"
+        fail(text, file, (*path, "console_client_id"), why, "add it to client_ids")
 
 
 def _check_kind(issuer: Issuer, nature: _Nature, path: Path, text: str, file: str) -> None:

@@ -12,6 +12,7 @@ import ipaddress
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -37,6 +38,7 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: str = "127.0.0.1:6432"
     admin: str = "127.0.0.1:6480"
+    console_url: str = ""  # under which people reach the console; "": at `admin`
     workers: Annotated[int, Meta(ge=1, le=1024)] | None = None
     tls: Tls = "off"
     tls_cert: str = ""
@@ -53,6 +55,12 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     credentials: str = ""  # the file of static credentials, and the names that are asked for them
     scram_users: tuple[Text, ...] = ()
     sign_in_failures_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] = 600  # of an address; of a user there a fifth
+
+    @property
+    def console(self) -> str:
+        """The console's origin, to which paths are added."""
+        host, _ = split_address(self.admin)
+        return self.console_url.rstrip("/") or f"{'http' if is_local(host) else 'https'}://{self.admin}"
 
 
 class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -228,6 +236,7 @@ def _gateway(gateway: Gateway, given: Mapping[str, Any], text: str, file: str) -
         if key == "admin" and not is_local(host) and not gateway.tls_cert:
             why = "operators' tokens would cross the network in clear"
             fail(text, file, ("gateway", key), why, "set tls_cert and tls_key, or listen on 127.0.0.1 only")
+    _console(gateway, text, file)
     for key in ("drain_seconds", "login_seconds"):
         if not math.isfinite(getattr(gateway, key)):
             fail(text, file, ("gateway", key), "it is not a length of time", "give a number of seconds")
@@ -248,6 +257,15 @@ def _gateway(gateway: Gateway, given: Mapping[str, Any], text: str, file: str) -
         mend = "set it to false and let clients connect directly"
         fail(text, file, ("gateway", "proxy_protocol"), why, mend)
     return gateway
+
+
+def _console(gateway: Gateway, text: str, file: str) -> None:
+    url = gateway.console_url
+    why = issuers.url_fault(url) if url else ""
+    if url and not why and (urlsplit(url).path not in ("", "/") or urlsplit(url).query or url != url.lower()):
+        why = "it is more than scheme, host and port, in lower case"
+    if why:
+        fail(text, file, ("gateway", "console_url"), why, 'write it as "https://sluice.example.com"')
 
 
 def _database(

@@ -67,6 +67,7 @@ class AccessDesk:
         self._one = trio.CapacityLimiter(1)  # the store's thread
         self.opened: Callable[[Request], None] = lambda request: None  # who tells others of what waits, and of its end
         self.ended: Callable[[Request], None] = lambda request: None
+        self.onlooker: Callable[[], None] = lambda: None  # whoever shows what waits looks again
         if fleet is not None:
             fleet.hears(REQUEST, self._heard)
             fleet.begins(self._again)
@@ -102,6 +103,7 @@ class AccessDesk:
             await self._do(lambda store: store.add(made))
         except Full as full:
             raise Turned(HTTPStatus.INSUFFICIENT_STORAGE, str(full)) from None
+        self.onlooker()
         if made.state == "pending":
             self.opened(made)
         return await self._shown(call, made, publish=asked.break_glass)
@@ -112,8 +114,10 @@ class AccessDesk:
         return {"approvals": [_told(one, call.now) for one in found if self._sees(call, one)]}
 
     async def show(self, call: Call) -> dict[str, Any]:
-        """One of them."""
-        return await self._shown(call, await self._found(call))
+        """One of them; and why the caller decides nothing about it, "" where he does."""
+        request = await self._found(call)
+        shown = await self._shown(call, request)
+        return {"approval": {**shown["approval"], "unfit": self._unfit(call, request)}}
 
     async def approve(self, call: Call) -> dict[str, Any]:
         """In force when it returns; by somebody else than who asked."""
@@ -248,9 +252,20 @@ class AccessDesk:
     async def _moved(self, call: Call, before: Request, after: Request) -> dict[str, Any]:
         if not await self._do(lambda store: store.move(before, after)):
             raise Turned(HTTPStatus.CONFLICT, "somebody else was quicker", "See `sluice approvals show`.")
+        self.onlooker()
         if before.state == "pending":
             self.ended(after)
         return await self._shown(call, after, publish="approved" in (before.state, after.state))
+
+    def _unfit(self, call: Call, request: Request) -> str:
+        rule = _rule_now(call, request)
+        approvers = rule.approvers if rule else Approvers()
+        try:
+            lent = self._lent(call, request, approvers)
+            requests.may_decide(request, Approvers((call.who.user,)) if lent else approvers, call.who)
+        except Unfit as unfit:
+            return str(unfit)
+        return ""
 
     async def _fit(self, call: Call, request: Request, deciders: Approvers, verb: str) -> None:
         try:
@@ -298,6 +313,7 @@ class AccessDesk:
                 after = msgspec.structs.replace(one, state=state)
                 if await self._do(lambda store, one=one, after=after: store.move(one, after)):  # type: ignore[misc]
                     await self._desk.happened("approval", f"access {state}", **_facts(after))
+                    self.onlooker()
                     if one.state == "pending":
                         self.ended(after)
             elif one.state == "pending":
@@ -314,6 +330,7 @@ class AccessDesk:
         after = msgspec.structs.replace(request, escalated=seconds)
         if await self._do(lambda store: store.move(request, after)):
             self.moved(after)
+            self.onlooker()
 
     def _steps(self, request: Request) -> tuple[tuple[float, Step], ...]:
         """Those that are still to be taken, and when."""

@@ -74,9 +74,10 @@ async def _call(request: Request, desk: Desk, tables: Tables, strangers: Strange
     return Call(desk, tables.of(desk.loaded.policy), who, address, body, request.path_params, now)
 
 
-def _json(status: int, value: Any) -> Response:
-    return Response(msgspec.json.encode(value), status, _HEADERS, "application/json")
+def _json(status: int, value: Any, challenge: str = "") -> Response:
+    headers = {**_HEADERS, **({"WWW-Authenticate": challenge} if challenge else {})}
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
 
 
 def _turned(turned: Turned) -> Response:
-    return _json(turned.status, {"error": turned.error, "hint": turned.hint})
+    return _json(turned.status, {"error": turned.error, "hint": turned.hint}, turned.challenge)

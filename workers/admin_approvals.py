@@ -3,9 +3,12 @@
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 from workers.admin_access import AccessDesk
 from workers.admin_calls import Call, Operation, Turned
 from workers.held_desk import HeldDesk
+from workers.held_told import as_told
 
 _HELD = "h"  # how the ids of held statements begin
 
@@ -46,6 +49,14 @@ class Approvals:
     async def deny(self, call: Call) -> dict[str, Any]:
         """Somebody else's."""
         return await (self._held if _is_held(call) else self._access).deny(call)
+
+    async def told(self, request_id: str, now: float) -> dict[str, Any] | None:
+        """As it stands, for whoever a message about it has told already: nothing of its values. Raises Turned."""
+        held = await self._held.kept(request_id) if request_id.startswith(_HELD) else None
+        if held is not None:
+            return as_told(held, now)
+        request = await self._access.kept(request_id)
+        return None if request is None else {**msgspec.to_builtins(request)}
 
     async def revoke(self, call: Call) -> dict[str, Any]:
         """What was given, and is not used up; what waits its client takes back."""

@@ -21,11 +21,12 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Turned(Exception):
-    """The request is not done: an HTTP status, why, and what to do."""
+    """The request is not done: an HTTP status, why, what to do; and how to sign in for it (WWW-Authenticate), where that
+    would help."""
 
-    def __init__(self, status: int, error: str, hint: str = "") -> None:
+    def __init__(self, status: int, error: str, hint: str = "", challenge: str = "") -> None:
         super().__init__(error)
-        self.status, self.error, self.hint = status, error, hint
+        self.status, self.error, self.hint, self.challenge = status, error, hint, challenge
 
 
 class Tables:
@@ -109,8 +110,13 @@ def caller(desk: Desk, authorization: list[bytes], now: float) -> Principal:
     scheme, _, token = authorization[0].partition(b" ")
     if scheme.lower() != b"bearer":
         raise Turned(HTTPStatus.UNAUTHORIZED, "give the token as Authorization: Bearer", _SIGN_IN)
+    return who_is(desk, token.decode("ascii", "replace"), now)
+
+
+def who_is(desk: Desk, token: str, now: float) -> Principal:
+    """Who a token is of, who is not barred. Raises Turned (401)."""
     try:
-        who = claims.verify(token.decode("ascii", "replace"), None, desk.loaded.keys, now)
+        who = claims.verify(token, None, desk.loaded.keys, now)
     except Refusal as refusal:
         raise Turned(HTTPStatus.UNAUTHORIZED, refusal.refused.message, _SIGN_IN) from None
     bar = desk.bars.of(who, now)

@@ -14,9 +14,11 @@ from workers.admin_server import Server
 from workers.admin_strangers import Strangers
 from workers.approval_channels import ApprovalChannels
 from workers.approval_statistics import ApprovalStatistics
+from workers.console_live import Watch
 from workers.delegations import Delegations
 from workers.held_desk import HeldDesk
 from workers.held_fleet import HeldFleet
+from workers.shared_approvals import HELD, REQUEST
 
 
 async def serve(desk: Desk) -> None:
@@ -27,14 +29,19 @@ async def serve(desk: Desk) -> None:
     delegations = Delegations(desk)
     held.lent = access.lent = delegations.to
     channels = ApprovalChannels(desk, access, held, fleet)
+    watch = Watch()
+    access.onlooker = held.onlooker = watch.changed
 
     def application() -> Any:
         from workers.admin_app import application
         from workers.channel_routes import routes
+        from workers.console_app import Console
 
         of_people = [*delegations.all(), *ApprovalStatistics(held).all()]
-        operations = [*Operations(keeper).all(), *Approvals(access, held).all(), *of_people]
-        return application(desk, operations, strangers, routes(channels.callbacks))
+        approvals = Approvals(access, held)
+        console = Console(desk, approvals, strangers, watch)
+        operations = [*Operations(keeper).all(), *approvals.all(), *of_people]
+        return application(desk, operations, strangers, [*routes(channels.callbacks), *console.routes()])
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.keep)
@@ -42,6 +49,9 @@ async def serve(desk: Desk) -> None:
         nursery.start_soon(access.keep)
         await nursery.start(channels.serve)
         if fleet is not None:
+            for channel in (HELD, REQUEST):
+                fleet.hears(channel, watch.heard)
+            fleet.begins(watch.heard)
             nursery.start_soon(HeldFleet(fleet, held).keep)
             nursery.start_soon(fleet.keep)
         nursery.start_soon(delegations.keep)

@@ -155,11 +155,17 @@ class Server:
         await TCPServer(ASGIWrapper(self._marked), config, WorkerContext(None), ConnectionState({}), stream)
 
     async def _marked(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
-        """While a request is answered its connection is not the one that makes room."""
+        """While a request is answered its connection is not the one that makes room. An answer that takes longer says so:
+        `sluice.stays` of the scope, with seconds."""
         peer = ":".join(str(each) for each in scope.get("client") or ())
+
+        def stays(seconds: float) -> None:
+            for one in (one for one, of in self._scopes.items() if of == peer):
+                one.deadline = trio.current_time() + seconds
+
         self._busy.add(peer)
         try:
-            await self._app(scope, receive, send)
+            await self._app({**scope, "sluice.stays": stays}, receive, send)
         finally:
             self._busy.discard(peer)
 

@@ -31,6 +31,7 @@ from workers.approvals_fleet import Fleet
 from workers.channel_receipts import Receipts
 from workers.fleet_receipts import FleetReceipts
 from workers.held_desk import HeldDesk
+from workers.stepping_up import TooWeak
 
 if TYPE_CHECKING:
     from workers.callbacks import Callback
@@ -132,7 +133,7 @@ class ApprovalChannels:
 
     def ended(self, held: Held) -> None:
         """It waits no more; the next of those that were alike is told in its place."""
-        self._settled(viewing.of_held(held, self._rules(), ""))
+        self._settled(viewing.of_held(held, self._rules(), self._page(held.id)))
         lead = self._held.around.groups.lead(held)
         if lead is not None:
             self._asked(self._view(lead))
@@ -140,18 +141,18 @@ class ApprovalChannels:
 
     def access_opened(self, request: Request) -> None:
         """Somebody asks for access."""
-        self._asked(viewing.of_access(request, self._access_rule(request), ""))
+        self._asked(viewing.of_access(request, self._access_rule(request), self._page(request.id)))
 
     def access_moved(self, request: Request) -> None:
         """It reaches further people."""
         assert self._channels is not None
-        view = viewing.of_access(request, self._access_rule(request), "")
+        view = viewing.of_access(request, self._access_rule(request), self._page(request.id))
         self._asked(view)
         self._channels.changed(msgspec.structs.replace(view, changed=time.time()), "request.escalated")
 
     def access_ended(self, request: Request) -> None:
         """It was answered, or is asked for no more."""
-        self._settled(viewing.of_access(request, self._access_rule(request), ""))
+        self._settled(viewing.of_access(request, self._access_rule(request), self._page(request.id)))
 
     # -- what channels ask for (workers.channels.Requests)
 
@@ -161,9 +162,9 @@ class ApprovalChannels:
             return known
         with contextlib.suppress(Turned):
             if (held := await self._held.kept(request_id)) is not None:
-                return viewing.of_held(held, self._rules(), "").without_values()
+                return viewing.of_held(held, self._rules(), self._page(held.id)).without_values()
             if (request := await self._access.kept(request_id)) is not None:
-                return viewing.of_access(request, self._access_rule(request), "").without_values()
+                return viewing.of_access(request, self._access_rule(request), self._page(request.id)).without_values()
         return None
 
     async def look(self, request_id: str, approver: Approver, evidence: Evidence) -> View | None:
@@ -191,8 +192,10 @@ class ApprovalChannels:
             return Outcome(False, "You may not sign in.")
         try:
             after = await (self._approvals.approve(call) if approve else self._approvals.deny(call))
+        except TooWeak as weak:
+            return Outcome(False, f"{_sentence(weak.error)} Decide on the console: {self._page(request_id)}")
         except Turned as turned:
-            return Outcome(False, f"{turned.error[:1].upper()}{turned.error[1:]}.")
+            return Outcome(False, _sentence(turned.error))
         return Outcome(True, _became(after["approval"]))
 
     def prove(self, token: str) -> Approver:
@@ -205,6 +208,9 @@ class ApprovalChannels:
 
     # -- within
 
+    def _page(self, request_id: str) -> str:
+        return f"{self._desk.loaded.settings.gateway.console}/approvals/{request_id}"
+
     def _shown(self, held: Held) -> Shown | None:
         try:
             return sealed.shown(sealed.unseal(held.secret, held.id, self._desk.loaded.secrets.approvals_key))
@@ -214,7 +220,8 @@ class ApprovalChannels:
     def _view(self, held: Held) -> View:
         around = self._held.around
         shown = self._shown(held) if self._literals and held.state == "pending" else None
-        return viewing.of_held(held, self._rules(), "", shown, max(1, around.groups.count(held)), around.new(held))
+        alike, page = max(1, around.groups.count(held)), self._page(held.id)
+        return viewing.of_held(held, self._rules(), page, shown, alike, around.new(held))
 
     def _changed(self, held: Held, change: Change) -> None:
         assert self._channels is not None
@@ -252,6 +259,10 @@ class ApprovalChannels:
         body = msgspec.json.encode({"reason": plain(words, REASON_CHARACTERS_MAX)})
         table = self._tables.of(self._desk.loaded.policy)
         return Call(self._desk, table, who, address, body, {"id": request_id}, now, approver.how)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _became(approval: dict[str, Any]) -> str:

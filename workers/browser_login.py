@@ -35,10 +35,10 @@ class _Answer:
 
 
 async def by_browser(
-    provider: Provider, show: Callable[[str], None], redirect_uri: str = REDIRECT_URI
+    provider: Provider, show: Callable[[str], None], redirect_uri: str = REDIRECT_URI, more: Mapping[str, str] | None = None
 ) -> KeptSignIn:
-    """Signs in whoever says yes in the browser that `show` opens at an address; it runs in a thread of its own. Raises
-    SignInFailed and NotReached."""
+    """Signs in whoever says yes in the browser that `show` opens at an address; it runs in a thread of its own. `more`: how
+    (`fresh`). Raises SignInFailed and NotReached."""
     parts = urlsplit(redirect_uri)
     if parts.scheme != "http" or not is_local(parts.hostname or ""):
         raise SignInFailed("--redirect-uri must be http and on this machine, as http://127.0.0.1/callback is")
@@ -55,14 +55,16 @@ async def by_browser(
         await _hear(stream, parts.path or "/", state, answer)
 
     async with listener:
-        url = _question(provider, here, state, nonce, verifier)
+        url = question(provider, here, state, nonce, verifier, more or {})
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.serve_listeners, hear, [listener])
             nursery.start_soon(_open, show, url)
             with trio.move_on_after(WAIT_SECONDS):
                 await answer.there.wait()
             nursery.cancel_scope.cancel()
-    code = _code(provider, answer.pairs, state)
+    if not answer.pairs:
+        raise SignInFailed("nobody has signed in in the browser in time; run `sluice login` again")
+    code = code_of(provider, answer.pairs, state)
     return await oauth.by_code(provider, code, verifier, here, nonce)
 
 
@@ -70,7 +72,16 @@ async def _open(show: Callable[[str], None], url: str) -> None:
     await trio.to_thread.run_sync(show, url, abandon_on_cancel=True)
 
 
-def _question(provider: Provider, redirect_uri: str, state: str, nonce: str, verifier: str) -> str:
+def fresh(max_age_seconds: int | None, acr_values: str) -> dict[str, str]:
+    """What to ask the issuer for where a sign-in must be fresh or strong (RFC 9470, 5); nothing where it need not be."""
+    asked = {} if max_age_seconds is None else {"max_age": str(max_age_seconds)}
+    return asked | ({"acr_values": acr_values} if acr_values else {})
+
+
+def question(
+    provider: Provider, redirect_uri: str, state: str, nonce: str, verifier: str, more: Mapping[str, str]
+) -> str:
+    """The address at which the provider asks whoever is at the browser. Raises NotReached."""
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     asked = {
         "response_type": "code",
@@ -81,23 +92,22 @@ def _question(provider: Provider, redirect_uri: str, state: str, nonce: str, ver
         "nonce": nonce,
         "code_challenge": challenge,
         "code_challenge_method": "S256",
+        **more,
     }
     where = provider.endpoint("authorization_endpoint")
     return f"{where}{'&' if urlsplit(where).query else '?'}{urlencode(asked)}"
 
 
-def _code(provider: Provider, pairs: Mapping[str, str], state: str) -> str:
+def code_of(provider: Provider, pairs: Mapping[str, str], state: str) -> str:
     """The code of the answer that is to our question, of the issuer that was asked. Raises SignInFailed."""
-    if not pairs:
-        raise SignInFailed("nobody has signed in in the browser in time; run `sluice login` again")
     if not secrets.compare_digest(pairs.get("state", "").encode(), state.encode()):
-        raise SignInFailed("the browser brought the answer to another sign-in (state); run `sluice login` again")
+        raise SignInFailed("the browser brought the answer to another sign-in (state); begin again")
     must = provider.metadata.get("authorization_response_iss_parameter_supported") is True
     if ("iss" in pairs or must) and pairs.get("iss") != provider.issuer:
-        raise SignInFailed("the browser brought the answer of another issuer (iss); run `sluice login` again")
+        raise SignInFailed("the browser brought the answer of another issuer (iss); begin again")
     if "error" in pairs:
         why = "it was denied" if pairs["error"] == "access_denied" else "the provider did not let it pass"
-        raise SignInFailed(f"{why}; run `sluice login`")
+        raise SignInFailed(f"{why}; begin again")
     if not pairs.get("code"):
         raise SignInFailed("the provider's answer has no code")
     return pairs["code"]

@@ -25,7 +25,7 @@ def routes(callbacks: Iterable[Callback]) -> list[Route]:
 
 def _route(callback: Callback) -> Route:
     async def endpoint(request: Request) -> Response:
-        body = await _body(request, callback.body_bytes_max)
+        body = await body_of(request, callback.body_bytes_max)
         if isinstance(body, HTTPStatus):
             return Response(b"", body, _HEADERS)
         headers: dict[str, str] = {}
@@ -41,7 +41,7 @@ def _route(callback: Callback) -> Route:
     return Route(callback.path, endpoint, methods=["POST"])
 
 
-async def _body(request: Request, bytes_max: int) -> bytes | HTTPStatus:
+async def body_of(request: Request, bytes_max: int) -> bytes | HTTPStatus:
     """All of it, or why not. What is too long is not read to its end."""
     announced = request.headers.get("content-length", "0")
     if not (announced.isascii() and announced.isdigit()) or len(announced) > 12 or int(announced) > bytes_max:

@@ -44,6 +44,7 @@ class Secrets:
     mask_key: bytes
     passwords: Mapping[str, str | None]
     client_secrets: Mapping[str, str] = field(default_factory=dict)  # by issuer's name, for asking it about tokens
+    console_secrets: Mapping[str, str] = field(default_factory=dict)  # … for signing people in at the console
 
     @property
     def mock_key(self) -> bytes:
@@ -294,12 +295,15 @@ def _secrets(file: Path, settings: Settings, environ: Mapping[str, str]) -> Secr
             passwords[database.name] = environ[database.password_env]
         else:
             passwords[database.name] = None
-    client_secrets = {
-        one.name: secret(file.parent / one.client_secret_file, f'issuer "{one.name}"').decode().strip()
-        for one in settings.issuers
-        if one.client_secret_file
+    asking, console = (_client_secrets(file, settings, key) for key in ("client_secret_file", "console_client_secret_file"))
+    return Secrets(_mask_key(file, environ), passwords, asking, console)
+
+
+def _client_secrets(file: Path, settings: Settings, key: str) -> dict[str, str]:
+    files = {one.name: getattr(one, key) for one in settings.issuers}
+    return {
+        name: secret(file.parent / path, f'issuer "{name}"').decode().strip() for name, path in files.items() if path
     }
-    return Secrets(_mask_key(file, environ), passwords, client_secrets)
 
 
 def channel_secrets(file: Path, channel: Channel) -> dict[str, str]:

@@ -19,7 +19,7 @@ from gateway.approvals.view import Change
 from gateway.identity.principal import Principal
 from gateway.policy.approving import Approval
 from gateway.policy.operating import Operator
-from workers import held_lines, held_previews, held_revoking, holds_link
+from workers import held_lines, held_previews, held_revoking, holds_link, stepping_up
 from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
 from workers.allowance_desk import Allowances, Busy
@@ -74,6 +74,7 @@ class HeldDesk:
         self.moved: Callable[[Held, Change], None] = lambda held, change: None
         self.lent: Callable[[Principal, float], Sequence[Delegation]] = lambda who, now: ()
         self.around = Circumstances()
+        self.onlooker: Callable[[], None] = lambda: None  # whoever shows what waits looks again
         self._allowances = Allowances(self._do, self._host, self._passes, self._hear)
         self._tickets = Tickets(self._do, self._remembered, self._allowances, self._open, self._end)
 
@@ -112,6 +113,7 @@ class HeldDesk:
                         ran = msgspec.structs.replace(held, ran=True)
                         await self._do(lambda store: store.move(held, ran))
                         self.around.learn(ran)
+                        self.onlooker()
         except Turned:  # it is in the log already
             if isinstance(message, Waits) and message.on_hold == "wait":
                 if message.id not in self._unkept:
@@ -277,6 +279,8 @@ class HeldDesk:
                 return None
             if after.host in (self._host, ""):
                 self.around.opened(after)
+            if what:
+                self.onlooker()
             return after
 
     def tell_news(self, held_id: str, words: str) -> None:
@@ -298,9 +302,9 @@ class HeldDesk:
         """One of them; with its literals to those who may decide."""
         held = await self._found(call)
         told = {**as_told(held, call.now), "missing": statements.missing(held, self.rules())}
-        told |= self.around.told_in_full(held) | await self._allowances.told(held)
-        told |= held_previews.told(held, decides=self._decides(call, held))
-        if held.state == "pending" and self._decides(call, held):
+        told |= self.around.told_in_full(held) | await self._allowances.told(held) | self._part(call, held)
+        told |= held_previews.told(held, decides=not told["unfit"])
+        if held.state == "pending" and not told["unfit"]:
             if not await call.record("show statement", approval=held.id):
                 raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
             await self.amend(held.id, lambda one: looked(one, call.who, call.now))
@@ -319,7 +323,7 @@ class HeldDesk:
     async def revoke(self, call: Call) -> dict[str, Any]:
         """What was given with a decision, and is not used up, is worth nothing from now on."""
         words, held = plain(call.read(Answered).reason, "the reason"), await self._found(call)
-        if not (_own(call, held) or self._decides(call, held) or _operates(call)):
+        if not (_own(call, held) or not self._part(call, held)["unfit"] or _operates(call)):
             why = "you have neither asked for it nor decide about it"
             await call.refuse("revoke", why, "Somebody else has to do it.", approval=held.id)
         return {"approval": as_told(await held_revoking.revoke(call, held, words, self._do, self._allowances), call.now)}
@@ -359,6 +363,7 @@ class HeldDesk:
                 raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
             if approve and held.awaits_preview:
                 raise held_previews.untried()
+            await stepping_up.check(call, verb, held.id, rules, right.rules)
             decide = statements.approved if approve else statements.denied
             after = tickets.decided(decide(held, rules, call.who, call.now, words, lent, call.how), rules, call.now)
             if approve:
@@ -391,17 +396,20 @@ class HeldDesk:
         """It waits here still, and somebody may have approved it."""
         before = self.around.groups.known(held)
         self.around.opened(held)
+        self.onlooker()
         if len(held.given) > len(before.given if before is not None else ()):
             self.moved(held, "approval.given")
             self.tell_news(held.id, f"approved by {', '.join(held.givers)}; others have to approve it, too")
 
     def _open(self, held: Held) -> None:
         self.around.opened(held)
+        self.onlooker()
         if not held.awaits_preview:
             self.opened(held)
 
     def _end(self, held: Held) -> None:
         self.around.ended(held)
+        self.onlooker()
         self.ended(held)
 
     # -- within
@@ -429,12 +437,8 @@ class HeldDesk:
         rules = statements.as_of(self.rules(), held, call.now)
         return _own(call, held) or statements.named(held, rules, call.who, self.lent(call.who, call.now)) or _operates(call)
 
-    def _decides(self, call: Call, held: Held) -> bool:
-        try:
-            rules = statements.as_of(self.rules(), held, call.now)
-            return bool(statements.counting(held, rules, call.who, self.lent(call.who, call.now)))
-        except Unfit:
-            return False
+    def _part(self, call: Call, held: Held) -> dict[str, Any]:
+        return stepping_up.part(call, held, self.rules(), self.lent(call.who, call.now))
 
 
 def _own(call: Call, held: Held) -> bool:

@@ -13,7 +13,7 @@ SLUICE_TOML = """\
 
 [gateway]
 listen = "127.0.0.1:6432"        # anything but loopback also needs tls_cert and tls_key
-admin = "127.0.0.1:6480"         # console, metrics and health
+admin = "127.0.0.1:6480"         # the console, and the operators' interface
 # workers = 2                    # processes; one a core when left out
 # tls = "required"               # off | optional | required
 # tls_cert = "server.crt"

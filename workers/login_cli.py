@@ -31,18 +31,25 @@ from workers.token_cache import KeptSignIn, Unusable
 @click.option("--user-claim", metavar="CLAIM", help="Which claim is the user; default: as in sluice.toml, else sub.")
 @click.option("--ca-file", default="", type=click.Path(dir_okay=False), help="The provider's certificate authorities.")
 @click.option("--browser", is_flag=True, help="Sign in with a browser on this machine, not with a code.")
+@click.option("--max-age", type=click.IntRange(0, 86_400), metavar="SECONDS", help="Sign in anew if longer ago (--browser).")
+@click.option("--acr-values", default="", metavar="A B", help="… in one of these classes.")
 @click.option("--redirect-uri", default=browser_login.REDIRECT_URI, show_default=True, help="Where it comes back to.")
 @click.option("--host", default="", help="The gateway's host, for `sluice connect`.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="… and its port.")
 @click.option("--status", "only_status", is_flag=True, help="Say who is signed in, and for how long.")
 @click.option("--json", "as_json", is_flag=True, help="Print that as JSON.")
-def login_verb(only_status: bool, as_json: bool, browser: bool, redirect_uri: str, **options: Any) -> None:
+def login_verb(
+    only_status: bool, as_json: bool, browser: bool, max_age: int | None, acr_values: str, redirect_uri: str, **options: Any
+) -> None:
     """Sign in at the identity provider; the token is kept for you alone."""
     if only_status:
         return _status(as_json)
+    more = browser_login.fresh(max_age, acr_values)
+    if more and not browser:
+        fail("--max-age and --acr-values need --browser", 2)
     try:
         provider, host, port = _provider(options)
-        kept = trio.run(_sign_in, provider, redirect_uri if browser else "")
+        kept = trio.run(_sign_in, provider, redirect_uri if browser else "", more)
         file = token_cache.write(msgspec.structs.replace(kept, host=host, port=port), os.environ)
     except (NotReached, SignInFailed, Unusable, OSError) as error:
         fail(str(error), 1)
@@ -65,9 +72,9 @@ def logout_verb() -> None:
     click.echo("signed out" if there else "nobody was signed in", err=True)
 
 
-async def _sign_in(provider: Provider, redirect_uri: str) -> KeptSignIn:
+async def _sign_in(provider: Provider, redirect_uri: str, more: dict[str, str]) -> KeptSignIn:
     if redirect_uri:
-        return await browser_login.by_browser(provider, _open_browser, redirect_uri)
+        return await browser_login.by_browser(provider, _open_browser, redirect_uri, more)
     return await oauth.by_device(provider, lambda where, code: click.echo(f"Open {where} and enter {code}", err=True))
 
 
@@ -83,7 +90,8 @@ def _provider(options: dict[str, Any]) -> tuple[Provider, str, int]:
     host, port = options["host"], options["port"]
     if settings is not None and not host:
         host, port = gateway_address(settings)
-    client_id = options["client_id"] or (issuer.client_ids[0] if len(issuer.client_ids) == 1 else "")
+    own = [one for one in issuer.client_ids if one != issuer.console_client_id]
+    client_id = options["client_id"] or (own[0] if len(own) == 1 else "")
     if not client_id:
         fail("--client-id: say as which application of the provider to sign in", 2)
     ca_file = options["ca_file"] or (str(folder / issuer.ca_file) if issuer.ca_file else "")

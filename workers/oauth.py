@@ -23,6 +23,7 @@ DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 INTERVAL_SECONDS: Final = 5.0  # between two questions, where the provider names none, and by how much slow_down adds
 DEVICE_SECONDS_MAX: Final = 1800.0
 SCOPES: Final = ("openid", "profile", "email", "offline_access")
+CONSOLE_SCOPES: Final = ("openid", "profile", "email")  # a sign-in at the console ends with its token
 _DESCRIPTION_CHARACTERS_MAX: Final = 200
 
 
@@ -52,10 +53,10 @@ class Provider:
         return {"client_id": self.client_id} | ({"client_secret": self.client_secret} if self.client_secret else {})
 
 
-def scope_of(metadata: Mapping[str, Any], more: tuple[str, ...] = ()) -> str:
+def scope_of(metadata: Mapping[str, Any], more: tuple[str, ...] = (), usually: tuple[str, ...] = SCOPES) -> str:
     """The usual scopes that the provider knows, as far as it says which it does, and more."""
     known = metadata.get("scopes_supported")
-    usual = [one for one in SCOPES if not isinstance(known, list) or one in known]
+    usual = [one for one in usually if not isinstance(known, list) or one in known]
     return " ".join(dict.fromkeys([*usual, *more]))
 
 
@@ -97,7 +98,14 @@ async def _poll(provider: Provider, device_code: str, interval: float) -> KeptSi
 
 
 async def by_code(provider: Provider, code: str, verifier: str, redirect_uri: str, nonce: str) -> KeptSignIn:
-    """Signs in with a code that a browser brought (RFC 6749, 4.1.3, with PKCE). Raises SignInFailed and NotReached."""
+    """Signs in with a code that a browser brought. Raises SignInFailed and NotReached."""
+    return _kept(provider, await tokens_for(provider, code, verifier, redirect_uri, nonce))
+
+
+async def tokens_for(
+    provider: Provider, code: str, verifier: str, redirect_uri: str, nonce: str
+) -> dict[str, Any]:
+    """The tokens for a code (RFC 6749, 4.1.3, with PKCE). Raises SignInFailed and NotReached."""
     form = provider.who() | {"grant_type": "authorization_code", "code": code}
     form |= {"code_verifier": verifier, "redirect_uri": redirect_uri}
     tokens = _answer(await http_out.ask(provider.endpoint("token_endpoint"), form, ca_file=provider.ca_file))
@@ -107,7 +115,7 @@ async def by_code(provider: Provider, code: str, verifier: str, redirect_uri: st
         mine = audience == provider.client_id or (isinstance(audience, list) and provider.client_id in audience)
         if said.get("nonce") != nonce or said.get("iss") != provider.issuer or not mine:
             raise SignInFailed("the provider's ID token is not the answer to this sign-in")
-    return _kept(provider, tokens)
+    return tokens
 
 
 async def renewed(kept: KeptSignIn) -> KeptSignIn:

@@ -5,7 +5,6 @@ up, because looking is not deciding.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from typing import Final
@@ -37,7 +36,7 @@ class Links:
     def make(self, request: str, reader: str, until: float, nonce: str) -> str:
         """The token of a new link."""
         content = msgspec.json.encode(Link(request, reader, int(until), nonce))
-        return base64.urlsafe_b64encode(self._mac(content) + content).decode().rstrip("=")
+        return encoded(self._mac(content) + content)
 
     def read(self, token: str, request: str, now: float) -> Link:
         """For showing the page, as often as one likes. Raises Unproven."""
@@ -61,9 +60,8 @@ class Links:
         try:
             if len(token) > _TOKEN_CHARACTERS_MAX:
                 raise ValueError
-            raw = token.encode("ascii")
-            content = base64.b64decode(raw + b"=" * (-len(raw) % 4), altchars=b"-_", validate=True)
-        except (ValueError, binascii.Error):
+            content = decoded(token)
+        except ValueError:
             raise Unproven("the link cannot be read") from None
         if not hmac.compare_digest(self._mac(content[_MAC_BYTES:]), content[:_MAC_BYTES]):
             raise Unproven("the link is not of this gateway")
@@ -71,3 +69,14 @@ class Links:
 
     def _mac(self, content: bytes) -> bytes:
         return hmac.new(self._key, content, hashlib.sha256).digest()
+
+
+def encoded(content: bytes) -> str:
+    """base64url without padding, for addresses and cookies."""
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def decoded(text: str) -> bytes:
+    """Raises ValueError."""
+    raw = text.encode("ascii")
+    return base64.b64decode(raw + b"=" * (-len(raw) % 4), altchars=b"-_", validate=True)

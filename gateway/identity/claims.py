@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 from jwt import InvalidTokenError, PyJWS
 
 from gateway.errors import Refusal
-from gateway.identity import declaration, kinds
+from gateway.identity import authentication, declaration, kinds
 from gateway.identity.keys import IssuerKey, IssuerKeys, KeySet, is_kid
 from gateway.identity.kinds import OWN_TOKEN, refuse, refuse_stranger
 from gateway.identity.principal import Method, Principal
@@ -67,13 +67,7 @@ def _verify(
     token: str, user: str | None, keys: IssuerKeys, now: float, presented: Presented
 ) -> _Known:
     """As `verify`, with all that is remembered."""
-    header, claims = _read(token)
-    _check_header(header)
-    found = _key(header, claims, keys)
-    if found is None or not _is_signed(token, header, found[1]):
-        refuse_stranger()
-    key_set, key = found
-    _check_fresh(key_set, now)
+    claims, key_set, key = signed(token, keys, now)
     principal = principal_of(claims, token, key_set.issuer, now)
     if user is not None and principal.user != unicodedata.normalize("NFC", user):
         refuse("the token belongs to another user", "Connect as the user the token was issued to.")
@@ -82,9 +76,21 @@ def _verify(
     return replace(principal, key=key.thumbprint, method=presented.method), bound, min(principal.expires, key_set.until)
 
 
+def signed(token: str, keys: IssuerKeys, now: float) -> tuple[Mapping[str, Any], KeySet, IssuerKey]:
+    """What a token says that a configured issuer has signed; whom it is for, and when, is not looked at. Raises Refusal."""
+    header, claims = _read(token)
+    _check_header(header)
+    found = _key(header, claims, keys)
+    if found is None or not _is_signed(token, header, found[1]):
+        refuse_stranger()
+    key_set, key = found
+    _check_fresh(key_set, now)
+    return claims, key_set, key
+
+
 def principal_of(claims: Mapping[str, Any], token: str, issuer: Issuer, now: float) -> Principal:
     """Who that is by claims that are proven to be the issuer's. Raises Refusal where they do not let anybody in."""
-    _check_times(claims, now)
+    check_times(claims, now)
     kinds.check(claims, issuer)
     named = _name(kinds.claim_at(claims, issuer.user_claim), "the user claim")
     token_id = claims.get("jti")
@@ -99,6 +105,7 @@ def principal_of(claims: Mapping[str, Any], token: str, issuer: Issuer, now: flo
         model=_told(claims, actor, ("model",)),
         run=_told(claims, actor, ("run", "run_id", "task")),
         intent=_intent(claims.get(declaration.CLAIM)),
+        authentication=authentication.of_claims(claims),
     )
 
 
@@ -285,7 +292,8 @@ def _check_bound(bound: bytes | None, presented: Presented) -> None:
     refuse("the token is bound to a client certificate that this connection does not have", hint)
 
 
-def _check_times(claims: Mapping[str, Any], now: float) -> None:
+def check_times(claims: Mapping[str, Any], now: float) -> None:
+    """Raises Refusal where the token has expired, is not valid yet, or does not say."""
     issued, expires, begins = claims.get("iat"), claims.get("exp"), claims.get("nbf", 0)
     # bool is an int in Python and no time anywhere; fractions are allowed by the RFC and sent by nobody.
     if type(issued) is not int or type(expires) is not int or type(begins) is not int:

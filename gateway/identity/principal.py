@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.identity.authentication import Authentication
 from gateway.identity.declaration import Declaration
 
 Method = Literal["token", "oauthbearer", "certificate", "scram"]  # the door somebody came in by
@@ -24,4 +25,5 @@ class Principal:
     account: "Principal | None" = None  # whose session it is, where that works for this one (gateway.identity.end_user)
     method: Method = "token"
     weak: bool = False  # proven by something that a server must keep and that is used over and over
+    authentication: Authentication | None = None  # how and when it signed in at the issuer, where that says so
     key: str = field(default="", compare=False)  # thumbprint of the issuer's key that signed the token, or of the verifier

@@ -6,9 +6,10 @@ import msgspec
 from msgspec import Meta
 
 from gateway.channels import check_words
-from gateway.policy import escalating
+from gateway.policy import escalating, step_up
 from gateway.policy.access import Approvers, Names, Step, Text, check_approvers
 from gateway.policy.allowances import MaxAllowance
+from gateway.policy.step_up import StepUp
 from gateway.toml_source import Path, fail
 
 
@@ -22,6 +23,7 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `max_allowance`: how many more of its shape one decision may allow, None where it decides about one alone.
     `preview`: a write is tried in a transaction that is rolled back, for `preview_seconds` at most, and those who decide see
     what it would change.
+    `step_up`: how fresh and strong the sign-in of who decides must be.
     """
 
     name: Text
@@ -42,6 +44,7 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     escalate: tuple[Step, ...] = ()
     preview: bool = False
     preview_seconds: Annotated[float, Meta(ge=0.1, le=60)] = 5.0
+    step_up: StepUp | None = None
 
 
 def check(rule: Approval, path: Path, text: str, file: str) -> None:
@@ -58,3 +61,4 @@ def check(rule: Approval, path: Path, text: str, file: str) -> None:
     check_approvers(rule.approvers, (*path, "approvers"), text, file)
     check_words(rule.channels, path, text, file)
     escalating.check(rule.escalate, rule.wait_seconds, "wait_seconds", path, text, file)
+    step_up.check(rule.step_up, (*path, "step_up"), text, file)

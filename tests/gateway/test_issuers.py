@@ -92,3 +92,24 @@ def test_nothing_is_fetched_from_such_an_address(url: str) -> None:
 @pytest.mark.parametrize("url", ["https://id.example/keys?p=1", "http://127.0.0.1:8080/keys", "http://[::1]/", "http://localhost/"])
 def test_https_is_needed_but_on_this_machine(url: str) -> None:
     assert not url_fault(url)
+
+
+DISCOVERY = 'discovery = "https://id.example/.well-known/openid-configuration"\n'
+
+
+def test_people_sign_in_at_the_console_as_an_application_of_its_own() -> None:
+    found = read(HEAD + DISCOVERY + 'console_client_id = "web"\nclient_ids = ["cli", "web"]\n')
+    assert (found.console_client_id, found.console_client_secret_file) == ("web", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (URL + 'console_client_id = "web"\n', "console_client_id"),
+        (DISCOVERY + 'console_client_secret_file = "s"\n', "console_client_secret_file"),
+        (DISCOVERY + 'console_client_id = "web"\nclient_ids = ["cli"]\n', "console_client_id"),
+    ],
+)
+def test_a_sign_in_at_the_console_that_could_not_work_is_told(text: str, key: str) -> None:
+    with pytest.raises(ConfigError, match=key):
+        read(HEAD + text)

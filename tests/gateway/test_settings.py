@@ -239,3 +239,24 @@ def test_any_value_under_any_key_is_settings_or_a_config_error(key: str, value: 
     for head in ("[gateway]", "[audit]", "[policy]", ISSUER, DATABASE):
         found = outcome(f"{head}\n{key} = {written}\n")
         assert isinstance(found, Settings) or found.fault.key
+
+
+@pytest.mark.parametrize(
+    ("lines", "console"),
+    [
+        ("", "http://127.0.0.1:6480"),
+        ('admin = "[::1]:7000"', "http://[::1]:7000"),
+        ('console_url = "https://sluice.example.com/"', "https://sluice.example.com"),
+        ('console_url = "http://127.0.0.1:9000"', "http://127.0.0.1:9000"),
+    ],
+)
+def test_console_is_reached_where_it_is_said_or_at_the_admin_address(lines: str, console: str) -> None:
+    assert load(f"[gateway]\n{lines}\n", "sluice.toml", {}).gateway.console == console
+
+
+@pytest.mark.parametrize(
+    "url", ["http://sluice.example.com", "https://x.example.com/sub", "https://X.example.com", "x", "https://u:p@x.example.com"]
+)
+def test_console_url_is_an_origin_of_https(url: str) -> None:
+    with pytest.raises(ConfigError, match="console_url"):
+        load(f'[gateway]\nconsole_url = "{url}"\n', "sluice.toml", {})

@@ -378,7 +378,7 @@ BAD_REQUESTS: list[tuple[str, str, Any, int]] = [
     ("DELETE", "/v1/sessions", None, 405),
     ("PUT", "/v1/sessions", None, 405),
     ("GET", "/v1/other", None, 404),
-    ("GET", "/", None, 404),
+    ("GET", "/elsewhere", None, 404),
     ("POST", "/v1/sessions/none/end", {}, 404),
     ("POST", "/v1/barred/lift", {**GOOD, "name": "nobody"}, 404),
 ]

@@ -117,3 +117,12 @@ async def test_nobody_waits_for_ever(signing: SignIns, monkeypatch: pytest.Monke
     monkeypatch.setattr(browser_login, "WAIT_SECONDS", 0.1)
     with pytest.raises(SignInFailed, match="in time"):
         await by_browser(await known(signing), lambda _: None)
+
+
+async def test_a_fresh_sign_in_is_asked_for_in_the_providers_words(signing: SignIns) -> None:
+    pages: list[str] = []
+    more = browser_login.fresh(300, "phr phrh")
+    await by_browser(await known(signing), browser(signing, pages), more=more)
+    (asked,) = signing.idp.asked[-2:-1]
+    assert (asked[1], asked[3]["max_age"], asked[3]["acr_values"]) == ("/authorize", "300", "phr phrh")
+    assert browser_login.fresh(None, "") == {}

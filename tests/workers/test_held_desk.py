@@ -44,6 +44,10 @@ name = "two"
 approvers = { groups = ["shop"] }
 approvals_needed = 2
 [[approval]]
+name = "fresh"
+approvers = { groups = ["shop"] }
+step_up = { max_age_seconds = 300, acr = ["phr", "phrh"], amr = ["mfa"] }
+[[approval]]
 name = "again"
 approvers = { groups = ["shop"] }
 remember_seconds = 60

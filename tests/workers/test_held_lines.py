@@ -25,8 +25,10 @@ async def test_each_is_heard_answered_and_its_end_told(tmp_path: Path) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(held_lines.serve, folder, hear, gone.append)
-        await trio.testing.wait_all_tasks_blocked()
         with trio.fail_after(5):
+            while not Path(folder.socket_path(holds_link.SOCKET)).exists():
+                await trio.sleep(0.002)
+            await trio.testing.wait_all_tasks_blocked()  # it listens
             async with await holds_link.connect(folder) as stream:
                 await holds_link.send(stream, Ran("h1"))
                 assert await holds_link.receive(stream) == Counted("h1")

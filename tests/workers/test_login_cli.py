@@ -139,3 +139,8 @@ def test_a_gateway_that_listens_everywhere_is_here() -> None:
     for listen, found in (("0.0.0.0:6432", "127.0.0.1"), ("[::]:6432", "::1"), ("10.0.0.1:6432", "10.0.0.1")):
         text = f'[gateway]\nlisten = "{listen}"\ntls_cert = "c"\ntls_key = "k"\n'
         assert gateway_address(load(text, "sluice.toml", {})) == (found, 6432)
+
+
+def test_a_fresh_sign_in_needs_the_browser(run: Run, signing: SignIns) -> None:
+    done = login(run, signing, "--max-age", "300")
+    assert (done.exit_code, "--browser" in done.output) == (2, True)
