@@ -108,8 +108,9 @@ class AllowanceStore:
         self._db.execute("delete from allowance_use where asks = ?", (asks,))
 
     def using(self, asks: str) -> Use | None:
-        """What this one has, or had, in his hands."""
-        row = self._db.execute("select allowance, rows from allowance_use where asks = ?", (asks,)).fetchone()
+        """What this one has in his hands, or had until nobody told its outcome: none of it has come back."""
+        found = "select allowance, rows from allowance_use where asks = ? and state in ('open', 'lost')"
+        row = self._db.execute(found, (asks,)).fetchone()
         return None if row is None else Use(*row)
 
     def in_hand(self, host: str = "") -> list[str]:
@@ -125,7 +126,7 @@ class AllowanceStore:
     def count(self, asks: str, rows: int | None, *, exceeded: bool = False) -> None:
         """What he changed is gone, and the rest is back; None: nobody knows, so all is gone."""
         use = self.using(asks)
-        state = "exceeded" if exceeded else "counted"
+        state = "exceeded" if exceeded else "lost" if rows is None else "counted"
         done = self._db.execute("update allowance_use set state = ? where asks = ? and state = 'open'", (state, asks))
         if use is not None and done.rowcount == 1 and rows is not None:
             back = max(0, use.rows - rows)

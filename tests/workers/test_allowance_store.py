@@ -37,6 +37,7 @@ def test_a_use_takes_all_rows_and_gives_back_what_it_did_not_change(store: HeldS
     store.allowances.count("a", 4)
     store.allowances.count("a", 0)
     assert fitting(store) == [GIVEN._replace(times=2, rows=6)]
+    assert store.allowances.using("a") is None, "what came back is nobody's"
     assert not store.allowances.busy("h1")
 
 
@@ -51,7 +52,9 @@ def test_what_nobody_knows_has_used_everything(store: HeldStore) -> None:
     store.allowances.open(GIVEN, b"task", None)
     store.allowances.take(GIVEN, "a", b"b")
     store.allowances.count("a", None)
+    store.allowances.count("a", 3)
     assert fitting(store) == []
+    assert store.allowances.using("a") == Use("h1", 10), "if it runs after all, that was counted"
     assert store.allowances.left("h1") == GIVEN._replace(times=2, rows=0)
 
 

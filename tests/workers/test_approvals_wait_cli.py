@@ -1,7 +1,9 @@
 """`sluice approvals wait`, where no gateway need run; tests/live/test_tickets_live.py has it at work."""
 
 import json
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,7 +47,12 @@ def test_it_ends_with_the_decision(answers: list[Any], said: list[Any], code: in
     assert (done.exit_code, done.output.strip()) == (code, line)
 
 
-def test_a_script_need_not_wait_for_ever(answers: list[Any]) -> None:
+def test_a_script_need_not_wait_for_ever(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    clock = SimpleNamespace(time=time.time, monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(approvals_wait_cli, "time", clock)
+    monkeypatch.setattr(approvals_wait_cli, "POLL_SECONDS", 0.75)
     answers += ["pending"]
     done = CliRunner().invoke(wait, ["h1", "--timeout", "1s", "--json"])
     assert (done.exit_code, json.loads(done.output)["approval"]["state"]) == (3, "pending")
+    assert slept == [0.75, 0.25]
