@@ -14,6 +14,7 @@ from workers.approval_statistics_cli import stats
 from workers.approvals_wait_cli import wait as wait_verb
 from workers.cli import Duration, config_option, words
 from workers.operations_cli import json_option, moment, print_json, print_table
+from workers.preview_cli import print_request
 
 POLL_SECONDS: Final = 1.0
 ALIKE_MAX: Final = 500  # that the gateway takes with one word
@@ -96,10 +97,12 @@ def _cells(one: dict[str, Any]) -> tuple[str, ...]:
 
 @approvals.command("show")
 @config_option
+@json_option
 @click.argument("request_id", metavar="ID")
-def show(config: str | None, request_id: str) -> None:
-    """Print everything about one request, as JSON."""
-    print_json(ask(config, "GET", f"/v1/approvals/{part(request_id)}")["approval"])
+def show(config: str | None, as_json: bool, request_id: str) -> None:
+    """Print everything about one request."""
+    one = ask(config, "GET", f"/v1/approvals/{part(request_id)}")["approval"]
+    (print_json if as_json else print_request)(one)
 
 
 @approvals.command("approve")

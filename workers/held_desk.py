@@ -21,7 +21,7 @@ from gateway.approvals.view import Change
 from gateway.identity.principal import Principal
 from gateway.policy.approving import Approval
 from gateway.policy.operating import Operator
-from workers import held_lines, held_revoking, holds_link
+from workers import held_lines, held_previews, held_revoking, holds_link
 from workers.admin_calls import Call, Tables, Turned, plain
 from workers.admin_process import Desk
 from workers.allowance_desk import Allowances, Busy
@@ -30,7 +30,7 @@ from workers.held_circumstances import Circumstances, looked
 from workers.held_keeping import Keeping
 from workers.held_lines import Line
 from workers.held_told import as_told, facts_of, shape_of
-from workers.holds_link import Decided, Noted, Ran, Used, Using, Waits, Withdrawn
+from workers.holds_link import Decided, Noted, Previewed, Ran, Used, Using, Waits, Withdrawn
 from workers.run_folder import RunFolder
 from workers.ticket_desk import Tickets
 
@@ -100,6 +100,8 @@ class HeldDesk:
                 case Waits():
                     await self._waits(message, say)
                     self._unkept.pop(message.id, None)
+                case Previewed():
+                    await held_previews.take(self, message, self._desk.loaded.secrets.approvals_key)
                 case Used() | Using():
                     await self._allowances.heard(message, say)
                 case Withdrawn(held_id, why):
@@ -304,6 +306,7 @@ class HeldDesk:
         held = await self._found(call)
         told = {**as_told(held, call.now), "missing": statements.missing(held, self.rules())}
         told |= self.around.told_in_full(held) | await self._allowances.told(held)
+        told |= held_previews.told(held, decides=self._decides(call, held))
         if held.state == "pending" and self._decides(call, held):
             if not await call.record("show statement", approval=held.id):
                 raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
@@ -343,7 +346,7 @@ class HeldDesk:
         """How one more stands, that is decided with the same word: a decision of its own."""
         async with self._deciding:
             held = await self._do(lambda store: store.get(held_id))
-            if held is None or held.shape != first.shape:
+            if held is None or held.shape != first.shape or held_previews.differ(held, first):
                 return "it is not alike"
             try:
                 state = (await self._decided(call, held, words, approve, first.id))["approval"]["state"]
@@ -361,6 +364,7 @@ class HeldDesk:
             if held.state != "pending" or call.now >= held.until or not await self._waited_for(held):
                 state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
                 raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
+            held_previews.ready(held, approve=approve)
             decide = statements.approved if approve else statements.denied
             after = tickets.decided(decide(held, rules, call.who, call.now, words, lent, call.how), rules, call.now)
             if approve:

@@ -21,9 +21,9 @@ def shape_of(waits: Waits) -> bytes:
 
 
 def as_told(held: Held, now: float) -> dict[str, Any]:
-    """What the interface says of it: nothing that is sealed or binds."""
+    """What the interface says of it to everybody who sees it: nothing that is sealed, binds or counts rows."""
     facts: dict[str, Any] = msgspec.to_builtins(held)
-    for key in ("secret", "binding", "shape", "token_id", "host", "claimed", "used_by"):
+    for key in ("secret", "binding", "shape", "token_id", "host", "claimed", "used_by", "preview"):
         del facts[key]
     if held.state == "pending" and now >= held.until:
         facts["state"] = "expired"

@@ -10,10 +10,12 @@ import secrets
 import select
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import trio
 
+from gateway.approvals import outcomes
 from gateway.audit.chain import Chain
 from gateway.errors import Refused, State
 from gateway.policy import affected
@@ -22,11 +24,16 @@ from gateway.session.holding import Held
 from parser.facts import Facts
 from workers import holds_link, risk_signs, ticket_answers
 from workers.allowance_uses import Uses
-from workers.holds_link import Counted, Decided, FromWorker, Noted, Ran, Ticketed, Waits, Withdrawn
+from workers.holds_link import Counted, Decided, FromWorker, Noted, Previewed, Ran, Ticketed, Waits, Withdrawn
 from workers.links import Link
+from workers.preview_run import Tried
 from workers.relay import Relay
 from workers.run_folder import RunFolder
 
+if TYPE_CHECKING:
+    from workers.previews import Previews
+
+CHECKS_MAX: Final = 3  # how often people are asked anew because the outcome was another
 REMIND_SECONDS: Final = 30.0
 AGAIN_SECONDS: Final = 0.2  # until the admin process is looked for again
 _NS: Final = 10**9
@@ -36,20 +43,26 @@ _SHUTDOWN: Final = Refused(State.SHUTDOWN, "the gateway is shutting down: the re
 
 
 class _Waiting:
-    """One of them. `told`: POSIX nanoseconds of the last word to its client."""
+    """One of them. `told`: POSIX nanoseconds of the last word to its client. While it is `tried` its end waits for that of
+    the trial. `checks`: how often it was tried again because it was approved."""
 
-    __slots__ = ("held", "link", "told")
+    __slots__ = ("approved", "checks", "ending", "held", "link", "told", "tried")
 
     def __init__(self, link: Link, held: Held, told: int) -> None:
         self.link = link
         self.held = held
         self.told = told
+        self.tried = False
+        self.approved: Decided | None = None
+        self.checks = 0
+        self.ending: tuple[Refused | None, str] | None = None
 
 
 class Holds:
     """See the module. `begin` is called within a turn."""
 
     def __init__(self, folder: RunFolder, relay: Relay, chain: Chain) -> None:
+        self.previews: Previews
         self._folder = folder
         self._relay = relay
         self._chain = chain
@@ -63,13 +76,72 @@ class Holds:
 
     def begin(self, link: Link, held: Held) -> None:
         """A statement of this session waits from now on."""
+        one = self._ask(link, held)
+        if held.hold.preview_seconds and not held.ticket:
+            one.tried = True
+            self.previews.begin(link, held, self._previewed, approved=False)
+
+    def _ask(self, link: Link, held: Held) -> _Waiting:
         session = link.session
         held.id = f"h{secrets.token_hex(5)}"
-        self._waiting[held.id] = _Waiting(link, held, session.now)
+        one = self._waiting[held.id] = _Waiting(link, held, session.now)
         if not held.ticket:  # else it is known in a moment which request it belongs to
             self._record("statement held", held, link, _what(held))
             holding.tell(session, held, held.hold.whom)
         self._tell(_waits(link, held))
+        return one
+
+    def _previewed(self, link: Link, held: Held, tried: Tried) -> None:
+        """Its outcome is there, or why it is not."""
+        one = self._over(held)
+        if one is None:
+            return
+        if tried.refused is not None:
+            self._end(held, tried.refused, "it fails")
+            return
+        if one.approved is not None:  # by what people said of its shape, whatever its outcome is
+            self._let_go(one, one.approved)
+            return
+        held.preview, held.samples = tried.preview, tried.samples
+        self._tell(Previewed(held.id, held.preview, held.samples))
+
+    def _checked(self, link: Link, held: Held, tried: Tried) -> None:
+        """It was approved, and was tried once more: if its outcome is another, people are asked about that."""
+        one = self._over(held)
+        if one is None:
+            return
+        assert held.preview is not None
+        assert one.approved is not None
+        how = outcomes.difference(held.preview, tried.preview) if tried.refused is None else ""
+        if not how:  # where it fails now the client reads so from the server
+            self._let_go(one, one.approved)
+        elif one.checks > CHECKS_MAX:
+            self._end(held, _restless(held), "its outcome is another each time")
+        else:
+            self._ask_again(one, tried, how)
+
+    def _ask_again(self, one: _Waiting, tried: Tried, how: str) -> None:
+        held, link = one.held, one.link
+        del self._waiting[held.id]
+        self._tell(Withdrawn(held.id, f"its outcome is another now: {how}"))
+        self._record("outcome differs", held, link, {"why": how})
+        link.session.now = time.time_ns()
+        held.until = link.session.now + int(held.hold.wait_seconds * _NS)
+        held.preview, held.samples = msgspec.structs.replace(tried.preview, replaces=how), tried.samples
+        self._ask(link, held).checks = one.checks
+        self._tell(Previewed(held.id, held.preview, held.samples))
+        self._relay.look_again(link)
+
+    def _over(self, held: Held) -> _Waiting | None:
+        """Its trial is over; None where it waits no more."""
+        one = self._waiting.get(held.id)
+        if one is None:
+            return None
+        one.tried = False
+        if one.ending is not None:
+            self._end(held, *one.ending)
+            return None
+        return one
 
     def cancelled(self, link: Link) -> bool:
         """The client wants to wait no longer; whether anything of its waits."""
@@ -83,6 +155,7 @@ class Holds:
         """The session has ended."""
         held = link.session.wanted
         if isinstance(held, Held) and self._waiting.pop(held.id, None) is not None and not held.ticket:
+            self.previews.stop(held)
             self._tell(Withdrawn(held.id, "client gone"))
             self._record("request withdrawn", held, link, {"why": "client gone"})
 
@@ -127,6 +200,8 @@ class Holds:
         self._say, said = trio.open_memory_channel[FromWorker](math.inf)  # what waits is bounded by the sessions
         for one in self._waiting.values():
             self._tell(_waits(one.link, one.held))
+            if one.held.preview is not None:
+                self._tell(Previewed(one.held.id, one.held.preview, one.held.samples))
         for use in self._uses.again():
             self._tell(use)
         try:
@@ -153,11 +228,19 @@ class Holds:
         one = self._waiting.get(decided.id)
         if one is None:
             self._tell(Withdrawn(decided.id, "too late"))
+        elif decided.approve and one.tried:
+            one.approved = decided
+        elif decided.approve and one.held.preview is not None and one.held.preview.known:
+            one.approved, one.tried, one.checks = decided, True, one.checks + 1
+            self.previews.begin(one.link, one.held, self._checked, approved=True)
         elif decided.approve:
-            one.held.use = self._uses.begin(decided.id, decided.use)
-            self._end(one.held, None, "")
+            self._let_go(one, decided)
         else:
             self._end(one.held, _denied(one.held, decided), "")
+
+    def _let_go(self, one: _Waiting, decided: Decided) -> None:
+        one.held.use = self._uses.begin(decided.id, decided.use)
+        self._end(one.held, None, "")
 
     def _note(self, noted: Noted) -> None:
         one = self._waiting.get(noted.id)
@@ -182,7 +265,12 @@ class Holds:
         self._relay.decided(one.link, held, ticket_answers.refusal(held, told))
 
     def _end(self, held: Held, refused: Refused | None, withdrawn: str) -> None:
-        one = self._waiting.pop(held.id)
+        one = self._waiting[held.id]
+        if one.tried:
+            one.ending = one.ending or (refused, withdrawn)
+            self.previews.stop(held)
+            return
+        del self._waiting[held.id]
         if held.ticket:  # the request, if there is one by now, waits on
             self._relay.decided(one.link, held, refused)
             return
@@ -262,6 +350,7 @@ def _waits(link: Link, held: Held) -> Waits:
         since=now if held.ticket else held.until / _NS - hold.wait_seconds,
         until=now + hold.ticket_seconds if held.ticket else held.until / _NS,
         on_hold="ticket" if held.ticket else "wait",
+        previews=bool(hold.preview_seconds) and not held.ticket,
     )
 
 
@@ -270,6 +359,16 @@ def _too_late(held: Held) -> Refused:
         State.DENIED,
         f"held by {held.hold.words.rstrip('.')}: nobody decided in time about request {held.id}",
         "Tell those who decide, and send it again.",
+        held.hold.rules[0],
+    )
+
+
+def _restless(held: Held) -> Refused:
+    return Refused(
+        State.DENIED,
+        f"held by {held.hold.words.rstrip('.')}: what it would change was another each time that it was approved; "
+        "nothing was changed",
+        "Say which rows you mean in a way that others do not move, by their keys.",
         held.hold.rules[0],
     )
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 import trio
 
+from gateway.approvals.outcomes import Preview, Sample
 from gateway.approvals.risk import Signs
 from gateway.approvals.statements import OnHold
 from workers.run_folder import RunFolder
@@ -58,10 +59,20 @@ class Waits(msgspec.Struct, tag="waits", frozen=True):
     signs: Signs = Signs()
     on_hold: OnHold = "wait"
     repeatable: bool = False  # what it changes is counted, so that an allowance can be given
+    previews: bool = False  # Previewed follows
+
+
+class Previewed(msgspec.Struct, tag="previewed", frozen=True):
+    """What it would do. `samples` are for those who decide alone, as `text` is."""
+
+    id: str
+    preview: Preview
+    samples: tuple[Sample, ...] = ()
 
 
 class Withdrawn(msgspec.Struct, tag="withdrawn", frozen=True):
-    """It does not wait any more, and did not run: `why` is cancelled, client gone, too late or shutdown."""
+    """It does not wait any more, and did not run: `why` is cancelled, client gone, too late, shutdown, or what came
+    of its preview."""
 
     id: str
     why: str
@@ -131,7 +142,7 @@ class Noted(msgspec.Struct, tag="noted", frozen=True):
     words: str
 
 
-FromWorker = Waits | Withdrawn | Ran | Using | Used
+FromWorker = Waits | Previewed | Withdrawn | Ran | Using | Used
 ToWorker = Decided | Noted | Ticketed | Counted
 Message = FromWorker | ToWorker
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

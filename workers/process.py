@@ -28,6 +28,7 @@ from workers.holds import Holds
 from workers.learned import LabelBooks, labels_dir
 from workers.links import Link
 from workers.orders import Orders
+from workers.previews import Previews
 from workers.relay import Relay
 from workers.run_folder import RunFolder
 from workers.shared_policy import NotSealed, PolicyShelf, unseal
@@ -114,6 +115,7 @@ class _Worker:
         self.estimates = Estimates()
         self.holds = Holds(RunFolder(slot.run_dir), self.relay, self.audit.chain)
         self.standing = Standing(slot, self.audit, self.relay, self.desk, self.catalogs, self.estimates, self.holds)
+        self.previews = self.holds.previews = Previews(self.audit, self.relay, self.standing)
         self.admissions = Admissions(slot, self.audit, self.relay, self.desk, self.catalogs, self.standing)
         self.orders = Orders(slot, self.standing)
         self.doorway = Doorway(slot.listener, self.relay, self.admissions, self.standing)
@@ -140,6 +142,7 @@ class _Worker:
             lending = self.standing.lending
             lending.begin = lambda database, shape: soon(nursery.start_soon, lending.open, database, shape)
             self.relay.cancel = lambda link: soon(nursery.start_soon, self._cancel, link)
+            self.previews.begin_task = lambda work, *arguments: soon(nursery.start_soon, work, *arguments)
             self.orders.begin_task = lambda work, *arguments: soon(nursery.start_soon, work, *arguments)
             self.standing.begin_cancel = lambda upstream: soon(nursery.start_soon, self.standing.cancel_at, upstream)
             nursery.start_soon(self._control, nursery)

@@ -98,12 +98,14 @@ class Relay:
         self.links[link] = None
         self.look_again(link)
 
-    def attach(self, link: Link, side: Side) -> None:
-        """Lends it a connection."""
+    def attach(self, link: Link, side: Side, early: bytes = b"") -> None:
+        """Lends it a connection, on which this has come already."""
         side.link, link.server = link, side
         self._sides[side.fd] = side
         self._epoll.register(side.fd, _IN)
         side.interest = _IN
+        if early:
+            self._early[side] = early
 
     def detach(self, link: Link) -> None:
         """Takes its connection away. Not while events of the turn still name it."""

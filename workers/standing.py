@@ -289,9 +289,7 @@ class Standing:
         self._slot.row.add(Counter.STATEMENTS, session.statements)
         self._slot.row.add(Counter.REFUSED, session.refusals)
         counts = {"statements": session.statements, "refused": session.refusals}
-        self._audit.chain.event(
-            time.time_ns(), "session", {"what": "session closed", **counts}, live.admission.card
-        )
+        self._audit.chain.event(time.time_ns(), "session", {"what": "session closed", **counts}, live.admission.card)
 
     def rescope(self, live: _Live, session: Session) -> Scope:
         """The scope for the policy and catalogue of now. Raises Refusal when the right behind the session is gone."""
@@ -388,6 +386,10 @@ class Standing:
     def lives(self, link: Link) -> bool:
         """Whether it is not closed yet."""
         return link in self._live
+
+    def behind(self, link: Link) -> tuple[Admission, Upstream]:
+        """What a session that lives was let in with."""
+        return self._live[link].admission, self._live[link].upstream
 
     def of_id(self, session_id: str) -> Link | None:
         """The live session of this id."""

@@ -10,6 +10,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gateway.approvals.outcomes import Sample
 from parser import messages
 from parser.errors import ProtocolError
 
@@ -23,10 +24,12 @@ _UUID = 2950
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A statement as people read it. Values are texts; those in a binary format are told in hexadecimal digits."""
+    """A statement as people read it. Values are texts; those in a binary format are told in hexadecimal digits. `samples`:
+    rows of its preview, masked."""
 
     text: str
     parameters: tuple[str | None, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
 
 class Secret(msgspec.Struct, frozen=True, array_like=True):
@@ -35,6 +38,7 @@ class Secret(msgspec.Struct, frozen=True, array_like=True):
     text: bytes
     types: bytes | None = None
     values: bytes | None = None
+    samples: tuple[Sample, ...] = ()
 
 
 def seal(secret: Secret, request_id: str, key: bytes, nonce: bytes) -> bytes:
@@ -55,7 +59,7 @@ def shown(secret: Secret) -> Shown:
     """For those who decide. What is cut says so."""
     text = secret.text.decode("utf-8", "replace")
     values = () if secret.values is None else _values(secret.values, _types(secret.types or b""))
-    return Shown(_cut(text, TEXT_CHARACTERS_MAX), values)
+    return Shown(_cut(text, TEXT_CHARACTERS_MAX), values, secret.samples)
 
 
 def _types(types: bytes) -> tuple[int, ...]:

@@ -111,6 +111,7 @@ def _sql(view: View) -> str:
     shown = [f"${at} = {one}" for at, one in enumerate(view.parameters[:_PARAMETERS_SHOWN], 1)]
     if len(view.parameters) > _PARAMETERS_SHOWN:
         shown.append(f"… {len(view.parameters)} parameters")
+    shown += view.samples
     tail = telling.code("\n".join(shown), _CODE_MAX // 2)
     head = telling.code(view.statement, _CODE_MAX - len(tail) - 2)
     return f"{head}\n\n{tail}" if tail else head

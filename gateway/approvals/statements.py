@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.approvals.allowed import Allowance
 from gateway.approvals.delegation import Delegation, names
+from gateway.approvals.outcomes import Preview
 from gateway.approvals.requests import Unfit, alike
 from gateway.approvals.view import Risk
 from gateway.identity.principal import Principal
@@ -135,6 +136,8 @@ class Held(msgspec.Struct, frozen=True):
     repeatable: bool = False
     allowance: Allowance | None = None
     under: str = ""
+    previews: bool = False  # a rule asks for its preview,
+    preview: Preview | None = None  # which is there
 
     @property
     def by(self) -> str:
@@ -142,6 +145,11 @@ class Held(msgspec.Struct, frozen=True):
         through = "".join(f"{actor} for " for actor in self.actors)
         behind = f" through {self.account}" if self.account else ""
         return f"{through}{self.user} ({self.issuer}){behind}"
+
+    @property
+    def awaits_preview(self) -> bool:
+        """Nobody can know yet what he would approve."""
+        return self.previews and self.preview is None
 
     @property
     def givers(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ _STATES: Final = {
     "approved": "approved",
     "denied": "denied",
     "expired": "expired: nobody decided in time",
-    "withdrawn": "withdrawn by the requester",
+    "withdrawn": "withdrawn",
 }
 
 
@@ -39,6 +39,7 @@ def lines(view: View) -> list[tuple[str, str]]:
         ("Held by", ", ".join(view.rules)),
         ("Why", view.words),
         ("Tables", ", ".join(view.tables)),
+        ("Outcome", "; ".join(view.outcome)),
         ("Personal data", ", ".join(view.labels)),
         ("Risk", f"{view.risk}: {view.risk_why}" if view.risk_why else view.risk),
         ("Locks", "its transaction keeps its locks while it waits" if view.in_transaction else ""),

@@ -20,8 +20,9 @@ ID_CHARACTERS_MAX: Final = 64
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """A request as approvers see it. Times are POSIX seconds.
 
-    `statement` and `parameters` hold literals; `shape` is the statement without them. `channels` are the words of the
-    approval rules, "slack:#db-approvals". `approver_users` and `approver_groups` are those whom the rules name.
+    `statement` and `parameters` hold literals, `samples` rows of its preview; `shape` is the statement without them, and
+    `outcome` tells without any what it would change. `channels` are the words of the approval rules, "slack:#db-approvals".
+    `approver_users` and `approver_groups` are those whom the rules name.
     """
 
     id: str
@@ -40,6 +41,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     ticket: str = ""
     statement: str = ""
     parameters: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+    outcome: tuple[str, ...] = ()
     shape: str = ""
     tables: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
@@ -66,7 +69,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     def without_values(self) -> "View":
         """The same without any literal."""
-        return msgspec.structs.replace(self, statement="", parameters=())
+        return msgspec.structs.replace(self, statement="", parameters=(), samples=())
 
     @property
     def who(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.approvals import requests, statements
+from gateway.approvals import outcomes, requests, statements
 from gateway.approvals.requests import Request
 from gateway.approvals.sealed import Shown
 from gateway.approvals.statements import Held
@@ -52,6 +52,8 @@ def of_held(
         ticket=held.ticket,
         statement=shown.text if shown else "",
         parameters=tuple(_NULL if one is None else one for one in shown.parameters) if shown else (),
+        samples=outcomes.sample_lines(shown.samples) if shown else (),
+        outcome=outcomes.lines(held.preview) if held.preview else (),
         shape=held.statement,
         tables=held.tables,
         labels=held.labels,

@@ -20,6 +20,8 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     next. Whoever does not wait has a ticket, which waits for `ticket_seconds` and, once it is approved, is worth something
     for `use_within_seconds`.
     `max_allowance`: how many more of its shape one decision may allow, None where it decides about one alone.
+    `preview`: a write is tried in a transaction that is rolled back, for `preview_seconds` at most, and who decides sees
+    what it would change.
     """
 
     name: Text
@@ -38,6 +40,8 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_allowance: MaxAllowance | None = None
     in_transaction: Literal["warn", "refuse"] = "warn"
     escalate: tuple[Step, ...] = ()
+    preview: bool = False
+    preview_seconds: Annotated[float, Meta(ge=0.1, le=60)] = 5.0
 
 
 def check(rule: Approval, path: Path, text: str, file: str) -> None:
@@ -45,6 +49,9 @@ def check(rule: Approval, path: Path, text: str, file: str) -> None:
     if not rule.approvers:
         mend = 'write approvers = { groups = ["dba"] }'
         fail(text, file, (*path, "approvers"), "nobody could release anything", mend)
+    if rule.preview and rule.remember_seconds:
+        mend = "leave remember_seconds out: what passes again is looked at by nobody, so its outcome is compared with none"
+        fail(text, file, (*path, "remember_seconds"), "it cannot stand beside preview", mend)
     check_approvers(rule.approvers, (*path, "approvers"), text, file)
     check_words(rule.channels, path, text, file)
     escalating.check(rule.escalate, rule.wait_seconds, "wait_seconds", path, text, file)

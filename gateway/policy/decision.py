@@ -30,6 +30,11 @@ class Limit:
 
     rule: str
     most: float  # rows or seconds; integral for rows
+    exactly: bool = False  # neither more nor fewer: as many as were approved
+
+    def broken_by(self, rows: int) -> bool:
+        """Whether a statement that changed so many rows is taken back."""
+        return rows != self.most if self.exactly else rows > self.most
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,11 @@ class Hold:
         return min(one.remember_seconds for one in self.approvals)
 
     @property
+    def preview_seconds(self) -> float:
+        """For how long its outcome may be tried; 0 where no rule asks for that."""
+        return min((one.preview_seconds for one in self.approvals if one.preview), default=0.0)
+
+    @property
     def refuses_in_transaction(self) -> bool:
         """Whether it must not wait where locks are kept."""
         return any(one.in_transaction == "refuse" for one in self.approvals)

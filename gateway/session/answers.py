@@ -214,7 +214,7 @@ def _command_complete(s: Session, frame: bytes) -> bytes | None:
         bounds.cut_off(s, item)
         return b""
     limit = item.limit
-    if item.broken is not None or (limit is not None and (item.converted or rows > limit.most)):
+    if item.broken is not None or (limit is not None and (item.converted or limit.broken_by(rows))):
         return bounds.completed(s, item, frame, rows)
     if item.index == len(item.rulings) - 1 and not s.copy_both:
         copy_over(s)

@@ -58,13 +58,15 @@ def wait(s: Session) -> None:
 
 
 def rows_limit(s: Session, rulings: tuple[Ruling, ...]) -> Limit | None:
-    """The limit on the rows that one of the statements changes: the policy's, or that in place of an estimate."""
+    """The limit on the rows that one of the statements changes: the policy's, that in place of an estimate, or the number
+    that people have approved."""
     limit, s.counted = s.counted, None
+    expected, s.expects = s.expects, None
     for ruling in rulings:
         own = ruling.decision.limits.affected_rows
         if own is not None and (limit is None or own.most < limit.most):
             limit = own
-    return limit
+    return expected if expected is not None and (limit is None or expected.most <= limit.most) else limit
 
 
 def send_query(s: Session, script: Script, sql: bytes, item: Item, limit: Limit) -> None:
@@ -100,8 +102,8 @@ def completed(s: Session, item: Item, frame: bytes, rows: int | None) -> bytes |
     assert limit is not None
     if rows is None:
         return _take_back(s, item, _uncounted(limit))
-    if rows > limit.most:
-        return _take_back(s, item, _too_many(limit, rows))
+    if limit.broken_by(rows):
+        return _take_back(s, item, (_others if limit.exactly else too_many)(limit, rows))
     assert item.converted
     s.queue.popleft()
     closing = s.ask(Ask.CLOSE)
@@ -154,12 +156,23 @@ def resync(s: Session) -> None:
     s.to_server.append(SYNC)
 
 
-def _too_many(limit: Limit, rows: int) -> Refused:
+def too_many(limit: Limit, rows: int) -> Refused:
+    """Of a statement that was taken back because of that."""
     return Refused(
         State.DENIED,
         f'denied by "{limit.rule}": the statement changed {rows:,} rows and may change {int(limit.most):,}; '
         "everything it did was taken back",
         "Narrow the WHERE, or change the rows in smaller steps.",
+        limit.rule,
+    )
+
+
+def _others(limit: Limit, rows: int) -> Refused:
+    return Refused(
+        State.DENIED,
+        f'held by "{limit.rule}": the statement came to {rows:,} rows, and {int(limit.most):,} were approved; everything '
+        "it did was taken back",
+        "Send it again: its outcome is shown to those who decide anew.",
         limit.rule,
     )
 

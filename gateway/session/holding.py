@@ -19,12 +19,14 @@ from gateway.identity import on_hold
 from gateway.policy.decision import Limit
 from gateway.policy.holds import Hold
 from gateway.session import bounds
+from gateway.session.inflight import Statement
 from gateway.session.meaning import meant
 from gateway.session.names import name_end
 from gateway.session.rulings import script_of, wants_estimate
 from parser.messages import notice_response
 
 if TYPE_CHECKING:
+    from gateway.approvals.outcomes import Preview, Sample
     from gateway.scope import Ruling
     from gateway.session.inflight import Item, Portal
     from gateway.session.session import Session
@@ -41,8 +43,8 @@ class Held:
     """What waits. `sql` and `values` (of a Bind, behind both names) hold literals: they are for those who decide alone."""
 
     __slots__ = (
-        "answered", "binding", "hold", "id", "in_transaction", "refused", "rulings", "sql", "ticket", "types", "until",
-        "use", "values",
+        "answered", "binding", "hold", "id", "in_transaction", "preview", "refused", "rulings", "samples", "sql", "ticket",
+        "types", "until", "use", "values",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +71,8 @@ class Held:
         self.answered = False
         self.refused: Refused | None = None  # the answer, where it is no
         self.use: Use | None = None  # of an allowance, where it passes under one
+        self.preview: Preview | None = None  # what it would do, as those who decide are told,
+        self.samples: tuple[Sample, ...] = ()  # with rows, masked
 
     def stale(self, now: int) -> bool:
         """Whether it was approved, and not used in its time."""
@@ -116,6 +120,8 @@ def verdict(s: Session) -> Refused | None:
         s.approval = known.id
         if known.use is not None:
             s.counted = _least(s.counted, Limit(f"allowance {known.use.allowance}", known.use.rows_most))
+        if known.preview is not None and known.preview.known:
+            s.expects = Limit(known.hold.approvals[0].name, known.preview.rows, exactly=True)
     return known.refused
 
 
@@ -165,7 +171,10 @@ def tell(s: Session, held: Held, who: str) -> None:
     """The first word to the client: what waits, why, for whom and until when."""
     held_for = int((held.until - s.now) / 1e9)
     locks = "; its transaction keeps its locks meanwhile" if held.in_transaction else ""
-    text = f"held by {held.hold.words.rstrip('.')}; it waits for {who}, at most {held_for} s (request {held.id}){locks}"
+    tried = held.hold.preview_seconds
+    trial = f"; it is tried first and rolled back, for {tried:g} s at most" if tried and held.preview is None else ""
+    waits = f"it waits for {who}, at most {held_for} s (request {held.id})"
+    text = f"held by {held.hold.words.rstrip('.')}; {waits}{trial}{locks}"
     s.to_client.append(notice_response("NOTICE", "00000", text, hint="Cancel the statement to withdraw the request."))
 
 
@@ -201,8 +210,12 @@ def peek(s: Session) -> bool:
         sql = first[end + 1 : behind]
         waits(s, script_of(s, sql).rulings, sql, first[behind + 1 :], executed)
     else:
-        statement = s.names.statement(first[end + 1 : behind], s.epoch)
-        assert statement is not None, "it was looked up a moment ago"
+        name = first[end + 1 : behind]
+        statement = s.names.statement(name, s.epoch)
+        if statement is None:  # SQL's own PREPARE made it
+            facts = s.names.prepared(name.decode("utf-8", "replace"), s.scope)
+            assert facts is not None, "it was looked up a moment ago"
+            statement = Statement.of_facts(facts, s.scope)
         waits(s, statement.in_scope(s.scope).rulings, statement.sql, statement.types, executed)
     bounds.wait(s)
     return True

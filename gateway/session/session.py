@@ -60,7 +60,7 @@ class Session:
         "counted", "crowd_of",
         "drop_pass",
         "encoding_safe",
-        "ending", "epoch", "estimate",
+        "ending", "epoch", "estimate", "expects",
         "flushed",
         "foreign_text",
         "held",
@@ -200,6 +200,7 @@ class Session:
         self.objection: Refused | None = None  # to the text that is being read
         self.asked: Held | None = None  # what waits for people, or was answered and is to run now
         self.approval = ""  # under which the next execution runs
+        self.expects: Limit | None = None  # the rows that it was approved to come to
         self.peeks = self.passes = False  # the next frame is held: what is behind it is to be looked at; it may go on
         self.lent: Lent | None = None  # the connection of now, where it has one for a transaction at a time
         self.answered = 0  # POSIX nanoseconds of the last completed statement
@@ -356,6 +357,7 @@ class Session:
         item.intents = intents
         if refused is not None:
             item.refused = refused
+            self.expects = None
             self.refusals += 1
             self.staged.append((item, -1))
 

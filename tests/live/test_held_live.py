@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ POLICY = """
 [[grant]]
 name = "owners"
 groups = ["owners"]
-databases = ["dev"]
+databases = ["dev", "dev_trust"]
 allow = ["all"]
 unmask = ["*"]
 [[grant]]
@@ -32,19 +33,32 @@ unmask = ["*"]
 name = "orders wait"
 effect = "hold"
 statements = ["UPDATE", "DELETE"]
-tables = ["waits", "slow_waits", "two_waits", "again_waits"]
+tables = ["waits", "slow_waits", "two_waits", "again_waits", "tries"]
 message = "The shop looks at it first."
 [[approval]]
 name = "the shop"
 approvers = { groups = ["shop"] }
 databases = ["dev"]
 wait_seconds = 60
+[[approval]]
+name = "tried first"
+users = ["petra"]
+approvers = { groups = ["shop"] }
+wait_seconds = 60
+preview = true
 """
 
 
 @pytest.fixture(scope="module")
 def gateway(postgres: Postgres) -> Iterator[Gateway]:
-    yield from serving(Gateway(standard_entries(postgres), POLICY))
+    entries = standard_entries(postgres)
+    (pooled,) = (one for one in entries if one["name"] == "dev_trust")
+    pooled["pool"] = "transaction"
+    with postgres.connect("shop", autocommit=True) as owner:  # before any catalogue is read
+        owner.execute("drop table if exists tries")
+        owner.execute("create table tries (id int primary key, email text, amount int)")
+        owner.execute("grant all on tries to public")
+    yield from serving(Gateway(entries, POLICY))
 
 
 @pytest.fixture
@@ -103,7 +117,7 @@ def test_an_update_waits_and_runs_when_somebody_approves_it_at_the_command_line(
                 other.execute("lock table waits in access exclusive mode")
         listed = gateway.sluice("approvals", "list", SLUICE_TOKEN=gateway.token("bo", ("shop",)))
         assert one["id"] in listed.stdout
-        shown = gateway.sluice("approvals", "show", one["id"], SLUICE_TOKEN=gateway.token("bo", ("shop",)))
+        shown = gateway.sluice("approvals", "show", one["id"], "--json", SLUICE_TOKEN=gateway.token("bo", ("shop",)))
         assert json.loads(shown.stdout)["parameters"] == ["4711", "1"]
         assert not done.done()
         bo = gateway.token("bo", ("shop",))
@@ -174,6 +188,81 @@ def test_a_pipeline_and_psql_wait_too_and_ctrl_c_takes_it_back(
 
         wait_for("the request to be over", over)
         assert call(gateway, "POST", f"/v1/approvals/{one['id']}/approve")[0] == 409
+
+
+def previewed(gateway: Gateway, table: str) -> dict[str, Any]:
+    """The request about this table, once its outcome is there."""
+
+    def found() -> dict[str, Any] | None:
+        one = pending(gateway, table)
+        _, answer = quietly(lambda: call(gateway, "GET", f"/v1/approvals/{one['id']}")) or (0, {})
+        return dict(answer["approval"]) if answer.get("approval", {}).get("preview") is not None else None
+
+    one: dict[str, Any] = wait_for("a preview", found)
+    return one
+
+
+def people(gateway: Gateway, seed: int) -> list[str]:
+    """A table with addresses that are like no others; which they are."""
+    chance = random.Random(seed)
+    addresses = [f"{chance.randbytes(6).hex()}@example.com" for _ in range(6)]
+    with gateway.connect("dev", "olga", ("owners",)) as owner:
+        owner.execute("truncate tries")
+        for number, address in enumerate(addresses):
+            owner.execute("insert into tries values (%s, %s, 10)", (number, address))
+    return addresses
+
+
+def test_who_decides_sees_what_it_would_change_and_no_hidden_value(gateway: Gateway, pool: ThreadPoolExecutor) -> None:
+    addresses = people(gateway, 1)
+    for database in ("dev", "dev_trust"):
+        with gateway.connect(database, "petra", ("owners",)) as petra:
+            done = pool.submit(petra.execute, "update tries set amount = amount + 1 where id < %s", (3,))
+            one = previewed(gateway, "tries")
+            assert one["preview"]["tables"] == [
+                {"table": "public.tries", "inserted": 0, "updated": 3, "deleted": 0}
+            ], one["preview"]  # fmt: skip
+            shown = json.dumps(one)
+            if database == "dev":
+                text = gateway.sluice("approvals", "show", one["id"], SLUICE_TOKEN=gateway.token("bo", ("shop",))).stdout
+                assert all(word in text for word in ("UPDATE 3", "[redacted]", "before"))
+                shown += text
+            (sample,) = one["samples"]
+            assert sample["columns"] == ["id", "email", "amount"]
+            before, after = ([int(row[2]) for row in sample[when]] for when in ("before", "after"))
+            assert [each - 1 for each in after] == before
+            assert call(gateway, "POST", f"/v1/approvals/{one['id']}/approve")[0] == 200
+            assert done.result(10).rowcount == 3
+            for address in addresses:
+                assert address not in shown
+    everything = json.dumps(gateway.audit())
+    assert "public.tries: 3 updated" in everything
+    assert not any(address in everything for address in addresses)
+
+
+def test_what_is_tried_leaves_nothing_where_its_worker_or_the_admin_process_dies(
+    gateway: Gateway, pool: ThreadPoolExecutor
+) -> None:
+    people(gateway, 2)
+    with gateway.connect("dev", "petra", ("owners",)) as petra:
+        done = pool.submit(petra.execute, "update tries set amount = 7 where id = 1")
+        one = previewed(gateway, "tries")
+        admin = gateway.admin()
+        os.kill(admin, signal.SIGKILL)
+        wait_for("another admin process", lambda: gateway.admin_or_none() not in (None, admin))
+        wait_for("an answer", lambda: quietly(lambda: call(gateway, "POST", f"/v1/approvals/{one['id']}/approve")[0] == 200))
+        assert done.result(20).rowcount == 1
+        lost = pool.submit(petra.execute, "update tries set amount = 0 where pg_sleep(0.3) is not null")
+        with gateway.connect("dev", "olga", ("owners",)) as olga:
+            running = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
+            wait_for("a trial", lambda: olga.execute(running).fetchone() == (1,))
+        for pid in gateway.workers():
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(psycopg.OperationalError):
+            lost.result(20)
+    with wait_for("a worker", lambda: quietly(lambda: gateway.connect("dev", "olga", ("owners",)))) as olga:
+        assert olga.execute("select sum(amount) from tries").fetchone() == (57,)
+        wait_for("the server to end it", lambda: olga.execute(running).fetchone() == (0,))
 
 
 def test_killed_admin_process_and_killed_worker_release_nothing_twice(

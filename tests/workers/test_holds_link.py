@@ -5,8 +5,9 @@ import socket
 import pytest
 import trio
 
+from gateway.approvals.outcomes import Changed, Preview, Sample
 from workers import holds_link
-from workers.holds_link import Decided, Message, Ran, Withdrawn
+from workers.holds_link import Decided, Message, Previewed, Ran, Withdrawn
 
 pytestmark = pytest.mark.trio
 
@@ -45,3 +46,13 @@ async def test_the_end_within_a_message_is_the_end_and_nonsense_is_an_error() ->
                     await holds_link.receive(stream)
             else:
                 assert await holds_link.receive(stream) is None
+
+
+async def test_a_preview_arrives_with_its_samples() -> None:
+    sample = Sample("t", ("a",), (("1",),), ((None,),))
+    sent = Previewed("h3", Preview("", "UPDATE", 1, (Changed("t", updated=1),)), (sample,))
+    stream, raw = pair()
+    reader = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
+    async with stream, reader:
+        await holds_link.send(stream, sent)
+        assert await holds_link.receive(reader) == sent

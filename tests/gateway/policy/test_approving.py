@@ -22,6 +22,7 @@ def test_a_rule_of_approval_comes_through_to_the_table() -> None:
     found = table.approval_rules["production writes"]
     assert (found.approvers.groups, found.channels, found.wait_seconds) == (("dba",), ("console",), 300.0)
     assert (found.approvals_needed, found.remember_seconds, found.in_transaction) == (1, 0.0, "warn")
+    assert (found.preview, found.preview_seconds) == (False, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,8 @@ def test_a_rule_of_approval_comes_through_to_the_table() -> None:
         (("approvers", "use_within_seconds = 90000\napprovers"), "use_within_seconds"),
         (("approvers", "max_allowance = { times = 3, rows = 5 }\napprovers"), "seconds"),
         (("approvers", "max_allowance = { times = 0, rows = 5, seconds = 9 }\napprovers"), "times"),
+        (("approvers", "preview = true\nremember_seconds = 60\napprovers"), "beside preview"),
+        (("approvers", "preview = true\npreview_seconds = 0\napprovers"), "preview_seconds"),
     ],
 )
 def test_mistakes_are_told_with_their_mend(change: tuple[str, str], said: str) -> None:

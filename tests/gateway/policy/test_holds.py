@@ -5,7 +5,7 @@ import pytest
 from gateway.identity.principal import Principal
 from gateway.policy.access import Approvers
 from gateway.policy.approving import Approval
-from gateway.policy.holds import held
+from gateway.policy.holds import Hold, held
 from tests.gateway.policy.grants import NOW, table, who
 
 DBA = Approvers(groups=("dba",))
@@ -24,6 +24,9 @@ def test_of_several_rules_the_strictest_counts() -> None:
     assert (hold.wait_seconds, hold.remember_seconds, hold.refuses_in_transaction) == (60, 0, True)
     alone = held(["g"], "", (one,))
     assert alone is not None
+    assert (hold.preview_seconds, alone.preview_seconds) == (0, 0)
+    tried = Approval("three", DBA, preview=True, preview_seconds=2), Approval("four", DBA, preview_seconds=1)
+    assert Hold((), "", tried).preview_seconds == 2
     assert (alone.wait_seconds, alone.remember_seconds, alone.refuses_in_transaction) == (300, 900, False)
 
 

@@ -254,3 +254,11 @@ def test_a_function_call_cannot_wait(rig: Rig) -> None:
     sent = holds.ask(frame(b"F", b"\0\0\0\x64\0\0\0\0\0\0"))
     assert sent == [query("sluice_refused")]
     assert holds.session.wanted is None
+
+
+def test_a_bind_to_what_sql_has_prepared_waits_as_any_other(rig: Rig) -> None:
+    rig.ask(query(f"prepare by_name as {UPDATE}"))
+    rig.say(command_complete("PREPARE"), READY)
+    assert rig.ask(bind("", "by_name"), execute(""), SYNC) == []
+    assert waiting(rig).hold.rules == ("late orders",)
+    assert kinds(decide(rig)) == b"BDES"
