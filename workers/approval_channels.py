@@ -114,10 +114,13 @@ class ApprovalChannels:
             await trio.sleep(REPORT_SECONDS)
 
     def opened(self, held: Held) -> None:
-        """A statement waits. Of those that are alike one is told."""
+        """A statement waits. Of those that are alike one is told; one that is tried first is told with what came of it."""
+        if held.awaits_preview:
+            return
         lead = self._held.around.groups.lead(held)
         if lead is None or lead.id == held.id:
-            return self._asked(self._view(held))
+            self._asked(self._view(held))
+            return
         self._views[held.id] = self._view(held).without_values()
         self._changed(lead, "request.grouped")
 

@@ -361,8 +361,7 @@ class HeldDesk:
             if held.state != "pending" or call.now >= held.until or not await self._waited_for(held):
                 state = "not waited for any more" if held.state == "pending" else f"{held.state} already"
                 raise Turned(HTTPStatus.CONFLICT, f"it is {state}", "See `sluice approvals show`.")
-            if approve and held.awaits_preview:
-                raise held_previews.untried()
+            held_previews.ready(held, approve=approve)
             await stepping_up.check(call, verb, held.id, rules, right.rules)
             decide = statements.approved if approve else statements.denied
             after = tickets.decided(decide(held, rules, call.who, call.now, words, lent, call.how), rules, call.now)
@@ -404,8 +403,7 @@ class HeldDesk:
     def _open(self, held: Held) -> None:
         self.around.opened(held)
         self.onlooker()
-        if not held.awaits_preview:
-            self.opened(held)
+        self.opened(held)
 
     def _end(self, held: Held) -> None:
         self.around.ended(held)

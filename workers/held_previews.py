@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from workers.held_desk import HeldDesk
 
 
-def untried() -> Turned:
-    """For who approves too early."""
-    return Turned(HTTPStatus.CONFLICT, "what it would change is still being found out", "Look again in a moment.")
+def ready(held: Held, *, approve: bool) -> None:
+    """Nobody approves before he can know what. Raises Turned."""
+    if approve and held.awaits_preview:
+        why = "what it would change is still being found out"
+        raise Turned(HTTPStatus.CONFLICT, why, "Look again in a moment.")
 
 
 async def take(desk: "HeldDesk", told: Previewed, key: bytes) -> None:

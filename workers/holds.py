@@ -53,7 +53,7 @@ class _Waiting:
         self.held = held
         self.told = told
         self.tried = False
-        self.approved = False
+        self.approved: Decided | None = None
         self.checks = 0
         self.ending: tuple[Refused | None, str] | None = None
 
@@ -99,10 +99,11 @@ class Holds:
         if tried.refused is not None:
             self._end(held, tried.refused, "it fails")
             return
+        if one.approved is not None:  # by what people said of its shape, whatever its outcome is
+            self._let_go(one, one.approved)
+            return
         held.preview, held.samples = tried.preview, tried.samples
         self._tell(Previewed(held.id, held.preview, held.samples))
-        if one.approved:  # by what people said of the same shape
-            self._end(held, None, "")
 
     def _checked(self, link: Link, held: Held, tried: Tried) -> None:
         """It was approved, and was tried once more: if its outcome is another, people are asked about that."""
@@ -110,9 +111,10 @@ class Holds:
         if one is None:
             return
         assert held.preview is not None
+        assert one.approved is not None
         how = outcomes.difference(held.preview, tried.preview) if tried.refused is None else ""
         if not how:  # where it fails now the client reads so from the server
-            self._end(held, None, "")
+            self._let_go(one, one.approved)
         elif one.checks > CHECKS_MAX:
             self._end(held, _restless(held), "its outcome is another each time")
         else:
@@ -227,15 +229,18 @@ class Holds:
         if one is None:
             self._tell(Withdrawn(decided.id, "too late"))
         elif decided.approve and one.tried:
-            one.approved = True
+            one.approved = decided
         elif decided.approve and one.held.preview is not None and one.held.preview.known:
-            one.tried, one.checks = True, one.checks + 1
+            one.approved, one.tried, one.checks = decided, True, one.checks + 1
             self.previews.begin(one.link, one.held, self._checked, approved=True)
         elif decided.approve:
-            one.held.use = self._uses.begin(decided.id, decided.use)
-            self._end(one.held, None, "")
+            self._let_go(one, decided)
         else:
             self._end(one.held, _denied(one.held, decided), "")
+
+    def _let_go(self, one: _Waiting, decided: Decided) -> None:
+        one.held.use = self._uses.begin(decided.id, decided.use)
+        self._end(one.held, None, "")
 
     def _note(self, noted: Noted) -> None:
         one = self._waiting.get(noted.id)

@@ -215,13 +215,13 @@ async def test_what_changes_between_the_last_trial_and_the_statement_is_taken_ba
     tmp_path: Path, server: EmbeddedServer, admin_db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with staffed(tmp_path, server) as (house, guest, admin):
-        let_go = house.worker.relay.decided
+        let_go = house.worker.holds._end
 
         def too_late(*arguments: Any) -> None:  # somebody is quicker than the statement
             admin_db.execute("insert into things values (8, 80)")
             let_go(*arguments)
 
-        monkeypatch.setattr(house.worker.relay, "decided", too_late)
+        monkeypatch.setattr(house.worker.holds, "_end", too_late)
         for extended in (False, True):
             admin_db.execute("delete from things where id = 8")
             sql = "delete from things where amount > 30"
