@@ -27,6 +27,7 @@ async def take(desk: "HeldDesk", told: Previewed, key: bytes) -> None:
     """What it would do is known, and those who decide are asked now. Raises Turned."""
     after = await desk.amend(told.id, lambda held: _with(held, told, key))
     if after is not None:
+        desk.onlooker()
         desk.opened(after)
 
 

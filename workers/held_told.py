@@ -45,7 +45,8 @@ def as_told(held: Held, now: float) -> dict[str, Any]:
         facts["state"] = "expired"
     if tickets.unused(held, now):
         facts["state"] = "expired"
-    return {**facts, "kind": "statement", "by": held.by, "approved_by": list(held.givers)}
+    awaits = {"awaits_preview": held.awaits_preview} if held.previews else {}
+    return {**facts, **awaits, "kind": "statement", "by": held.by, "approved_by": list(held.givers)}
 
 
 def facts_of(held: Held) -> dict[str, Any]:

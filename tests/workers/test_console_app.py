@@ -10,11 +10,12 @@ import pytest
 import trio
 
 from gateway.approvals.one_time import Links
+from gateway.approvals.outcomes import Changed, Preview
 from gateway.identity.barred import Bar
 from tests.workers.console_rig import SITE, Browser, Read, site
 from tests.workers.test_held_desk import waits
 from workers import admin_post, console_sessions
-from workers.holds_link import Decided
+from workers.holds_link import Decided, Previewed
 
 pytestmark = pytest.mark.trio
 HEADERS = {
@@ -58,6 +59,26 @@ async def test_what_is_alike_is_decided_with_one_word(tmp_path: Path) -> None:
         assert (await browser.post("/approvals/h1/approve", {"alike": shown.fields["alike"]})).status_code == 303
         assert {(await worker.hears()).id, (await worker.hears()).id} == {"h1", "h2"}
         assert (await at.at.kept("h3")).state == "pending"
+
+
+async def test_a_page_is_told_when_it_is_known_what_a_statement_would_change(tmp_path: Path) -> None:
+    async with site(tmp_path) as at:
+        worker = await at.at.worker(waits(previews=True))
+        browser, own = await at.signed_in(), await at.signed_in("dave", ("devs",))
+        before = await browser.get("/approvals/h1")
+        assert "It is being tried" in before.text
+        moved = at.watch.event
+        await worker.say(Previewed("h1", Preview("", "UPDATE", 3, (Changed("public.t", updated=3),))))
+        with trio.fail_after(5):
+            await moved.wait()
+        after = await browser.get("/approvals/h1")
+        assert "UPDATE 3" in after.text
+        assert mark_of(before) != mark_of(after), "so that a page that is open asks again"
+        assert "What it would change" not in (await own.get("/approvals/h1")).text
+
+
+def mark_of(answer: httpx2.Response) -> str:
+    return answer.text.partition('data-mark="')[2].partition('"')[0]
 
 
 async def test_a_denial_is_read_in_its_words_and_who_asked_is_told_why_he_does_not_decide(tmp_path: Path) -> None:

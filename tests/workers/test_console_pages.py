@@ -27,7 +27,8 @@ def told(**more: Any) -> dict[str, Any]:
         in_transaction=False, since=1.0, until=2.0,
     )  # fmt: skip
     shown = {"kind": "statement", "approved_by": [], "missing": {"shop": 1}, "unfit": "", "step_up": None}
-    return {**msgspec.to_builtins(held), **shown, **more}
+    facts = {**msgspec.to_builtins(held), **shown, **more}
+    return {name: fact for name, fact in facts.items() if name != "preview" or name in more}
 
 
 def shown(**more: Any) -> str:
@@ -58,6 +59,7 @@ def test_a_request_shows_what_is_known_of_it_and_leaves_no_empty_boxes() -> None
                  "Parameters"):  # fmt: skip
         assert word in full, word
     assert "It is being tried" in shown(previews=True, preview=None)
+    assert "What it would change" not in shown(previews=True, awaits_preview=True), "who asks is not told"
     assert "Not previewed: lock" in shown(previews=True, preview={**preview, "why": "lock", "replaces": "t: 3"})
 
 
