@@ -55,6 +55,9 @@ def check(rule: Approval, path: Path, text: str, file: str) -> None:
     if rule.preview and rule.remember_seconds:
         mend = "leave remember_seconds out: what passes again is looked at by nobody, so its outcome is compared with none"
         fail(text, file, (*path, "remember_seconds"), "it cannot stand beside preview", mend)
+    if rule.preview and rule.max_allowance is not None:
+        mend = "leave max_allowance out: what passes under an allowance is looked at by nobody"
+        fail(text, file, (*path, "max_allowance"), "it cannot stand beside preview", mend)
     check_approvers(rule.approvers, (*path, "approvers"), text, file)
     check_words(rule.channels, path, text, file)
     escalating.check(rule.escalate, rule.wait_seconds, "wait_seconds", path, text, file)

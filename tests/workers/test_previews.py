@@ -348,3 +348,15 @@ async def test_what_changes_more_than_its_grant_allows_is_asked_of_nobody(
         assert "changed 4 rows and may change 2" in str(await guest.replies())
         assert not any(isinstance(one, Previewed) for one in admin.heard)
         assert await guest.cell("select sum(amount) from things") == "100"
+
+
+async def test_what_does_not_wait_for_people_is_not_tried(
+    tmp_path: Path, server: EmbeddedServer, admin_db: psycopg.Connection
+) -> None:
+    async with staffed(tmp_path, server) as (house, guest, admin):
+        await guest.wire.write_all(messages.query("update things set amount = 0 /*sluice_on_hold='ticket'*/"))
+        assert (await admin.hears(Waits)).on_hold == "ticket"
+        canceller = await house.knock()
+        await canceller.wire.write_all(messages.cancel_request(*guest.key))
+        await guest.replies()
+        assert not house.events("statement previewed")

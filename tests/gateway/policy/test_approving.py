@@ -40,6 +40,7 @@ def test_a_rule_of_approval_comes_through_to_the_table() -> None:
         (("approvers", "max_allowance = { times = 3, rows = 5 }\napprovers"), "seconds"),
         (("approvers", "max_allowance = { times = 0, rows = 5, seconds = 9 }\napprovers"), "times"),
         (("approvers", "preview = true\nremember_seconds = 60\napprovers"), "beside preview"),
+        (("approvers", "preview = true\nmax_allowance = { times = 1, rows = 5, seconds = 9 }\napprovers"), "beside preview"),
         (("approvers", "preview = true\npreview_seconds = 0\napprovers"), "preview_seconds"),
     ],
 )
