@@ -72,6 +72,7 @@ message = "A person must look at what an agent changes."
 name = "the shop's administrators"
 approvers = { groups = ["dba"] }
 databases = ["shop"]
+preview = true                       # tried first and rolled back: who decides sees what it would change
 wait_seconds = 60
 
 [[mask]]
@@ -150,7 +151,8 @@ SCENES = (
         "the batch normalises a column",
         BATCH,
         "update customers set city = 'Lima (PE)' where city = 'Lima'",
-        "Held on the wire. Its own person may not release it; an administrator does, once, for exactly this statement.",
+        "Held on the wire and tried, so that who decides knows the outcome. Its own person may not release it; an administrator"
+        " does, once, for exactly this statement, which has to come to the rows that he approved.",
         "held",
     ),
     Scene(

@@ -287,7 +287,8 @@ def test_killed_admin_process_and_killed_worker_release_nothing_twice(
         with pytest.raises(psycopg.OperationalError):
             lost.result(20)
         status, said = call(gateway, "POST", f"/v1/approvals/{two['id']}/approve")
-        assert status == 409, said
+        assert status in (409, 200), said  # it may not be known yet that the worker is gone
+        assert not call(gateway, "GET", f"/v1/approvals/{two['id']}")[1]["approval"]["ran"]
     with wait_for("a worker", lambda: quietly(lambda: gateway.connect("dev", "olga", ("owners",)))) as connection:
         assert connection.execute("select amount from waits where id = 1").fetchone() == (11,)
 
