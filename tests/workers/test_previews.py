@@ -14,9 +14,9 @@ from parser import messages
 from tests.workers.relay_rig import until
 from tests.workers.test_holds import Admin
 from tests.workers.worker_rig import Guest, House, error_state, housed, quiet, running_server
-from workers import preview_run
+from workers import holds_link, preview_run
 from workers.embedded import EmbeddedServer
-from workers.holds_link import Previewed, Ran, Waits, Withdrawn
+from workers.holds_link import Decided, Leave, Previewed, Ran, Used, Waits, Withdrawn
 
 pytestmark = pytest.mark.trio
 
@@ -360,3 +360,30 @@ async def test_what_does_not_wait_for_people_is_not_tried(
         await canceller.wire.write_all(messages.cancel_request(*guest.key))
         await guest.replies()
         assert not house.events("statement previewed")
+
+
+async def let_go(admin: Admin, request: str) -> None:
+    """Approved with an allowance that has nine rows left."""
+    assert admin.stream is not None
+    await holds_link.send(admin.stream, Decided(request, True, "bo (local)", "", Leave("h-9", 9)))
+
+
+async def test_what_passes_under_an_allowance_and_is_tried_first_tells_what_it_changed(
+    tmp_path: Path, server: EmbeddedServer, admin_db: psycopg.Connection
+) -> None:
+    update = "update things set amount = 0 where id < 4"
+    async with staffed(tmp_path, server) as (_, guest, admin):
+        found = await asked(guest, admin, update)
+        await let_go(admin, found.id)
+        await guest.replies()
+        assert await admin.hears(Used) == Used(found.id, 3)
+        await guest.wire.write_all(messages.query(update))
+        early = await admin.hears(Waits, 2)
+        await let_go(admin, early.id)
+        await guest.replies()
+        assert await admin.hears(Used, 2) == Used(early.id, 3)
+        found = await asked(guest, admin, update)
+        admin_db.execute("insert into things values (0, 0)")
+        await let_go(admin, found.id)
+        assert (await admin.hears(Withdrawn)).id == found.id, "people are asked again, and it was not used"
+        assert len([one for one in admin.heard if isinstance(one, Used)]) == 2
