@@ -151,8 +151,7 @@ SCENES = (
         "the batch normalises a column",
         BATCH,
         "update customers set city = 'Lima (PE)' where city = 'Lima'",
-        "Held on the wire, and tried: who decides knows the outcome. Its own person may not release it; an administrator"
-        " does, once, for exactly this statement, which has to come to the rows that he approved.",
+        "Held on the wire, and tried first. Its own person may not release it; an administrator may, once, for these rows.",
         "held",
     ),
     Scene(

@@ -57,7 +57,7 @@ async def test_who_is_lent_a_right_decides_and_both_names_are_on_record(tmp_path
         assert await at.approve("h1", "bo", NOBODY) == 404
         one = (await made.lend(call(at, lent())))["delegation"]
         assert (list(one["rules"]), one["state"], one["by"], "token_id" in one) == (
-            ["again", "shop", "two"], "holds", "ann (local)", False,
+            ["again", "fresh", "shop", "two"], "holds", "ann (local)", False,
         )  # fmt: skip
         assert (await at.held.show(at.call("h1", "bo", NOBODY)))["approval"]["text"], "he sees what he decides"
         assert await at.approve("h1", "bo", NOBODY) == 200

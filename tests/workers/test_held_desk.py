@@ -163,11 +163,13 @@ async def house(folder: Path, policy: str = POLICY) -> AsyncIterator[House]:
             nursery.start_soon(tending, one, supervisor)
             made = House(one, supervisor, nursery)
             await made.start()
-            yield made
-            nursery.cancel_scope.cancel()
-        for stream in made.streams:
-            stream.socket.close()
-        made.folder.close()
+            try:
+                yield made
+            finally:  # what a failing test leaves would fail the next one, too
+                nursery.cancel_scope.cancel()
+                for stream in made.streams:
+                    stream.socket.close()
+                made.folder.close()
         await made.held.keeping.close()
 
 
