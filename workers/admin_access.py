@@ -4,7 +4,7 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
@@ -73,6 +73,7 @@ class AccessDesk:
             fleet.begins(self._again)
         self.moved: Callable[[Request], None] = lambda request: None  # it waits still, and further people may decide
         self.lent: Callable[[Principal, float], Sequence[Delegation]] = lambda who, now: ()
+        self.confirm: Callable[[Principal, float], Awaitable[None]] = lambda who, now: trio.lowlevel.checkpoint()  # of these
 
     async def ask(self, call: Call) -> dict[str, Any]:
         """People ask, and agents where a rule lets them. The same request again is the one that waits."""
@@ -222,6 +223,7 @@ class AccessDesk:
     # -- within
 
     async def _answer(self, call: Call, *, approve: bool) -> dict[str, Any]:
+        await self.confirm(call.who, call.now)
         words, request = plain(call.read(Answered).reason, "the reason"), await self._found(call)
         verb = "approve" if approve else "deny"
         rule = _rule_now(call, request)

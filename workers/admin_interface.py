@@ -26,8 +26,9 @@ async def serve(desk: Desk) -> None:
     keeper, strangers = Keeper(desk), Strangers(desk)
     fleet = approvals_fleet.of(desk)
     access, held = AccessDesk(desk, fleet), HeldDesk(desk, fleet)
-    delegations = Delegations(desk)
+    delegations = Delegations(desk, fleet)
     held.lent = access.lent = delegations.to
+    held.confirm = access.confirm = delegations.confirm
     channels = ApprovalChannels(desk, access, held, fleet)
     watch = Watch()
     access.onlooker = held.onlooker = watch.changed

@@ -20,7 +20,7 @@ from workers import configuration, shared_approvals, store_schema
 from workers.admin_calls import Turned
 from workers.admin_link import StoreFares
 from workers.admin_process import Desk
-from workers.shared_approvals import HELD, PART, REQUEST, STEPS
+from workers.shared_approvals import DELEGATION, HELD, PART, REQUEST, STEPS
 from workers.store_connection import CLOCK_SECONDS_MAX, Away, Connection, StoreConnection, StoreTarget
 
 SIGN_SECONDS: Final = 1.0  # between signs of life
@@ -82,7 +82,7 @@ class Fleet:
             for heard, handler in self._handlers:
                 nursery.start_soon(_handle, heard, handler)
             nursery.start_soon(self._stay)
-            await self.connection.listen((HELD, REQUEST), self._hear, self._begin)
+            await self.connection.listen((HELD, REQUEST, DELEGATION), self._hear, self._begin)
 
     # -- within
 

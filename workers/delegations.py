@@ -1,9 +1,15 @@
-"""Who has lent whom his right to decide: asked for, kept, listed, taken back."""
+"""Who has lent whom his right to decide: asked for, kept, listed, taken back; at this gateway, or at all of a fleet.
+
+Of a fleet each gateway knows all of them in its memory, and reads again what it hears has changed. By what it knows people
+see what waits; what somebody decides by is read again first, from the store that his decision is kept in.
+"""
 
 import logging
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
@@ -18,9 +24,12 @@ from gateway.identity.principal import Principal
 from gateway.policy.operating import Operator
 from workers.admin_calls import Call, Operation, Turned, plain
 from workers.admin_process import Desk
+from workers.approvals_fleet import Changed, Fleet
 from workers.delegations_store import DelegationsStore, Full
+from workers.shared_approvals import DELEGATION, SharedDelegations
 
-LATER_SECONDS: Final = 1.0  # until a disk that could not be read is asked again
+LATER_SECONDS: Final = 1.0  # until what could not be read is asked again
+AGAIN_SECONDS: Final = 10.0  # between looks at what a fleet has lent, though nothing seems to have changed
 _NOT_RECORDED: Final = "it could not be put on record, and is not done"
 T = TypeVar("T")
 log = logging.getLogger("sluice.admin")
@@ -46,14 +55,18 @@ class Ended(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Delegations:
-    """Owns the store. What could not be read counts for nothing."""
+    """Owns the store, or shares it with the other gateways of a fleet. What could not be read counts for nothing."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, fleet: Fleet | None = None) -> None:
         self._desk = desk
+        self._fleet = fleet
         self._store: DelegationsStore | None = None
         self._known: dict[str, Delegation] = {}
         self._read = False
-        self._one = trio.CapacityLimiter(1)  # the store's thread
+        self._one = trio.Lock()  # who is at the store, until what he found is known
+        if fleet is not None:
+            fleet.hears(DELEGATION, self._heard)
+            fleet.begins(self._load)
 
     def all(self) -> list[Operation]:
         """As the application takes them."""
@@ -64,12 +77,15 @@ class Delegations:
         ]
 
     async def keep(self) -> None:
-        """Reads what is kept."""
-        while not self._read:
-            try:
+        """Reads what is kept; with a fleet for ever."""
+        while True:
+            pause = LATER_SECONDS
+            with suppress(Turned):  # it is in the log already
                 await self._load()
-            except Turned:  # it is in the log already
-                await trio.sleep(LATER_SECONDS)
+                if self._fleet is None:
+                    return
+                pause = AGAIN_SECONDS
+            await trio.sleep(pause)
 
     def to(self, who: Principal, now: float) -> tuple[Delegation, ...]:
         """Those that let this person decide now: in their time, and of givers who are not kept out."""
@@ -78,6 +94,13 @@ class Delegations:
             for one in self._known.values()
             if one.is_for(who) and one.holds(now) and self._desk.bars.of(one.giver, now) is None
         )
+
+    async def confirm(self, who: Principal, now: float) -> None:
+        """Before this person decides: reads again by what he may, where another gateway may have ended it unheard. Raises
+        Turned."""
+        if self._fleet is not None:
+            for one in self.to(who, now):
+                await self._reread(one.id)
 
     # -- the people
 
@@ -99,7 +122,7 @@ class Delegations:
             await call.refuse("delegate", str(unfit), "Lend what is yours, to another person, for a time.", to=to[0])
         if not await self._record(call, "right delegated", one):
             raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_RECORDED, "Look at `sluice status`.")
-        await self._put(one, call.now)
+        await self._add(one, call.now)
         return {"delegation": _told(one, call.now)}
 
     async def list(self, call: Call) -> dict[str, Any]:
@@ -121,7 +144,10 @@ class Delegations:
             raise Turned(HTTPStatus.CONFLICT, "it is over already", "There is nothing to end.")
         after = msgspec.structs.replace(one, revoked=call.now, revoked_by=call.by)
         recorded = await self._record(call, "delegation revoked", after, words=reason)  # it only takes away
-        await self._put(after, call.now)
+        if not await self._end(one, after):
+            why = "somebody else was quicker"
+            await self._desk.happened("approval", "revocation void", delegation=one.id, by=call.by, why=why)
+            raise Turned(HTTPStatus.CONFLICT, "it is over already", "There is nothing to end.")
         return {"delegation": _told(after, call.now), "recorded": recorded}
 
     # -- within
@@ -133,27 +159,61 @@ class Delegations:
         }  # fmt: skip
         return await call.desk.post.record("approval", what, **told, **facts, **call.signature())
 
-    async def _put(self, one: Delegation, now: float) -> None:
-        try:
-            await self._do(lambda store: store.put(one, now))
-        except Full as full:
-            raise Turned(HTTPStatus.INSUFFICIENT_STORAGE, str(full)) from None
-        self._known[one.id] = one
+    async def _add(self, one: Delegation, now: float) -> None:
+        async with self._one:
+            try:
+                await self._do(lambda store: store.add(one, now))
+            except Full as full:
+                raise Turned(HTTPStatus.INSUFFICIENT_STORAGE, str(full)) from None
+            self._known[one.id] = one
+
+    async def _end(self, before: Delegation, after: Delegation) -> bool:
+        """False: somebody else has ended it meanwhile."""
+        async with self._one:
+            moved = await self._do(lambda store: store.move(before, after))
+            if moved:
+                self._known[after.id] = after
+            return moved
 
     async def _load(self) -> None:
-        if not self._read:
-            found = {one.id: one for one in await self._do(lambda store: store.all())}
-            self._known, self._read = found | self._known, True
+        async with self._one:
+            if self._fleet is not None or not self._read:
+                found = {one.id: self._newer(one) for one in await self._do(lambda store: store.all())}
+                self._known, self._read = found | self._ended(), True
+
+    async def _heard(self, changed: Changed) -> None:
+        await self._reread(changed.id)
+
+    async def _reread(self, delegation_id: str) -> None:
+        async with self._one:
+            one = await self._do(lambda store: store.get(delegation_id))
+            if one is not None:
+                self._known[one.id] = self._newer(one)
+            elif delegation_id not in self._ended():
+                self._known.pop(delegation_id, None)
+
+    def _newer(self, read: Delegation) -> Delegation:
+        """What was ended once stays so, whatever somebody may have put back into the database."""
+        known = self._known.get(read.id, read)
+        return known if known.revoked else read
+
+    def _ended(self) -> dict[str, Delegation]:
+        """What was ended before its time, as far as that has not come."""
+        now = time.time()
+        return {one.id: one for one in self._known.values() if one.revoked and now < one.until}
 
     async def _do(self, work: Callable[[DelegationsStore], T]) -> T:
         """In the store's thread. Raises Turned where it cannot be used."""
+        if self._fleet is not None:
+            key, host = self._fleet.key, self._fleet.host
+            return await self._fleet.do(lambda connection: work(SharedDelegations(connection, key, host)))
 
         def run() -> T:
             self._store = self._store or DelegationsStore(self._desk.loaded.state_dir)
             return work(self._store)
 
         try:
-            return await trio.to_thread.run_sync(run, limiter=self._one)
+            return await trio.to_thread.run_sync(run)
         except (OSError, sqlite3.Error) as error:
             log.critical("delegations cannot be kept: %s", type(error).__name__)
             raise Turned(HTTPStatus.SERVICE_UNAVAILABLE, "delegations cannot be kept", "Look at var/state.") from None

@@ -9,15 +9,16 @@ from typing import Final
 import msgspec
 
 from gateway.approvals.delegation import Delegation
+from workers.held_store import Database
 
 KEPT_MAX: Final = 10_000  # those that are over go first
 _FILE: Final = "delegations.db"
 _SCHEMA: Final = """
-create table if not exists delegations (
+create table if not exists delegation (
     id text primary key,
     until real not null,
     body blob not null) strict, without rowid;
-create index if not exists delegations_until on delegations (until desc, id);
+create index if not exists delegation_until on delegation (until desc, id);
 """
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Delegation)
@@ -34,26 +35,59 @@ class DelegationsStore:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / _FILE
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = full")
-        self._db.executescript(_SCHEMA)
+        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._file.execute("pragma journal_mode = wal")
+        self._file.execute("pragma synchronous = full")
+        self._file.executescript(_SCHEMA)
+        self._db: Database = self._file
 
-    def put(self, one: Delegation, now: float) -> None:
-        """A new one, or what became of it. Raises Full."""
-        (count,) = self._db.execute("select count(*) from delegations where id <> ?", (one.id,)).fetchone()
+    def add(self, one: Delegation, now: float) -> None:
+        """A new one. Raises Full."""
+        (count,) = self._db.execute("select count(*) from delegation").fetchone()
         if count >= KEPT_MAX:
-            over = "delete from delegations where id in (select id from delegations where until <= ? order by until limit 1)"
+            over = "delete from delegation where id in (select id from delegation where until <= ? order by until limit 1)"
             if not self._db.execute(over, (now,)).rowcount:
                 raise Full(f"{KEPT_MAX} delegations hold already")
-        until = one.revoked or one.until
-        self._db.execute("insert or replace into delegations values (?, ?, ?)", (one.id, until, _encode(one)))
+        columns = {"id": one.id, **self._columns(one)}
+        places = ", ".join("?" for _ in columns)
+        self._db.execute(
+            f"insert into delegation ({', '.join(columns)}) values ({places})",  # noqa: S608 - names of ours
+            tuple(columns.values()),
+        )
+
+    def move(self, before: Delegation, after: Delegation) -> bool:
+        """Puts `after` in the place of `before`, if that is still as it was: of many who try, one does."""
+        columns = self._columns(after)
+        changes = ", ".join(f"{name} = ?" for name in columns)
+        done = self._db.execute(
+            f"update delegation set {changes} where id = ? and body = ?",  # noqa: S608 - names of ours
+            (*columns.values(), before.id, self._pack(before)),
+        )
+        return done.rowcount == 1
+
+    def get(self, delegation_id: str) -> Delegation | None:
+        """The one of this id."""
+        return next(iter(self._all("select body from delegation where id = ?", (delegation_id,))), None)
 
     def all(self) -> list[Delegation]:
         """Those that hold longest first."""
-        rows = self._db.execute("select body from delegations order by until desc, id")
-        return [_decoder.decode(body) for (body,) in rows]
+        return self._all("select body from delegation order by until desc, id", ())
 
     def close(self) -> None:
         """Lets go of the file."""
-        self._db.close()
+        self._file.close()
+
+    def _columns(self, one: Delegation) -> dict[str, object]:
+        """What may change."""
+        return {"until": one.revoked or one.until, "body": self._pack(one)}
+
+    def _pack(self, one: Delegation) -> bytes:
+        return _encode(one)
+
+    def _unpack(self, body: bytes) -> Delegation | None:
+        """None: it is nothing that was kept."""
+        return _decoder.decode(body)
+
+    def _all(self, sql: str, values: tuple[object, ...]) -> list[Delegation]:
+        found = (self._unpack(row[0]) for row in self._db.execute(sql, values))
+        return [one for one in found if one is not None]

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -73,6 +73,7 @@ class HeldDesk:
         self.ended: Callable[[Held], None] = lambda held: None
         self.moved: Callable[[Held, Change], None] = lambda held, change: None
         self.lent: Callable[[Principal, float], Sequence[Delegation]] = lambda who, now: ()
+        self.confirm: Callable[[Principal, float], Awaitable[None]] = lambda who, now: trio.lowlevel.checkpoint()  # of these
         self.around = Circumstances()
         self.onlooker: Callable[[], None] = lambda: None  # whoever shows what waits looks again
         self._allowances = Allowances(self._do, self._host, self._passes, self._hear)
@@ -334,6 +335,7 @@ class HeldDesk:
         if body.allowance is not None and not approve:
             raise Turned(HTTPStatus.BAD_REQUEST, "a denial allows nothing", "Leave the allowance out.")
         async with self._deciding:
+            await self.confirm(call.who, call.now)
             first = await self._found(call)
             answer = await self._decided(call, first, words, approve, wanted=body.allowance)
         alike = {each: await self._also(call, first, each, words, approve) for each in body.alike if each != first.id}

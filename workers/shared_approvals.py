@@ -13,14 +13,16 @@ import logging
 from functools import lru_cache
 from typing import Any, Final
 
+from gateway.approvals.delegation import Delegation
 from gateway.approvals.requests import Request
 from gateway.approvals.statements import Held
 from workers.approvals_store import Store
+from workers.delegations_store import DelegationsStore
 from workers.held_store import HeldStore
 from workers.store_connection import Connection
 
 PART: Final = "approvals"
-HELD, REQUEST = "sluice_held", "sluice_request"  # channels: id, state and host of what has changed
+HELD, REQUEST, DELEGATION = "sluice_held", "sluice_request", "sluice_delegation"  # channels: id, state, host of a change
 GONE_SECONDS: Final = 10.0  # without a sign of life
 FORGOTTEN_SECONDS: Final = 86_400.0
 TAKEN_MAX: Final = 100  # at a time
@@ -69,6 +71,13 @@ create table sluice.allowance_use (
     state text not null);
 create index on sluice.allowance_use (allowance, state);
 create index on sluice.allowance_use (host) where state = 'open';
+""",
+    """
+create table sluice.delegation (
+    id text primary key, state text not null, host text not null, until float8 not null, body bytea not null);
+create index on sluice.delegation (until desc, id);
+create trigger changed after insert or update on sluice.delegation for each row
+    execute function sluice.changed('sluice_delegation');
 """,
 )
 # Of hosts: those that are gone; nobody is, for one that has not been there without a break for that long itself.
@@ -139,6 +148,27 @@ class SharedRequests(Store):
         return _sign(super()._pack(request), self._key)
 
     def _unpack(self, body: bytes) -> Request | None:
+        known = _known(body, self._key)
+        return None if known is None else super()._unpack(known)
+
+
+class SharedDelegations(DelegationsStore):
+    """Rights that are lent at any of the gateways; `host` lends, or takes back. `key`: what knows their rows. Raises
+    psycopg.Error."""
+
+    def __init__(self, connection: Connection, key: bytes, host: str) -> None:
+        self._db = _Postgres(connection)
+        self._key = hmac.digest(key, b"delegation", hashlib.sha256)  # no row of another kind is one
+        self._host = host
+
+    def _columns(self, one: Delegation) -> dict[str, object]:
+        state = "revoked" if one.revoked else "lent"
+        return {**super()._columns(one), "state": state, "host": self._host}
+
+    def _pack(self, one: Delegation) -> bytes:
+        return _sign(super()._pack(one), self._key)
+
+    def _unpack(self, body: bytes) -> Delegation | None:
         known = _known(body, self._key)
         return None if known is None else super()._unpack(known)
 

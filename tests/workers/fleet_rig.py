@@ -19,6 +19,7 @@ from workers.admin_calls import Call, Turned
 from workers.admin_process import Desk
 from workers.approval_channels import ApprovalChannels
 from workers.configuration import Loaded
+from workers.delegations import Delegations
 from workers.held_desk import HeldDesk
 from workers.held_fleet import HeldFleet
 from workers.holds_link import Decided, FromWorker, Noted, Waits
@@ -96,6 +97,9 @@ class Member:
         assert fleet is not None
         self.fleet = fleet
         self.access, self.held = AccessDesk(self.desk, fleet), HeldDesk(self.desk, fleet)
+        self.delegations = Delegations(self.desk, fleet)
+        self.held.lent = self.access.lent = self.delegations.to
+        self.held.confirm = self.access.confirm = self.delegations.confirm
         self.channels = ApprovalChannels(self.desk, self.access, self.held, fleet)
         Path(self.folder.socket_path(holds_link.SOCKET)).unlink(missing_ok=True)
         self._nursery.start_soon(self._run, self.scope)
@@ -107,7 +111,8 @@ class Member:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(self.channels.serve)
                     others = HeldFleet(fleet, self.held)
-                    for service in (others.keep, fleet.keep, self.access.keep, self.held.keep, self.held.serve):
+                    desks = (self.access.keep, self.held.keep, self.held.serve, self.delegations.keep)
+                    for service in (others.keep, fleet.keep, *desks):
                         nursery.start_soon(service)
         finally:
             with trio.CancelScope(shield=True):

@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
+from gateway.errors import ConfigError, ConfigFault
 from gateway.identity.barred import Bar
+from gateway.identity.principal import Principal
+from tests.workers import fleet_rig
 from tests.workers.admin_rig import calling
+from tests.workers.fleet_rig import Member, configured, fleet, until
+from tests.workers.store_rig import StoreServer
 from tests.workers.test_held_desk import SHOP, House, house, waits
-from workers import admin_post
+from workers import admin_post, store_connection
 from workers.admin_calls import Call, Turned
 from workers.delegations import Delegations
 from workers.delegations_store import DelegationsStore
+from workers.holds_link import Decided
+from workers.store_connection import StoreTarget
 
 pytestmark = pytest.mark.trio
 NOBODY: tuple[str, ...] = ("none",)
@@ -33,7 +41,7 @@ async def lending(folder: Path) -> AsyncIterator[tuple[House, Delegations]]:
 
 
 def call(
-    at: House, body: dict[str, Any] | None = None, user: str = "ann", groups: tuple[str, ...] = SHOP, **who: Any
+    at: House | Member, body: dict[str, Any] | None = None, user: str = "ann", groups: tuple[str, ...] = SHOP, **who: Any
 ) -> Call:
     path = {"id": who.pop("id", "")}
     return calling(at.desk, body or {}, path, user=user, groups=groups, **who)
@@ -173,3 +181,102 @@ async def test_nothing_is_lent_without_its_record(tmp_path: Path, monkeypatch: p
         assert len(made._known) == 1
         assert (await made.revoke(call(at, id=one["id"])))["recorded"] is False
         assert made._known[one["id"]].revoked, "what only takes away is done nevertheless"
+
+
+@pytest.mark.xdist_group("store")
+async def test_what_is_lent_or_taken_back_at_one_gateway_is_so_at_all_within_a_second(
+    tmp_path: Path, store: StoreServer
+) -> None:
+    async with fleet(configured(tmp_path / "a", store), configured(tmp_path / "b", store)) as (a, b):
+        await a.up()
+        await b.up()
+        worker = await a.worker(*(fleet_rig.waits(one) for one in ("h1", "h2")))
+        assert await b.approve("h1", "cy", NOBODY) == 404
+        one = (await a.delegations.lend(call(a, lent(to="cy"))))["delegation"]
+        with trio.fail_after(1):
+            await until(lambda: counts(b))
+        assert await b.approve("h1", "cy", NOBODY) == 200
+        heard = await worker.hears()
+        assert isinstance(heard, Decided)
+        assert heard.by == "cy (local) for ann (local)"
+        listed = [(await at.delegations.list(call(at)))["delegations"] for at in (a, b)]
+        assert listed[0] == listed[1] == [one]
+        codes: list[int] = []
+
+        async def revoke(at: Member, user: str) -> None:
+            codes.append(await status(at.delegations.revoke, call(at, user=user, groups=NOBODY, id=one["id"])))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(revoke, a, "ann")
+            nursery.start_soon(revoke, b, "cy")
+        assert sorted(codes) == [200, 409]
+        with trio.fail_after(1):
+            await until(lambda: not counts(a) and not counts(b))
+        assert [await at.approve("h2", "cy", NOBODY) for at in (a, b)] == [404, 404]
+
+
+@pytest.mark.xdist_group("store")
+async def test_a_gateway_that_is_cut_off_decides_nothing_and_knows_what_changed_when_it_is_back(
+    tmp_path: Path, store: StoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_connection, "PAUSE_SECONDS_MAX", 0.1)
+    monkeypatch.setattr("workers.approvals_fleet.SIGN_SECONDS", 0.05)
+    async with fleet(configured(tmp_path / "a", store), configured(tmp_path / "b", store)) as (a, b):
+        await a.up()
+        await b.up()
+        await a.worker(fleet_rig.waits())
+        one = (await a.delegations.lend(call(a, lent(to="cy"))))["delegation"]["id"]
+        await a.delegations.lend(call(a, lent(to="bo")))
+        await until(lambda: counts(b) and counts(b, "bo"))
+        with store.superuser() as admin:
+            (lent_row,) = admin.execute("select body from sluice.delegation where id = %s", (one,)).fetchone() or ()
+            with monkeypatch.context() as cut:
+                cut.setattr(b.fleet.connection, "_where", nowhere)
+                admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'fleet'")
+                await until(lambda: b.fleet._said is not None and not b.fleet._said.reached)
+                await until(lambda: a.fleet._said is not None and a.fleet._said.reached)
+                assert await status(a.delegations.revoke, call(a, id=one)) == 200
+                assert counts(b), "it cannot know"
+                assert [await b.approve("h1", user, NOBODY) for user in ("cy", "bo")] == [503, 503]
+                assert await status(b.delegations.list, call(b)) == await status(b.delegations.lend, call(b, lent())) == 503
+            await until(lambda: not counts(b))
+            assert counts(b, "bo")
+            admin.execute("update sluice.delegation set state = 'lent', body = %s where id = %s", (lent_row, one))
+            await b.delegations._load()
+            assert not counts(a), "what is put back into the database does not count"
+            assert not counts(b)
+            admin.execute("delete from sluice.delegation")
+            await b.delegations._load()
+            assert not counts(b, "bo")
+
+
+@pytest.mark.xdist_group("store")
+async def test_who_decides_by_a_right_that_was_ended_unheard_decides_nothing(tmp_path: Path, store: StoreServer) -> None:
+    async with fleet(configured(tmp_path / "a", store), configured(tmp_path / "b", store)) as (a, b):
+        await a.up()
+        await b.up()
+        await a.worker(fleet_rig.waits())
+        asks = a.call("", "dave", ("devs",), {"database": "prod", "reason": "T-1", "seconds": 600})
+        access = (await a.access.ask(asks))["approval"]["id"]
+        lead = lent(to="di"), "lena", ("leads",)
+        made = [(await a.delegations.lend(call(a, *each)))["delegation"]["id"] for each in ((lent(to="cy"),), lead)]
+        await until(lambda: counts(b) and counts(b, "di"))
+        with store.superuser() as admin:
+            admin.execute("alter table sluice.delegation disable trigger changed")
+            admin.execute("delete from sluice.delegation where id = %s", (made[1],))
+        assert await status(a.delegations.revoke, call(a, id=made[0])) == 200
+        assert counts(b)
+        assert counts(b, "di")
+        assert await b.approve("h1", "cy", NOBODY) == 404
+        assert await b.status(b.access.approve, b.call(access, "di", NOBODY)) == 404
+        assert not counts(b)
+        assert not counts(b, "di")
+
+
+def nowhere() -> StoreTarget:
+    raise ConfigError(ConfigFault("sluice.toml", 0, "store", "it cannot be read", "mend it"))
+
+
+def counts(at: Member, user: str = "cy") -> bool:
+    """Whether somebody else's right is this one's, too."""
+    return bool(at.held.lent(Principal(user, "local", (), (), 9e9, "t"), time.time()))

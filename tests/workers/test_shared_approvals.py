@@ -8,13 +8,15 @@ import pytest
 
 from gateway.approvals.requests import Asked, Request
 from gateway.approvals.statements import Held
-from tests.gateway.approvals.test_statements import held
+from tests.gateway.approvals.test_delegation import DAY, lend
+from tests.gateway.approvals.test_statements import NOW, held
 from tests.workers.store_rig import DIGEST, StoreServer
-from workers import approvals_store, held_store, shared_approvals, store_schema
+from workers import approvals_store, delegations_store, held_store, shared_approvals, store_schema
 from workers.approvals_store import Full
 from workers.shared_approvals import (
     PART,
     STEPS,
+    SharedDelegations,
     SharedHeld,
     SharedReceipts,
     SharedRequests,
@@ -77,6 +79,24 @@ def test_requests_are_kept_as_on_a_disk(connection: psycopg.Connection, monkeypa
         store.add(request(4))
 
 
+def test_rights_that_are_lent_are_kept_as_on_a_disk(
+    connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SharedDelegations(connection, KEY, "a")
+    one, other, third = (lend("dora", id=f"g{number}") for number in (1, 2, 3))
+    store.add(one, NOW)
+    store.add(other, NOW)
+    after = msgspec.structs.replace(one, revoked=NOW)
+    assert store.move(one, after)
+    assert not store.move(one, msgspec.structs.replace(after, revoked_by="who was too late"))
+    assert (store.get("g1"), store.get("g3"), store.all()) == (after, None, [other, after])
+    monkeypatch.setattr(delegations_store, "KEPT_MAX", 2)
+    store.add(third, NOW + DAY / 2)
+    assert store.all() == [other, third]
+    with pytest.raises(delegations_store.Full):
+        store.add(one, NOW)
+
+
 def test_a_row_that_no_gateway_has_made_counts_for_nothing(connection: psycopg.Connection) -> None:
     ours, theirs = SharedHeld(connection, KEY), SharedHeld(connection, b"guess" * 8)
     ours.add(one(1))
@@ -90,6 +110,10 @@ def test_a_row_that_no_gateway_has_made_counts_for_nothing(connection: psycopg.C
     requests = SharedRequests(connection, KEY)
     SharedRequests(connection, b"guess" * 8).add(request(state="approved"))
     assert requests.of_state("approved") == []
+    delegations = SharedDelegations(connection, KEY, "a")
+    SharedDelegations(connection, b"guess" * 8, "a").add(lend("dora", id="g1"), NOW)
+    connection.execute("insert into delegation select id, state, host, 0, body from held")
+    assert (delegations.all(), delegations.get("h3")) == ([], None)
 
 
 def test_nobody_is_gone_for_one_that_was_away_itself(connection: psycopg.Connection) -> None:
@@ -127,7 +151,8 @@ def test_nobody_is_gone_for_one_that_was_away_itself(connection: psycopg.Connect
 
 def test_what_is_made_or_decided_is_told_and_nothing_else(connection: psycopg.Connection, store: StoreServer) -> None:
     with store.connect() as other:
-        other.execute(f"listen {shared_approvals.HELD}; listen {shared_approvals.REQUEST}")
+        channels = shared_approvals.HELD, shared_approvals.REQUEST, shared_approvals.DELEGATION
+        other.execute("; ".join(f"listen {channel}" for channel in channels))
         statements, requests = SharedHeld(connection, KEY), SharedRequests(connection, KEY)
         statements.add(one())
         statements.add(one(2, state="approved", claimed=True))
@@ -135,5 +160,8 @@ def test_what_is_made_or_decided_is_told_and_nothing_else(connection: psycopg.Co
         statements.move(approved, one(state="approved", claimed=True))
         requests.add(request())
         requests.move(request(), request(state="approved"))
-        told = [note.payload for note in other.notifies(timeout=5, stop_after=4)]
-        assert told == ["h1 pending a", "h1 approved a", "a-1 pending a", "a-1 approved a"]
+        SharedDelegations(connection, KEY, "a").add(lend("dora", id="g1"), NOW)
+        revoked = lend("dora", id="g1", revoked=NOW)
+        SharedDelegations(connection, KEY, "b").move(lend("dora", id="g1"), revoked)
+        told = [note.payload for note in other.notifies(timeout=5, stop_after=6)]
+        assert told == ["h1 pending a", "h1 approved a", "a-1 pending a", "a-1 approved a", "g1 lent a", "g1 revoked b"]
