@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,7 +26,9 @@ def fares(gateway: Gateway) -> dict[str, Any]:
 
 
 def approve(gateway: Gateway, request: str) -> bool:
-    return bool(quietly(lambda: call(gateway, "POST", f"/v1/approvals/{request}/approve")[0] == 200))
+    """By a deputy."""
+    decide = f"/v1/approvals/{request}/approve"
+    return bool(quietly(lambda: call(gateway, "POST", decide, "dee", ("others",))[0] == 200))
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +102,8 @@ def test_whatever_is_killed_while_a_client_waits_its_statement_runs_once_and_whe
     fleet: tuple[Gateway, Gateway], store_of_all: StoreServer, pool: ThreadPoolExecutor
 ) -> None:
     a, b = fleet
+    lent = {"to": "dee", "until": time.time() + 3600, "reason": "leave"}
+    assert call(a, "POST", "/v1/delegations", body=lent)[0] == 200, "and who is lent it decides at the other"
     connection, _ = asking(a)
     with connection:
         connection.execute("create table if not exists two_waits (id int, amount int)")
