@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,8 @@ class Gateway:
         for process in self.processes:
             if process.poll() is None:
                 for child in psutil.Process(process.pid).children(recursive=True):
-                    child.kill()
+                    with suppress(psutil.NoSuchProcess):  # reaped since it was listed
+                        child.kill()
                 process.kill()
             process.communicate(timeout=SECONDS)
 
@@ -120,7 +122,10 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 
 def running(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_ready_is_said_when_every_slot_serves(gateway: Gateway) -> None:
