@@ -1,8 +1,6 @@
 """Requests and their answers on the disk: SQLite in write-ahead mode, synced with every change. Its one owner calls it from
 one thread at a time."""
 
-import os
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -11,6 +9,7 @@ import msgspec
 
 from gateway.approvals.requests import Request
 from workers.held_store import Database
+from workers.state_database import open_database
 
 REQUESTS_MAX: Final = 100_000  # kept; the oldest that are settled go first
 PENDING_MAX: Final = 10_000
@@ -38,13 +37,7 @@ class Store:
     """Raises OSError where the disk, and sqlite3.Error where the file, cannot be used."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / _FILE
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode
-        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._file.execute("pragma journal_mode = wal")
-        self._file.execute("pragma synchronous = full")
-        self._file.executescript(_SCHEMA)
+        self._file = open_database(folder, _FILE, _SCHEMA)
         self._db: Database = self._file
 
     def add(self, request: Request) -> None:

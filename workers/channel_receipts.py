@@ -3,11 +3,11 @@
 No power failure is waited for: what it costs is a message that is told again.
 """
 
-import os
-import sqlite3
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Final
+
+from workers.state_database import open_database
 
 _FILE: Final = "receipts.db"
 _SCHEMA: Final = """
@@ -23,13 +23,7 @@ class Receipts(MutableMapping[tuple[str, str], str]):
     """By request and channel. Raises OSError where the disk, and sqlite3.Error where the file, cannot be used."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / _FILE
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = normal")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(folder, _FILE, _SCHEMA, synchronous="normal")
         rows = self._db.execute("select request, channel, receipt from receipts")
         self._known: dict[tuple[str, str], str] = {(request, channel): receipt for request, channel, receipt in rows}
 

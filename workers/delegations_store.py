@@ -1,8 +1,6 @@
 """Rights to decide that are lent, on the disk: SQLite in write-ahead mode, synced with every change. Its one owner calls it
 from one thread at a time."""
 
-import os
-import sqlite3
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +8,7 @@ import msgspec
 
 from gateway.approvals.delegation import Delegation
 from workers.held_store import Database
+from workers.state_database import open_database
 
 KEPT_MAX: Final = 10_000  # those that are over go first
 _FILE: Final = "delegations.db"
@@ -32,13 +31,7 @@ class DelegationsStore:
     """Raises OSError where the disk, and sqlite3.Error where the file, cannot be used."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / _FILE
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode
-        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._file.execute("pragma journal_mode = wal")
-        self._file.execute("pragma synchronous = full")
-        self._file.executescript(_SCHEMA)
+        self._file = open_database(folder, _FILE, _SCHEMA)
         self._db: Database = self._file
 
     def add(self, one: Delegation, now: float) -> None:

@@ -2,7 +2,6 @@
 from one thread at a time."""
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 from gateway.approvals.statements import Held
 from workers import allowance_store, ticket_store
 from workers.allowance_store import AllowanceStore
+from workers.state_database import open_database
 from workers.ticket_store import TicketStore
 
 HELD_MAX: Final = 100_000  # kept; the oldest that are over go first
@@ -54,15 +54,7 @@ class HeldStore:
     """Raises OSError where the disk, and sqlite3.Error where the file, cannot be used."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / _FILE
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files this mode
-        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._file.execute("pragma journal_mode = wal")
-        self._file.execute("pragma synchronous = full")
-        self._file.execute("pragma secure_delete = on")  # what was sealed is not left on a free page
-        for schema in (_SCHEMA, ticket_store.SCHEMA, allowance_store.SCHEMA):
-            self._file.executescript(schema)
+        self._file = open_database(folder, _FILE, _SCHEMA, ticket_store.SCHEMA, allowance_store.SCHEMA)
         self._over(self._file)
 
     def _over(self, db: Database) -> None:
