@@ -152,6 +152,7 @@ class _Worker:
             nursery.start_soon(self._accept)
             send(self.slot.control, Ready())
             self._record_system("worker started")
+            self._promise()
             await self.stopped.wait()
             await self.catalogs.close()
             await self.estimates.close()
