@@ -79,7 +79,11 @@ class Doors:
         return who
 
     def _is_withdrawn(self, sock: ssl.SSLSocket) -> bool:
-        return certificate_of(sock) is not None and not self._authority.stands_behind(tls.client_chain(sock))
+        try:
+            shown = sock.context.verify_mode is not ssl.CERT_NONE and sock.getpeercert(binary_form=True)
+            return bool(shown) and not self._authority.stands_behind(tls.client_chain(sock))
+        except (OSError, ValueError):  # it has just gone
+            return True
 
     def is_plain(self, packet: Startup) -> bool:
         """Whether this client, outside TLS, is asked for its token as a password. Raises Refusal."""

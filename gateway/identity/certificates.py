@@ -104,8 +104,12 @@ class Authority:
         self._lists = [x509.load_pem_x509_crl(one) for one in REVOCATION_LIST.findall(lists)]
 
     def stands_behind(self, chain: Sequence[bytes]) -> bool:
-        """Whether a verified chain (DER, the client's certificate first) ends at one of these, and none of it is revoked."""
-        found = [x509.load_der_x509_certificate(one) for one in chain]
+        """Whether a verified chain (DER, the client's certificate first) ends at one of these, and none of it is revoked. Of
+        what is stranger than TLS cares for nobody knows."""
+        try:
+            found = [x509.load_der_x509_certificate(one) for one in chain]
+        except ValueError:
+            return False
         return bool(found) and found[-1].fingerprint(SHA256()) in self._signers and not any(map(self._revoked, found))
 
     def _revoked(self, certificate: x509.Certificate) -> bool:

@@ -135,6 +135,7 @@ def test_an_authority_stands_behind_what_it_has_signed_and_not_taken_back() -> N
     assert not certificates.Authority(authority().pem, b"").stands_behind(chain), "somebody else's"
     assert not certificates.Authority(b"", b"").stands_behind(chain)
     assert not certificates.Authority(ROOT.pem, b"").stands_behind([])
+    assert not certificates.Authority(ROOT.pem, b"").stands_behind([leaf.der, b"0\x00", ROOT.der])
     middle.revoked = [other.certificate]
     ROOT.revoked = []
     lists = ROOT.revocations() + middle.revocations()
