@@ -76,6 +76,8 @@ class HeldDesk:
         self.confirm: Callable[[Principal, float], Awaitable[None]] = lambda who, now: trio.lowlevel.checkpoint()  # of these
         self.around = Circumstances()
         self.onlooker: Callable[[], None] = lambda: None  # whoever shows what waits looks again
+        self._previews = held_previews.Late(self, lambda: desk.loaded.secrets.approvals_key)
+        self._made: Callable[[Waits], Held] = lambda waits: made(waits, desk.loaded.secrets.approvals_key, self._host)
         self._allowances = Allowances(self._do, self._host, self._passes, self._hear)
         self._tickets = Tickets(self._do, self._remembered, self._allowances, self._open, self._end)
 
@@ -103,7 +105,7 @@ class HeldDesk:
                 case Used() | Using():
                     await self._allowances.heard(message, say)
                 case Previewed():
-                    await held_previews.take(self, message, self._desk.loaded.secrets.approvals_key)
+                    await self._previews.take(message)
                 case Withdrawn(held_id, why):
                     await self._over(held_id, "expired" if why == "too late" else "withdrawn", why)
                 case Ran(held_id):
@@ -124,7 +126,7 @@ class HeldDesk:
     async def _waits(self, waits: Waits, say: Line) -> None:
         try:
             if waits.on_hold == "ticket":
-                await self._tickets.ask(waits, self.around.assessed(self._held(waits), waits), say)
+                await self._tickets.ask(waits, self.around.assessed(self._made(waits), waits), say)
             else:
                 await self._wait(waits, say)
         except Busy as busy:
@@ -137,7 +139,7 @@ class HeldDesk:
             say.send_nowait(Decided(waits.id, False, _GATEWAY, "another request has this name; send it again"))
             return
         if held is None:
-            held = await self._remembered(self.around.assessed(self._held(waits), waits))
+            held = await self._remembered(self.around.assessed(self._made(waits), waits))
             await self._do(lambda store: store.add(held))
         self._workers[waits.id] = say
         self._told.discard(waits.id)
@@ -165,9 +167,6 @@ class HeldDesk:
     async def _passes(self, held: Held, facts: dict[str, Any]) -> bool:
         """What passes under an allowance is on record first."""
         return await self._desk.post.record("approval", "statement approved", **{**facts_of(held), **facts})
-
-    def _held(self, waits: Waits) -> Held:
-        return made(waits, self._desk.loaded.secrets.approvals_key, self._host)
 
     async def _tell(self, held: Held) -> None:
         """The worker that has it waiting, where it is there and does not know yet. An approval is claimed before that."""
@@ -198,6 +197,7 @@ class HeldDesk:
         self._workers.pop(held_id, None)
         self._told.discard(held_id)
         self._unkept.pop(held_id, None)
+        self._previews.forget(held_id)
         self._lost.setdefault(held_id, time.monotonic())  # until it is kept
         held = await self._do(lambda store: store.get(held_id))
         if held is None or not held.ran:
@@ -227,8 +227,8 @@ class HeldDesk:
             with contextlib.suppress(Turned):
                 await self._tickets.tidy()
                 await self._allowances.tidy(LOST_SECONDS)
-            late = time.monotonic() - LOST_SECONDS
-            for held_id in [one for one, since in self._lost.items() if since < late]:
+                await self._previews.keep()
+            for held_id in [one for one, since in self._lost.items() if since < time.monotonic() - LOST_SECONDS]:
                 with contextlib.suppress(Turned):
                     await self._over(held_id, "withdrawn", _ENDED)
             with contextlib.suppress(Turned):

@@ -2,6 +2,8 @@
 
 import contextlib
 import secrets
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +25,36 @@ def ready(held: Held, *, approve: bool) -> None:
         raise Turned(HTTPStatus.CONFLICT, why, "Look again in a moment.")
 
 
-async def take(desk: "HeldDesk", told: Previewed, key: bytes) -> None:
-    """What it would do is known, and those who decide are asked now. Raises Turned."""
-    after = await desk.amend(told.id, lambda held: _with(held, told, key))
-    if after is not None:
-        desk.onlooker()
-        desk.opened(after)
+class Late:
+    """What workers have told of outcomes, until it is kept: the request itself may not be kept yet, or the store away."""
+
+    def __init__(self, desk: "HeldDesk", key: Callable[[], bytes]) -> None:
+        self._desk = desk
+        self._key = key
+        self._told: dict[str, Previewed] = {}
+
+    async def take(self, told: Previewed) -> None:
+        """What it would do is known, and those who decide are asked as soon as that is kept. Raises Turned."""
+        self._told[told.id] = told
+        await self.keep()
+
+    async def keep(self) -> None:
+        """What could not be kept before. Raises Turned."""
+        for told in list(self._told.values()):
+            held = await self._desk.kept(told.id)
+            if held is None:  # it is not kept itself yet
+                continue
+            change = partial(_with, told=told, key=self._key())
+            after = await self._desk.amend(told.id, change) if held.awaits_preview else None
+            if after is None and held.state == "pending" and held.awaits_preview:
+                continue  # it was changed meanwhile
+            self.forget(told.id)
+            if after is not None:
+                self._desk.opened(after)
+
+    def forget(self, held_id: str) -> None:
+        """It waits no more."""
+        self._told.pop(held_id, None)
 
 
 def told(held: Held, *, decides: bool) -> dict[str, Any]:

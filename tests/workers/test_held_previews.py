@@ -1,6 +1,7 @@
 """Previews in the admin process: told once, sealed with the literals, and nobody approves before they are there."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from gateway.approvals.outcomes import Changed, Preview, Sample
 from gateway.approvals.statements import Held
 from tests.workers.admin_rig import calling
 from tests.workers.test_held_desk import SHOP, house, waits
+from workers import held_desk
+from workers.held_store import HeldStore
 from workers.holds_link import Decided, Previewed, Withdrawn
 
 pytestmark = pytest.mark.trio
@@ -69,3 +72,24 @@ async def test_one_word_for_all_that_are_alike_is_for_the_same_outcome_alone(tmp
         call = calling(at.desk, {"alike": ["h2", "h3", "h4"]}, {"id": "h1"}, user="bo", groups=SHOP)
         alike = (await at.held.approve(call))["alike"]
         assert alike == {"h2": "approved", "h3": "it is not alike", "h4": "it is not alike"}
+
+
+async def test_an_outcome_that_could_not_be_kept_is_kept_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async with house(tmp_path) as at:
+        monkeypatch.setattr(held_desk, "LOOK_SECONDS", 0.01)
+        worker = await at.worker(waits(previews=True))
+        with monkeypatch.context() as broke:
+            broke.setattr(HeldStore, "add", broken)
+            broke.setattr(HeldStore, "move", broken)
+            await worker.say(waits("h2", previews=True), Previewed("h1", DONE, SAMPLES), Previewed("h2", DONE, SAMPLES))
+            await at.until(lambda: set(at.held._previews._told) == {"h1", "h2"})
+            assert await at.approve() == 409
+        await at.kept("h1", preview=DONE)
+        await at.kept("h2", preview=DONE)
+        assert await at.approve() == 200
+        await worker.say(Withdrawn("h2", "cancelled"))
+        await at.kept("h2", state="withdrawn")
+        assert not at.held._previews._told
