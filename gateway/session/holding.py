@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from gateway.session.uses import Use
 
 TICKET_ANSWER_SECONDS: Final = 5.0  # whoever does not wait for people waits so long for his ticket
+TEXT_BYTES_MAX: Final = 64 * 1024  # of what waits: as much as those who decide are shown (gateway.approvals.sealed)
+VALUES_BYTES_MAX: Final = 1024 * 1024
 NOT_EXECUTED: Final = b"not executed"
 _PARSE, _BIND, _EXECUTE = b"PBE"
 _ANSWERED: Final = b"SHQFX"  # what brings an answer, or the end
@@ -103,7 +105,7 @@ def waits(
     until = s.now + int((TICKET_ANSWER_SECONDS if ticket else hold.wait_seconds) * 1e9)
     s.asked = Held(hold, binding, rulings, sql, types, values, open_now, until, ticket=ticket)
     locks = open_now and hold.refuses_in_transaction and not ticket
-    refused = _in_transaction(hold) if locks else bounds.exhausted(s, rulings)
+    refused = _in_transaction(hold) if locks else _too_long(hold, sql, values) or bounds.exhausted(s, rulings)
     if refused is not None:  # nobody is asked about what could not run
         s.asked.answered, s.asked.refused = True, refused
         return False
@@ -293,6 +295,15 @@ def _binding(
     for part in (sql, types or b"", values or b"", *parts):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
+
+
+def _too_long(hold: Hold, sql: bytes, values: bytes | None) -> Refused | None:
+    """Nobody is asked to release what he is not shown, nor are requests kept that only fill the store."""
+    if len(sql) <= TEXT_BYTES_MAX and len(values or b"") <= VALUES_BYTES_MAX:
+        return None
+    most = f"{TEXT_BYTES_MAX // 1024} KiB of text and {VALUES_BYTES_MAX // 1024} KiB of parameters"
+    why = f"held by {hold.words.rstrip('.')}: nobody can look through so much, {most} are the most"
+    return Refused(State.DENIED, why, "Send it as several smaller statements.", hold.rules[0])
 
 
 def _in_transaction(hold: Hold) -> Refused:

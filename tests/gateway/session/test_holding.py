@@ -163,6 +163,22 @@ def test_a_client_that_wants_an_answer_before_the_execute_gets_it(rig: Rig) -> N
     assert kinds(decide(rig))[-2:] == b"ES"
 
 
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_nobody_is_asked_about_more_than_he_is_shown(beyond: int) -> None:
+    rig, other = (Rig(HOLDS, frame_bytes_max=1 << 22) for _ in range(2))
+    most = holding.TEXT_BYTES_MAX - len(UPDATE) - 4 + beyond
+    sent = rig.ask(query(f"{UPDATE}/*{'x' * most}*/"))
+    if beyond:
+        assert sent == [query("sluice_refused")]
+        assert error(rig)[0] == "42501"
+        assert rig.session.wanted is None
+    else:
+        assert len(waiting(rig).sql) == holding.TEXT_BYTES_MAX
+    values = "y" * (holding.VALUES_BYTES_MAX - 60 + beyond * 100)
+    other.ask(parse("", BY_PARAMETER), bind("", "", [values.encode()]), execute(""), SYNC)
+    assert (other.session.wanted is None) is bool(beyond)
+
+
 def test_nobody_is_asked_about_what_a_budget_would_refuse_then() -> None:
     rig = Rig(HOLDS.replace('allow = ["read", "write"]', 'allow = ["read", "write"]\nmax_statements_per_minute = 2'))
     rig.ask(query(UPDATE))
