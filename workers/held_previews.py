@@ -50,6 +50,7 @@ class Late:
                 continue  # it was changed meanwhile
             self.forget(told.id)
             if after is not None:
+                self._desk.onlooker()
                 self._desk.opened(after)
 
     def forget(self, held_id: str) -> None:
