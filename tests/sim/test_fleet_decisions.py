@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.workers.fleet_rig import Member, configured, fleet, waits
+from tests.workers.desk_rig import waits
+from tests.workers.fleet_rig import Member, configured, fleet
 from tests.workers.store_rig import StoreServer
 from workers import held_desk, held_fleet, holds_link
 from workers.holds_link import Decided, Ran, Waits, Withdrawn

@@ -1,21 +1,17 @@
 """Gateways of a fleet without their processes: desks over one store, each with a worker that the test speaks for."""
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import trio
 
-from gateway.approvals.statements import Held
 from tests.workers.admin_rig import POLICY as ACCESS
-from tests.workers.admin_rig import Supervisor, calling, desk, load, tending
+from tests.workers.admin_rig import Supervisor, desk, load, tending
+from tests.workers.desk_rig import Deciding
 from tests.workers.store_rig import PASSWORD, StoreServer
 from workers import approvals_fleet, configuration, holds_link
 from workers.admin_access import AccessDesk
-from workers.admin_calls import Call, Turned
 from workers.admin_process import Desk
 from workers.approval_channels import ApprovalChannels
 from workers.configuration import Loaded
@@ -51,21 +47,6 @@ approvers = { groups = ["shop"] }
 max_allowance = { times = 9, rows = 99, seconds = 600 }
 """
 )
-SHOP: tuple[str, ...] = ("shop",)
-VALUE = "geheim-4711"
-
-
-def waits(request: str = "h1", *approvals: str, **facts: Any) -> Waits:
-    now = time.time()
-    made = Waits(
-        id=request, binding=request.encode(), session="s1", user="dave", issuer="local", groups=("devs",), actors=(),
-        account="", token_id="t", model="", run="", address="a:1", application="", database="prod", environment="production",
-        role="r", text=f"update t set a = '{VALUE}'".encode(), types=None, values=None, statement="update t set a = $1",
-        by_text=False, kinds=("UPDATE",), tables=("t",), labels=(), rules=("updates wait",), words="updates wait",
-        approvals=approvals or ("shop",), policy="p1", in_transaction=False, reason="", ticket="T-1", since=now,
-        until=now + 60,
-    )  # fmt: skip
-    return msgspec.structs.replace(made, **facts)
 
 
 def configured(folder: Path, store: StoreServer, key: bytes = b"k" * 40, more: str = "") -> Loaded:
@@ -79,7 +60,7 @@ def configured(folder: Path, store: StoreServer, key: bytes = b"k" * 40, more: s
     return configuration.load(file, {})
 
 
-class Member:
+class Member(Deciding):
     """One gateway of it."""
 
     def __init__(self, one: Desk, supervisor: Supervisor, nursery: trio.Nursery) -> None:
@@ -120,7 +101,7 @@ class Member:
 
     async def up(self) -> None:
         """Until it is among the others, and hears them."""
-        await until(lambda: self.fleet._said is not None and self.fleet._said.reached)
+        await self.until(lambda: self.fleet._said is not None and self.fleet._said.reached)
 
     async def worker(self, *messages: FromWorker, kept: bool = True) -> "Worker":
         with trio.fail_after(5):
@@ -135,34 +116,8 @@ class Member:
         for message in messages:
             if kept and isinstance(message, Waits):
                 await self.kept(message.id)
-                await until(lambda message=message: message.id in self.held._workers)
+                await self.until(lambda message=message: message.id in self.held._workers)
         return made
-
-    async def kept(self, request: str, **facts: Any) -> Held:
-        """As it stands in the store, once it has these facts."""
-        with trio.fail_after(15):
-            while True:
-                with suppress(Turned):
-                    held = await self.held._do(lambda store: store.get(request))
-                    if held is not None and all(getattr(held, name) == value for name, value in facts.items()):
-                        return held
-                await trio.sleep(0.005)
-
-    def call(self, request: str = "h1", user: str = "bo", groups: tuple[str, ...] = SHOP, body: Any = None) -> Call:
-        return calling(self.desk, body or {"reason": "seen"}, {"id": request}, user=user, groups=groups)
-
-    async def status(self, handler: Callable[[Call], Awaitable[Any]], call: Call) -> int:
-        try:
-            await handler(call)
-        except Turned as turned:
-            return int(turned.status)
-        return 200
-
-    async def approve(self, request: str = "h1", user: str = "bo", groups: tuple[str, ...] = SHOP) -> int:
-        return await self.status(self.held.approve, self.call(request, user, groups))
-
-    def told(self, kind: str = "approval") -> list[str]:
-        return [each.data["what"] for each in self.supervisor.told if each.kind == kind]
 
 
 class Worker:
@@ -186,12 +141,6 @@ class Worker:
             await holds_link.receive(self.stream)
             return False
         return True
-
-
-async def until(true: Callable[[], Any]) -> None:
-    with trio.fail_after(15):
-        while not true():
-            await trio.sleep(0.005)
 
 
 @asynccontextmanager

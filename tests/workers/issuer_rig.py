@@ -3,13 +3,11 @@
 import datetime
 import ipaddress
 import json
-import ssl
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.workers.https_rig import serving
 
 Reply = tuple[int, dict[str, str], bytes]
 Route = Callable[[str, dict[str, str], dict[str, str]], Reply]
@@ -141,41 +141,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the tests look at `asked`."""
 
 
-class _Server(ThreadingHTTPServer):
-    def get_request(self) -> Any:
-        sock, address = super().get_request()
-        sock.settimeout(5)  # the handshake is the thread's
-        return sock, address
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        with self.context.wrap_socket(request, server_side=True) as secure:
-            super().finish_request(secure, client_address)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: some tests' clients hang up."""
-
-
 @contextmanager
 def provider(folder: Path) -> Iterator[Provider]:
     """A running one; its files lie in `folder`."""
     folder.mkdir(exist_ok=True)
     ca_file, chain = make_authority(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain)
     handler = type("Handler", (_Handler,), {})
-    server = _Server(("127.0.0.1", 0), handler)
-    server.context = context
-    server.daemon_threads = True
-    made = Provider(f"https://127.0.0.1:{server.server_address[1]}", ca_file)
-    handler.provider = made
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with serving(handler, chain) as url:
+        made = handler.provider = Provider(url, ca_file)
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def basic(user: str, password: str) -> str:

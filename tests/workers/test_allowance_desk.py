@@ -12,7 +12,8 @@ import trio
 
 from tests.workers import test_held_desk
 from tests.workers.admin_rig import calling
-from tests.workers.test_held_desk import House, Worker, waits
+from tests.workers.desk_rig import waits
+from tests.workers.test_held_desk import House, Worker
 from workers import allowance_desk, held_desk, holds_link
 from workers.admin_calls import Turned
 from workers.allowance_uses import Uses

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.workers.admin_rig import calling
-from tests.workers.test_held_desk import SHOP, House, approved_and_run, house, waits
+from tests.workers.desk_rig import SHOP, waits
+from tests.workers.test_held_desk import House, approved_and_run, house
 from workers import approval_statistics
 from workers.admin_calls import Turned
 from workers.approval_statistics import ApprovalStatistics

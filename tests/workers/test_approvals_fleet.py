@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import trio
 
-from tests.workers.fleet_rig import Member, configured, fleet, until
+from tests.workers.desk_rig import until
+from tests.workers.fleet_rig import Member, configured, fleet
 from tests.workers.store_rig import StoreServer
 from workers import approvals_fleet, store_connection
 from workers.admin_link import StoreFares

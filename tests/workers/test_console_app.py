@@ -13,7 +13,7 @@ from gateway.approvals.one_time import Links
 from gateway.approvals.outcomes import Changed, Preview
 from gateway.identity.barred import Bar
 from tests.workers.console_rig import SITE, Browser, Read, site
-from tests.workers.test_held_desk import waits
+from tests.workers.desk_rig import waits
 from workers import admin_post, console_sessions
 from workers.holds_link import Decided, Previewed
 

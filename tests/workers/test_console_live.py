@@ -11,7 +11,7 @@ import trio
 
 from gateway.identity.barred import Bar
 from tests.workers.console_rig import Browser, Site, site
-from tests.workers.test_held_desk import waits
+from tests.workers.desk_rig import waits
 from workers import admin_server, console_live
 from workers.admin_server import Server
 from workers.console_live import PERSON_MAX, STREAMS_MAX, Watch, mark

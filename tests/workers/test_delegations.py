@@ -13,11 +13,11 @@ import trio
 from gateway.errors import ConfigError, ConfigFault
 from gateway.identity.barred import Bar
 from gateway.identity.principal import Principal
-from tests.workers import fleet_rig
 from tests.workers.admin_rig import calling
-from tests.workers.fleet_rig import Member, configured, fleet, until
+from tests.workers.desk_rig import SHOP, until, waits
+from tests.workers.fleet_rig import Member, configured, fleet
 from tests.workers.store_rig import StoreServer
-from tests.workers.test_held_desk import SHOP, House, house, waits
+from tests.workers.test_held_desk import House, house
 from workers import admin_post, store_connection
 from workers.admin_calls import Call, Turned
 from workers.delegations import Delegations
@@ -190,7 +190,7 @@ async def test_what_is_lent_or_taken_back_at_one_gateway_is_so_at_all_within_a_s
     async with fleet(configured(tmp_path / "a", store), configured(tmp_path / "b", store)) as (a, b):
         await a.up()
         await b.up()
-        worker = await a.worker(*(fleet_rig.waits(one) for one in ("h1", "h2")))
+        worker = await a.worker(*(waits(one) for one in ("h1", "h2")))
         assert await b.approve("h1", "cy", NOBODY) == 404
         one = (await a.delegations.lend(call(a, lent(to="cy"))))["delegation"]
         with trio.fail_after(1):
@@ -224,7 +224,7 @@ async def test_a_gateway_that_is_cut_off_decides_nothing_and_knows_what_changed_
     async with fleet(configured(tmp_path / "a", store), configured(tmp_path / "b", store)) as (a, b):
         await a.up()
         await b.up()
-        await a.worker(fleet_rig.waits())
+        await a.worker(waits())
         one = (await a.delegations.lend(call(a, lent(to="cy"))))["delegation"]["id"]
         await a.delegations.lend(call(a, lent(to="bo")))
         await until(lambda: counts(b) and counts(b, "bo"))
@@ -255,7 +255,7 @@ async def test_who_decides_by_a_right_that_was_ended_unheard_decides_nothing(tmp
     async with fleet(configured(tmp_path / "a", store), configured(tmp_path / "b", store)) as (a, b):
         await a.up()
         await b.up()
-        await a.worker(fleet_rig.waits())
+        await a.worker(waits())
         asks = a.call("", "dave", ("devs",), {"database": "prod", "reason": "T-1", "seconds": 600})
         access = (await a.access.ask(asks))["approval"]["id"]
         lead = lent(to="di"), "lena", ("leads",)

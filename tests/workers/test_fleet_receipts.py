@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import trio
 
-from tests.workers.fleet_rig import Member, configured, fleet, until, waits
+from tests.workers.desk_rig import until, waits
+from tests.workers.fleet_rig import Member, configured, fleet
 from tests.workers.store_rig import StoreServer
 from tests.workers.vendor_rig import Vendor, status, vendor
 from workers import fleet_receipts, held_fleet, shared_approvals

@@ -10,7 +10,8 @@ from gateway.approvals.risk import Signs
 from gateway.identity.principal import Principal
 from tests.gateway.approvals.test_statements import NOW, held
 from tests.workers.admin_rig import calling
-from tests.workers.test_held_desk import SHOP, House, approved_and_run, house, waits
+from tests.workers.desk_rig import SHOP, waits
+from tests.workers.test_held_desk import House, approved_and_run, house
 from workers import held_circumstances
 from workers.admin_calls import Call
 from workers.held_circumstances import looked

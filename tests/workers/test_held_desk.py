@@ -6,7 +6,7 @@ import random
 import socket
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ import msgspec
 import pytest
 import trio
 
-from gateway.approvals.statements import Held
-from tests.workers.admin_rig import Supervisor, calling, desk, load, tending
+from tests.workers.admin_rig import Supervisor, desk, load, tending
+from tests.workers.desk_rig import SHOP, Deciding, waits
 from workers import admin_post, held_desk, holds_link
-from workers.admin_calls import Call, Turned
 from workers.admin_process import Desk
 from workers.held_desk import HeldDesk
 from workers.held_store import HeldStore
@@ -52,20 +51,6 @@ name = "again"
 approvers = { groups = ["shop"] }
 remember_seconds = 60
 """
-SHOP: tuple[str, ...] = ("shop",)
-
-
-def waits(request: str = "h1", *approvals: str, **facts: Any) -> Waits:
-    now = time.time()
-    made = Waits(
-        id=request, binding=request.encode(), session="s1", user="dave", issuer="local", groups=("devs",), actors=(),
-        account="", token_id="t", model="", run="", address="a:1", application="", database="prod", environment="production",
-        role="r", text=b"update t set a = 'geheim-4711'", types=None, values=None, statement="update t set a = $1::text",
-        by_text=False, kinds=("UPDATE",), tables=("t",), labels=(), rules=("updates wait",), words="updates wait",
-        approvals=approvals or ("shop",), policy="p1", in_transaction=False, reason="", ticket="T-1", since=now,
-        until=now + 60,
-    )  # fmt: skip
-    return msgspec.structs.replace(made, **facts)
 
 
 class Worker:
@@ -87,7 +72,7 @@ class Worker:
         return message
 
 
-class House:
+class House(Deciding):
     def __init__(self, one: Desk, supervisor: Supervisor, nursery: trio.Nursery) -> None:
         self.desk, self.supervisor, self.nursery = one, supervisor, nursery
         self.scope, self.held = trio.CancelScope(), HeldDesk(one)
@@ -115,11 +100,6 @@ class House:
                 nursery.start_soon(held.serve)
                 nursery.start_soon(held.keep)
 
-    async def until(self, true: Callable[[], bool]) -> None:
-        with trio.fail_after(5):
-            while not true():
-                await trio.sleep(0.002)
-
     async def worker(self, *messages: FromWorker) -> Worker:
         made = Worker(await holds_link.connect(self.folder))
         self.streams.append(made.stream)
@@ -128,32 +108,6 @@ class House:
             if isinstance(message, Waits):
                 await self.kept(message.id)
         return made
-
-    async def kept(self, request: str, **facts: Any) -> Held:
-        """As it stands in the store, once it has these facts."""
-        with trio.fail_after(5):
-            while True:
-                with contextlib.suppress(Turned):
-                    held = await self.held._do(lambda store: store.get(request))
-                    if held is not None and all(getattr(held, name) == value for name, value in facts.items()):
-                        return held
-                await trio.sleep(0.002)
-
-    def call(self, request: str = "h1", user: str = "bo", groups: tuple[str, ...] = SHOP, **who: Any) -> Call:
-        return calling(self.desk, {"reason": "seen"}, {"id": request}, user=user, groups=groups, **who)
-
-    async def status(self, handler: Callable[[Call], Awaitable[Any]], call: Call) -> int:
-        try:
-            await handler(call)
-        except Turned as turned:
-            return int(turned.status)
-        return 200
-
-    async def approve(self, request: str = "h1", user: str = "bo", groups: tuple[str, ...] = SHOP) -> int:
-        return await self.status(self.held.approve, self.call(request, user, groups))
-
-    def told(self, kind: str = "approval") -> list[str]:
-        return [each.data["what"] for each in self.supervisor.told if each.kind == kind]
 
 
 @asynccontextmanager

@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from gateway.approvals.statements import Held
-from tests.workers.test_held_desk import POLICY, House, house, waits
+from tests.workers.desk_rig import waits
+from tests.workers.test_held_desk import POLICY, House, house
 from workers import admin_post, held_escalation
 from workers.held_desk import HeldDesk
 

@@ -9,7 +9,8 @@ import pytest
 import trio
 
 from tests.workers.admin_rig import calling
-from tests.workers.fleet_rig import VALUE, Member, configured, fleet, until, waits
+from tests.workers.desk_rig import VALUE, until, waits
+from tests.workers.fleet_rig import Member, configured, fleet
 from tests.workers.store_rig import StoreServer
 from workers import held_desk, held_fleet, holds_link, shared_approvals, store_connection
 from workers.admin_calls import Turned

@@ -9,7 +9,8 @@ import pytest
 from gateway.approvals.outcomes import Changed, Preview, Sample
 from gateway.approvals.statements import Held
 from tests.workers.admin_rig import calling
-from tests.workers.test_held_desk import SHOP, house, waits
+from tests.workers.desk_rig import SHOP, waits
+from tests.workers.test_held_desk import house
 from workers import held_desk
 from workers.held_store import HeldStore
 from workers.holds_link import Decided, Previewed, Withdrawn

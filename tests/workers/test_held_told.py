@@ -5,7 +5,7 @@ import pytest
 
 from gateway.approvals import sealed
 from gateway.approvals.statements import Held
-from tests.workers.test_held_desk import waits
+from tests.workers.desk_rig import waits
 from workers.held_told import as_told, facts_of, made, shape_of
 
 KEY = b"k" * 32

@@ -12,7 +12,8 @@ from gateway.identity.authentication import Authentication
 from gateway.policy.step_up import Demand
 from tests.workers.admin_rig import token
 from tests.workers.console_rig import Read, site
-from tests.workers.test_held_desk import SHOP, House, house, waits
+from tests.workers.desk_rig import SHOP, waits
+from tests.workers.test_held_desk import House, house
 from workers.admin_access import AccessDesk
 from workers.admin_app import application
 from workers.admin_approvals import Approvals

@@ -9,7 +9,8 @@ import pytest
 import trio
 
 from gateway.approvals import tickets
-from tests.workers.test_held_desk import House, Worker, house, waits
+from tests.workers.desk_rig import waits
+from tests.workers.test_held_desk import House, Worker, house
 from workers import held_desk, holds_link
 from workers.holds_link import FromWorker, Ticketed, Waits
 

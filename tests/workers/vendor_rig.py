@@ -2,17 +2,17 @@
 to misbehave."""
 
 import json
-import ssl
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from tests.workers.https_rig import serving
 from tests.workers.issuer_rig import Reply, as_json, make_authority
 
 PATIENCE_SECONDS = 10
@@ -113,37 +113,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the tests look at `asked`."""
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    context: ssl.SSLContext
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        request.settimeout(PATIENCE_SECONDS)
-        with self.context.wrap_socket(request, server_side=True) as secure:
-            super().finish_request(secure, client_address)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: some tests' clients hang up."""
-
-
 @contextmanager
 def vendor(folder: Path) -> Iterator[Vendor]:
     """A running one; its files lie in `folder`."""
     folder.mkdir(exist_ok=True)
     ca_file, chain = make_authority(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain)
     handler = type("Handler", (_Handler,), {})
-    server = _Server(("127.0.0.1", 0), handler)
-    server.context = context
-    made = Vendor(f"https://127.0.0.1:{server.server_address[1]}", ca_file)
-    handler.vendor = made
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield made
-    finally:
-        made.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(handler, chain) as url:
+        made = handler.vendor = Vendor(url, ca_file)
+        try:
+            yield made
+        finally:
+            made.over.set()
